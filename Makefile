@@ -1,0 +1,102 @@
+# daystream - see README.md; `make help` lists the targets.
+VERSION  := 0.1.0
+PREFIX   ?= /usr/local
+BUILD    ?= build
+CC       ?= cc
+PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) pg_config)
+PKGS     := fuse3 libpq sqlite3 libconfuse
+CFLAGS   ?= -O2 -g
+SAN      ?=
+
+WARN     := -Wall -Wextra -Wconversion -Werror -Wno-format-truncation
+CPPFLAGS += -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Icommon -Ifs -Imirror $(shell pkg-config --cflags $(PKGS))
+ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) $(SAN) $(CPPFLAGS) -MMD -MP -pthread
+LDLIBS   := $(shell pkg-config --libs $(PKGS)) -lisal -lm -pthread
+
+MAINS    := fs/daystreamfs.c fs/daystream.c mirror/deltamirror.c
+PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(notdir $(MAINS)))
+LIB_SRC  := $(filter-out $(MAINS),$(wildcard common/*.c fs/*.c mirror/*.c))
+lib_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter $(addsuffix /%,$(1)),$(LIB_SRC)))
+
+all: $(PROGRAMS) $(BUILD)/deltaflood.so
+
+# The mirror never sees fs/: what it needs comes through the mount.
+$(BUILD)/daystreamfs $(BUILD)/daystream: $(BUILD)/%: $(BUILD)/obj/fs/%.o $(call lib_objects,common fs)
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/deltamirror: $(BUILD)/obj/mirror/deltamirror.o $(call lib_objects,common mirror)
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# PGXS builds in the current folder; VPATH keeps the sources clean.
+PLUGIN_SRC := $(wildcard plugin/*.c plugin/Makefile common/line.[ch] common/name.[ch] common/position.[ch])
+$(BUILD)/deltaflood.so: $(PLUGIN_SRC)
+	@mkdir -p $(BUILD)/plugin
+	$(MAKE) -C $(BUILD)/plugin -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) all
+	cp $(BUILD)/plugin/deltaflood.so $@
+
+deps:
+	contrib/install-deps
+
+demo: deps
+	$(MAKE) all
+	contrib/demo
+
+# All tests: ends with one line "N passed, N failed".
+check: deps
+	$(MAKE) all unit-tests fuzz-replay
+	tests/run $(TESTS)
+
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+unit-tests: $(UNIT)
+$(BUILD)/tests/%: tests/unit/%.c $(call lib_objects,common fs mirror)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Itests -o $@ $^ $(LDLIBS) -lcmocka
+
+# Each fuzzer runs its corpus once: as a test under any compiler, and for real under clang's libFuzzer.
+fuzz-replay: $(addprefix $(BUILD)/tests/,$(FUZZ))
+$(addprefix $(BUILD)/tests/,$(FUZZ)): $(BUILD)/tests/%: tests/fuzz/%.c tests/fuzz/replay.c $(call lib_objects,common fs mirror)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDLIBS)
+
+FUZZ_SECONDS ?= 60
+fuzz:
+	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g' SAN='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzz-run
+fuzz-run: $(call lib_objects,common fs mirror)
+	@for f in $(FUZZ); do \
+		$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $(BUILD)/$$f tests/fuzz/$$f.c $^ $(LDLIBS) && \
+		mkdir -p $(BUILD)/corpus/$$f && \
+		$(BUILD)/$$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/ $(BUILD)/corpus/$$f tests/fuzz/corpus/$$f || exit 1; \
+	done
+
+# The whole of `check` with the programs built under a sanitizer.
+asan:
+	$(MAKE) check BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer' SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
+tsan:
+	$(MAKE) check BUILD=$(BUILD)/tsan CFLAGS='-O1 -g' SAN=-fsanitize=thread
+
+lint:
+	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr -Icommon common fs mirror
+	shellcheck contrib/install-deps contrib/demo tests/run tests/flow/*.sh
+fmt:
+	clang-format -i common/*.[ch] fs/*.[ch] mirror/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
+	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	$(MAKE) -C $(BUILD)/plugin -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) DESTDIR=$(DESTDIR) install
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'all demo check asan tsan fuzz lint fmt install clean (BUILD=, PREFIX=, DESTDIR=, TESTS=tests/flow/01-*.sh)'
+
+-include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/tests/*.d)
+.PHONY: all deps demo check unit-tests fuzz-replay fuzz fuzz-run asan tsan lint fmt install clean help
+.SECONDARY:

@@ -1,0 +1,25 @@
+/*
+ * err.h - the sentence a person reads when something failed.
+ *
+ * Library functions return 0 (or a count) or a negative errno and write the
+ * reason into a struct err that the caller owns; only programs print it. The
+ * text names the thing, the reason and, where there is one, the remedy.
+ */
+#ifndef COMMON_ERR_H
+#define COMMON_ERR_H
+
+struct err {
+	char text[1024]; /* NUL-terminated, UTF-8, cut when longer */
+};
+
+/* Writes the sentence and returns `code`, so that `return err_set(...)` reads
+ * as one step. `err` may be NULL: then only the code is passed on. */
+int err_set(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* As err_set, with ": <strerror(errno)>" appended; returns -errno. */
+int err_errno(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Puts "<text>: " before the sentence that is there; returns `code`. */
+int err_prefix(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,157 @@
+#include "line.h"
+
+#include <string.h>
+
+/* The letter behind the backslash for a byte, 0 where it stands for itself. */
+static char escape_letter(unsigned char byte)
+{
+	switch (byte) {
+	case '\\': return '\\';
+	case '\t': return 't';
+	case '\n': return 'n';
+	case '\r': return 'r';
+	case '\b': return 'b';
+	case '\f': return 'f';
+	case '\v': return 'v';
+	default: return 0;
+	}
+}
+
+size_t line_plain_len(const char *text, size_t len)
+{
+	size_t i = 0;
+
+	/* Nearly all bytes are above both tests; only what is left asks the switch. */
+	while (i < len && (((unsigned char)text[i] >= ' ' && text[i] != '\\') || !escape_letter((unsigned char)text[i])))
+		i++;
+	return i;
+}
+
+size_t line_escape(char *out, const char *text, size_t len)
+{
+	char *end = out;
+
+	for (;;) {
+		size_t plain = line_plain_len(text, len);
+		memcpy(end, text, plain);
+		end += plain;
+		if (plain == len)
+			return (size_t)(end - out);
+		*end++ = '\\';
+		*end++ = escape_letter((unsigned char)text[plain]);
+		text += plain + 1;
+		len -= plain + 1;
+	}
+}
+
+static int unescape_letter(char letter)
+{
+	switch (letter) {
+	case '\\': return '\\';
+	case 't': return '\t';
+	case 'n': return '\n';
+	case 'r': return '\r';
+	case 'b': return '\b';
+	case 'f': return '\f';
+	case 'v': return '\v';
+	default: return -1;
+	}
+}
+
+long line_unescape(char *out, struct span value)
+{
+	const char *at = value.at, *end = value.at + value.len;
+	char *to = out;
+
+	while (at < end) {
+		const char *slash = memchr(at, '\\', (size_t)(end - at));
+		size_t plain = (size_t)((slash ? slash : end) - at);
+		memmove(to, at, plain);
+		to += plain;
+		at += plain;
+		if (!slash)
+			break;
+		int byte = slash + 1 < end ? unescape_letter(slash[1]) : -1;
+		if (byte < 0)
+			return -1;
+		*to++ = (char)byte;
+		at += 2;
+	}
+	return to - out;
+}
+
+bool line_is_null(struct span value)
+{
+	return value.len == 2 && value.at[0] == '\\' && value.at[1] == 'N';
+}
+
+bool span_is(struct span span, const char *text)
+{
+	size_t len = strlen(text);
+
+	return span.at && span.len == len && memcmp(span.at, text, len) == 0;
+}
+
+int line_next(struct span *rest, struct span *name, struct span *value)
+{
+	if (!rest->at)
+		return 0;
+
+	const char *end = rest->at + rest->len;
+	const char *tab = memchr(rest->at, '\t', rest->len);
+	if (!tab)
+		return -1;
+	*name = (struct span){rest->at, (size_t)(tab - rest->at)};
+
+	const char *at = tab + 1;
+	tab = memchr(at, '\t', (size_t)(end - at));
+	*value = (struct span){at, (size_t)((tab ? tab : end) - at)};
+	*rest = tab ? (struct span){tab + 1, (size_t)(end - tab - 1)} : (struct span){NULL, 0};
+	return 1;
+}
+
+static bool whole_number(struct span span, uint64_t *number)
+{
+	size_t n = position_parse_number(span.at, span.len, number);
+
+	return n > 0 && n == span.len;
+}
+
+/* Takes the pair called `name` off `rest` into `value` where it is next. */
+static bool take(struct span *rest, const char *name, struct span *value)
+{
+	size_t len = strlen(name);
+	struct span found;
+
+	if (!rest->at || rest->len <= len || rest->at[len] != '\t' || memcmp(rest->at, name, len) != 0)
+		return false;
+	return line_next(rest, &found, value) == 1;
+}
+
+bool line_parse(const char *line, size_t len, struct line_head *head)
+{
+	struct span rest = {line, len}, value;
+
+	*head = (struct line_head){0};
+	if (take(&rest, "_c", &value)) {
+		if (!whole_number(value, &head->position.epoch) || !take(&rest, "_s", &value) ||
+		    !whole_number(value, &head->position.seq))
+			return false;
+		head->stamped = true;
+	}
+
+	const char *start = rest.at;
+	bool has_schema = take(&rest, "_schema", &head->schema);
+	if (take(&rest, "_table", &head->table))
+		head->table_pairs = (struct span){start, (size_t)(head->table.at + head->table.len - start)};
+	else if (has_schema)
+		return false;
+
+	take(&rest, "_xid", &head->xid);
+	take(&rest, "_relid", &head->relid);
+	take(&rest, "_key", &head->key);
+	if (!take(&rest, "_action", &head->action))
+		return false;
+	head->pairs = rest;
+	return true;
+}

@@ -1,0 +1,19 @@
+/*
+ * log.h - the one place that prints messages; used at the edges only (the
+ * programs, fuse.c, the ingest loop).
+ *
+ * A line is "<program>: <text>", "<program>: warning: <text>" or
+ * "<program>: error: <text>", to stderr or, after log_to_syslog, to syslog.
+ * Any thread may log.
+ */
+#ifndef COMMON_LOG_H
+#define COMMON_LOG_H
+
+void log_init(const char *program);
+void log_to_syslog(void);
+
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif
