@@ -14,6 +14,10 @@ static int place(struct view *view, struct err *err)
 
 	if (view->placed)
 		return 1;
+	if (position_cmp(view->start, store_segment(view->store, 0)->first) <= 0) {
+		view->placed = true; /* all of it */
+		return 1;
+	}
 	if ((r = store_find(view->store, view->start, &at, err)) != 1)
 		return r;
 	if (view->table)
