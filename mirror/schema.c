@@ -191,8 +191,8 @@ int schema_create_as(sqlite3 *sqlite, const struct schema *schema, const char *n
 	for (unsigned i = 0; i < schema->column_count; i++) {
 		const struct schema_column *column = &schema->columns[i];
 		bool key = schema->match == SCHEMA_KEY && column->key;
-		sqlite3_str_appendf(sql, "%s\"%w\" %s%s", i ? ", " : "", column->name,
-		                    value_declaration(column->storage),
+		const char *type = value_declaration(column->storage);
+		sqlite3_str_appendf(sql, "%s\"%w\"%s%s%s", i ? ", " : "", column->name, *type ? " " : "", type,
 		                    !key                ? ""
 		                    : schema->rowid_key ? " PRIMARY KEY"
 		                                        : " NOT NULL");
