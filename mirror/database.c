@@ -206,6 +206,9 @@ int database_open(struct database *database, const char *path, const char *table
 	if (sqlite3_open_v2(path, &database->sqlite, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
 		return err_set(err, -EIO, "cannot open %s: %s", path, sqlite3_errmsg(database->sqlite));
 	sqlite3_busy_handler(database->sqlite, busy, database);
+	/* A column that is not there is an error, not a text constant of its name. */
+	sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+	sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	if ((rc = database_run(database->sqlite, settings, err)) < 0)
 		return err_prefix(err, rc, "%s", path);
 	if (empty && (rc = create(database, tables, err)) < 0)

@@ -149,17 +149,25 @@ static bool name_reserved(const char *name)
 	return sqlite3_strnicmp(name, "sqlite_", 7) == 0 || sqlite3_strnicmp(name, "_daystream", 10) == 0;
 }
 
+static char *plain_name(const char *schema, const char *dot, const char *table)
+{
+	char *name = NULL;
+
+	if (asprintf(&name, "_%s%s%s", schema, dot, table) < 0)
+		return NULL;
+	if (!name_reserved(name + 1))
+		memmove(name, name + 1, strlen(name));
+	return name;
+}
+
 char *schema_pick_name(sqlite3 *sqlite, const struct schema *schema, bool aside, struct err *err)
 {
 	const struct definition *definition = &schema->definition;
-	char *name = NULL;
+	bool bare = strcmp(definition->schema, "public") == 0;
+	char *name = plain_name(bare ? "" : definition->schema, bare ? "" : ".", definition->table);
 	int rc = 0;
 
-	if (strcmp(definition->schema, "public") == 0)
-		name = strdup(definition->table);
-	else if (asprintf(&name, "%s.%s", definition->schema, definition->table) < 0)
-		name = NULL;
-	if (aside || (name && name_reserved(name)))
+	if (aside)
 		name = append_number(name, definition->relid);
 	while (name && !(schema->name && sqlite3_stricmp(name, schema->name) == 0) &&
 	       (rc = name_taken(sqlite, name, err)) == 1)

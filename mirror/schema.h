@@ -2,9 +2,9 @@
  * schema.h - a table's definition in PostgreSQL -> its table in SQLite.
  *
  * Names. A table of schema public has its own name, any other is called
- * "schema.table". Where that name is reserved (sqlite_..., _daystream...) or
- * taken, compared without regard to ASCII case as SQLite does, "#<relid>" is
- * appended. Columns have their own names; one that differs from an earlier
+ * "schema.table". A name that is reserved (sqlite_..., _daystream...) gets "_"
+ * before it; where it is taken, "#<relid>" is appended. Names are compared
+ * without regard to ASCII case, as SQLite does. Columns have their own names; one that differs from an earlier
  * one in case only, or is called _rowid_, gets "#<number>" appended: so
  * _rowid_ always is SQLite's own.
  *
