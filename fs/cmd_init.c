@@ -217,9 +217,11 @@ static int judge_store(struct init *init, const struct origin *server, uint64_t 
 	return 1;
 }
 
-static int make_slot(struct init *init, struct err *err)
+/* The schema is saved before the slot is there, so that the stream does not begin
+ * with it, and after all reasons to refuse. */
+static int make_slot(struct init *init, struct server_origin *saved, struct err *err)
 {
-	struct server_slot slot;
+	struct server_slot slot = {0};
 	uint64_t server_lsn;
 	int r;
 
@@ -231,11 +233,11 @@ static int make_slot(struct init *init, struct err *err)
 		struct origin server = init->origin;
 		if ((r = judge_store(init, &server, server_lsn, &slot, err)) < 0)
 			return r;
-		if (init->lsn)
-			return 0;
-		if (slot.exists && (r = server_drop_slot(init->conn, init->config.slot, err)) < 0)
-			return r;
 	}
+	if ((r = server_save_schema(init->conn, init->config.slot, saved, err)) < 0 || init->lsn)
+		return r;
+	if (init->again && slot.exists && (r = server_drop_slot(init->conn, init->config.slot, err)) < 0)
+		return r;
 	log_info("creating the replication slot \"%s\" (this waits for transactions that are open now)", init->config.slot);
 	return server_create_slot(init->replication, init->config.slot, &init->lsn, err);
 }
@@ -277,7 +279,7 @@ static int run(struct init *init, int *dirfd, bool *created, struct err *err)
 	if ((r = connect_both(init, err)) < 0)
 		return r;
 	if ((r = server_weak_tables(init->conn, init->config.tables, say_warning, err)) < 0 ||
-	    (r = server_save_schema(init->conn, init->config.slot, &saved, err)) < 0 || (r = make_slot(init, err)) < 0)
+	    (r = make_slot(init, &saved, err)) < 0)
 		return r;
 	if ((r = write_store(init, *dirfd, &saved, err)) < 0) {
 		server_drop_slot(init->conn, init->config.slot, NULL); /* a slot without a store pins WAL for nobody */

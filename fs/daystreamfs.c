@@ -93,18 +93,18 @@ static void detached(int ready_fd)
 }
 
 /* A mountpoint as it is after the chdir; a dead mount cannot be resolved. */
-static int make_absolute(char **path)
+static int make_absolute(char **path, struct err *err)
 {
 	char *cwd, *absolute;
 
 	if ((*path)[0] == '/')
 		return 0;
 	if (!(cwd = getcwd(NULL, 0)))
-		return -errno;
+		return err_errno(err, "asking for the current folder");
 	int n = asprintf(&absolute, "%s/%s", cwd, *path);
 	free(cwd);
 	if (n < 0)
-		return -ENOMEM;
+		return err_set(err, -ENOMEM, "out of memory");
 	free(*path);
 	*path = absolute;
 	return 0;
@@ -236,7 +236,7 @@ int main(int argc, char **argv)
 	sigaddset(&ending, SIGTERM);
 	sigaddset(&ending, SIGINT);
 	sigaddset(&ending, SIGHUP);
-	if ((r = make_absolute(&d.options.mountpoint)) == 0 &&
+	if ((r = make_absolute(&d.options.mountpoint, &err)) == 0 &&
 	    (d.options.foreground || (r = detach(&d.ready_fd, &err)) == 0)) {
 		pthread_sigmask(SIG_BLOCK, &ending, NULL);
 		signal(SIGPIPE, SIG_IGN);
