@@ -8,7 +8,7 @@ PKGS     := fuse3 libpq sqlite3 libconfuse
 CFLAGS   ?= -O2 -g
 SAN      ?=
 
-WARN     := -Wall -Wextra -Wconversion -Werror -Wno-format-truncation
+WARN     := -Wall -Wextra -Wconversion -Werror -Wno-format-truncation -Wno-unknown-warning-option
 CPPFLAGS += -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Icommon -Ifs -Imirror $(shell pkg-config --cflags $(PKGS))
 ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) $(SAN) $(CPPFLAGS) -MMD -MP -pthread
 LDLIBS   := $(shell pkg-config --libs $(PKGS)) -lisal -lm -pthread
