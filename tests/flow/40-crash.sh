@@ -58,7 +58,7 @@ while ((SECONDS < deadline)); do
 done
 wait $bank || true
 note "killed: mirror $mirror_kills times, daemon $daemon_kills, server $server_kills"
-note "$(grep -c processed "$work/pgbench.log") runs of pgbench, $(ls "$store"/segments/*.day | wc -l) segments"
+note "$(grep -c processed "$work/pgbench.log") runs of pgbench, $(find "$store/segments" -name '*.day' | wc -l) segments"
 
 check "the mount comes up to what is committed" caught_up "$mnt" 120
 check "the mirror is running at the end" alive "$mirror_pid"

@@ -37,7 +37,7 @@ check "it goes on when the server is back" caught_up "$mnt" 60
 
 # A connection that ends.
 for _ in 1 2 3; do
-	wait_for 30 '[[ -n $(slot_pid) ]]'
+	wait_for 30 "[[ -n \$(slot_pid) ]]"
 	sql "SELECT pg_terminate_backend($(slot_pid))" >/dev/null
 	sql "INSERT INTO zzz VALUES (gen_random_uuid()::text, 'x')"
 done

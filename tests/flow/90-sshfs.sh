@@ -40,7 +40,7 @@ wait_for 10 "grep -q 'listening' '$ssh/log'" "sshd to listen"
 far=$work/far
 mkdir "$far"
 sshfs "root@127.0.0.1:$mnt" "$far" -p "$port" -f \
-	-o IdentityFile="$ssh/user",IdentitiesOnly=yes,UserKnownHostsFile="$ssh/known_hosts",BatchMode=yes \
+	-o "IdentityFile=$ssh/user,IdentitiesOnly=yes,UserKnownHostsFile=$ssh/known_hosts,BatchMode=yes" \
 	-F /dev/null -o ro,direct_io,dir_cache=no,attr_timeout=0,reconnect,ServerAliveInterval=15 >"$ssh/sshfs.log" 2>&1 &
 wait_for 20 "[[ -e $far/live ]]" "sshfs to mount"
 
