@@ -61,12 +61,12 @@ cleanup() {
 	trap - EXIT
 	set +e
 	cd /
-	for pid in $(jobs -p) $(pgrep -f "^[^ ]*(daystreamfs|daystream|deltamirror|sshd) .*$work/"); do
+	for pid in $(jobs -pr) $(pgrep -f "^[^ ]*(daystreamfs|daystream|deltamirror|sshd) .*$work/"); do
 		kill "$pid" 2>/dev/null
 		kill -CONT "$pid" 2>/dev/null
 	done
 	unmount_all "$work"
-	for pid in $(jobs -p) $(pgrep -f "^[^ ]*(daystreamfs|daystream|deltamirror|sshd) .*$work/"); do
+	for pid in $(jobs -pr) $(pgrep -f "^[^ ]*(daystreamfs|daystream|deltamirror|sshd) .*$work/"); do
 		end_process "$pid"
 	done
 	server_stop immediate
