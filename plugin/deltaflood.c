@@ -44,8 +44,8 @@ struct session {
 	bool started;          /* `text` is set */
 
 	/* The transaction at hand. */
-	bool begun;    /* its `begin` was printed */
-	char xid[40];  /* "_xid\tN\t", or nothing */
+	bool begun;   /* its `begin` was printed */
+	char xid[40]; /* "_xid\tN\t", or nothing */
 	int xid_len;
 	char time[MAXDATELEN + 1];
 };
@@ -112,7 +112,8 @@ static void ensure_begun(struct session *session, ReorderBufferTXN *txn)
 	session->begun = true;
 	session->xid_len = 0;
 	if (session->options.include_xids)
-		session->xid_len = snprintf(session->xid, sizeof(session->xid), "_xid\t" UINT64_FORMAT "\t", full_xid(txn->xid));
+		session->xid_len =
+		    snprintf(session->xid, sizeof(session->xid), "_xid\t" UINT64_FORMAT "\t", full_xid(txn->xid));
 	if (!session->options.include_commit)
 		return;
 
@@ -136,7 +137,7 @@ static void commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPt
 		StringInfo out = output_begin(&session->output);
 		appendBinaryStringInfo(out, session->xid, session->xid_len);
 		appendStringInfo(out, "_action\tcommit\tlsn\t%X/%X\ttime\t%s", (uint32)(txn->end_lsn >> 32),
-						 (uint32)txn->end_lsn, session->time);
+		                 (uint32)txn->end_lsn, session->time);
 		output_end(&session->output);
 	}
 	output_flush(&session->output);
@@ -175,12 +176,12 @@ static void print_truncate(struct session *session, struct relation *relation)
 #endif
 
 static void print_new(struct session *session, struct relation *relation, Relation rel, const char *action,
-					  HeapTuple tuple)
+                      HeapTuple tuple)
 {
 	/* Every insert and update carries it, where wal_level was logical; without it the copy would be wrong. */
 	if (!tuple)
 		elog(ERROR, "deltaflood: no new row in a change of table \"%s.%s\"", NameStr(relation->name.schema),
-			 NameStr(relation->name.table));
+		     NameStr(relation->name.table));
 	StringInfo out = begin_line(session, relation);
 	appendStringInfoString(out, action);
 	row_append_new(out, &session->relations, relation, RelationGetDescr(rel), tuple);
@@ -188,7 +189,7 @@ static void print_new(struct session *session, struct relation *relation, Relati
 }
 
 static void print_old(struct session *session, struct relation *relation, Relation rel, const char *action,
-					  HeapTuple tuple)
+                      HeapTuple tuple)
 {
 	StringInfo out = begin_line(session, relation);
 
@@ -217,7 +218,7 @@ static void print_change(struct session *session, struct relation *relation, Rel
 /* `rel` is the table, `written` what the change was made to: the table, or
  * the new one that a rewriting ALTER TABLE fills to put it in its place. */
 static void change_table(struct session *session, ReorderBufferTXN *txn, Relation rel, Relation written,
-						 ReorderBufferChange *change)
+                         ReorderBufferChange *change)
 {
 	struct relation *relation = relation_find(&session->relations, rel);
 
@@ -254,7 +255,7 @@ static void change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation 
 }
 
 static void truncate_tables(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int count, Relation rels[],
-							ReorderBufferChange *change)
+                            ReorderBufferChange *change)
 {
 	struct session *session = ctx->output_plugin_private;
 	MemoryContext old = MemoryContextSwitchTo(session->scratch);
@@ -290,7 +291,7 @@ static void append_content(const struct text *text, StringInfo out, const char *
 }
 
 static void message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn, bool transactional,
-					const char *prefix, Size size, const char *content)
+                    const char *prefix, Size size, const char *content)
 {
 	struct session *session = ctx->output_plugin_private;
 

@@ -14,15 +14,15 @@ static const char *text_of(DefElem *given)
 {
 	if (!given->arg)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("deltaflood: option \"%s\" needs a value", given->defname)));
+		                errmsg("deltaflood: option \"%s\" needs a value", given->defname)));
 	return strVal(given->arg);
 }
 
 static void refuse(DefElem *given, const char *hint)
 {
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("deltaflood: invalid value for option \"%s\": \"%s\"", given->defname, text_of(given)),
-					errhint("%s", hint)));
+	                errmsg("deltaflood: invalid value for option \"%s\": \"%s\"", given->defname, text_of(given)),
+	                errhint("%s", hint)));
 }
 
 static void parse_null(struct options *options, DefElem *given)
@@ -54,7 +54,7 @@ static void add_table(struct options *options, DefElem *given, const char *part,
 
 	if (!name_split(part, len, schema, table) || strlen(schema) >= NAMEDATALEN || strlen(table) >= NAMEDATALEN)
 		refuse(given, "Tables are named as \"a,b.c\": without the schema where that is public, "
-					  "and with %, /, comma, dot and control characters written as %25, %2F, %2C, ...");
+		              "and with %, /, comma, dot and control characters written as %25, %2F, %2C, ...");
 	memset(&name, 0, sizeof(name));
 	strcpy(NameStr(name.schema), schema);
 	strcpy(NameStr(name.table), table);
@@ -63,9 +63,8 @@ static void add_table(struct options *options, DefElem *given, const char *part,
 
 static void parse_tables(struct options *options, DefElem *given)
 {
-	HASHCTL ctl = {.keysize = sizeof(struct table_name),
-				   .entrysize = sizeof(struct table_name),
-				   .hcxt = CurrentMemoryContext};
+	HASHCTL ctl = {
+	    .keysize = sizeof(struct table_name), .entrysize = sizeof(struct table_name), .hcxt = CurrentMemoryContext};
 
 	if (options->tables)
 		hash_destroy(options->tables);
@@ -85,15 +84,15 @@ static const struct known {
 	Size flag; /* where its bool is, for one that has no parser */
 	void (*parse)(struct options *options, DefElem *given);
 } known_options[] = {
-	{"include-xids", FLAG(include_xids), NULL},
-	{"skip-nulls", FLAG(skip_nulls), NULL},
-	{"only-local", FLAG(only_local), NULL},
-	{"tables", 0, parse_tables},
-	{"null", 0, parse_null},
-	{"convert-bool", FLAG(convert_bool), NULL},
-	{"include-commit", FLAG(include_commit), NULL},
-	{"include-schema", FLAG(include_schema), NULL},
-	{"batch-bytes", 0, parse_batch_bytes},
+    {"include-xids", FLAG(include_xids), NULL},
+    {"skip-nulls", FLAG(skip_nulls), NULL},
+    {"only-local", FLAG(only_local), NULL},
+    {"tables", 0, parse_tables},
+    {"null", 0, parse_null},
+    {"convert-bool", FLAG(convert_bool), NULL},
+    {"include-commit", FLAG(include_commit), NULL},
+    {"include-schema", FLAG(include_schema), NULL},
+    {"batch-bytes", 0, parse_batch_bytes},
 };
 
 static const struct known *find_known(DefElem *given)
@@ -101,9 +100,10 @@ static const struct known *find_known(DefElem *given)
 	for (int i = 0; i < lengthof(known_options); i++)
 		if (strcmp(known_options[i].name, given->defname) == 0)
 			return &known_options[i];
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("deltaflood: unknown option \"%s\"", given->defname),
-					errhint("Known are include-xids, skip-nulls, only-local, tables, null, convert-bool, "
-							"include-commit, include-schema and batch-bytes.")));
+	ereport(ERROR,
+	        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("deltaflood: unknown option \"%s\"", given->defname),
+	         errhint("Known are include-xids, skip-nulls, only-local, tables, null, convert-bool, "
+	                 "include-commit, include-schema and batch-bytes.")));
 }
 
 /* Without a value it means true. */
@@ -121,13 +121,13 @@ void options_parse(struct options *options, List *given, MemoryContext context)
 	ListCell *cell;
 
 	*options = (struct options){
-		.include_xids = true,
-		.convert_bool = true,
-		.include_commit = true,
-		.include_schema = true,
-		.null = "\\N",
-		.null_len = 2,
-		.batch_bytes = BATCH_BYTES_DEFAULT,
+	    .include_xids = true,
+	    .convert_bool = true,
+	    .include_commit = true,
+	    .include_schema = true,
+	    .null = "\\N",
+	    .null_len = 2,
+	    .batch_bytes = BATCH_BYTES_DEFAULT,
 	};
 	foreach (cell, given) {
 		DefElem *element = lfirst(cell);

@@ -81,14 +81,14 @@ static void create_tables(struct relation_cache *cache)
 {
 	HASHCTL by_oid = {.keysize = sizeof(Oid), .entrysize = sizeof(struct relation), .hcxt = cache->context};
 	HASHCTL by_name = {
-		.keysize = sizeof(struct table_name), .entrysize = sizeof(struct owner), .hcxt = cache->context};
+	    .keysize = sizeof(struct table_name), .entrysize = sizeof(struct owner), .hcxt = cache->context};
 
 	cache->by_oid = hash_create("deltaflood relations", 128, &by_oid, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	cache->by_name = hash_create("deltaflood names", 128, &by_name, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
 void relation_cache_init(struct relation_cache *cache, const struct options *options, const struct text *text,
-						 MemoryContext parent)
+                         MemoryContext parent)
 {
 	*cache = (struct relation_cache){.options = options, .text = text};
 	cache->context = AllocSetContextCreate(parent, "deltaflood relations", ALLOCSET_DEFAULT_SIZES);
@@ -128,7 +128,7 @@ static void build_lead(struct relation_cache *cache, struct relation *relation)
 }
 
 static void build_column(struct relation_cache *cache, struct relation *relation, struct column *column,
-						 Form_pg_attribute attribute)
+                         Form_pg_attribute attribute)
 {
 	StringInfoData lead;
 
@@ -174,7 +174,8 @@ static void read_name(struct relation *relation, Relation rel)
 	char *schema = get_namespace_name(RelationGetNamespace(rel));
 
 	if (!schema)
-		elog(ERROR, "deltaflood: no schema %u of table \"%s\"", RelationGetNamespace(rel), RelationGetRelationName(rel));
+		elog(ERROR, "deltaflood: no schema %u of table \"%s\"", RelationGetNamespace(rel),
+		     RelationGetRelationName(rel));
 	memset(&relation->name, 0, sizeof(relation->name));
 	strlcpy(NameStr(relation->name.schema), schema, NAMEDATALEN);
 	strlcpy(NameStr(relation->name.table), RelationGetRelationName(rel), NAMEDATALEN);
@@ -237,7 +238,7 @@ bool relation_announce(struct relation_cache *cache, struct relation *relation)
 	relation->announced = true;
 	bool owned = take_name(cache, relation);
 	if (owned && relation->sent && strncmp(relation->sent, relation->lead, lead_len) == 0 &&
-		strcmp(relation->sent + lead_len, relation->definition) == 0)
+	    strcmp(relation->sent + lead_len, relation->definition) == 0)
 		return false;
 
 	if (relation->sent)

@@ -66,7 +66,7 @@ struct relation_cache {
 /* There is one cache at a time in a backend: the server's messages about
  * changes go to the last one, until its `parent` context goes. */
 void relation_cache_init(struct relation_cache *cache, const struct options *options, const struct text *text,
-						 MemoryContext parent);
+                         MemoryContext parent);
 
 /* Forgets everything where that has become very much. No struct relation may
  * be in use. */

@@ -18,16 +18,17 @@ static void say_place(void *arg)
 	const struct place *place = arg;
 
 	if (place->column)
-		errcontext("column \"%s\" of table \"%s.%s\"", place->column->name, NameStr(place->relation->name.schema),
-				   NameStr(place->relation->name.table));
+		errcontext("column \"%s\" of table \"%s.%s\"", place->column->name,
+		           NameStr(place->relation->name.schema), NameStr(place->relation->name.table));
 }
 
 static void append_column(StringInfo out, const struct relation_cache *cache, const struct relation *relation,
-						  struct column *column, Datum value, bool is_null)
+                          struct column *column, Datum value, bool is_null)
 {
 	const struct options *options = cache->options;
 
-	if (is_null ? options->skip_nulls : column->may_be_external && VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(value)))
+	if (is_null ? options->skip_nulls
+	            : column->may_be_external && VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(value)))
 		return;
 	appendBinaryStringInfo(out, column->lead, column->lead_len);
 	if (is_null)
@@ -37,7 +38,7 @@ static void append_column(StringInfo out, const struct relation_cache *cache, co
 }
 
 static void append_row(StringInfo out, const struct relation_cache *cache, struct relation *relation, TupleDesc desc,
-					   HeapTuple tuple, bool key_only)
+                       HeapTuple tuple, bool key_only)
 {
 	struct place place = {.relation = relation};
 	ErrorContextCallback callback = {.previous = error_context_stack, .callback = say_place, .arg = &place};
@@ -56,13 +57,13 @@ static void append_row(StringInfo out, const struct relation_cache *cache, struc
 }
 
 void row_append_new(StringInfo out, const struct relation_cache *cache, struct relation *relation, TupleDesc desc,
-					HeapTuple tuple)
+                    HeapTuple tuple)
 {
 	append_row(out, cache, relation, desc, tuple, false);
 }
 
 void row_append_old(StringInfo out, const struct relation_cache *cache, struct relation *relation, TupleDesc desc,
-					HeapTuple tuple)
+                    HeapTuple tuple)
 {
 	append_row(out, cache, relation, desc, tuple, true);
 }

@@ -1,7 +1,7 @@
 #include "postgres.h"
 
-#include "catalog/pg_class.h"
 #include "access/tupdesc_details.h"
+#include "catalog/pg_class.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -56,7 +56,7 @@ static bool never_null(TupleDesc desc, int i)
 }
 
 static void print_key(const struct text *text, StringInfo out, const struct relation *relation,
-					  const struct schema_key *key)
+                      const struct schema_key *key)
 {
 	char part[3 * NAMEDATALEN];
 
@@ -95,7 +95,8 @@ static void print_missing(StringInfo facts, struct column *column, TupleDesc des
 	(void)value_append(&column->type, &as_it_is, facts, missing[i].am_value);
 }
 
-static void print_facts(StringInfo facts, struct column *column, TupleDesc desc, int i, const struct schema_key *primary)
+static void print_facts(StringInfo facts, struct column *column, TupleDesc desc, int i,
+                        const struct schema_key *primary)
 {
 	Form_pg_attribute attribute = TupleDescAttr(desc, i);
 	int32 typmod = attribute->atttypmod;

@@ -19,6 +19,7 @@ void schema_find_key(struct schema_key *key, Relation rel);
 
 /* The line from `_relid` on, in the current memory context. The relation's
  * columns are set. */
-char *schema_print(const struct text *text, const struct relation *relation, Relation rel, const struct schema_key *key);
+char *schema_print(const struct text *text, const struct relation *relation, Relation rel,
+                   const struct schema_key *key);
 
 #endif

@@ -18,8 +18,8 @@ void text_init(struct text *text, bool to_utf8)
 	text->proc = FindDefaultConversionProc(text->from, PG_UTF8);
 	if (!OidIsValid(text->proc))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
-						errmsg("deltaflood: no default conversion from encoding \"%s\" to \"UTF8\"",
-							   pg_encoding_to_char(text->from))));
+		                errmsg("deltaflood: no default conversion from encoding \"%s\" to \"UTF8\"",
+		                       pg_encoding_to_char(text->from))));
 }
 
 void text_escape(StringInfo out, const char *bytes, Size len)
@@ -51,8 +51,8 @@ static bool append_converted(const struct text *text, StringInfo out, const char
 
 	while (len > 0) {
 		/* It takes as much as is sure to fit, and stops before a character that it cannot convert. */
-		int taken = pg_do_encoding_conversion_buf(text->proc, text->from, PG_UTF8, (unsigned char *)bytes, (int)len,
-												  utf8, PIECE, true);
+		int taken = pg_do_encoding_conversion_buf(text->proc, text->from, PG_UTF8, (unsigned char *)bytes,
+		                                          (int)len, utf8, PIECE, true);
 		if (taken <= 0)
 			return false;
 		text_escape(out, (char *)utf8, strlen((char *)utf8));
@@ -88,12 +88,12 @@ bool text_append(const struct text *text, StringInfo out, const char *bytes, Siz
 void text_refuse(const struct text *text, const char *schema, const char *table, const char *column)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
-			 column ? errmsg("deltaflood: a value of column \"%s\" of table \"%s.%s\" cannot be written in UTF-8", column,
-							 schema, table)
-					: errmsg("deltaflood: the names in table \"%s.%s\" cannot be written in UTF-8", schema, table),
-			 errdetail("The database's encoding is %s, which does not say what these bytes mean.",
-					   pg_encoding_to_char(text->from)),
-			 errhint("Leave the table out by the option \"tables\"; or have all its text in UTF-8 and begin "
-					 "with a new slot, since this one has to pass the change.")));
+	        (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+	         column ? errmsg("deltaflood: a value of column \"%s\" of table \"%s.%s\" cannot be written in UTF-8",
+	                         column, schema, table)
+	                : errmsg("deltaflood: the names in table \"%s.%s\" cannot be written in UTF-8", schema, table),
+	         errdetail("The database's encoding is %s, where these bytes stand for no character that is known.",
+	                   pg_encoding_to_char(text->from)),
+	         errhint("Leave the table out by the option \"tables\"; or have all its text in UTF-8 and begin "
+	                 "with a new slot, since this one has to pass the change.")));
 }

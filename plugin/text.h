@@ -32,7 +32,7 @@ void text_escape(StringInfo out, const char *bytes, Size len);
 bool text_append(const struct text *text, StringInfo out, const char *bytes, Size len);
 
 /* The error behind that false; `column` is NULL for a table's own name. */
-void text_refuse(const struct text *text, const char *schema, const char *table,
-				 const char *column) pg_attribute_noreturn();
+void text_refuse(const struct text *text, const char *schema, const char *table, const char *column)
+    pg_attribute_noreturn();
 
 #endif
