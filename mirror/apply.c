@@ -1,0 +1,289 @@
+#include "apply.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "catalog.h"
+#include "name.h"
+
+/* A `replace` is kept until its `update`; room above this is given back. */
+#define HELD_KEPT (4u << 20)
+
+struct apply {
+	struct database *database;
+	const char *tables;
+	void (*warn)(const char *text);
+	struct catalog *catalog;
+	size_t lines, bytes;
+	bool in_transaction;
+	bool warned; /* of an action that is not known */
+
+	/* Of a `replace` that waits for its update. */
+	struct table *held_table;
+	char *held;
+	size_t held_len, held_size;
+	bool holding;
+};
+
+int apply_open(struct apply **opened, struct database *database, const char *tables, void (*warn)(const char *text),
+               struct err *err)
+{
+	struct apply *apply = calloc(1, sizeof *apply);
+
+	*opened = NULL;
+	if (!apply)
+		return err_set(err, -ENOMEM, "out of memory");
+	apply->database = database;
+	apply->tables = tables;
+	apply->warn = warn;
+	int rc = catalog_open(&apply->catalog, database->sqlite, tables, err);
+	if (rc < 0) {
+		apply_close(apply);
+		return rc;
+	}
+	*opened = apply;
+	return 0;
+}
+
+void apply_close(struct apply *apply)
+{
+	if (!apply)
+		return;
+	catalog_close(apply->catalog);
+	if (apply->database->open_transaction)
+		database_rollback(apply->database, NULL);
+	free(apply->held);
+	free(apply);
+}
+
+static int hold(struct apply *apply, struct table *table, struct span pairs, struct err *err)
+{
+	if (pairs.len > apply->held_size || apply->held_size > HELD_KEPT) {
+		size_t size = pairs.len < 4096 ? 4096 : pairs.len;
+		free(apply->held);
+		apply->held = malloc(size);
+		apply->held_size = apply->held ? size : 0;
+		if (!apply->held)
+			return err_set(err, -ENOMEM, "out of memory for an old row of %zu bytes", pairs.len);
+	}
+	if (pairs.len > 0)
+		memcpy(apply->held, pairs.at, pairs.len);
+	apply->held_len = pairs.len;
+	apply->held_table = table;
+	apply->holding = true;
+	return 0;
+}
+
+static int warn_unknown(struct apply *apply, struct span action)
+{
+	char text[200];
+
+	if (!apply->warned) {
+		snprintf(text, sizeof text,
+		         "lines with _action \"%.*s\" are passed over: this program does not know what they mean",
+		         (int)(action.len < 60 ? action.len : 60), action.at);
+		apply->warn(text);
+	}
+	apply->warned = true;
+	return 0;
+}
+
+static int apply_row(struct apply *apply, const struct line_head *head, struct err *err)
+{
+	struct span action = head->action;
+	struct table *table;
+	int rc = catalog_find(apply->catalog, head, &table, err);
+
+	if (rc < 0)
+		return rc;
+	if (apply->holding && (table != apply->held_table || !span_is(action, "update")))
+		return err_set(err, -EBADMSG, "a replace was not followed by its update");
+	if (!table)
+		return 0;
+	if (span_is(action, "insert"))
+		return table_insert(table, head->pairs, err);
+	if (span_is(action, "update") && apply->holding) {
+		apply->holding = false;
+		struct span old = {apply->held_len ? apply->held : NULL, apply->held_len};
+		return table_replace(table, old, head->pairs, err);
+	}
+	if (span_is(action, "update"))
+		return table_update(table, head->pairs, err);
+	if (span_is(action, "replace"))
+		return hold(apply, table, head->pairs, err);
+	if (span_is(action, "delete"))
+		return table_delete(table, head->pairs, err);
+	if (span_is(action, "truncate"))
+		return table_truncate(table, err);
+	return warn_unknown(apply, action);
+}
+
+/* Copies a value of the origin line; false where it is too long or no text. */
+static bool copy_value(char *out, size_t size, struct span value)
+{
+	if (value.len >= size)
+		return false;
+	long len = line_unescape(out, value);
+	if (len < 0)
+		return false;
+	out[len] = 0;
+	return true;
+}
+
+static bool read_origin(struct origin *origin, struct span rest)
+{
+	struct span name, value;
+	bool good = true, generation = false;
+	int more;
+
+	*origin = (struct origin){0};
+	while (good && (more = line_next(&rest, &name, &value)) != 0) {
+		if (more < 0)
+			return false;
+		if (span_is(name, "system"))
+			good = copy_value(origin->system, sizeof origin->system, value);
+		else if (span_is(name, "database"))
+			good = copy_value(origin->database, sizeof origin->database, value);
+		else if (span_is(name, "slot"))
+			good = copy_value(origin->slot, sizeof origin->slot, value);
+		else if (span_is(name, "timeline"))
+			good = position_parse_number(value.at, value.len, &origin->timeline) == value.len;
+		else if (span_is(name, "generation"))
+			generation = good = position_parse_number(value.at, value.len, &origin->generation) == value.len;
+	}
+	return good && generation && origin->system[0];
+}
+
+static int apply_origin(struct apply *apply, const struct line_head *head, struct err *err)
+{
+	struct database *database = apply->database;
+	const struct origin *old = &database->origin;
+	struct origin origin;
+
+	if (!read_origin(&origin, head->pairs))
+		return err_set(err, -EBADMSG, "the origin line does not follow the format (docs/FORMAT.md)");
+	if (database->has_origin && (strcmp(origin.system, old->system) != 0 ||
+	                             strcmp(origin.database, old->database) != 0))
+		return err_set(err, -ESTALE,
+		               "the stream comes from database %s of system %s, %s is a mirror of database %s of "
+		               "system %s; delete it and start again, or name another file",
+		               origin.database, origin.system, database->path, old->database, old->system);
+	if (database->has_origin && origin.generation != old->generation)
+		return err_set(err, -ESTALE,
+		               "the stream could not go on where it stood: here begins its generation %llu, and %s is "
+		               "a mirror of generation %llu; delete it and start again",
+		               (unsigned long long)origin.generation, database->path,
+		               (unsigned long long)old->generation);
+	database->origin = origin;
+	database->has_origin = true;
+	return 0;
+}
+
+static int apply_end(struct apply *apply, const struct line_head *head, struct err *err)
+{
+	struct database *database = apply->database;
+	struct span rest = head->pairs, name, value;
+	uint64_t lsn;
+
+	while (line_next(&rest, &name, &value) == 1) {
+		if (!span_is(name, "lsn"))
+			continue;
+		if (!lsn_parse(value.at, value.len, &lsn))
+			break;
+		int rc = catalog_check(apply->catalog, err);
+		if (rc < 0)
+			return rc;
+		lsn_print(database->lsn, lsn);
+		database->position = head->position;
+		database->has_position = true;
+		apply->in_transaction = false;
+		return 0;
+	}
+	return err_set(err, -EBADMSG, "the commit line has no lsn");
+}
+
+static int dispatch(struct apply *apply, const struct line_head *head, struct err *err)
+{
+	struct span action = head->action;
+
+	if (head->table.at && !span_is(action, "schema"))
+		return apply_row(apply, head, err);
+	if (apply->holding)
+		return err_set(err, -EBADMSG, "a replace was not followed by its update");
+	if (span_is(action, "schema"))
+		return catalog_define(apply->catalog, head, err);
+	if (span_is(action, "commit"))
+		return apply_end(apply, head, err);
+	if (span_is(action, "origin"))
+		return apply_origin(apply, head, err);
+	return span_is(action, "message") ? 0 : warn_unknown(apply, action);
+}
+
+/* Puts where it happened before the sentence; both names as they stand in the line. */
+static int where(const struct line_head *head, int rc, struct err *err)
+{
+	char at[POSITION_TEXT_MAX];
+	size_t schema_len = head->schema.len < 300 ? head->schema.len : 300;
+	size_t table_len = head->table.len < 300 ? head->table.len : 300;
+
+	position_print(at, head->position);
+	if (!head->table.at)
+		return err_prefix(err, rc, "%s", at);
+	return err_prefix(err, rc, "%s table %.*s%s%.*s", at, (int)schema_len, head->schema.at ? head->schema.at : "",
+	                  head->schema.at ? "." : "", (int)table_len, head->table.at);
+}
+
+int apply_line(struct apply *apply, const struct line_head *head, struct err *err)
+{
+	struct database *database = apply->database;
+	int rc = 0;
+
+	if (!database->open_transaction && (rc = database_begin(database, err)) < 0)
+		return rc;
+	apply->lines++;
+	apply->bytes += head->pairs.len;
+	if (head->xid.at)
+		apply->in_transaction = true;
+	if (!database->has_origin && !span_is(head->action, "origin"))
+		rc = err_set(err, -EBADMSG, "the stream does not begin with an origin line");
+	else
+		rc = dispatch(apply, head, err);
+	return rc < 0 ? where(head, rc, err) : 0;
+}
+
+bool apply_in_transaction(const struct apply *apply)
+{
+	return apply->in_transaction;
+}
+
+size_t apply_lines(const struct apply *apply)
+{
+	return apply->lines;
+}
+
+size_t apply_bytes(const struct apply *apply)
+{
+	return apply->bytes;
+}
+
+int apply_commit(struct apply *apply, struct err *err)
+{
+	apply->lines = apply->bytes = 0;
+	if (!apply->database->open_transaction)
+		return 0;
+	if (apply->in_transaction)
+		return err_set(err, -EINVAL, "a transaction of the stream has not ended yet");
+	return database_commit(apply->database, err);
+}
+
+int apply_rollback(struct apply *apply, struct err *err)
+{
+	apply->lines = apply->bytes = 0;
+	apply->in_transaction = apply->holding = false;
+	catalog_close(apply->catalog);
+	apply->catalog = NULL;
+	int rc = database_rollback(apply->database, err);
+	return rc < 0 ? rc : catalog_open(&apply->catalog, apply->database->sqlite, apply->tables, err);
+}

@@ -1,0 +1,54 @@
+/*
+ * apply.h - the stream's lines -> the database, whole transactions only.
+ *
+ *     apply_line ... apply_line     one SQLite transaction, opened by the first line
+ *     apply_commit                  after any `commit` line: rows and position are there at once
+ *     apply_rollback                at any time: all since the last apply_commit is undone;
+ *                                   the stream is to be read again from there
+ *
+ * Many transactions of the stream make one of SQLite, never a part of one.
+ * Lines go to SQLite as they come, so a transaction of any size needs no more
+ * memory than SQLite's page cache.
+ *
+ * What a line says lasts only once its `commit` line has come: the caller
+ * has that checked (follow.h).
+ *
+ * Errors: as in table.h; beside these -ESTALE where the stream is another one
+ * than the mirror was made from, so that only a new start helps. Sentences
+ * begin with the line's position and its table.
+ */
+#ifndef MIRROR_APPLY_H
+#define MIRROR_APPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "database.h"
+#include "err.h"
+#include "line.h"
+
+struct apply;
+
+/* `database` and `tables` (a normalized list or NULL) are borrowed. `warn` gets the sentence
+ * where something is passed over. */
+int apply_open(struct apply **opened, struct database *database, const char *tables, void (*warn)(const char *text),
+               struct err *err);
+
+/* Rolls back what has not been committed. */
+void apply_close(struct apply *apply);
+
+/* One line, whose head line_parse has split; borrowed for the call. */
+int apply_line(struct apply *apply, const struct line_head *head, struct err *err);
+
+/* Whether the last line was within a transaction: then apply_commit is not possible yet. */
+bool apply_in_transaction(const struct apply *apply);
+
+/* Lines and their bytes since the last apply_commit. */
+size_t apply_lines(const struct apply *apply);
+size_t apply_bytes(const struct apply *apply);
+
+/* Nothing to commit is fine. After an error: apply_rollback. */
+int apply_commit(struct apply *apply, struct err *err);
+int apply_rollback(struct apply *apply, struct err *err);
+
+#endif

@@ -1,0 +1,292 @@
+#include "database.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The WAL is copied back from 32 MiB on; from 256 MiB on the mirror waits a moment for
+ * readers, so that it can begin at its start again: only a reader that stays makes it grow. */
+#define WAL_PAGES 8192
+#define WAL_PAGES_MOST 65536
+#define WAL_WAIT_MS 200
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int database_error(sqlite3 *sqlite, const char *doing, struct err *err)
+{
+	int rc = sqlite3_errcode(sqlite) & 0xff;
+	int code = rc == SQLITE_BUSY ? -EBUSY : rc == SQLITE_FULL ? -ENOSPC : -EIO;
+
+	return err_set(err, code, "%s: %s", doing, sqlite3_errmsg(sqlite));
+}
+
+int database_run(sqlite3 *sqlite, const char *sql, struct err *err)
+{
+	if (sqlite3_exec(sqlite, sql, NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	return database_error(sqlite, sql, err);
+}
+
+/* SQLite waits here for another writer of the file: a person at work in the mirror. */
+static int busy(void *context, int count)
+{
+	struct database *database = context;
+	struct pollfd stop = {.fd = database->stop_fd, .events = POLLIN};
+
+	if (database->wait_until_ms && now_ms() >= database->wait_until_ms)
+		return 0;
+	return poll(&stop, 1, count < 20 ? 5 : 50) <= 0;
+}
+
+static int after_commit(void *context, sqlite3 *sqlite, const char *name, int pages)
+{
+	struct database *database = context;
+
+	if (pages < WAL_PAGES)
+		return SQLITE_OK;
+	/* What these say is no error: the next commit tries again. */
+	if (pages < WAL_PAGES_MOST) {
+		sqlite3_wal_checkpoint_v2(sqlite, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	} else {
+		database->wait_until_ms = now_ms() + WAL_WAIT_MS;
+		sqlite3_wal_checkpoint_v2(sqlite, name, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+		database->wait_until_ms = 0;
+	}
+	return SQLITE_OK;
+}
+
+static int lock_file(struct database *database, bool *empty, struct err *err)
+{
+	struct stat st;
+
+	database->lock_fd = open(database->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	if (database->lock_fd < 0)
+		return err_errno(err, "cannot open %s", database->path);
+	if (flock(database->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK)
+			return err_set(err, -EBUSY, "another deltamirror is at work on %s", database->path);
+		return err_errno(err, "cannot lock %s", database->path);
+	}
+	if (fstat(database->lock_fd, &st) < 0)
+		return err_errno(err, "cannot stat %s", database->path);
+	*empty = st.st_size == 0;
+	return 0;
+}
+
+/* Asks through a read-only connection, so that a stranger's file stays as it is.
+ * A database without a single table is what a crash right after creation leaves. */
+static int check_ours(const char *path, bool *empty, struct err *err)
+{
+	sqlite3 *sqlite = NULL;
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_open_v2(path, &sqlite, SQLITE_OPEN_READONLY, NULL);
+
+	sqlite3_busy_timeout(sqlite, 10000);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(sqlite,
+		                        "SELECT count(*), coalesce(sum(type = 'table' AND name = '_daystream'), 0)"
+		                        " FROM sqlite_master",
+		                        -1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	*empty = rc == SQLITE_ROW && sqlite3_column_int(stmt, 0) == 0;
+	bool stranger = rc == SQLITE_ROW && !*empty && sqlite3_column_int(stmt, 1) == 0;
+	int code = 0;
+	if (stranger || rc == SQLITE_NOTADB)
+		code = err_set(err, -EEXIST,
+		               "%s is %s and no mirror (it has no table _daystream): it stays untouched; "
+		               "name a file that does not exist yet",
+		               path, stranger ? "an SQLite database" : "no SQLite database");
+	else if (rc != SQLITE_ROW)
+		code = err_set(err, -EIO, "cannot read %s: %s", path, sqlite3_errmsg(sqlite));
+	sqlite3_finalize(stmt);
+	sqlite3_close(sqlite);
+	return code;
+}
+
+static int create(struct database *database, const char *tables, struct err *err)
+{
+	char *sql = sqlite3_mprintf("BEGIN IMMEDIATE;"
+	                            "CREATE TABLE _daystream (id INTEGER PRIMARY KEY CHECK (id = 1),"
+	                            " epoch INTEGER, seq INTEGER, lsn TEXT, generation INTEGER, system TEXT,"
+	                            " timeline INTEGER, database TEXT, slot TEXT, tables TEXT, format INTEGER);"
+	                            "CREATE TABLE _daystream_tables (relid INTEGER PRIMARY KEY, schema TEXT,"
+	                            " \"table\" TEXT, name TEXT NOT NULL, definition TEXT NOT NULL);"
+	                            "INSERT INTO _daystream (id, tables, format) VALUES (1, %Q, %d);"
+	                            "COMMIT",
+	                            tables, DATABASE_FORMAT);
+	if (!sql)
+		return err_set(err, -ENOMEM, "out of memory");
+	int rc = database_run(database->sqlite, sql, err);
+	sqlite3_free(sql);
+	return rc < 0 ? err_set(err, rc, "cannot fill %s: %s", database->path, sqlite3_errmsg(database->sqlite)) : 0;
+}
+
+static void copy_text(char *out, size_t size, sqlite3_stmt *stmt, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(stmt, column);
+
+	snprintf(out, size, "%s", text ? text : "");
+}
+
+static int check_tables(struct database *database, const char *tables, const char *stored, struct err *err)
+{
+	if (strcmp(tables ? tables : "", stored ? stored : "") == 0)
+		return 0;
+	return err_set(err, -EINVAL,
+	               "%s was made with %s%s, which cannot change later: give the same, "
+	               "or another database file",
+	               database->path, stored ? "--tables " : "no --tables", stored ? stored : "");
+}
+
+/* Reads the row of _daystream; `tables` is compared where `check` says so. */
+static int load(struct database *database, bool check, const char *tables, struct err *err)
+{
+	sqlite3_stmt *stmt;
+	int rc = 0;
+
+	if (sqlite3_prepare_v2(database->sqlite,
+	                       "SELECT epoch, seq, lsn, generation, system, timeline, database, slot, tables, format"
+	                       " FROM _daystream WHERE id = 1",
+	                       -1, &stmt, NULL) != SQLITE_OK ||
+	    sqlite3_step(stmt) != SQLITE_ROW) {
+		rc = database_error(database->sqlite, "cannot read the position (table _daystream)", err);
+		sqlite3_finalize(stmt);
+		return rc;
+	}
+	database->has_position = sqlite3_column_type(stmt, 0) != SQLITE_NULL;
+	database->position.epoch = (uint64_t)sqlite3_column_int64(stmt, 0);
+	database->position.seq = (uint64_t)sqlite3_column_int64(stmt, 1);
+	copy_text(database->lsn, sizeof database->lsn, stmt, 2);
+	database->has_origin = sqlite3_column_type(stmt, 3) != SQLITE_NULL;
+	database->origin.generation = (uint64_t)sqlite3_column_int64(stmt, 3);
+	copy_text(database->origin.system, sizeof database->origin.system, stmt, 4);
+	database->origin.timeline = (uint64_t)sqlite3_column_int64(stmt, 5);
+	copy_text(database->origin.database, sizeof database->origin.database, stmt, 6);
+	copy_text(database->origin.slot, sizeof database->origin.slot, stmt, 7);
+	if (sqlite3_column_int(stmt, 9) != DATABASE_FORMAT)
+		rc = err_set(err, -EINVAL, "%s has format %d, this program writes %d: delete it and start again",
+		             database->path, sqlite3_column_int(stmt, 9), DATABASE_FORMAT);
+	else if (check)
+		rc = check_tables(database, tables, (const char *)sqlite3_column_text(stmt, 8), err);
+	sqlite3_finalize(stmt);
+	return rc;
+}
+
+/* 64 MiB of page cache: beyond it a large transaction's pages go to the WAL before its end. */
+static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;"
+			       "PRAGMA journal_size_limit = 67108864; PRAGMA foreign_keys = OFF;";
+
+static const char save_sql[] = "UPDATE _daystream SET epoch = ?1, seq = ?2, lsn = ?3, generation = ?4, system = ?5,"
+			       " timeline = ?6, database = ?7, slot = ?8 WHERE id = 1";
+
+int database_open(struct database *database, const char *path, const char *tables, int stop_fd, struct err *err)
+{
+	bool empty = false;
+	int rc;
+
+	*database = (struct database){.lock_fd = -1, .stop_fd = stop_fd};
+	if (!(database->path = strdup(path)))
+		return err_set(err, -ENOMEM, "out of memory");
+	if ((rc = lock_file(database, &empty, err)) < 0 || (!empty && (rc = check_ours(path, &empty, err)) < 0))
+		return rc;
+	if (sqlite3_open_v2(path, &database->sqlite, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
+		return err_set(err, -EIO, "cannot open %s: %s", path, sqlite3_errmsg(database->sqlite));
+	sqlite3_busy_handler(database->sqlite, busy, database);
+	/* A column that is not there is an error, not a text constant of its name. */
+	sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+	sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+	if ((rc = database_run(database->sqlite, settings, err)) < 0)
+		return err_prefix(err, rc, "%s", path);
+	if (empty && (rc = create(database, tables, err)) < 0)
+		return rc;
+	/* Replaces SQLite's own checkpoints after so many pages. */
+	sqlite3_wal_hook(database->sqlite, after_commit, database);
+	if ((rc = load(database, true, tables, err)) < 0)
+		return rc;
+	if (sqlite3_prepare_v3(database->sqlite, save_sql, -1, SQLITE_PREPARE_PERSISTENT, &database->save, NULL) !=
+	    SQLITE_OK)
+		return database_error(database->sqlite, "cannot write the position (table _daystream)", err);
+	return 0;
+}
+
+void database_close(struct database *database)
+{
+	sqlite3_finalize(database->save);
+	sqlite3_close(database->sqlite);
+	/* Only now: closing any descriptor of the file drops SQLite's fcntl locks. */
+	if (database->lock_fd >= 0)
+		close(database->lock_fd);
+	free(database->path);
+	*database = (struct database){.lock_fd = -1};
+}
+
+int database_begin(struct database *database, struct err *err)
+{
+	int rc = database_run(database->sqlite, "BEGIN IMMEDIATE", err);
+
+	database->open_transaction = rc == 0;
+	return rc;
+}
+
+static int save(struct database *database, struct err *err)
+{
+	sqlite3_stmt *stmt = database->save;
+	const struct origin *origin = &database->origin;
+
+	sqlite3_clear_bindings(stmt);
+	if (database->has_position) {
+		sqlite3_bind_int64(stmt, 1, (sqlite3_int64)database->position.epoch);
+		sqlite3_bind_int64(stmt, 2, (sqlite3_int64)database->position.seq);
+		sqlite3_bind_text(stmt, 3, database->lsn, -1, SQLITE_STATIC);
+	}
+	if (database->has_origin) {
+		sqlite3_bind_int64(stmt, 4, (sqlite3_int64)origin->generation);
+		sqlite3_bind_text(stmt, 5, origin->system, -1, SQLITE_STATIC);
+		sqlite3_bind_int64(stmt, 6, (sqlite3_int64)origin->timeline);
+		sqlite3_bind_text(stmt, 7, origin->database, -1, SQLITE_STATIC);
+		sqlite3_bind_text(stmt, 8, origin->slot, -1, SQLITE_STATIC);
+	}
+	sqlite3_step(stmt);
+	if (sqlite3_reset(stmt) != SQLITE_OK)
+		return database_error(database->sqlite, "cannot write the position (table _daystream)", err);
+	if (sqlite3_changes(database->sqlite) != 1)
+		return err_set(err, -EIO, "table _daystream has lost its row");
+	return 0;
+}
+
+int database_commit(struct database *database, struct err *err)
+{
+	int rc = save(database, err);
+
+	if (rc == 0)
+		rc = database_run(database->sqlite, "COMMIT", err);
+	if (rc == 0)
+		database->open_transaction = false;
+	return rc;
+}
+
+int database_rollback(struct database *database, struct err *err)
+{
+	database->open_transaction = false;
+	/* After some errors SQLite has rolled back by itself. */
+	if (!sqlite3_get_autocommit(database->sqlite)) {
+		int rc = database_run(database->sqlite, "ROLLBACK", err);
+		if (rc < 0)
+			return rc;
+	}
+	return load(database, false, NULL, err);
+}

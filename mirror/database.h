@@ -1,0 +1,78 @@
+/*
+ * database.h - the mirror's SQLite file: opened, locked, and the one row that
+ * says which commit it stands at.
+ *
+ *     CREATE TABLE _daystream (id INTEGER PRIMARY KEY CHECK (id = 1),
+ *         epoch INTEGER, seq INTEGER, lsn TEXT,          the last applied commit line; NULL before the first
+ *         generation INTEGER, system TEXT, timeline INTEGER, database TEXT, slot TEXT,   of the newest origin line
+ *         tables TEXT,                                   the --tables list; NULL for all
+ *         format INTEGER)                                of these tables: 1
+ *
+ * The row is written in the SQLite transaction that holds the rows up to that
+ * commit, so a mirror always equals its source at the commit it names. WAL
+ * with synchronous=NORMAL is enough for that: a power failure may take the
+ * last SQLite transactions back, whole ones with their position, and the
+ * stream gives them again.
+ *
+ * The file is locked with flock(2), on a descriptor of its own that is closed
+ * after SQLite's: SQLite locks with fcntl(2), so the two do not meet, readers
+ * are not hindered, no lock file is left behind, and a killed process leaves
+ * no lock. One process and one thread at a time write a mirror.
+ *
+ * A file that is not empty and no mirror is refused, unchanged.
+ */
+#ifndef MIRROR_DATABASE_H
+#define MIRROR_DATABASE_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "position.h"
+
+#define DATABASE_FORMAT 1
+
+struct origin {
+	uint64_t generation, timeline;
+	char system[24];
+	char database[256];
+	char slot[256];
+};
+
+struct database {
+	sqlite3 *sqlite;
+	char *path;
+	int lock_fd;
+	int stop_fd;          /* readable: give up waiting for another writer */
+	int64_t wait_until_ms; /* of the monotonic clock; 0 waits as long as it takes */
+	sqlite3_stmt *save;
+	bool open_transaction;
+
+	bool has_position; /* a commit was applied: position and lsn say which */
+	struct position position;
+	char lsn[LSN_TEXT_MAX];
+	bool has_origin;
+	struct origin origin;
+};
+
+/* Opens or creates. `tables` is the --tables list as given (NULL for all): it has to
+ * be the one that the mirror was made with. -EBUSY where another process writes the
+ * mirror, -EEXIST where the file is none, -EINVAL where the list differs, -EIO for all
+ * that SQLite says. database_close is to be called in any case. */
+int database_open(struct database *database, const char *path, const char *tables, int stop_fd, struct err *err);
+void database_close(struct database *database);
+
+/* One SQLite transaction; commit writes the row of _daystream, rollback reads it again.
+ * begin waits for another writer until stop_fd: then -EBUSY. */
+int database_begin(struct database *database, struct err *err);
+int database_commit(struct database *database, struct err *err);
+int database_rollback(struct database *database, struct err *err);
+
+/* Writes SQLite's own words to `err`: "<doing>: <words>"; returns -EIO, -EBUSY, -ENOSPC. */
+int database_error(sqlite3 *sqlite, const char *doing, struct err *err);
+
+/* Runs statements without a result. */
+int database_run(sqlite3 *sqlite, const char *sql, struct err *err);
+
+#endif

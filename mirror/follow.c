@@ -1,0 +1,271 @@
+#include "follow.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crc32c.h"
+
+#define READ_SIZE ((size_t)1 << 20)
+#define BUFFER_SIZE (2 * READ_SIZE)
+/* PostgreSQL sends no message above 1 GiB, which escaping at most doubles. */
+#define LINE_MAX_LEN ((size_t)1 << 31)
+#define PAUSE_LEAST_MS 5
+#define PAUSE_MOST_MS 200
+#define POLL_MS 1000
+
+struct follow {
+	int fd;
+	/* buffer[start..end) has not been handed out; buffer[start..scanned)
+	 * has no '\n'; buffer[summed..start) is not in crc yet. */
+	char *buffer;
+	size_t size, start, end, scanned, summed;
+	uint32_t crc;
+	struct position last;
+	bool has_last;
+	int pause_ms;
+	bool woken; /* poll said ready since the last read */
+};
+
+static int damaged(const struct follow *follow, const char *what, struct err *err)
+{
+	char at[POSITION_TEXT_MAX];
+
+	if (!follow->has_last)
+		return err_set(err, -EBADMSG, "the stream's first line: %s", what);
+	return err_set(err, -EBADMSG, "after %s: %s", position_print(at, follow->last), what);
+}
+
+/* The position of the first line of MOUNT/live. 1; 0: no whole line there; a negative errno. */
+static int oldest_position(const char *mount, struct position *oldest)
+{
+	char path[4096], text[4096];
+	struct line_head head;
+
+	snprintf(path, sizeof path, "%s/live", mount);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ssize_t n = read(fd, text, sizeof text);
+	int rc = n < 0 ? -errno : 0;
+	close(fd);
+	char *newline = n > 0 ? memchr(text, '\n', (size_t)n) : NULL;
+	if (newline && line_parse(text, (size_t)(newline - text), &head) && head.stamped) {
+		*oldest = head.position;
+		return 1;
+	}
+	return rc;
+}
+
+/* A position that was given up is ESTALE, but so is an NFS mount that went
+ * away, and sshfs knows no ESTALE at all: what /live begins with decides. */
+static int open_failed(const char *mount, const char *path, const struct position *after, struct err *err)
+{
+	int code = errno;
+	struct position oldest;
+	char at[POSITION_TEXT_MAX], first[POSITION_TEXT_MAX];
+
+	if (after && oldest_position(mount, &oldest) == 1 && (code == ESTALE || position_cmp(oldest, *after) > 0))
+		return err_set(err, -ESTALE, "the stream after %s is no longer retained: %s/live begins at %s",
+		               position_print(at, *after), mount, position_print(first, oldest));
+	return err_set(err, -ENOTCONN, "cannot open %s: %s", path, strerror(code));
+}
+
+int follow_open(struct follow **opened, const char *mount, const struct position *after, struct err *err)
+{
+	char path[4096];
+	struct follow *follow = calloc(1, sizeof *follow);
+	int rc;
+
+	*opened = NULL;
+	if (!follow || !(follow->buffer = malloc(BUFFER_SIZE))) {
+		free(follow);
+		return err_set(err, -ENOMEM, "out of memory for a buffer of %zu bytes", BUFFER_SIZE);
+	}
+	follow->size = BUFFER_SIZE;
+	if (after)
+		snprintf(path, sizeof path, "%s/since/%" PRIu64 "/%" PRIu64 "/live", mount, after->epoch,
+		         after->seq + 1);
+	else
+		snprintf(path, sizeof path, "%s/live", mount);
+	follow->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (follow->fd < 0) {
+		rc = open_failed(mount, path, after, err);
+		follow_close(follow);
+		return rc;
+	}
+	if (after) {
+		follow->last = *after;
+		follow->has_last = true;
+	}
+	*opened = follow;
+	return 0;
+}
+
+void follow_close(struct follow *follow)
+{
+	if (!follow)
+		return;
+	if (follow->fd >= 0)
+		close(follow->fd);
+	free(follow->buffer);
+	free(follow);
+}
+
+static void sum_up(struct follow *follow)
+{
+	follow->crc = crc32c(follow->crc, follow->buffer + follow->summed, follow->start - follow->summed);
+	follow->summed = follow->start;
+}
+
+/* Makes room for one read behind the unfinished line. */
+static int make_room(struct follow *follow, struct err *err)
+{
+	size_t kept = follow->end - follow->start;
+
+	sum_up(follow);
+	if (follow->start > 0) {
+		memmove(follow->buffer, follow->buffer + follow->start, kept);
+		follow->scanned -= follow->start;
+		follow->start = follow->summed = 0;
+		follow->end = kept;
+	}
+	if (kept > LINE_MAX_LEN)
+		return damaged(follow, "a line has no end", err);
+
+	size_t size = follow->size;
+	if (kept + READ_SIZE > size)
+		size = 2 * size;
+	else if (kept + READ_SIZE <= BUFFER_SIZE)
+		size = BUFFER_SIZE;
+	if (size != follow->size) {
+		char *buffer = realloc(follow->buffer, size);
+		if (!buffer)
+			return err_set(err, -ENOMEM, "out of memory for a line of more than %zu bytes", kept);
+		follow->buffer = buffer;
+		follow->size = size;
+	}
+	return 0;
+}
+
+/* 1: there are more bytes; 0: not at this time. */
+static int fill(struct follow *follow, struct err *err)
+{
+	if (follow->size - follow->end < READ_SIZE) {
+		int rc = make_room(follow, err);
+		if (rc < 0)
+			return rc;
+	}
+	ssize_t n = read(follow->fd, follow->buffer + follow->end, follow->size - follow->end);
+	if (n < 0)
+		return errno == EINTR ? -EINTR : err_set(err, -ENOTCONN, "cannot read the stream: %s", strerror(errno));
+	if (n > 0) {
+		follow->end += (size_t)n;
+		follow->pause_ms = 0;
+	} else if (follow->woken) {
+		follow->pause_ms = follow->pause_ms ? 2 * follow->pause_ms : PAUSE_LEAST_MS;
+		if (follow->pause_ms > PAUSE_MOST_MS)
+			follow->pause_ms = PAUSE_MOST_MS;
+	}
+	follow->woken = false;
+	/* The text has no such byte: what shows it has not come over the network yet. */
+	if (n == 0 && follow->end > follow->start &&
+	    memchr(follow->buffer + follow->start, 0, follow->end - follow->start))
+		return damaged(follow, "zeros stand where a line should", err);
+	return n > 0;
+}
+
+/* Of a commit line at buffer[start..): the bytes up to the word `crc` count. */
+static int check_crc(struct follow *follow, const struct line_head *head, size_t line_end, struct err *err)
+{
+	struct span rest = head->pairs, name, value;
+	char want[9];
+
+	while (line_next(&rest, &name, &value) == 1) {
+		if (!span_is(name, "crc"))
+			continue;
+		size_t covered = (size_t)(name.at - follow->buffer) - follow->summed;
+		snprintf(want, sizeof want, "%08" PRIx32,
+		         crc32c(follow->crc, follow->buffer + follow->summed, covered));
+		if (!span_is(value, want)) {
+			char at[POSITION_TEXT_MAX];
+			return err_set(err, -EBADMSG,
+			               "the transaction that commits at %s is damaged: its crc is %s, the line says %.*s",
+			               position_print(at, head->position), want, (int)(value.len < 20 ? value.len : 20),
+			               value.at);
+		}
+		follow->crc = 0;
+		follow->summed = line_end;
+		return 0;
+	}
+	return damaged(follow, "a commit line has no crc", err);
+}
+
+static bool goes_on(struct position last, struct position next)
+{
+	if (next.epoch == last.epoch)
+		return next.seq == last.seq + 1;
+	return next.epoch > last.epoch && next.seq == 0;
+}
+
+static int check_line(struct follow *follow, size_t len, struct follow_line *line, struct err *err)
+{
+	char text[80], at[POSITION_TEXT_MAX];
+
+	line->text = follow->buffer + follow->start;
+	line->len = len;
+	if (!line_parse(line->text, len, &line->head) || !line->head.stamped)
+		return damaged(follow, "what follows is not a line of the stream (docs/FORMAT.md)", err);
+	if (follow->has_last && !goes_on(follow->last, line->head.position)) {
+		snprintf(text, sizeof text, "the stream goes on at %s", position_print(at, line->head.position));
+		return damaged(follow, text, err);
+	}
+	line->commit = span_is(line->head.action, "commit") && !line->head.table.at;
+	return line->commit ? check_crc(follow, &line->head, follow->start + len + 1, err) : 0;
+}
+
+int follow_next(struct follow *follow, struct follow_line *line, struct err *err)
+{
+	char *newline;
+
+	while (!(newline = memchr(follow->buffer + follow->scanned, '\n', follow->end - follow->scanned))) {
+		follow->scanned = follow->end;
+		int rc = fill(follow, err);
+		if (rc <= 0)
+			return rc;
+	}
+
+	size_t next = (size_t)(newline - follow->buffer) + 1;
+	int rc = check_line(follow, next - 1 - follow->start, line, err);
+	if (rc < 0)
+		return rc;
+	follow->last = line->head.position;
+	follow->has_last = true;
+	follow->start = follow->scanned = next;
+	return 1;
+}
+
+bool follow_in_line(const struct follow *follow)
+{
+	return follow->end > follow->start;
+}
+
+struct position follow_position(const struct follow *follow)
+{
+	return follow->last;
+}
+
+void follow_wait(struct follow *follow, int stop_fd)
+{
+	struct pollfd fds[2] = {{.fd = stop_fd, .events = POLLIN}, {.fd = follow->fd, .events = POLLIN}};
+
+	if (follow->pause_ms > 0 && poll(fds, 1, follow->pause_ms) != 0)
+		return;
+	if (poll(fds, 2, POLL_MS) > 0)
+		follow->woken = fds[1].revents != 0;
+}

@@ -1,0 +1,63 @@
+/*
+ * follow.h - reads the stream's lines from a mount, from a position on.
+ *
+ * Opens MOUNT/live, or MOUNT/since/<epoch>/<seq>/live directly after a
+ * position, with big ordinary reads, so that the mount may as well be sshfs,
+ * NFS or a folder of plain files. What it hands out has been checked:
+ *
+ *   - each line follows the grammar of line.h and is stamped;
+ *   - positions go on without a gap: the next number of the same second, or
+ *     number 0 of a later one (the first line of /live may be any);
+ *   - each `commit` line's `crc` is that of the bytes before it. Lines reach
+ *     the caller before that check, so nothing they say may last until their
+ *     `commit` line has come.
+ *
+ * Memory: 2 MiB, or the longest line and 1 MiB for as long as it is needed.
+ *
+ * Errors of all functions, beside -ENOMEM:
+ *
+ *   -ENOTCONN  the mount is away (whatever errno said so): close, wait, open
+ *              again directly after the last commit that was kept
+ *   -EBADMSG   the bytes are wrong: as above, but not for ever. sshfs with
+ *              its cache on can show zeros where bytes have not come yet
+ *   -ESTALE    retention gave the position up: nothing but a new start helps
+ *   -EINTR     a signal came while reading
+ */
+#ifndef MIRROR_FOLLOW_H
+#define MIRROR_FOLLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "err.h"
+#include "line.h"
+#include "position.h"
+
+struct follow;
+
+struct follow_line {
+	struct line_head head;
+	const char *text; /* the whole line, without its '\n' */
+	size_t len;
+	bool commit; /* the last line of its transaction; its crc was right */
+};
+
+/* `after` is the position of the last applied commit line, or NULL for all
+ * that is retained. Free the result with follow_close. */
+int follow_open(struct follow **opened, const char *mount, const struct position *after, struct err *err);
+void follow_close(struct follow *follow);
+
+/* 1: a line, which is borrowed until the next call; 0: there is no more at
+ * this time (follow_in_line tells whether the file ends within a line). */
+int follow_next(struct follow *follow, struct follow_line *line, struct err *err);
+bool follow_in_line(const struct follow *follow);
+
+/* Of the last line handed out; {0, 0} before the first. */
+struct position follow_position(const struct follow *follow);
+
+/* Waits until there may be more, `stop_fd` is readable or about a second is
+ * over. Where poll(2) cannot tell (plain files, sshfs), the pauses grow from 5
+ * to 200 ms. */
+void follow_wait(struct follow *follow, int stop_fd);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * schema.h - a table's definition in PostgreSQL -> its table in SQLite.
+ *
+ * Names. A table of schema public has its own name, any other is called
+ * "schema.table". A name that is reserved (sqlite_..., _daystream...) gets "_"
+ * before it; where it is taken, "#<relid>" is appended. Names are compared
+ * without regard to ASCII case, as SQLite does. Columns have their own names; one that differs from an earlier
+ * one in case only, or is called _rowid_, gets "#<number>" appended: so
+ * _rowid_ always is SQLite's own.
+ *
+ * Types: value.h. Of constraints, only the key is declared:
+ *
+ *     the replica identity's columns          SCHEMA_KEY: PRIMARY KEY, NOT NULL; one integer column
+ *                                             becomes INTEGER PRIMARY KEY, SQLite's rowid
+ *     FULL, and the table has a primary key   SCHEMA_KEY with the primary key's columns
+ *     FULL without one                        SCHEMA_ROW: equal rows may stand twice
+ *     none                                    SCHEMA_NONE: rows can be added, not found again
+ *
+ * A replica identity's index is never deferrable, so at each line of the
+ * stream no two rows have the same key. A deferrable primary key under FULL
+ * does not promise that: the plugin must not report it as `pk`.
+ *
+ * What is there already is written down in
+ *
+ *     CREATE TABLE _daystream_tables (
+ *         relid INTEGER PRIMARY KEY,
+ *         schema TEXT, "table" TEXT,   in PostgreSQL; NULL once another table has the name
+ *         name TEXT NOT NULL,          in SQLite
+ *         definition TEXT NOT NULL)    the schema line, from _schema or _table on, without _xid
+ */
+#ifndef MIRROR_SCHEMA_H
+#define MIRROR_SCHEMA_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "definition.h"
+#include "err.h"
+#include "line.h"
+#include "value.h"
+
+enum schema_match { SCHEMA_KEY, SCHEMA_ROW, SCHEMA_NONE };
+
+struct schema_column {
+	char *name; /* in SQLite */
+	char *wire; /* as lines spell it, escaped */
+	size_t wire_len;
+	enum storage storage;
+	unsigned number; /* what stays when the column is renamed */
+	unsigned key;    /* place in the key, from 1; 0 when not in it */
+};
+
+struct schema {
+	struct definition definition;
+	char *text; /* the definition as it stands in _daystream_tables */
+	char *name; /* in SQLite; NULL until schema_create or alter_table */
+	size_t table_pairs_len; /* text begins with the line_head.table_pairs of the table's lines */
+	bool displaced;         /* its name in PostgreSQL is another table's now */
+
+	enum schema_match match;
+	unsigned key_count;
+	unsigned *key;  /* the key's columns in order: indexes into columns */
+	bool rowid_key; /* INTEGER PRIMARY KEY */
+	unsigned column_count;
+	struct schema_column *columns; /* in the definition's order */
+};
+
+/* From a `schema` line; owns its memory. -EBADMSG, -ENOMEM; schema_fini is to be called in any case. */
+int schema_parse(struct schema *schema, const struct line_head *head, struct err *err);
+void schema_fini(struct schema *schema);
+
+/* The text that schema->text has for the same definition, to be freed; NULL: no memory. */
+char *schema_text(const struct line_head *head, size_t *len);
+
+/* A name for SQLite's table, to be freed: its own as above, or, where `aside`, the one with
+ * "#<relid>". A table may keep `schema->name`, where it has one. NULL: see err. */
+char *schema_pick_name(sqlite3 *sqlite, const struct schema *schema, bool aside, struct err *err);
+
+/* CREATE TABLE `name` with the columns and the key. */
+int schema_create_as(sqlite3 *sqlite, const struct schema *schema, const char *name, struct err *err);
+
+/* Picks the name, creates the table and writes it down. */
+int schema_create(sqlite3 *sqlite, struct schema *schema, struct err *err);
+
+/* Writes it into _daystream_tables. */
+int schema_save(sqlite3 *sqlite, const struct schema *schema, struct err *err);
+
+/* Reads row after row of _daystream_tables: `stmt` is NULL for the first. 1: `schema` is
+ * filled; 0: there is no more, `stmt` is done with. */
+int schema_load_next(sqlite3 *sqlite, sqlite3_stmt **stmt, struct schema *schema, struct err *err);
+
+#endif

@@ -1,0 +1,291 @@
+#include "table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "database.h"
+
+static int alloc_rows(struct table *table)
+{
+	size_t count = table->schema.column_count + 1;
+
+	free(table->row.values);
+	free(table->old.values);
+	table->row.values = calloc(count, sizeof *table->row.values);
+	table->old.values = calloc(count, sizeof *table->old.values);
+	return table->row.values && table->old.values ? 0 : -ENOMEM;
+}
+
+struct table *table_open(sqlite3 *sqlite, struct schema *schema)
+{
+	struct table *table = calloc(1, sizeof *table);
+
+	if (!table)
+		return NULL;
+	table->sqlite = sqlite;
+	table->schema = *schema;
+	table->statements = (struct statement_cache){.sqlite = sqlite, .schema = &table->schema};
+	if (alloc_rows(table) < 0) {
+		free(table->row.values);
+		free(table->old.values);
+		free(table);
+		return NULL;
+	}
+	*schema = (struct schema){0};
+	return table;
+}
+
+void table_close(struct table *table)
+{
+	if (!table)
+		return;
+	statement_clear(&table->statements);
+	schema_fini(&table->schema);
+	value_room_fini(&table->room);
+	free(table->row.values);
+	free(table->old.values);
+	free(table);
+}
+
+int table_redefine(struct table *table, struct schema *schema, struct err *err)
+{
+	statement_clear(&table->statements);
+	schema_fini(&table->schema);
+	table->schema = *schema;
+	*schema = (struct schema){0};
+	if (alloc_rows(table) < 0)
+		return err_set(err, -ENOMEM, "out of memory for a table of %u columns", table->schema.column_count);
+	return 0;
+}
+
+/* The column that the next pair names. Rows come in the definition's order, so it nearly
+ * always is the expected one, or stands soon behind it. */
+static const struct schema_column *find_column(const struct schema *schema, unsigned expected, struct span rest)
+{
+	unsigned count = schema->column_count;
+
+	for (unsigned tried = 0, i = expected; tried < count; tried++, i++) {
+		if (i >= count)
+			i = 0;
+		const struct schema_column *column = &schema->columns[i];
+		if (rest.len > column->wire_len && rest.at[column->wire_len] == '\t' &&
+		    memcmp(rest.at, column->wire, column->wire_len) == 0)
+			return column;
+	}
+	return NULL;
+}
+
+static int read_row(const struct schema *schema, struct table_row *row, struct span rest, struct err *err)
+{
+	unsigned expected = 0;
+
+	memset(row->values, 0, schema->column_count * sizeof *row->values);
+	row->present = 0;
+	while (rest.at) {
+		const struct schema_column *column = find_column(schema, expected, rest);
+		if (!column) {
+			size_t len = rest.len < 80 ? rest.len : 80;
+			const char *tab = memchr(rest.at, '\t', len);
+			return err_set(err, -EBADMSG, "the line has a column \"%.*s\" that the definition has not",
+			               (int)(tab ? (size_t)(tab - rest.at) : len), rest.at);
+		}
+		unsigned i = (unsigned)(column - schema->columns);
+		const char *at = rest.at + column->wire_len + 1, *end = rest.at + rest.len;
+		const char *tab = memchr(at, '\t', (size_t)(end - at));
+		if (row->values[i].at)
+			return err_set(err, -EBADMSG, "the line has column \"%s\" twice", column->name);
+		row->values[i] = (struct span){at, (size_t)((tab ? tab : end) - at)};
+		row->present++;
+		expected = i + 1;
+		rest = tab ? (struct span){tab + 1, (size_t)(end - tab - 1)} : (struct span){NULL, 0};
+	}
+	return 0;
+}
+
+/* Binds the columns that are there, or of them only the key's, from parameter `first` on. */
+static int bind_row(struct table *table, sqlite3_stmt *stmt, const struct table_row *row, unsigned first, bool key_only,
+                    struct err *err)
+{
+	const struct schema *schema = &table->schema;
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < schema->column_count; i++) {
+		if (!row->values[i].at || (key_only && !schema->columns[i].key))
+			continue;
+		rc = value_bind(stmt, (int)(first + i), schema->columns[i].storage, row->values[i], &table->room, err);
+		if (rc < 0)
+			err_prefix(err, rc, "column \"%s\"", schema->columns[i].name);
+	}
+	return rc;
+}
+
+/* Runs one statement over row and old row (NULL: none); returns the rows it changed. */
+static int run(struct table *table, enum statement_kind kind, const struct table_row *row, const struct table_row *old,
+               struct err *err)
+{
+	static const char *const doing[] = {"cannot insert the row", "cannot update the row", "cannot change the row's key",
+	                                    "cannot delete the row"};
+	const struct schema *schema = &table->schema;
+	sqlite3_stmt *stmt;
+
+	int rc = statement_get(&table->statements, kind, row ? row->values : NULL, row ? row->present : 0, &stmt, err);
+	if (rc == 0 && row)
+		rc = bind_row(table, stmt, row, 1, false, err);
+	if (rc == 0 && old)
+		rc = bind_row(table, stmt, old, schema->column_count + 1, schema->match == SCHEMA_KEY, err);
+	if (rc < 0)
+		return rc;
+	sqlite3_step(stmt);
+	rc = sqlite3_reset(stmt);
+	if (rc == SQLITE_OK)
+		return sqlite3_changes(table->sqlite);
+	int code = database_error(table->sqlite, doing[kind], err);
+	return rc == SQLITE_CONSTRAINT ? -EEXIST : rc == SQLITE_TOOBIG ? -EFBIG : code;
+}
+
+/* Reads the rows that a line brings, and sees that what places them is there. */
+static int begin(struct table *table, const char *what, const struct span *old, const struct span *row,
+                 struct err *err)
+{
+	const struct schema *schema = &table->schema;
+	struct table_row *placing = old ? &table->old : &table->row;
+	int rc = 0;
+
+	if (table->emptied)
+		return err_set(err, -EBADMSG,
+		               "the table's new key does not fit its rows, and no truncate came; "
+		               "delete the database and start again");
+	if (row)
+		rc = read_row(schema, &table->row, *row, err);
+	if (rc == 0 && old)
+		rc = read_row(schema, &table->old, *old, err);
+	if (rc == 0)
+		rc = value_room_reset(&table->room, (row ? row->len : 0) + (old ? old->len : 0), err);
+	if (rc < 0)
+		return rc;
+	for (unsigned i = 0; schema->match == SCHEMA_KEY && i < schema->key_count; i++) {
+		const struct schema_column *column = &schema->columns[schema->key[i]];
+		struct span value = placing->values[schema->key[i]];
+		if (!value.at || line_is_null(value))
+			return err_set(err, -EBADMSG, "this %s does not say column \"%s\" of the key", what,
+			               column->name);
+	}
+	if (schema->match == SCHEMA_ROW && old && placing->present != schema->column_count)
+		return err_set(err, -EBADMSG, "this %s does not say the whole old row", what);
+	return 0;
+}
+
+static int not_placeable(const struct table *table, const char *what, struct err *err)
+{
+	const struct definition *definition = &table->schema.definition;
+	char *name = sqlite3_mprintf("\"%w\".\"%w\"", definition->schema, definition->table);
+
+	err_set(err, -ENOENT,
+	        "it has no replica identity, so this %s cannot be placed; on the server: "
+	        "ALTER TABLE %s REPLICA IDENTITY FULL, then delete the database and start again",
+	        what, name ? name : "");
+	sqlite3_free(name);
+	return -ENOENT;
+}
+
+static int no_such_row(const char *what, struct err *err)
+{
+	return err_set(err, -ENOENT,
+	               "the row that this %s speaks of is not there, and the line leaves columns out; "
+	               "delete the database and start again",
+	               what);
+}
+
+/* After begin: all that the line says is in table->row. */
+static int insert_row(struct table *table, struct err *err)
+{
+	int changed = run(table, STATEMENT_INSERT, &table->row, NULL, err);
+
+	return changed < 0 ? changed : 0;
+}
+
+int table_insert(struct table *table, struct span row, struct err *err)
+{
+	int rc = begin(table, "insert", NULL, &row, err);
+
+	if (rc < 0)
+		return rc;
+	if (table->row.present != table->schema.column_count)
+		return err_set(err, -EBADMSG, "this insert does not say the whole row");
+	return insert_row(table, err);
+}
+
+static int update_row(struct table *table, struct err *err)
+{
+	const struct schema *schema = &table->schema;
+	bool whole = table->row.present == schema->column_count;
+
+	if (table->row.present == schema->key_count)
+		return whole ? insert_row(table, err) : 0;
+	int changed = run(table, STATEMENT_UPDATE, &table->row, NULL, err);
+	if (changed != 0)
+		return changed < 0 ? changed : 0;
+	return whole ? insert_row(table, err) : no_such_row("update", err);
+}
+
+int table_update(struct table *table, struct span row, struct err *err)
+{
+	if (table->schema.match == SCHEMA_NONE)
+		return not_placeable(table, "update", err);
+	int rc = begin(table, "update", NULL, &row, err);
+	/* Without a key, the whole row is it: it has not changed. */
+	return rc < 0 || table->schema.match == SCHEMA_ROW ? rc : update_row(table, err);
+}
+
+/* Of a row with a key: whether it stays where it is. */
+static bool same_key(const struct table *table)
+{
+	const struct schema *schema = &table->schema;
+
+	for (unsigned i = 0; i < schema->key_count; i++) {
+		struct span was = table->old.values[schema->key[i]], is = table->row.values[schema->key[i]];
+		if (!is.at || is.len != was.len || memcmp(is.at, was.at, is.len) != 0)
+			return false;
+	}
+	return true;
+}
+
+int table_replace(struct table *table, struct span old, struct span row, struct err *err)
+{
+	if (table->schema.match == SCHEMA_NONE)
+		return not_placeable(table, "update", err);
+	int rc = begin(table, "replace", &old, &row, err);
+	if (rc < 0 || table->row.present == 0)
+		return rc;
+	if (table->schema.match == SCHEMA_KEY && same_key(table))
+		return update_row(table, err);
+	int changed = run(table, STATEMENT_MOVE, &table->row, &table->old, err);
+	if (changed != 0)
+		return changed < 0 ? changed : 0;
+	return table->row.present == table->schema.column_count ? insert_row(table, err) : no_such_row("update", err);
+}
+
+int table_delete(struct table *table, struct span old, struct err *err)
+{
+	if (table->schema.match == SCHEMA_NONE)
+		return not_placeable(table, "delete", err);
+	int rc = begin(table, "delete", &old, NULL, err);
+	if (rc < 0)
+		return rc;
+	int changed = run(table, STATEMENT_DELETE, NULL, &table->old, err);
+	return changed < 0 ? changed : 0;
+}
+
+int table_truncate(struct table *table, struct err *err)
+{
+	char *sql = sqlite3_mprintf("DELETE FROM \"%w\"", table->schema.name);
+
+	if (!sql)
+		return err_set(err, -ENOMEM, "out of memory for a statement");
+	int rc = database_run(table->sqlite, sql, err);
+	sqlite3_free(sql);
+	if (rc == 0)
+		table->emptied = false;
+	return rc;
+}
