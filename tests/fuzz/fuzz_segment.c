@@ -6,6 +6,7 @@
  * No fuzzer guesses a checksum: where the first byte is odd, each commit
  * line's is put right first, so that good transactions stand among the rest.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
