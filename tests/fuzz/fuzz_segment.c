@@ -19,7 +19,7 @@
 #include "segment.h"
 
 static int folder = -1;
-static char folder_name[] = "/tmp/fuzz_segment.XXXXXX";
+static char folder_name[] = "/dev/shm/fuzz_segment.XXXXXX";
 
 static void remove_folder(void)
 {
@@ -40,7 +40,8 @@ static void right_checksums(char *text, size_t len)
 	static const char pair[] = "\tcrc\t";
 	size_t from = 0, start = 0;
 
-	for (char *end; start < len && (end = memchr(text + start, '\n', len - start)); start = (size_t)(end + 1 - text)) {
+	for (char *end; start < len && (end = memchr(text + start, '\n', len - start));
+	     start = (size_t)(end + 1 - text)) {
 		char *crc = end - 8 - (sizeof pair - 1);
 		if (crc < text + start || memcmp(crc, pair, sizeof pair - 1) != 0)
 			continue;
@@ -105,8 +106,8 @@ static void check_recovered(int fd, struct position first, uint64_t len)
 		must((uint64_t)st.st_size == end.off);
 		must(segment_verify(fd, first, end.off, nothing, &again, &err) == 0 && same_end(&end, &again));
 		must(recover_newest(folder, fd, first, end.off, end.last, &again, &err) == 0 && same_end(&end, &again));
-		must(recover_newest(folder, fd, first, end.off, (struct position){end.last.epoch + 1, 0}, &again, &err) ==
-		     -EBADMSG);
+		must(recover_newest(folder, fd, first, end.off, (struct position){end.last.epoch + 1, 0}, &again,
+		                    &err) == -EBADMSG);
 	}
 }
 
