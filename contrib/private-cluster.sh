@@ -51,7 +51,7 @@ end_process() { # PID [SIGNAL [SECONDS]]: asks, waits, then kills
 
 unmount_all() { # what is mounted below a folder; the newest first
 	awk -v below="$1/" 'index($5, below) == 1 { print $5 }' /proc/self/mountinfo | tac | while read -r mount; do
-		fusermount3 -q -u "$mount" 2>/dev/null || fusermount3 -q -u -z "$mount" 2>/dev/null || umount -l "$mount" || true
+		fusermount3 -q -u "$mount" 2>/dev/null || fusermount3 -q -u -z "$mount" 2>/dev/null || umount -l "$mount" 2>/dev/null || true
 	done
 }
 

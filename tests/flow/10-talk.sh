@@ -45,9 +45,9 @@ as_in_the_talk() {
 server_up
 sql "CREATE TABLE zzz (a text PRIMARY KEY, b text)"
 sql "INSERT INTO zzz SELECT 'fox' || i, 'hen0' FROM generate_series(1, 99) i WHERE i NOT IN (62)"
+stream_up
 sql "SELECT pg_create_logical_replication_slot('raw', 'deltaflood')" >/dev/null
 sql "SELECT pg_create_logical_replication_slot('raw2', 'deltaflood')" >/dev/null
-stream_up
 
 python3 - "$work/talk" >"$work/work.sql" <<'PYTHON'
 import sys

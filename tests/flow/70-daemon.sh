@@ -96,8 +96,11 @@ exits "a mountpoint that is not there is an error" 1 timeout 30 daystreamfs "$st
 like "which names it" "$output" "$work/nowhere"
 exits "a store that is not there is an error" 1 timeout 30 daystreamfs "$work/nowhere" "$mnt"
 like "which names it" "$output" "$work/nowhere"
-exits "mount options are taken" 0 timeout 30 daystreamfs "$store" "$mnt" -o ro,noexec
+exits "mount options are taken" 0 timeout 30 daystreamfs "$store" "$mnt" -o ro,noexec,allow_other
 like "and seen" "$(grep " $mnt " /proc/self/mountinfo)" noexec
+if [[ $EUID -eq 0 ]]; then
+	check "allow_other lets others read" setpriv --reuid=nobody --regid=nogroup --clear-groups head -c 1 "$mnt/live"
+fi
 fusermount3 -u "$mnt"
 wait_for 20 "! pgrep -f '^[^ ]*daystreamfs $store ' >/dev/null" "the daemon to end"
 

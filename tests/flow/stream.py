@@ -30,6 +30,11 @@ def pairs(line):
     return list(zip(cells[::2], cells[1::2]))
 
 
+def pseudo_columns(all_pairs):
+    """Those up to `_action`; what follows belongs to the row."""
+    return dict(all_pairs[:[name for name, _ in all_pairs].index("_action") + 1])
+
+
 def lines_of(path):
     with open(path, encoding="utf-8", newline="\n") as file:
         for line in file:
@@ -72,10 +77,9 @@ def rules(path, with_crc):
     previous, first, generation = "", True, None
     for line in lines_of(path):
         head = pairs(line)
-        names = [name for name, _ in head]
-        until = names.index("_action") + 1
-        pseudo = dict(head[:until])
-        if [name for name in order if name in pseudo] != names[:until]:
+        pseudo = pseudo_columns(head)
+        until = len(pseudo)
+        if [name for name in order if name in pseudo] != [name for name, _ in head[:until]]:
             problem(f"pseudo-columns out of order: {line[:200]}")
         c, s = int(pseudo["_c"]), int(pseudo["_s"])
         if not (c == second and s == number + 1 or c > second and s == 0):
@@ -168,9 +172,8 @@ def tree(mount):
     found, tables, places = [], {}, []
     offset = 0
     for raw in live.splitlines(keepends=True):
-        pseudo = dict(pairs(raw.decode()))
-        head = dict(pairs(raw.decode().split("\t_action\t")[0]))
-        found.append((int(pseudo["_c"]), int(pseudo["_s"]), offset, raw))
+        head = pseudo_columns(pairs(raw.decode()))
+        found.append((int(head["_c"]), int(head["_s"]), offset, raw))
         if "_table" in head:
             tables.setdefault(component(head), []).append(len(found) - 1)
         offset += len(raw)
