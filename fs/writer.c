@@ -451,6 +451,21 @@ static int mark(struct writer *w, uint64_t idle_lsn, struct err *err)
 	return confirmed_write(file, next, err);
 }
 
+static bool disk_full(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT;
+}
+
+/* Brings the mark up to what is synced. A full disk does no harm here: the old
+ * mark still holds. */
+static int mark_synced(struct writer *w, struct err *err)
+{
+	const struct confirmed *now = &store_confirmed(w->store)->now;
+	int r = position_cmp(now->last, w->synced.last) < 0 ? mark(w, now->idle_lsn, err) : 0;
+
+	return disk_full(r) ? 0 : r;
+}
+
 static int sync_commits(struct writer *w, const struct store_end *end, int fd, struct err *err)
 {
 	int r;
@@ -510,11 +525,15 @@ int writer_sync(struct writer *w, int timeout_ms, struct err *err)
 	bool idle_more = idle > w->durable_lsn;
 	if (!idle_more && now_ms() - w->marked_ms < MARK_MS)
 		return 1;
-	/* A full disk does no harm here: the old mark still holds, and idle WAL is
-	 * confirmed later. */
-	if (mark(w, idle_more ? idle : told, err) == 0 && idle_more) {
+	r = mark(w, idle_more ? idle : told, err);
+	if (r < 0 && !disk_full(r))
+		return r;
+	if (idle_more) {
 		pthread_mutex_lock(&w->lock);
-		w->durable_lsn = idle;
+		if (r == 0)
+			w->durable_lsn = idle;
+		else
+			w->idle_wanted = 0; /* until it is offered again, not at once */
 		pthread_mutex_unlock(&w->lock);
 	}
 	return 1;
@@ -610,6 +629,8 @@ int writer_open(struct writer **out, struct store *store, uint64_t segment_bytes
 		r = err_errno(err, "opening the newest segment");
 	else
 		r = read_catalog(w, w->commit.off, err);
+	if (r == 0) /* what the store opened with is on disk: from now on its loss is damage */
+		r = mark_synced(w, err);
 	if (r < 0) {
 		writer_close(w);
 		return r;
@@ -622,8 +643,7 @@ void writer_close(struct writer *w)
 {
 	if (!w)
 		return;
-	if (position_cmp(store_confirmed(w->store)->now.last, w->synced.last) < 0)
-		mark(w, store_confirmed(w->store)->now.idle_lsn, NULL);
+	mark_synced(w, NULL);
 	if (w->fd >= 0)
 		close(w->fd);
 	catalog_fini(&w->catalog);
