@@ -460,8 +460,7 @@ static bool disk_full(int r)
  * mark still holds. */
 static int mark_synced(struct writer *w, struct err *err)
 {
-	const struct confirmed *now = &store_confirmed(w->store)->now;
-	int r = position_cmp(now->last, w->synced.last) < 0 ? mark(w, now->idle_lsn, err) : 0;
+	int r = mark(w, store_confirmed(w->store)->now.idle_lsn, err);
 
 	return disk_full(r) ? 0 : r;
 }
@@ -629,7 +628,10 @@ int writer_open(struct writer **out, struct store *store, uint64_t segment_bytes
 		r = err_errno(err, "opening the newest segment");
 	else
 		r = read_catalog(w, w->commit.off, err);
-	if (r == 0) /* what the store opened with is on disk: from now on its loss is damage */
+	/* What the store opened with is on disk: from now on its loss is damage. And what
+	 * the mark says of idle WAL may have been read from memory, unsynced before a
+	 * kill: written anew it holds. */
+	if (r == 0)
 		r = mark_synced(w, err);
 	if (r < 0) {
 		writer_close(w);
@@ -643,7 +645,8 @@ void writer_close(struct writer *w)
 {
 	if (!w)
 		return;
-	mark_synced(w, NULL);
+	if (position_cmp(store_confirmed(w->store)->now.last, w->synced.last) < 0)
+		mark_synced(w, NULL);
 	if (w->fd >= 0)
 		close(w->fd);
 	catalog_fini(&w->catalog);
