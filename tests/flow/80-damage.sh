@@ -7,7 +7,7 @@ server_up
 daystream init "$store" --conninfo "$conninfo" >/dev/null 2>&1
 echo 'segment_size = 65536' >>"$store/daystream.conf"
 daemon_start "$store" "$mnt"
-sql "CREATE TABLE zzz (a int PRIMARY KEY, b text)"
+sql "CREATE TABLE zzz (a bigint PRIMARY KEY, b text)"
 for i in 1 2 3 4 5 6; do
 	sql "INSERT INTO zzz SELECT g, md5(g::text) FROM generate_series($i * 1000, $i * 1000 + 600) g"
 done
