@@ -151,7 +151,8 @@ static bool read_origin(struct origin *origin, struct span rest)
 		else if (span_is(name, "timeline"))
 			good = position_parse_number(value.at, value.len, &origin->timeline) == value.len;
 		else if (span_is(name, "generation"))
-			generation = good = position_parse_number(value.at, value.len, &origin->generation) == value.len;
+			generation = good =
+			    position_parse_number(value.at, value.len, &origin->generation) == value.len;
 	}
 	return good && generation && origin->system[0];
 }
@@ -164,8 +165,8 @@ static int apply_origin(struct apply *apply, const struct line_head *head, struc
 
 	if (!read_origin(&origin, head->pairs))
 		return err_set(err, -EBADMSG, "the origin line does not follow the format (docs/FORMAT.md)");
-	if (database->has_origin && (strcmp(origin.system, old->system) != 0 ||
-	                             strcmp(origin.database, old->database) != 0))
+	if (database->has_origin &&
+	    (strcmp(origin.system, old->system) != 0 || strcmp(origin.database, old->database) != 0))
 		return err_set(err, -ESTALE,
 		               "the stream comes from database %s of system %s, %s is a mirror of database %s of "
 		               "system %s; delete it and start again, or name another file",

@@ -238,7 +238,8 @@ int catalog_define(struct catalog *catalog, const struct line_head *head, struct
 {
 	struct known *known = find_relid(catalog, head);
 	struct schema schema;
-	int rc = head->table.at ? is_wanted(catalog, head, err) : err_set(err, -EBADMSG, "a schema line without a table");
+	int rc =
+	    head->table.at ? is_wanted(catalog, head, err) : err_set(err, -EBADMSG, "a schema line without a table");
 
 	if (rc < 0)
 		return rc;
@@ -269,18 +270,14 @@ out:
 
 int catalog_check(struct catalog *catalog, struct err *err)
 {
-	struct known *known, *next;
-
 	if (!catalog->emptied)
 		return 0;
-	HASH_ITER(hh, catalog->by_relid, known, next)
-	{
+	for (struct known *known = catalog->by_relid; known; known = known->hh.next)
 		if (known->table->emptied)
 			return err_set(err, -EBADMSG,
 			               "the new key of table \"%s\" does not fit its rows, and no truncate came; "
 			               "delete the database and start again",
 			               known->table->schema.name);
-	}
 	catalog->emptied = false;
 	return 0;
 }

@@ -44,8 +44,9 @@ struct database {
 	sqlite3 *sqlite;
 	char *path;
 	int lock_fd;
-	int stop_fd;          /* readable: give up waiting for another writer */
-	int64_t wait_until_ms; /* of the monotonic clock; 0 waits as long as it takes */
+	int stop_fd;             /* readable: give up waiting for another writer */
+	int64_t wait_until_ms;   /* of the monotonic clock; 0 waits as long as it takes */
+	int wal_pages, wal_next; /* at the last commit; from how many on to copy them back */
 	sqlite3_stmt *save;
 	bool open_transaction;
 

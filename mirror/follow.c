@@ -41,24 +41,29 @@ static int damaged(const struct follow *follow, const char *what, struct err *er
 	return err_set(err, -EBADMSG, "after %s: %s", position_print(at, follow->last), what);
 }
 
-/* The position of the first line of MOUNT/live. 1; 0: no whole line there; a negative errno. */
+/* The head of the file's first line, which points into `text`. 1; 0: no whole line there; a negative errno. */
+static int first_line(const char *path, char *text, size_t size, struct line_head *head)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	ssize_t n = read(fd, text, size);
+	int rc = n < 0 ? -errno : 0;
+	close(fd);
+	char *newline = n > 0 ? memchr(text, '\n', (size_t)n) : NULL;
+	return newline && line_parse(text, (size_t)(newline - text), head) && head->stamped ? 1 : rc;
+}
+
 static int oldest_position(const char *mount, struct position *oldest)
 {
 	char path[4096], text[4096];
 	struct line_head head;
 
 	snprintf(path, sizeof path, "%s/live", mount);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ssize_t n = read(fd, text, sizeof text);
-	int rc = n < 0 ? -errno : 0;
-	close(fd);
-	char *newline = n > 0 ? memchr(text, '\n', (size_t)n) : NULL;
-	if (newline && line_parse(text, (size_t)(newline - text), &head) && head.stamped) {
+	int rc = first_line(path, text, sizeof text, &head);
+	if (rc == 1)
 		*oldest = head.position;
-		return 1;
-	}
 	return rc;
 }
 
@@ -105,6 +110,23 @@ int follow_open(struct follow **opened, const char *mount, const struct position
 	}
 	*opened = follow;
 	return 0;
+}
+
+int follow_recognize(const char *mount, struct position commit, const char *lsn, struct err *err)
+{
+	char path[4096], text[4096], at[POSITION_TEXT_MAX];
+	struct span name, value;
+	struct line_head head;
+
+	snprintf(path, sizeof path, "%s/by-time/%" PRIu64 "/%" PRIu64, mount, commit.epoch, commit.seq);
+	if (first_line(path, text, sizeof text, &head) != 1 || position_cmp(head.position, commit) != 0)
+		return 0;
+	if (span_is(head.action, "commit"))
+		while (line_next(&head.pairs, &name, &value) == 1)
+			if (span_is(name, "lsn") && span_is(value, lsn))
+				return 0;
+	return err_set(err, -ESTALE, "%s shows another stream: what ends at %s is not the transaction of LSN %s", mount,
+	               position_print(at, commit), lsn);
 }
 
 void follow_close(struct follow *follow)
@@ -194,10 +216,10 @@ static int check_crc(struct follow *follow, const struct line_head *head, size_t
 		         crc32c(follow->crc, follow->buffer + follow->summed, covered));
 		if (!span_is(value, want)) {
 			char at[POSITION_TEXT_MAX];
-			return err_set(err, -EBADMSG,
-			               "the transaction that commits at %s is damaged: its crc is %s, the line says %.*s",
-			               position_print(at, head->position), want, (int)(value.len < 20 ? value.len : 20),
-			               value.at);
+			return err_set(
+			    err, -EBADMSG,
+			    "the transaction that commits at %s is damaged: its crc is %s, the line says %.*s",
+			    position_print(at, head->position), want, (int)(value.len < 20 ? value.len : 20), value.at);
 		}
 		follow->crc = 0;
 		follow->summed = line_end;

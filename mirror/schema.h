@@ -53,8 +53,8 @@ struct schema_column {
 
 struct schema {
 	struct definition definition;
-	char *text; /* the definition as it stands in _daystream_tables */
-	char *name; /* in SQLite; NULL until schema_create or alter_table */
+	char *text;             /* the definition as it stands in _daystream_tables */
+	char *name;             /* in SQLite; NULL until schema_create or alter_table */
 	size_t table_pairs_len; /* text begins with the line_head.table_pairs of the table's lines */
 	bool displaced;         /* its name in PostgreSQL is another table's now */
 

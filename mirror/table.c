@@ -124,8 +124,8 @@ static int bind_row(struct table *table, sqlite3_stmt *stmt, const struct table_
 static int run(struct table *table, enum statement_kind kind, const struct table_row *row, const struct table_row *old,
                struct err *err)
 {
-	static const char *const doing[] = {"cannot insert the row", "cannot update the row", "cannot change the row's key",
-	                                    "cannot delete the row"};
+	static const char *const doing[] = {"cannot insert the row", "cannot update the row",
+	                                    "cannot change the row's key", "cannot delete the row"};
 	const struct schema *schema = &table->schema;
 	sqlite3_stmt *stmt;
 
@@ -145,8 +145,7 @@ static int run(struct table *table, enum statement_kind kind, const struct table
 }
 
 /* Reads the rows that a line brings, and sees that what places them is there. */
-static int begin(struct table *table, const char *what, const struct span *old, const struct span *row,
-                 struct err *err)
+static int begin(struct table *table, const char *what, const struct span *old, const struct span *row, struct err *err)
 {
 	const struct schema *schema = &table->schema;
 	struct table_row *placing = old ? &table->old : &table->row;

@@ -150,6 +150,21 @@ static void a_position_that_was_given_up_is_told_from_a_mount_that_is_away(void 
 	assert_int_equal(follow_open(&p->follow, p->dir, &later, &p->err), -ENOTCONN);
 }
 
+static void another_stream_at_the_same_place_is_recognized(void **state)
+{
+	struct place *p = *state;
+	struct position commit = {1507507200, 2};
+	const char *last = strstr(p->stream.text, "_c\t1507507200\t_s\t2");
+
+	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC0", &p->err), 0);
+	folder_write(p->dir, "by-time/1507507200/2", last, strlen(last));
+	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC0", &p->err), 0);
+	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC8", &p->err), -ESTALE);
+	says(p, "another stream");
+	folder_write(p->dir, "by-time/1507507200/2", "_c\t1507507200\t_s\t2\t_action\tx\n", 33);
+	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC0", &p->err), -ESTALE);
+}
+
 static void any_byte_that_is_not_right_is_noticed(void **state)
 {
 	struct place *p = *state;
@@ -243,6 +258,7 @@ int main(void)
 	    TEST(what_comes_later_is_read_later),
 	    TEST(after_a_position_the_stream_is_opened_there),
 	    TEST(a_position_that_was_given_up_is_told_from_a_mount_that_is_away),
+	    TEST(another_stream_at_the_same_place_is_recognized),
 	    TEST(any_byte_that_is_not_right_is_noticed),
 	    TEST(zeros_and_lines_that_are_none_are_refused),
 	    TEST(a_line_may_be_longer_than_any_buffer),
