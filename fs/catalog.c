@@ -1,0 +1,95 @@
+#include "catalog.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <isa-l/crc64.h>
+
+static uint32_t relid_of(const struct line_head *head)
+{
+	uint64_t relid;
+
+	if (!head->relid.at || position_parse_number(head->relid.at, head->relid.len, &relid) != head->relid.len)
+		return 0;
+	return relid <= UINT32_MAX ? (uint32_t)relid : 0;
+}
+
+static uint64_t name_crc(const struct line_head *head)
+{
+	return crc64_ecma_refl(0, (const unsigned char *)head->table_pairs.at, head->table_pairs.len);
+}
+
+const struct catalog_entry *catalog_find(const struct catalog *catalog, const struct line_head *head)
+{
+	uint32_t relid = relid_of(head);
+
+	for (size_t i = 0; i < catalog->count; i++)
+		if (catalog->entries[i].relid == relid)
+			return &catalog->entries[i];
+	return NULL;
+}
+
+/* From "_relid" to the end of the line. */
+static struct span said(const struct line_head *head)
+{
+	const char *end = head->pairs.at ? head->pairs.at + head->pairs.len : head->action.at + head->action.len;
+
+	return (struct span){head->relid.at, (size_t)(end - head->relid.at)};
+}
+
+bool catalog_same(const struct line_head *a, const struct line_head *b)
+{
+	if (!a->relid.at || !b->relid.at || !a->table_pairs.at || !b->table_pairs.at)
+		return false;
+	struct span x = said(a), y = said(b);
+	return a->table_pairs.len == b->table_pairs.len &&
+	       memcmp(a->table_pairs.at, b->table_pairs.at, a->table_pairs.len) == 0 && x.len == y.len &&
+	       memcmp(x.at, y.at, x.len) == 0;
+}
+
+int catalog_put(struct catalog *catalog, const struct line_head *head, uint64_t off, size_t len)
+{
+	struct catalog_entry entry = {relid_of(head), (uint32_t)len, 0, off};
+	size_t kept = 0;
+
+	if (entry.relid == 0 || !head->table_pairs.at || len > UINT32_MAX)
+		return -EBADMSG;
+	entry.name_crc = name_crc(head);
+	/* A table whose name another one takes has its own renamed or dropped: the
+	 * plugin tells it anew before its next line. */
+	for (size_t i = 0; i < catalog->count; i++)
+		if (catalog->entries[i].relid != entry.relid && catalog->entries[i].name_crc != entry.name_crc)
+			catalog->entries[kept++] = catalog->entries[i];
+	catalog->count = kept;
+
+	if (catalog->count == catalog->cap) {
+		size_t cap = catalog->cap ? catalog->cap * 2 : 16;
+		struct catalog_entry *more = realloc(catalog->entries, cap * sizeof *more);
+		if (!more)
+			return -ENOMEM;
+		catalog->entries = more;
+		catalog->cap = cap;
+	}
+	catalog->entries[catalog->count++] = entry;
+	return 0;
+}
+
+int catalog_copy(struct catalog *to, const struct catalog *from)
+{
+	struct catalog_entry *entries = malloc((from->count + 1) * sizeof *entries);
+
+	if (!entries)
+		return -ENOMEM;
+	if (from->count)
+		memcpy(entries, from->entries, from->count * sizeof *entries);
+	free(to->entries);
+	*to = (struct catalog){entries, from->count, from->count + 1};
+	return 0;
+}
+
+void catalog_fini(struct catalog *catalog)
+{
+	free(catalog->entries);
+	*catalog = (struct catalog){0};
+}

@@ -1,0 +1,116 @@
+#include "config.h"
+
+#include <confuse.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* libConfuse reports through a callback without a context. */
+static _Thread_local struct err *parse_err;
+
+static void report(cfg_t *cfg, const char *fmt, va_list args)
+{
+	char reason[512];
+
+	vsnprintf(reason, sizeof reason, fmt, args);
+	err_set(parse_err, -EINVAL, "daystream.conf:%d: %s", cfg ? cfg->line : 0, reason);
+}
+
+static int parse(cfg_t *cfg, FILE *file, struct config *config, struct err *err)
+{
+	if (cfg_parse_fp(cfg, file) != CFG_SUCCESS)
+		return -EINVAL;
+	config->conninfo = strdup(cfg_getstr(cfg, "conninfo"));
+	config->slot = strdup(cfg_getstr(cfg, "slot"));
+	config->tables = strdup(cfg_getstr(cfg, "tables"));
+	if (!config->conninfo || !config->slot || !config->tables)
+		return err_set(err, -ENOMEM, "out of memory");
+
+	double size = cfg_getfloat(cfg, "segment_size");
+	if (size < 4096 || size > 1e15)
+		return err_set(err, -EINVAL, "daystream.conf: segment_size must lie between 4096 and 1e15 bytes");
+	config->segment_bytes = (uint64_t)size;
+	return 0;
+}
+
+int config_read(struct config *config, int dirfd, struct err *err)
+{
+	/* A float holds bytes beyond what libConfuse's long prints on 32 bits. */
+	cfg_opt_t options[] = {CFG_STR("conninfo", "", CFGF_NONE), CFG_STR("slot", "daystream", CFGF_NONE),
+	                       CFG_STR("tables", "", CFGF_NONE), CFG_FLOAT("segment_size", 268435456, CFGF_NONE), CFG_END()};
+	int r = -ENOMEM;
+
+	*config = (struct config){0};
+	int fd = openat(dirfd, "daystream.conf", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, "opening daystream.conf");
+	FILE *file = fdopen(fd, "r");
+	cfg_t *cfg = cfg_init(options, CFGF_NONE);
+	if (file && cfg) {
+		err_set(err, -EINVAL, "daystream.conf does not follow the syntax");
+		parse_err = err;
+		cfg_set_error_function(cfg, report);
+		r = parse(cfg, file, config, err);
+		parse_err = NULL;
+	}
+	if (cfg)
+		cfg_free(cfg);
+	if (file)
+		fclose(file);
+	else
+		close(fd);
+	return r;
+}
+
+/* As a single-quoted string, in which libConfuse takes \\ and \' for escapes. */
+static void print_quoted(FILE *file, const char *name, const char *value)
+{
+	fprintf(file, "%s = '", name);
+	for (; *value; value++) {
+		if (*value == '\\' || *value == '\'')
+			fputc('\\', file);
+		fputc(*value, file);
+	}
+	fputs("'\n", file);
+}
+
+int config_write(const struct config *config, int dirfd, struct err *err)
+{
+	static const char temporary[] = "daystream.conf.new";
+	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (!file)
+		return err_errno(err, "creating %s", temporary);
+	fputs("# daystream: written by `daystream init`; edit it and restart daystreamfs.\n\n"
+	      "# How to reach the server: libpq's connection string (a password is better kept in .pgpass).\n",
+	      file);
+	print_quoted(file, "conninfo", config->conninfo);
+	fputs("\n# The replication slot that feeds this store.\n", file);
+	print_quoted(file, "slot", config->slot);
+	fputs("\n# Only these tables (as under /tables, joined by commas); '' for all.\n", file);
+	print_quoted(file, "tables", config->tables);
+	fprintf(file, "\n# A segment is closed behind the first commit past this many bytes.\nsegment_size = %llu\n",
+	        (unsigned long long)config->segment_bytes);
+
+	int r = 0;
+	if (fflush(file) != 0 || ferror(file) || fsync(fd) < 0)
+		r = err_errno(err, "writing %s", temporary);
+	fclose(file);
+	if (r == 0 && renameat(dirfd, temporary, dirfd, "daystream.conf") < 0)
+		r = err_errno(err, "renaming %s", temporary);
+	if (r == 0 && fsync(dirfd) < 0)
+		r = err_errno(err, "syncing the store's folder");
+	return r;
+}
+
+void config_fini(struct config *config)
+{
+	free(config->conninfo);
+	free(config->slot);
+	free(config->tables);
+	*config = (struct config){0};
+}

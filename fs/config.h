@@ -1,0 +1,28 @@
+/*
+ * config.h - STORE/daystream.conf: settings, written by `daystream init`,
+ * edited by people. libConfuse's syntax: name = value, # comments.
+ */
+#ifndef FS_CONFIG_H
+#define FS_CONFIG_H
+
+#include <stdint.h>
+
+#include "err.h"
+
+struct config {
+	char *conninfo;         /* libpq's; may hold a password, never to be printed */
+	char *slot;
+	char *tables;           /* path names (name.h) joined by commas; "" for all */
+	uint64_t segment_bytes; /* a segment is closed behind the first commit past it */
+};
+
+/* Reads STORE/daystream.conf below `dirfd`. -ENOENT, or -EINVAL with line and
+ * reason in `err`. Free with config_fini, also after an error. */
+int config_read(struct config *config, int dirfd, struct err *err);
+
+/* Writes it anew, readable by its owner only: synced, then renamed. */
+int config_write(const struct config *config, int dirfd, struct err *err);
+
+void config_fini(struct config *config);
+
+#endif

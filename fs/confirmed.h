@@ -1,0 +1,45 @@
+/*
+ * confirmed.h - STORE/confirmed: how far this store is known to be durable.
+ *
+ * Two facts that the segments alone do not tell:
+ *   idle_lsn   up to where the server was told that nothing more is needed,
+ *              though the last commit ends before it (an idle slot would pin
+ *              WAL otherwise). Written down and synced before it is told.
+ *   last       the last commit that was synced when this was written, so that
+ *              a store which holds less has lost something it had published:
+ *              a torn end behind it is the crash's, before it is damage.
+ *
+ * Two slots of 512 bytes, each with a counter and a CRC-32C, written in turn:
+ * a torn write spoils one, and the other still holds. Losing the file costs
+ * a question (see source.h on what is checked when connecting), never a line.
+ */
+#ifndef FS_CONFIRMED_H
+#define FS_CONFIRMED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "position.h"
+
+struct confirmed {
+	uint64_t idle_lsn;
+	struct position last;
+};
+
+/* An open file and the counter of its newest slot; one thread. */
+struct confirmed_file {
+	int fd;
+	uint64_t counter;
+	struct confirmed now; /* zeros where there was none */
+};
+
+/* Reads STORE/confirmed; creates it where there is none and `writable`. */
+int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct err *err);
+
+/* Writes the other slot and syncs it. -errno; then what stood before holds. */
+int confirmed_write(struct confirmed_file *file, struct confirmed next, struct err *err);
+
+void confirmed_close(struct confirmed_file *file);
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * index.h - the block index of a segment: where a position stands in it, and
+ * which of its blocks hold lines of a table.
+ *
+ * A block is a run of whole lines of at least 64 KiB (the last may be
+ * shorter). Per block stands its offset and first position; per table and
+ * block that holds lines of it, the table's bytes in the segment before it.
+ * So any offset of a table's file is found by two binary searches and a scan of
+ * one block.
+ *
+ * The newest segment's index grows in memory (index_add, index_show); a sealed
+ * segment's is a file beside it, checksummed and mapped. It is derived: whoever
+ * finds it missing or wrong builds it again from the segment.
+ *
+ * Threads: none of its own; the store's lock guards a growing index, a mapped
+ * one never changes.
+ */
+#ifndef FS_INDEX_H
+#define FS_INDEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "line.h"
+
+enum { INDEX_BLOCK_LEN = 64 << 10 };
+
+struct index_block {
+	uint64_t off;          /* in the segment */
+	struct position first; /* of the block's first line */
+};
+
+struct index_post {
+	uint64_t before; /* the table's bytes in the segment before this block */
+	uint64_t block;
+};
+
+/* A table's part of a segment, borrowed from the index. */
+struct index_part {
+	const struct index_post *posts; /* ascending */
+	size_t post_count;
+	uint64_t bytes;      /* shown */
+	uint64_t last_epoch; /* of its last line that is shown */
+};
+
+struct index;
+
+struct index *index_new(void);
+void index_free(struct index *index);
+
+/* Takes one more line, which starts at `off` and has `len` bytes with its
+ * '\n'. It does not count for readers before index_show. -ENOMEM. */
+int index_add(struct index *index, uint64_t off, uint64_t len, const struct line_head *head);
+
+/* Lets readers see all that was added. */
+void index_show(struct index *index);
+
+/* All blocks, ascending by offset and by position. */
+const struct index_block *index_blocks(const struct index *index, size_t *count);
+
+/* The part of the table whose lines have `pairs` (line.h: table_pairs).
+ * False where the segment has none. */
+bool index_part(const struct index *index, struct span pairs, struct index_part *part);
+
+/* Calls `each` with every table's pairs; stops where it returns non-zero and
+ * returns that. */
+int index_tables(const struct index *index, int (*each)(struct span pairs, void *ctx), void *ctx);
+
+/* Writes the index of a segment of `segment_len` bytes to `name` in `dirfd`:
+ * beside it, synced, then renamed. The caller syncs the folder. */
+int index_save(const struct index *index, int dirfd, const char *name, uint64_t segment_len, struct err *err);
+
+/* Maps it. -ENOENT where there is none; -EBADMSG where it is not the index of
+ * a segment of that length, or its checksum differs. */
+int index_load(struct index **index, int dirfd, const char *name, uint64_t segment_len, struct err *err);
+
+#endif

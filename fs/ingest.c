@@ -1,0 +1,457 @@
+#include "ingest.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+
+enum {
+	PAUSE_FIRST_MS = 200,
+	PAUSE_MOST_MS = 10000,
+	TICK_MS = 1000,        /* the longest wait while streaming; then idle WAL is looked at */
+	CONFIRM_MS = 5000,     /* a sign of life at least this often */
+	EVENTS_PER_ROUND = 64, /* before commits at hand are handed to the other thread */
+};
+
+struct ingest {
+	struct store *store;
+	struct writer *writer;
+	struct source *source;
+	void (*ended)(void *);
+	void *ctx;
+	pthread_t receiver, syncer;
+	int wakefd; /* readable: something is synced, or it is time to stop */
+
+	/* the receiver's */
+	struct origin origin;
+	bool open;           /* within a transaction */
+	uint64_t idle_lsn;   /* of the last keepalive between transactions */
+	bool reply;          /* the source asked for an answer */
+	uint64_t told_lsn, told_ms, idle_ms;
+
+	pthread_mutex_t lock; /* all below */
+	struct ingest_status status;
+	uint64_t caught_up_ms;
+	bool stop, failed;
+	int failure;
+	struct err reason;
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- between the threads ------------------------------------------------ */
+
+static void wake(struct ingest *in)
+{
+	uint64_t one = 1;
+
+	if (write(in->wakefd, &one, sizeof one) < 0) {
+		/* the counter is at its top: readable, which is all that is wanted */
+	}
+}
+
+static bool stopping(struct ingest *in)
+{
+	pthread_mutex_lock(&in->lock);
+	bool stop = in->stop || in->failed;
+	pthread_mutex_unlock(&in->lock);
+	return stop;
+}
+
+static void set_state(struct ingest *in, const char *state, const char *error)
+{
+	pthread_mutex_lock(&in->lock);
+	in->status.state = state;
+	if (error)
+		snprintf(in->status.last_error, sizeof in->status.last_error, "%s", error);
+	pthread_mutex_unlock(&in->lock);
+}
+
+/* The first final error counts; both threads end. */
+static void fail(struct ingest *in, int code, const struct err *err)
+{
+	pthread_mutex_lock(&in->lock);
+	bool first = !in->failed;
+	if (first) {
+		in->failed = true;
+		in->failure = code;
+		in->reason = *err;
+	}
+	pthread_mutex_unlock(&in->lock);
+	if (!first)
+		return;
+	set_state(in, "stopped", err->text);
+	writer_stop(in->writer);
+	wake(in);
+	in->ended(in->ctx);
+}
+
+/* Waits for the source (fd, or -1), the other thread or a stop. */
+static void wait_for(struct ingest *in, int fd, int timeout_ms)
+{
+	struct pollfd fds[2] = {{in->wakefd, POLLIN, 0}, {fd, POLLIN, 0}};
+	uint64_t count;
+
+	poll(fds, fd < 0 ? 1 : 2, timeout_ms);
+	if (fds[0].revents && read(in->wakefd, &count, sizeof count) < 0) {
+		/* nothing to take: somebody else's wake-up was ours */
+	}
+}
+
+/* ---- answering the source ----------------------------------------------- */
+
+static void note_progress(struct ingest *in, uint64_t durable)
+{
+	pthread_mutex_lock(&in->lock);
+	in->status.durable_lsn = durable;
+	in->status.source_lsn = in->source->ops->end_lsn(in->source);
+	if (durable >= in->status.source_lsn)
+		in->caught_up_ms = now_ms();
+	pthread_mutex_unlock(&in->lock);
+}
+
+static int confirm(struct ingest *in, struct err *err)
+{
+	uint64_t durable = writer_durable_lsn(in->writer), now = now_ms();
+
+	note_progress(in, durable);
+	if (durable == in->told_lsn && !in->reply && now - in->told_ms < CONFIRM_MS)
+		return 0;
+	in->told_lsn = durable;
+	in->told_ms = now;
+	in->reply = false;
+	return in->source->ops->confirm(in->source, durable, err);
+}
+
+/* Idle WAL: all that was sent before it is appended by now. Written down once a
+ * second, or when the source asks (it does when it wants to shut down). */
+static void offer_idle(struct ingest *in)
+{
+	uint64_t now = now_ms();
+
+	if (in->open || in->idle_lsn <= writer_durable_lsn(in->writer))
+		return;
+	if (in->reply || now - in->idle_ms >= TICK_MS) {
+		in->idle_ms = now;
+		writer_idle(in->writer, in->idle_lsn);
+	}
+}
+
+/* ---- appending ---------------------------------------------------------- */
+
+static bool may_repeat(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT;
+}
+
+/* After a write that failed: waits until it may be tried again. 0: now; else
+ * the error stands. The source hears from us meanwhile. */
+static int before_repeat(struct ingest *in, int r, bool *full, struct err *err)
+{
+	if (stopping(in))
+		return -EINTR;
+	if (r == -EAGAIN) { /* the other thread is syncing the full segment */
+		wait_for(in, -1, 100);
+	} else if (may_repeat(r)) {
+		if (!*full) {
+			log_error("%s; waiting for space, nothing is lost", err->text);
+			set_state(in, "waiting", err->text);
+			*full = true;
+		}
+		wait_for(in, -1, TICK_MS);
+	} else {
+		return r;
+	}
+	return confirm(in, err) < 0 ? -ECONNRESET : 0;
+}
+
+static void after_repeat(struct ingest *in, bool full)
+{
+	if (full) {
+		log_info("there is space again, going on");
+		set_state(in, "streaming", NULL);
+	}
+}
+
+/* Makes a call of the writer's until it is done or cannot be. */
+#define PERSIST(in, call, err)                                                                                         \
+	({                                                                                                             \
+		bool full_ = false;                                                                                    \
+		int r_, wait_ = 0;                                                                                     \
+		while ((r_ = (call)) < 0 && (wait_ = before_repeat((in), r_, &full_, (err))) == 0)                     \
+			;                                                                                              \
+		if (r_ == 0)                                                                                           \
+			after_repeat((in), full_);                                                                     \
+		r_ < 0 ? wait_ : 0;                                                                                    \
+	})
+
+/* "2017-10-09 00:00:00.5+00" -> Unix time. */
+static bool second_of(struct span value, uint64_t *second)
+{
+	char text[64];
+	struct tm tm = {0};
+
+	if (value.len >= sizeof text)
+		return false;
+	memcpy(text, value.at, value.len);
+	text[value.len] = 0;
+	const char *end = strptime(text, "%Y-%m-%d %H:%M:%S", &tm);
+	if (!end || (*end != '.' && *end != '+'))
+		return false;
+	long long unix_time = timegm(&tm);
+	*second = unix_time > 0 ? (uint64_t)unix_time : 0;
+	return true;
+}
+
+static int begin(struct ingest *in, const struct line_head *head, struct err *err)
+{
+	struct span rest = head->pairs, name, value;
+	uint64_t second;
+
+	if (in->open || line_next(&rest, &name, &value) != 1 || !span_is(name, "time") || !second_of(value, &second))
+		return err_set(err, -EPROTO, "the source sent a begin line that cannot be read");
+	int r = PERSIST(in, writer_begin(in->writer, second, err), err);
+	in->open = r == 0;
+	return r;
+}
+
+static int take_line(struct ingest *in, const char *line, size_t len, struct err *err)
+{
+	struct line_head head;
+	struct commit commit;
+
+	if (!line_parse(line, len, &head) || head.stamped)
+		return err_set(err, -EPROTO, "the source sent what is no line of the format: \"%.*s\"",
+		               len < 200 ? (int)len : 200, line);
+	if (span_is(head.action, "begin"))
+		return begin(in, &head, err);
+	if (!in->open)
+		return err_set(err, -EPROTO, "the source sent a line outside a transaction: \"%.*s\"",
+		               len < 200 ? (int)len : 200, line);
+	if (!span_is(head.action, "commit"))
+		return PERSIST(in, writer_line(in->writer, line, len, &head, err), err);
+
+	if (!commit_parse(&head, &commit) || commit.has_crc)
+		return err_set(err, -EPROTO, "the source sent a commit line that cannot be read");
+	int r = PERSIST(in, writer_commit(in->writer, line, len, commit.lsn, err), err);
+	if (r == 0)
+		in->open = false;
+	return r;
+}
+
+static int take_lines(struct ingest *in, const char *data, size_t len, struct err *err)
+{
+	while (len > 0) {
+		const char *newline = memchr(data, '\n', len);
+		size_t line_len = newline ? (size_t)(newline - data) : len;
+		int r = take_line(in, data, line_len, err);
+		if (r < 0)
+			return r;
+		data += line_len + 1;
+		len -= newline ? line_len + 1 : line_len;
+	}
+	return 0;
+}
+
+/* ---- the receiver ------------------------------------------------------- */
+
+/* Takes what is at hand. 1: there may be more. */
+static int take_round(struct ingest *in, struct err *err)
+{
+	for (int i = 0; i < EVENTS_PER_ROUND; i++) {
+		struct source_event event;
+		int r = in->source->ops->receive(in->source, &event, err);
+		if (r == 0 && event.kind == SOURCE_LINES)
+			r = take_lines(in, event.data, event.len, err);
+		if (r < 0)
+			return r;
+		if (event.kind == SOURCE_NOTHING)
+			return 0;
+		if (event.kind == SOURCE_IDLE) {
+			in->reply |= event.reply;
+			if (!in->open && event.lsn > in->idle_lsn)
+				in->idle_lsn = event.lsn;
+		}
+	}
+	return 1;
+}
+
+static int stream(struct ingest *in, struct err *err)
+{
+	while (!stopping(in)) {
+		int more = take_round(in, err);
+		if (more < 0)
+			return more;
+		int r = PERSIST(in, writer_flush(in->writer, err), err);
+		if (r < 0)
+			return r;
+		offer_idle(in);
+		if ((r = confirm(in, err)) < 0)
+			return r;
+		if (!more)
+			wait_for(in, in->source->ops->fd(in->source), TICK_MS);
+	}
+	return -EINTR;
+}
+
+/* One connection, from start to end. */
+static int follow(struct ingest *in, bool *connected, struct err *err)
+{
+	uint64_t durable = writer_durable_lsn(in->writer), appended = writer_appended_lsn(in->writer);
+	uint64_t resume = appended > durable ? appended : durable;
+
+	wait_for(in, -1, 0); /* takes wake-ups of the last connection */
+	int r = in->source->ops->start(in->source, &in->origin, resume, in->wakefd, err);
+
+	if (r < 0)
+		return r;
+	*connected = true;
+	writer_timeline(in->writer, in->origin.timeline);
+	in->open = in->reply = false;
+	in->idle_lsn = in->told_lsn = 0;
+	set_state(in, "streaming", NULL);
+	log_info("streaming from slot \"%s\"", in->origin.slot);
+	r = stream(in, err);
+	/* So that the server is told the last that is durable, as far as it listens. */
+	if (r == -EINTR)
+		confirm(in, &(struct err){0});
+	in->source->ops->stop(in->source);
+	struct err undo;
+	int undone = writer_rollback(in->writer, &undo);
+	if (undone < 0) {
+		*err = undo;
+		return undone;
+	}
+	return r == -ECONNRESET ? -EAGAIN : r;
+}
+
+static void *receive_thread(void *arg)
+{
+	struct ingest *in = arg;
+	struct err err = {""};
+	int pause = PAUSE_FIRST_MS;
+	bool said = false;
+
+	while (!stopping(in)) {
+		bool connected = false;
+		int r = follow(in, &connected, &err);
+		if (stopping(in))
+			break;
+		if (r == -EINTR) { /* woken by the other thread, not to stop */
+			wait_for(in, -1, 0);
+			continue;
+		}
+		if (r != -EAGAIN) {
+			fail(in, r, &err);
+			break;
+		}
+		if (connected) {
+			pause = PAUSE_FIRST_MS;
+			said = false;
+		}
+		set_state(in, "connecting", err.text);
+		if (!said)
+			log_warn("%s; trying again", err.text);
+		said = true;
+		wait_for(in, -1, pause);
+		pause = pause * 2 < PAUSE_MOST_MS ? pause * 2 : PAUSE_MOST_MS;
+	}
+	return NULL;
+}
+
+/* ---- the syncer --------------------------------------------------------- */
+
+static void *sync_thread(void *arg)
+{
+	struct ingest *in = arg;
+	struct err err = {""};
+	int r;
+
+	do {
+		bool stop = stopping(in);
+		r = writer_sync(in->writer, TICK_MS, &err);
+		if (r < 0)
+			fail(in, r, &err);
+		else if (r == 1)
+			wake(in);
+		else if (stop)
+			break; /* nothing was left to sync */
+	} while (r >= 0);
+	return NULL;
+}
+
+/* ---- starting and stopping ---------------------------------------------- */
+
+int ingest_start(struct ingest **out, struct store *store, struct writer *writer, struct source *source,
+                 void (*ended)(void *ctx), void *ctx, struct err *err)
+{
+	struct ingest *in = calloc(1, sizeof *in);
+	struct store_end end;
+
+	*out = NULL;
+	if (!in)
+		return err_set(err, -ENOMEM, "out of memory");
+	*in = (struct ingest){.store = store, .writer = writer, .source = source, .ended = ended, .ctx = ctx};
+	store_end(store, &end);
+	in->origin = end.origin;
+	in->status.state = "connecting";
+	in->caught_up_ms = now_ms();
+	pthread_mutex_init(&in->lock, NULL);
+	in->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (in->wakefd < 0 || (errno = pthread_create(&in->syncer, NULL, sync_thread, in)) != 0) {
+		int r = err_errno(err, "starting the ingest threads");
+		free(in);
+		return r;
+	}
+	if ((errno = pthread_create(&in->receiver, NULL, receive_thread, in)) != 0) {
+		int r = err_errno(err, "starting the ingest threads");
+		in->stop = true;
+		writer_stop(writer);
+		pthread_join(in->syncer, NULL);
+		close(in->wakefd);
+		free(in);
+		return r;
+	}
+	*out = in;
+	return 0;
+}
+
+void ingest_status(struct ingest *in, struct ingest_status *status)
+{
+	pthread_mutex_lock(&in->lock);
+	*status = in->status;
+	bool behind = status->durable_lsn < status->source_lsn || strcmp(status->state, "streaming") != 0;
+	status->lag_seconds = behind ? (now_ms() - in->caught_up_ms) / 1000 : 0;
+	pthread_mutex_unlock(&in->lock);
+}
+
+int ingest_stop(struct ingest *in, struct err *err)
+{
+	pthread_mutex_lock(&in->lock);
+	in->stop = true;
+	pthread_mutex_unlock(&in->lock);
+	wake(in);
+	pthread_join(in->receiver, NULL);
+	writer_stop(in->writer);
+	pthread_join(in->syncer, NULL);
+	int r = in->failed ? in->failure : 0;
+	if (r < 0)
+		*err = in->reason;
+	close(in->wakefd);
+	pthread_mutex_destroy(&in->lock);
+	free(in);
+	return r;
+}

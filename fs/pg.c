@@ -1,0 +1,231 @@
+#include "pg.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* So that a change reads the same whatever a role or database is set to; the
+ * plugin pins those that shape values itself. */
+static const char pinned[] = " -c datestyle=ISO -c timezone=UTC -c intervalstyle=postgres -c extra_float_digits=3"
+                             " -c bytea_output=hex -c statement_timeout=0 -c idle_in_transaction_session_timeout=0";
+/* Half the time for large transactions; the user's own setting wins. */
+static const char preferred[] = "-c logical_decoding_work_mem=256MB ";
+
+int pg_wait(int fd, bool write, int wakefd, int timeout_ms)
+{
+	struct pollfd fds[2] = {{fd, write ? POLLOUT : POLLIN, 0}, {wakefd, POLLIN, 0}};
+	int n;
+
+	do
+		n = poll(fds, wakefd < 0 ? 1 : 2, timeout_ms);
+	while (n < 0 && errno == EINTR && wakefd < 0);
+	if (n < 0 && errno == EINTR)
+		return 0;
+	if (n > 0 && wakefd >= 0 && fds[1].revents)
+		return -EINTR;
+	return n > 0;
+}
+
+static long long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int left_ms(long long until)
+{
+	long long left = until - now_ms();
+
+	return left < 0 ? 0 : left > 1 << 30 ? 1 << 30 : (int)left;
+}
+
+/* libpq's sentences end with '\n' and may have several lines. */
+static void one_line(const char *message, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (; *message && n + 2 < size; message++)
+		if (*message != '\t')
+			out[n++] = *message == '\n' ? ' ' : *message;
+	while (n > 0 && out[n - 1] == ' ')
+		n--;
+	out[n] = 0;
+}
+
+static int fail(const PGconn *conn, int code, const char *what, struct err *err)
+{
+	char text[768];
+
+	one_line(PQerrorMessage(conn), text, sizeof text);
+	return err_set(err, code, "%s%s", what, text);
+}
+
+/* The options of `conninfo`, and ours behind them, which win. */
+static char *join_options(const PQconninfoOption *parsed)
+{
+	const char *own = "";
+
+	for (; parsed->keyword; parsed++)
+		if (strcmp(parsed->keyword, "options") == 0 && parsed->val)
+			own = parsed->val;
+	if (!*own && getenv("PGOPTIONS"))
+		own = getenv("PGOPTIONS");
+	char *options = malloc(sizeof preferred + strlen(own) + sizeof pinned);
+	if (options) {
+		strcpy(options, preferred);
+		strcat(options, own);
+		strcat(options, pinned);
+	}
+	return options;
+}
+
+static PGconn *start(const char *conninfo, bool replication, struct err *err)
+{
+	char *reason = NULL;
+	PQconninfoOption *parsed = PQconninfoParse(conninfo, &reason);
+
+	if (!parsed) {
+		char text[512];
+		one_line(reason ? reason : "out of memory", text, sizeof text);
+		PQfreemem(reason);
+		/* libpq may quote the string, and with it a password. */
+		err_set(err, -EINVAL, "the connection string does not follow libpq's syntax%s%s",
+		        strstr(conninfo, "password") ? "" : ": ", strstr(conninfo, "password") ? "" : text);
+		return NULL;
+	}
+	char *options = join_options(parsed);
+	PQconninfoFree(parsed);
+	/* What stands before dbname, the user's own conninfo overrides. A peer that is
+	 * gone without a word is noticed within a minute, since we send at least every
+	 * ten seconds. */
+	const char *names[] = {"connect_timeout", "fallback_application_name", "keepalives_idle",
+	                       "tcp_user_timeout", "dbname", "client_encoding", "options",
+	                       replication ? "replication" : NULL, NULL};
+	const char *values[] = {"10", "daystream", "30", "60000", conninfo, "UTF8", options, "database", NULL};
+	PGconn *conn = options ? PQconnectStartParams(names, values, 1) : NULL;
+	free(options);
+	if (!conn)
+		err_set(err, -ENOMEM, "out of memory");
+	return conn;
+}
+
+/* True where the server said no for good: the same answer will come again. */
+static bool refused_for_good(const PGconn *conn)
+{
+	const char *message = PQerrorMessage(conn);
+
+	return PQconnectionNeedsPassword(conn) || strstr(message, "no pg_hba.conf entry") || strstr(message, "does not exist") ||
+	       strstr(message, "permission denied") || strstr(message, "must be superuser or replication role") ||
+	       strstr(message, "authentication failed");
+}
+
+int pg_connect(PGconn **out, const char *conninfo, bool replication, int wakefd, struct err *err)
+{
+	PGconn *conn = start(conninfo, replication, err);
+	PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+	int r = 0;
+
+	*out = NULL;
+	if (!conn)
+		return -EINVAL;
+	/* libpq's own limit only holds for its blocking connect. */
+	const char *limit = NULL;
+	PQconninfoOption *info = PQconninfo(conn);
+	for (PQconninfoOption *option = info; option && option->keyword; option++)
+		if (strcmp(option->keyword, "connect_timeout") == 0)
+			limit = option->val;
+	long long seconds = limit ? atoll(limit) : 0;
+	long long until = now_ms() + (seconds > 0 ? seconds : 10) * 1000;
+	PQconninfoFree(info);
+
+	while (PQstatus(conn) != CONNECTION_BAD && state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
+		r = pg_wait(PQsocket(conn), state == PGRES_POLLING_WRITING, wakefd, left_ms(until));
+		if (r < 0 || (r == 0 && left_ms(until) == 0))
+			break;
+		if (r > 0)
+			state = PQconnectPoll(conn);
+	}
+	if (PQstatus(conn) == CONNECTION_OK) {
+		*out = conn;
+		return 0;
+	}
+	if (r < 0)
+		r = err_set(err, -EINTR, "stopped while connecting");
+	else if (r == 0 && PQstatus(conn) != CONNECTION_BAD)
+		r = err_set(err, -EAGAIN, "no answer from the server within %lld s", seconds > 0 ? seconds : 10);
+	else
+		r = fail(conn, refused_for_good(conn) ? -EACCES : -EAGAIN, "", err);
+	PQfinish(conn);
+	return r;
+}
+
+static int wait_result(PGconn *conn, int wakefd, int timeout_ms, struct err *err)
+{
+	long long until = now_ms() + timeout_ms;
+
+	while (PQisBusy(conn)) {
+		int r = pg_wait(PQsocket(conn), false, wakefd, timeout_ms ? left_ms(until) : -1);
+		if (r < 0)
+			return err_set(err, -EINTR, "stopped while waiting for the server");
+		if (r == 0 && timeout_ms && left_ms(until) == 0)
+			return err_set(err, -EAGAIN, "no answer from the server within %d s", timeout_ms / 1000);
+		if (r > 0 && !PQconsumeInput(conn))
+			return fail(conn, -EAGAIN, "", err);
+	}
+	return 0;
+}
+
+int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult **out, char *sqlstate,
+            struct err *err)
+{
+	PGresult *last = NULL, *res;
+	int r;
+
+	*out = NULL;
+	if (sqlstate)
+		*sqlstate = 0;
+	if (!PQsendQuery(conn, sql))
+		return fail(conn, -EAGAIN, "", err);
+	for (;;) {
+		if ((r = wait_result(conn, wakefd, timeout_ms, err)) < 0) {
+			PQclear(last);
+			return r;
+		}
+		if (!(res = PQgetResult(conn)))
+			break;
+		PQclear(last);
+		last = res;
+		ExecStatusType status = PQresultStatus(res);
+		if (status == PGRES_COPY_BOTH || status == PGRES_COPY_OUT)
+			break;
+	}
+	ExecStatusType status = last ? PQresultStatus(last) : PGRES_FATAL_ERROR;
+	if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_COPY_BOTH) {
+		*out = last;
+		return 0;
+	}
+	const char *code = last ? PQresultErrorField(last, PG_DIAG_SQLSTATE) : NULL;
+	if (sqlstate && code)
+		snprintf(sqlstate, 6, "%s", code);
+	const char *primary = last ? PQresultErrorField(last, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+	if (primary) {
+		const char *hint = PQresultErrorField(last, PG_DIAG_MESSAGE_HINT);
+		r = err_set(err, -EPROTO, "%s%s%s", primary, hint ? ". " : "", hint ? hint : "");
+	} else {
+		r = fail(conn, -EAGAIN, "", err);
+	}
+	PQclear(last);
+	return r;
+}
+
+void pg_where(const PGconn *conn, char *text, size_t size)
+{
+	const char *host = PQhost(conn), *port = PQport(conn), *db = PQdb(conn);
+
+	snprintf(text, size, "%s:%s/%s", host ? host : "", port ? port : "", db ? db : "");
+}

@@ -1,0 +1,32 @@
+/*
+ * pg.h - libpq with ends: every wait has a time limit and answers a wake-up.
+ */
+#ifndef FS_PG_H
+#define FS_PG_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+
+#include "err.h"
+
+/* Connects. `replication`: as a walsender of the database, with the settings
+ * that the format rests on pinned. The user's own settings in `conninfo` hold
+ * otherwise; connect_timeout is 10 s unless it says so. `wakefd` (or -1) breaks
+ * off with -EINTR when readable. -EAGAIN where the server cannot be reached now;
+ * -EACCES and the like where trying again cannot help. */
+int pg_connect(PGconn **conn, const char *conninfo, bool replication, int wakefd, struct err *err);
+
+/* Runs a statement; *res is the result, to be cleared by the caller, or NULL
+ * after an error. Any other status than tuples or command-ok is an error: `err`
+ * has the server's sentence, and `sqlstate` (6 bytes, may be NULL) its code.
+ * -EAGAIN where the connection is gone or 30 s (0: no limit) have passed. */
+int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult **res, char *sqlstate,
+            struct err *err);
+
+/* "host:port/dbname", to name the server without its secrets. */
+void pg_where(const PGconn *conn, char *text, size_t size);
+
+/* 1: fd is readable; 0: time is over; -EINTR: wakefd is. */
+int pg_wait(int fd, bool write, int wakefd, int timeout_ms);
+
+#endif

@@ -1,0 +1,71 @@
+#include "recover.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { REWRITE_STEP = 1 << 20 };
+
+static int rewrite(int fd, uint64_t from, uint64_t to, struct err *err)
+{
+	char *buf = malloc(REWRITE_STEP);
+	int r = buf ? 0 : err_set(err, -ENOMEM, "out of memory");
+
+	while (r == 0 && from < to) {
+		size_t want = to - from < REWRITE_STEP ? (size_t)(to - from) : REWRITE_STEP;
+		ssize_t n = pread(fd, buf, want, (off_t)from);
+		if (n > 0)
+			n = pwrite(fd, buf, (size_t)n, (off_t)from);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			r = err_errno(err, "writing the end again at %llu", (unsigned long long)from);
+		else if (n == 0)
+			r = err_set(err, -EIO, "shorter than it was, at %llu", (unsigned long long)from);
+		else
+			from += (uint64_t)n;
+	}
+	free(buf);
+	return r;
+}
+
+static int remove_segment(int dirfd, struct position first, struct err *err)
+{
+	char name[SEGMENT_NAME_MAX];
+
+	if (unlinkat(dirfd, segment_name(name, first), 0) < 0 || fsync(dirfd) < 0)
+		return err_errno(err, "removing segments/%s, which holds no whole transaction", name);
+	return 0;
+}
+
+int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struct position synced,
+                   struct segment_end *end, struct err *err)
+{
+	char name[SEGMENT_NAME_MAX], mark[POSITION_TEXT_MAX];
+	bool known = synced.epoch != 0;
+	struct err why = {""};
+	int r = segment_verify(fd, first, len, synced, end, &why);
+
+	segment_name(name, first);
+	if (r < 0 && r != -EBADMSG)
+		return err_set(err, r, "segments/%s: %s", name, why.text);
+	if (known && position_cmp(synced, first) >= 0 && (end->off == 0 || position_cmp(end->last, synced) < 0))
+		return err_set(err, -EBADMSG,
+		               "segments/%s %s; it was whole up to %s once, so this is damage: restore the file from a copy",
+		               name, r < 0 ? why.text : "is too short", position_print(mark, synced));
+	if (!known && r < 0 && segment_commit_follows(fd, end->off, len))
+		return err_set(err, -EBADMSG,
+		               "segments/%s %s, and whole transactions follow, so this is damage: restore the file from a copy",
+		               name, why.text);
+	if (end->off == 0)
+		return remove_segment(dirfd, first, err);
+
+	if (end->off < len && ftruncate(fd, (off_t)end->off) < 0)
+		return err_errno(err, "segments/%s: cutting off its torn end", name);
+	/* What the mark covers was synced without an error. */
+	if ((r = rewrite(fd, end->mark_off, end->off, err)) < 0)
+		return err_prefix(err, r, "segments/%s", name);
+	if (fdatasync(fd) < 0)
+		return err_errno(err, "segments/%s: syncing", name);
+	return 0;
+}

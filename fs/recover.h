@@ -1,0 +1,23 @@
+/*
+ * recover.h - makes the newest segment whole again after a crash.
+ *
+ *  - What stands behind the last whole, checksummed commit is the torn end of
+ *    an append and is cut off; a segment without one is removed.
+ *  - What was synced before (the mark in STORE/confirmed) must be there: where
+ *    it is not, or where the mark is lost and good transactions follow a bad
+ *    place, that is damage: nothing is changed, and file and offset are named.
+ *  - What is kept is written again and synced before anyone sees it: after a
+ *    failed sync the page cache may show bytes that are not on the disk
+ *    (and a later sync would not say so), so only a new write proves them.
+ */
+#ifndef FS_RECOVER_H
+#define FS_RECOVER_H
+
+#include "segment.h"
+
+/* `len` is the file's; `synced` the last commit known to be durable, zeros
+ * where nothing is known. end->off is 0 where the file was removed. */
+int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struct position synced,
+                   struct segment_end *end, struct err *err);
+
+#endif

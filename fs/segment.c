@@ -1,0 +1,154 @@
+#include "segment.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "crc32c.h"
+#include "scan.h"
+
+char *segment_name(char *name, struct position first)
+{
+	char text[POSITION_TEXT_MAX];
+
+	snprintf(name, SEGMENT_NAME_MAX, "%s.day", position_print(text, first));
+	return name;
+}
+
+char *segment_index_name(char *name, struct position first)
+{
+	char text[POSITION_TEXT_MAX];
+
+	snprintf(name, SEGMENT_NAME_MAX, "%s.idx", position_print(text, first));
+	return name;
+}
+
+bool segment_name_parse(const char *name, struct position *first)
+{
+	size_t len = strlen(name);
+
+	return len > 4 && strcmp(name + len - 4, ".day") == 0 && position_parse(name, len - 4, first);
+}
+
+/* What the walk over the lines of a segment carries from one to the next. */
+struct walk {
+	struct position first, last;
+	bool started; /* a line was read */
+	uint32_t crc; /* since the last commit line's end */
+};
+
+/* Why a line cannot stand where it does; NULL where it can. Sets *commit_lsn
+ * on a good commit line. */
+static const char *check_line(struct walk *walk, const char *line, size_t len, struct origin *origin,
+                              struct commit *commit)
+{
+	struct line_head head;
+
+	commit->has_crc = false;
+	if (!line_parse(line, len, &head) || !head.stamped)
+		return "not a line of the format";
+	if (!walk->started && position_cmp(head.position, walk->first) != 0)
+		return "the first line's position is not the file's name";
+	if (walk->started && position_cmp(head.position, walk->last) <= 0)
+		return "the position does not come after the line before";
+	bool is_origin = span_is(head.action, "origin");
+	if (is_origin ? !origin_parse(&head, origin) : !walk->started)
+		return is_origin ? "not a line of the format" : "the first line is not an origin";
+	walk->started = true;
+	walk->last = head.position;
+	if (!span_is(head.action, "commit")) {
+		walk->crc = crc32c(crc32c(walk->crc, line, len), "\n", 1);
+		return NULL;
+	}
+
+	if (!commit_parse(&head, commit) || !commit->has_crc)
+		return "not a line of the format";
+	if (crc32c(walk->crc, line, (size_t)(commit->crc_at - line)) != commit->crc)
+		return "checksum differs";
+	walk->crc = 0;
+	return NULL;
+}
+
+int segment_verify(int fd, struct position first, uint64_t len, struct position mark, struct segment_end *end,
+                   struct err *err)
+{
+	struct walk walk = {.first = first};
+	struct scan scan;
+	struct commit commit;
+	struct origin origin;
+	const char *line, *reason;
+	size_t line_len;
+	uint64_t off;
+	int r;
+
+	*end = (struct segment_end){0};
+	if ((r = scan_init(&scan, fd, 0, len, err)) < 0)
+		return r;
+	while ((r = scan_next(&scan, &line, &line_len, &off, err)) == 1) {
+		if ((reason = check_line(&walk, line, line_len, &origin, &commit))) {
+			r = err_set(err, -EBADMSG, "at %llu: %s", (unsigned long long)off, reason);
+			break;
+		}
+		if (commit.has_crc) {
+			uint64_t mark_off = position_cmp(walk.last, mark) <= 0 ? scan.off : end->mark_off;
+			*end = (struct segment_end){scan.off, walk.last, commit.lsn, origin, mark_off};
+		}
+	}
+	if (r == -ENODATA)
+		r = err_set(err, -EBADMSG, "at %llu: the last line has no end", (unsigned long long)scan.off);
+	if (r == 0 && end->off != scan.off)
+		r = err_set(err, -EBADMSG, "at %llu: a transaction without its commit", (unsigned long long)end->off);
+	scan_fini(&scan);
+	return r;
+}
+
+bool segment_commit_follows(int fd, uint64_t off, uint64_t len)
+{
+	struct scan scan;
+	const char *line;
+	size_t line_len;
+	uint32_t crc = 0;
+	bool found = false, after_commit = false;
+
+	if (scan_init(&scan, fd, off, len, NULL) < 0)
+		return false;
+	while (!found && scan_next(&scan, &line, &line_len, &off, NULL) == 1) {
+		struct line_head head;
+		struct commit commit;
+		if (line_parse(line, line_len, &head) && commit_parse(&head, &commit) && commit.has_crc) {
+			found = after_commit && crc32c(crc, line, (size_t)(commit.crc_at - line)) == commit.crc;
+			after_commit = true;
+			crc = 0;
+		} else {
+			crc = crc32c(crc32c(crc, line, line_len), "\n", 1);
+		}
+	}
+	scan_fini(&scan);
+	return found;
+}
+
+int segment_index(int fd, uint64_t *from, uint64_t to, struct index *index, struct err *err)
+{
+	struct scan scan;
+	const char *line;
+	size_t len;
+	uint64_t off;
+	int r;
+
+	if ((r = scan_init(&scan, fd, *from, to, err)) < 0)
+		return r;
+	while ((r = scan_next(&scan, &line, &len, &off, err)) == 1) {
+		struct line_head head;
+		if (!line_parse(line, len, &head)) {
+			r = err_set(err, -EBADMSG, "at %llu: not a line of the format", (unsigned long long)off);
+			break;
+		}
+		if ((r = index_add(index, off, len + 1, &head)) < 0) {
+			err_set(err, r, "out of memory for the index");
+			break;
+		}
+		*from = scan.off;
+	}
+	scan_fini(&scan);
+	return r == -ENODATA ? 0 : r;
+}

@@ -1,0 +1,55 @@
+/*
+ * segment.h - one data file of the store.
+ *
+ *     segments/<epoch>.<seq>.day    lines; the name is its first line's position
+ *     segments/<epoch>.<seq>.idx    the index of a sealed one (index.h)
+ *
+ * The first line is `origin`, then the definitions in force, then whole
+ * transactions. Only the newest segment grows; all others are sealed and end
+ * on a commit.
+ */
+#ifndef FS_SEGMENT_H
+#define FS_SEGMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "index.h"
+#include "position.h"
+#include "record.h"
+
+#define SEGMENT_NAME_MAX (POSITION_TEXT_MAX + 8)
+
+/* The file name of a segment, and of its index. Return `name`. */
+char *segment_name(char *name, struct position first);
+char *segment_index_name(char *name, struct position first);
+
+/* True where `name` is a segment's, spelt as segment_name does. */
+bool segment_name_parse(const char *name, struct position *first);
+
+/* How far a segment is whole: up to the end of its last good commit. */
+struct segment_end {
+	uint64_t off; /* behind the commit line; 0 where there is none */
+	struct position last;
+	uint64_t lsn;
+	struct origin origin;
+	uint64_t mark_off; /* behind the last good commit at or before the mark that was asked for */
+};
+
+/* Reads bytes 0..len of the segment, and checks its lines' grammar, order and
+ * checksums. 0 where all of it is whole; else -EBADMSG, with what and where in
+ * `err`, and *end says what is good before that; or an error of reading. */
+int segment_verify(int fd, struct position first, uint64_t len, struct position mark, struct segment_end *end,
+                   struct err *err);
+
+/* True where behind `off` (which ends a good commit) a whole transaction with
+ * the right checksum still follows somewhere: then what stands in between is
+ * damage, not the torn end of an append. */
+bool segment_commit_follows(int fd, uint64_t off, uint64_t len);
+
+/* Adds the whole lines in [*from, to), which are known to be good, to the
+ * index, and moves *from behind the last of them. */
+int segment_index(int fd, uint64_t *from, uint64_t to, struct index *index, struct err *err);
+
+#endif

@@ -1,0 +1,13 @@
+/*
+ * status.h - the text of /status: "name<TAB>value" lines.
+ */
+#ifndef FS_STATUS_H
+#define FS_STATUS_H
+
+#include "ingest.h"
+
+/* Writes it with a NUL, at most `size` bytes; returns its length. */
+size_t status_print(char *text, size_t size, struct store *store, const struct ingest_status *ingest);
+enum { STATUS_MAX = 8192 };
+
+#endif

@@ -1,0 +1,606 @@
+#include "store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "recover.h"
+#include "scan.h"
+
+struct store {
+	enum store_mode mode;
+	int dirfd, segments_dirfd;
+	struct confirmed_file confirmed;
+	pthread_rwlock_t lock; /* segments, count, end, the newest segment's len and index */
+	struct segment **segments;
+	size_t count, cap;
+	struct store_end end;
+	pthread_mutex_t index_lock; /* mapping sealed indexes, one at a time */
+	pthread_mutex_t wait_lock;  /* for `more` */
+	pthread_cond_t more;
+	unsigned wakes;
+};
+
+int store_dirfd(const struct store *store)
+{
+	return store->dirfd;
+}
+
+int store_segments_dirfd(const struct store *store)
+{
+	return store->segments_dirfd;
+}
+
+struct confirmed_file *store_confirmed(struct store *store)
+{
+	return &store->confirmed;
+}
+
+/* ---- opening ------------------------------------------------------------ */
+
+static int by_first(const void *a, const void *b)
+{
+	return position_cmp(*(const struct position *)a, *(const struct position *)b);
+}
+
+/* The positions of all segments in the folder, sorted; the caller frees. */
+static int list_segments(int dirfd, struct position **list, size_t *count, struct err *err)
+{
+	size_t cap = 0;
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	*list = NULL;
+	*count = 0;
+	if (!dir)
+		return err_errno(err, "opening segments");
+	while ((errno = 0, entry = readdir(dir))) {
+		struct position first;
+		if (!segment_name_parse(entry->d_name, &first))
+			continue;
+		if (*count == cap) {
+			cap = cap ? cap * 2 : 64;
+			struct position *more = realloc(*list, cap * sizeof **list);
+			if (!more) {
+				closedir(dir);
+				return err_set(err, -ENOMEM, "out of memory for the list of segments");
+			}
+			*list = more;
+		}
+		(*list)[(*count)++] = first;
+	}
+	int r = errno ? err_errno(err, "listing segments") : 0;
+	closedir(dir);
+	if (*count)
+		qsort(*list, *count, sizeof **list, by_first);
+	return r;
+}
+
+static int add_segment(struct store *store, struct position first, int fd, uint64_t len, struct err *err)
+{
+	struct segment *segment = calloc(1, sizeof *segment);
+	const struct segment *before = store->count ? store->segments[store->count - 1] : NULL;
+
+	if (store->count == store->cap) {
+		size_t cap = store->cap ? store->cap * 2 : 64;
+		struct segment **more = realloc(store->segments, cap * sizeof *more);
+		if (more) {
+			store->segments = more;
+			store->cap = cap;
+		}
+	}
+	if (!segment || store->count == store->cap) {
+		free(segment);
+		return err_set(err, -ENOMEM, "out of memory for the list of segments");
+	}
+	*segment = (struct segment){.first = first, .fd = fd, .base = before ? before->base + before->len : 0, .len = len};
+	store->segments[store->count++] = segment;
+	return 0;
+}
+
+static int open_segment(struct store *store, struct position first, enum store_mode mode, struct err *err)
+{
+	char name[SEGMENT_NAME_MAX];
+	struct stat st;
+	int fd = openat(store->segments_dirfd, segment_name(name, first),
+	                (mode == STORE_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		int r = err_errno(err, "opening segments/%s", name);
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	int r = add_segment(store, first, fd, (uint64_t)st.st_size, err);
+	if (r < 0)
+		close(fd);
+	return r;
+}
+
+static void drop_last(struct store *store)
+{
+	struct segment *segment = store->segments[--store->count];
+
+	close(segment->fd);
+	index_free(segment->index);
+	free(segment);
+}
+
+/* Finds where the newest segment is whole, and indexes it up to there. A
+ * newest segment without a whole commit is nothing; then the one before is it. */
+static int open_newest(struct store *store, enum store_mode mode, struct err *err)
+{
+	for (;;) {
+		if (store->count == 0)
+			return err_set(err, -ENOENT, "no whole segment in it: run `daystream init` first");
+
+		struct segment *newest = store->segments[store->count - 1];
+		struct segment_end end;
+		int r = mode == STORE_WRITE
+		            ? recover_newest(store->segments_dirfd, newest->fd, newest->first, newest->len,
+		                             store->confirmed.now.last, &end, err)
+		            : segment_verify(newest->fd, newest->first, newest->len, (struct position){0}, &end, err);
+		if (r < 0 && !(mode == STORE_READ && r == -EBADMSG)) /* a reader takes what is good so far */
+			return r;
+		if (end.off == 0) {
+			drop_last(store);
+			continue;
+		}
+		newest->len = end.off;
+		newest->growing = true;
+		newest->index = index_new();
+		if (!newest->index)
+			return err_set(err, -ENOMEM, "out of memory for the index");
+		uint64_t from = 0;
+		if ((r = segment_index(newest->fd, &from, end.off, newest->index, err)) < 0)
+			return r;
+		index_show(newest->index);
+		store->end = (struct store_end){newest->first, end.off, end.last, end.lsn, end.origin};
+		return 0;
+	}
+}
+
+static int open_folder(struct store *store, const char *path, enum store_mode mode, struct err *err)
+{
+	store->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (store->dirfd < 0)
+		return err_errno(err, "opening the store");
+	if (mode == STORE_WRITE && flock(store->dirfd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK
+		           ? err_set(err, -EBUSY, "another daystreamfs (or daystream init) is at work on this store")
+		           : err_errno(err, "locking the store");
+	store->segments_dirfd = openat(store->dirfd, "segments", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (store->segments_dirfd < 0)
+		return errno == ENOENT ? err_set(err, -ENOENT, "this is no store: run `daystream init` first")
+		                       : err_errno(err, "opening segments");
+	return confirmed_open(&store->confirmed, store->dirfd, mode == STORE_WRITE, err);
+}
+
+static struct store *new_store(void)
+{
+	struct store *store = calloc(1, sizeof *store);
+	pthread_rwlockattr_t attr;
+	pthread_condattr_t monotonic;
+
+	if (!store)
+		return NULL;
+	store->dirfd = store->segments_dirfd = store->confirmed.fd = -1;
+	/* A steady stream of readers must not keep the writer from showing. */
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&store->lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+	pthread_mutex_init(&store->index_lock, NULL);
+	pthread_mutex_init(&store->wait_lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&store->more, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	return store;
+}
+
+int store_open(struct store **out, const char *path, enum store_mode mode, struct err *err)
+{
+	struct position *list = NULL;
+	size_t count = 0;
+	struct store *store = new_store();
+	int r;
+
+	*out = NULL;
+	if (!store)
+		return err_set(err, -ENOMEM, "out of memory");
+	store->mode = mode;
+	if ((r = open_folder(store, path, mode, err)) < 0 ||
+	    (r = list_segments(store->segments_dirfd, &list, &count, err)) < 0)
+		goto out;
+	for (size_t i = 0; i < count; i++)
+		if ((r = open_segment(store, list[i], mode, err)) < 0)
+			goto out;
+	r = open_newest(store, mode, err);
+out:
+	free(list);
+	if (r < 0) {
+		store_close(store);
+		return err_prefix(err, r, "%s", path);
+	}
+	*out = store;
+	return 0;
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	while (store->count)
+		drop_last(store);
+	free(store->segments);
+	confirmed_close(&store->confirmed);
+	if (store->segments_dirfd >= 0)
+		close(store->segments_dirfd);
+	if (store->dirfd >= 0)
+		close(store->dirfd);
+	pthread_cond_destroy(&store->more);
+	pthread_mutex_destroy(&store->wait_lock);
+	pthread_mutex_destroy(&store->index_lock);
+	pthread_rwlock_destroy(&store->lock);
+	free(store);
+}
+
+/* ---- looking ------------------------------------------------------------ */
+
+void store_lock(struct store *store)
+{
+	pthread_rwlock_rdlock(&store->lock);
+}
+
+void store_unlock(struct store *store)
+{
+	pthread_rwlock_unlock(&store->lock);
+}
+
+void store_end(struct store *store, struct store_end *end)
+{
+	store_lock(store);
+	*end = store->end;
+	store_unlock(store);
+}
+
+static uint64_t stream_len(const struct store *store)
+{
+	const struct segment *newest = store->segments[store->count - 1];
+
+	return newest->base + newest->len;
+}
+
+uint64_t store_len(struct store *store)
+{
+	store_lock(store);
+	uint64_t len = stream_len(store);
+	store_unlock(store);
+	return len;
+}
+
+size_t store_segment_count(struct store *store)
+{
+	store_lock(store);
+	size_t count = store->count;
+	store_unlock(store);
+	return count;
+}
+
+const struct segment *store_segment(struct store *store, size_t i)
+{
+	store_lock(store);
+	const struct segment *segment = store->segments[i];
+	store_unlock(store);
+	return segment;
+}
+
+const struct segment *store_segment_locked(const struct store *store, size_t i)
+{
+	return store->segments[i];
+}
+
+static size_t segment_at(const struct store *store, uint64_t off)
+{
+	size_t low = 0, high = store->count;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+		if (store->segments[middle]->base <= off)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Builds the index of a sealed segment again and puts it beside it. That it
+ * could not be written (a full or read-only disk) does no harm to reading. */
+static int rebuild_index(struct store *store, const struct segment *segment, struct index **out, struct err *err)
+{
+	char name[SEGMENT_NAME_MAX];
+	struct index *index = index_new();
+	uint64_t from = 0;
+
+	if (!index)
+		return err_set(err, -ENOMEM, "out of memory for the index");
+	int r = segment_index(segment->fd, &from, segment->len, index, err);
+	if (r == 0 && from != segment->len)
+		r = err_set(err, -EBADMSG, "at %llu: the last line has no end", (unsigned long long)from);
+	if (r < 0) {
+		index_free(index);
+		return err_prefix(err, r, "segments/%s", segment_name(name, segment->first));
+	}
+	index_show(index);
+	if (store->mode == STORE_WRITE)
+		index_save(index, store->segments_dirfd, segment_index_name(name, segment->first), segment->len, NULL);
+	*out = index;
+	return 0;
+}
+
+static int load_index(struct store *store, struct segment *segment, struct err *err)
+{
+	char name[SEGMENT_NAME_MAX];
+	struct index *index = NULL;
+	int r = 0;
+
+	pthread_mutex_lock(&store->index_lock);
+	if (!segment->index) { /* else another thread was first */
+		segment_index_name(name, segment->first);
+		if (index_load(&index, store->segments_dirfd, name, segment->len, NULL) < 0)
+			r = rebuild_index(store, segment, &index, err);
+		pthread_rwlock_wrlock(&store->lock);
+		segment->index = index;
+		pthread_rwlock_unlock(&store->lock);
+	}
+	pthread_mutex_unlock(&store->index_lock);
+	return r;
+}
+
+int store_lock_index(struct store *store, size_t i, const struct index **index, struct err *err)
+{
+	for (;;) {
+		store_lock(store);
+		struct segment *segment = store->segments[i];
+		if ((*index = segment->index))
+			return 0;
+		store_unlock(store);
+		int r = load_index(store, segment, err);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* The last segment that starts at or before `position`, or the first. */
+static size_t segment_of(struct store *store, struct position position)
+{
+	store_lock(store);
+	size_t low = 0, high = store->count;
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+		if (position_cmp(store->segments[middle]->first, position) <= 0)
+			low = middle;
+		else
+			high = middle;
+	}
+	store_unlock(store);
+	return low;
+}
+
+/* Where the block that holds `position` starts, and where it ends. */
+static int find_block(struct store *store, size_t i, struct position position, uint64_t *from, uint64_t *to,
+                      struct err *err)
+{
+	const struct index *index;
+	size_t count;
+	int r = store_lock_index(store, i, &index, err);
+
+	if (r < 0)
+		return r;
+	const struct index_block *blocks = index_blocks(index, &count);
+	size_t low = 0, high = count;
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+		if (position_cmp(blocks[middle].first, position) <= 0)
+			low = middle;
+		else
+			high = middle;
+	}
+	uint64_t len = store->segments[i]->len;
+	*from = count ? blocks[low].off : len;
+	*to = low + 1 < count ? blocks[low + 1].off : len;
+	if (*to > len) /* added, and not yet shown */
+		*to = len;
+	if (*from > *to)
+		*from = *to;
+	store_unlock(store);
+	return 0;
+}
+
+/* The first line at or after `position` in [from, to) of segment i. */
+static int find_line(struct store *store, size_t i, uint64_t from, uint64_t to, struct position position,
+                     struct store_place *place, struct err *err)
+{
+	struct scan scan;
+	const char *line;
+	size_t len;
+	uint64_t off;
+	int r = scan_init(&scan, store_segment(store, i)->fd, from, to, err);
+
+	if (r < 0)
+		return r;
+	while ((r = scan_next(&scan, &line, &len, &off, err)) == 1) {
+		struct line_head head;
+		if (!line_parse(line, len, &head)) {
+			r = err_set(err, -EIO, "segment %zu at %llu: not a line of the format", i, (unsigned long long)off);
+			break;
+		}
+		if (position_cmp(head.position, position) >= 0) {
+			*place = (struct store_place){head.position, i, off, len + 1};
+			break;
+		}
+	}
+	scan_fini(&scan);
+	return r;
+}
+
+int store_find(struct store *store, struct position position, struct store_place *place, struct err *err)
+{
+	size_t count = store_segment_count(store);
+
+	for (size_t i = segment_of(store, position); i < count; i++) {
+		uint64_t from, to;
+		int r = find_block(store, i, position, &from, &to, err);
+		if (r < 0)
+			return r;
+		if ((r = find_line(store, i, from, to, position, place, err)) != 0)
+			return r;
+		/* All of that block is before it; so is all of the segment, or the
+		 * next block starts with it. */
+		store_lock(store);
+		uint64_t len = store->segments[i]->len;
+		store_unlock(store);
+		if (to < len && (r = find_line(store, i, to, len, position, place, err)) != 0)
+			return r;
+	}
+	return 0;
+}
+
+long store_read(struct store *store, uint64_t off, char *buf, size_t len, struct err *err)
+{
+	size_t got = 0;
+
+	while (got < len) {
+		store_lock(store);
+		const struct segment *segment = store->segments[segment_at(store, off + got)];
+		uint64_t at = off + got - segment->base, shown = segment->len;
+		store_unlock(store);
+		if (at >= shown)
+			break;
+
+		size_t want = len - got;
+		if (want > shown - at)
+			want = (size_t)(shown - at);
+		ssize_t n = pread(segment->fd, buf + got, want, (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(err, "reading a segment at %llu", (unsigned long long)at);
+		if (n == 0)
+			return err_set(err, -EIO, "a segment is shorter than it was: %llu", (unsigned long long)at);
+		got += (size_t)n;
+	}
+	return (long)got;
+}
+
+/* ---- showing ------------------------------------------------------------ */
+
+/* The newest segment is sealed: its index goes to a file, and out of memory.
+ * Where that cannot be written, it is built again when it is needed. */
+static void seal_index(struct store *store, struct segment *segment)
+{
+	char name[SEGMENT_NAME_MAX];
+
+	segment_index_name(name, segment->first);
+	index_save(segment->index, store->segments_dirfd, name, segment->len, NULL);
+	pthread_rwlock_wrlock(&store->lock);
+	index_free(segment->index);
+	segment->index = NULL;
+	segment->growing = false;
+	pthread_rwlock_unlock(&store->lock);
+}
+
+static int show_new_segment(struct store *store, const struct store_end *end, int fd, struct err *err)
+{
+	struct segment *sealed = store->segments[store->count - 1];
+	struct index *index = index_new();
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int r = 0;
+
+	pthread_rwlock_wrlock(&store->lock);
+	if (!index || own < 0)
+		r = err_set(err, -ENOMEM, "out of memory or of file descriptors for a new segment");
+	else
+		r = add_segment(store, end->first, own, 0, err);
+	if (r == 0) {
+		store->segments[store->count - 1]->growing = true;
+		store->segments[store->count - 1]->index = index;
+	}
+	pthread_rwlock_unlock(&store->lock);
+	if (r < 0) {
+		index_free(index);
+		if (own >= 0)
+			close(own);
+		return r;
+	}
+	seal_index(store, sealed);
+	return 0;
+}
+
+int store_show(struct store *store, const struct store_end *end, int fd, struct err *err)
+{
+	enum { STEP = 1 << 20 }; /* how long readers wait at most: a step's indexing */
+	struct segment *newest = store->segments[store->count - 1];
+	uint64_t step = STEP;
+	int r;
+
+	if (position_cmp(newest->first, end->first) != 0) {
+		if ((r = show_new_segment(store, end, fd, err)) < 0)
+			return r;
+		newest = store->segments[store->count - 1];
+	}
+	for (uint64_t from = newest->len; from < end->off;) {
+		uint64_t start = from, to = end->off - from > step ? from + step : end->off;
+		pthread_rwlock_wrlock(&store->lock);
+		r = segment_index(newest->fd, &from, to, newest->index, err);
+		pthread_rwlock_unlock(&store->lock);
+		if (r < 0)
+			return r;
+		step = from == start ? step * 2 : STEP;
+	}
+
+	pthread_rwlock_wrlock(&store->lock);
+	index_show(newest->index);
+	newest->len = end->off;
+	store->end = *end;
+	pthread_rwlock_unlock(&store->lock);
+	store_wake(store);
+	return 0;
+}
+
+void store_wake(struct store *store)
+{
+	pthread_mutex_lock(&store->wait_lock);
+	store->wakes++;
+	pthread_cond_broadcast(&store->more);
+	pthread_mutex_unlock(&store->wait_lock);
+}
+
+uint64_t store_wait(struct store *store, uint64_t seen, int timeout_ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += timeout_ms % 1000 * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_nsec -= 1000000000L;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&store->wait_lock);
+	unsigned wakes = store->wakes;
+	while (store_len(store) <= seen && store->wakes == wakes &&
+	       pthread_cond_timedwait(&store->more, &store->wait_lock, &until) == 0)
+		;
+	pthread_mutex_unlock(&store->wait_lock);
+	return store_len(store);
+}

@@ -1,0 +1,111 @@
+/*
+ * store.h - the ordered segments: one writer, any number of readers.
+ *
+ * What is *shown* is what readers may see: whole transactions that are on
+ * disk. The writer (writer.h) appends and syncs, then shows; it is the only
+ * one that changes the list. Shown bytes never change.
+ *
+ * The stream is all segments end to end; an offset in it counts from the
+ * oldest segment that was there when the store was opened.
+ *
+ * Threads: any, for all functions; the lock is held for look-ups, never
+ * while a file is read.
+ */
+#ifndef FS_STORE_H
+#define FS_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "confirmed.h"
+#include "err.h"
+#include "index.h"
+#include "position.h"
+#include "record.h"
+#include "segment.h"
+
+enum store_mode {
+	STORE_READ,  /* as it stands; nothing is changed, nothing locked */
+	STORE_WRITE, /* locked, and what a crash left is made whole first */
+};
+
+/* One segment as readers see it. All but `len` and `index` of the newest one
+ * stay as they are; those change under the lock. */
+struct segment {
+	struct position first;
+	int fd;
+	uint64_t base; /* where it starts in the stream */
+	uint64_t len;  /* shown */
+	struct index *index; /* NULL until asked for, where it is sealed */
+	bool growing;
+};
+
+/* Up to where the stream is shown. */
+struct store_end {
+	struct position first;  /* of the newest segment, which `off` counts in */
+	uint64_t off;
+	struct position last;   /* of the last commit line */
+	uint64_t lsn;
+	struct origin origin;   /* in force */
+};
+
+struct store;
+
+/* Opens STORE, which must hold a segment at least. -EBUSY where STORE_WRITE
+ * finds another writer; -EBADMSG names the damaged file and the offset. */
+int store_open(struct store **store, const char *path, enum store_mode mode, struct err *err);
+void store_close(struct store *store);
+
+/* The store's folder, and the one of its segments; borrowed. */
+int store_dirfd(const struct store *store);
+int store_segments_dirfd(const struct store *store);
+
+/* Only the writer's: what is known to be durable (confirmed.h). */
+struct confirmed_file *store_confirmed(struct store *store);
+
+void store_end(struct store *store, struct store_end *end);
+
+/* The length of the whole stream in bytes, and the count of segments. */
+uint64_t store_len(struct store *store);
+size_t store_segment_count(struct store *store);
+
+/* Segment `i`, from the oldest. The pointer stays good while the store is open. */
+const struct segment *store_segment(struct store *store, size_t i);
+
+/* The same, by who holds store_lock. */
+const struct segment *store_segment_locked(const struct store *store, size_t i);
+
+/* Holds the newest segment's index and length still; short. */
+void store_lock(struct store *store);
+void store_unlock(struct store *store);
+
+/* As store_lock, with the index of segment `i`, which is mapped or rebuilt where
+ * needed and borrowed until store_unlock. Not locked after an error. */
+int store_lock_index(struct store *store, size_t i, const struct index **index, struct err *err);
+
+/* Where a line is. */
+struct store_place {
+	struct position position;
+	size_t segment;
+	uint64_t off; /* in the segment */
+	uint64_t len; /* with its '\n' */
+};
+
+/* The first line at or after `position`: 1, 0 where none is shown yet. */
+int store_find(struct store *store, struct position position, struct store_place *place, struct err *err);
+
+/* Copies shown bytes from `off` of the stream; fewer only at its end. Returns
+ * the count or -errno. */
+long store_read(struct store *store, uint64_t off, char *buf, size_t len, struct err *err);
+
+/* Shows all up to `end`, which is durable; the writer only. `fd` is of the
+ * segment `end->first`, and becomes the store's where that is a new one. */
+int store_show(struct store *store, const struct store_end *end, int fd, struct err *err);
+
+/* Waits until more than `seen` bytes are shown, at most `timeout_ms`, or until
+ * store_wake. Returns the length of the stream. */
+uint64_t store_wait(struct store *store, uint64_t seen, int timeout_ms);
+void store_wake(struct store *store);
+
+#endif

@@ -1,0 +1,252 @@
+#include "tree.h"
+
+#include <isa-l/crc64.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
+
+#include "name.h"
+
+enum { SEQ_BITS = 25, EPOCH_BITS = 33, KIND_SHIFT = SEQ_BITS + EPOCH_BITS };
+static const uint64_t kept_bit = 1ull << 62;
+static const uint64_t root_ino = 1; /* FUSE_ROOT_ID */
+
+struct kept {
+	uint64_t ino;
+	struct node node;
+	uint64_t lookups;
+	UT_hash_handle hh;
+};
+
+struct tree {
+	pthread_mutex_t lock;
+	struct kept *kept;
+};
+
+static const struct fixed {
+	enum node_kind parent;
+	const char *name;
+	enum node_kind kind;
+} fixed[] = {
+    {NODE_ROOT, "by-time", NODE_BY_TIME},
+    {NODE_ROOT, "live", NODE_LIVE},
+    {NODE_ROOT, "since", NODE_SINCE},
+    {NODE_ROOT, "status", NODE_STATUS},
+    {NODE_ROOT, "tables", NODE_TABLES},
+    {NODE_SINCE_DIR, "live", NODE_SINCE_LIVE},
+    {NODE_SINCE_DIR, "tables", NODE_SINCE_TABLES},
+};
+enum { FIXED_COUNT = sizeof fixed / sizeof *fixed };
+
+bool node_is_dir(const struct node *node)
+{
+	switch (node->kind) {
+	case NODE_ROOT:
+	case NODE_TABLES:
+	case NODE_BY_TIME:
+	case NODE_SECOND:
+	case NODE_SINCE:
+	case NODE_SINCE_SECOND:
+	case NODE_SINCE_DIR:
+	case NODE_SINCE_TABLES: return true;
+	default: return false;
+	}
+}
+
+const char *tree_fixed_name(const struct node *dir, unsigned i)
+{
+	for (unsigned k = 0; k < FIXED_COUNT; k++)
+		if (fixed[k].parent == dir->kind && i-- == 0)
+			return fixed[k].name;
+	return NULL;
+}
+
+static bool number_child(enum node_kind kind, const struct node *parent, const char *name, struct node *child)
+{
+	uint64_t number;
+	size_t len = strlen(name);
+
+	if (len == 0 || position_parse_number(name, len, &number) != len)
+		return false;
+	*child = (struct node){.kind = kind, .position = parent->position};
+	if (kind == NODE_SECOND || kind == NODE_SINCE_SECOND)
+		child->position.epoch = number;
+	else
+		child->position.seq = number;
+	return true;
+}
+
+static bool table_child(enum node_kind kind, const struct node *parent, const char *name, struct node *child)
+{
+	char schema[NAME_RAW_MAX], table[NAME_RAW_MAX];
+
+	if (!name_split(name, strlen(name), schema, table))
+		return false;
+	*child = (struct node){kind, parent->position, name};
+	return true;
+}
+
+bool tree_child(const struct node *parent, const char *name, struct node *child)
+{
+	switch (parent->kind) {
+	case NODE_TABLES: return table_child(NODE_TABLE, parent, name, child);
+	case NODE_SINCE_TABLES: return table_child(NODE_SINCE_TABLE, parent, name, child);
+	case NODE_BY_TIME: return number_child(NODE_SECOND, parent, name, child);
+	case NODE_SECOND: return number_child(NODE_LINE, parent, name, child);
+	case NODE_SINCE: return number_child(NODE_SINCE_SECOND, parent, name, child);
+	case NODE_SINCE_SECOND: return number_child(NODE_SINCE_DIR, parent, name, child);
+	default: break;
+	}
+	for (unsigned i = 0; i < FIXED_COUNT; i++)
+		if (fixed[i].parent == parent->kind && strcmp(fixed[i].name, name) == 0) {
+			*child = (struct node){.kind = fixed[i].kind, .position = parent->position};
+			return true;
+		}
+	return false;
+}
+
+struct tree *tree_new(void)
+{
+	struct tree *tree = calloc(1, sizeof *tree);
+
+	if (tree)
+		pthread_mutex_init(&tree->lock, NULL);
+	return tree;
+}
+
+static void free_kept(struct tree *tree, struct kept *kept)
+{
+	HASH_DEL(tree->kept, kept);
+	free((char *)(uintptr_t)kept->node.table);
+	free(kept);
+}
+
+void tree_free(struct tree *tree)
+{
+	struct kept *kept, *next;
+
+	if (!tree)
+		return;
+	HASH_ITER(hh, tree->kept, kept, next)
+		free_kept(tree, kept);
+	pthread_mutex_destroy(&tree->lock);
+	free(tree);
+}
+
+static bool fits(const struct node *node)
+{
+	return !node->table && node->position.epoch >> EPOCH_BITS == 0 && node->position.seq >> SEQ_BITS == 0;
+}
+
+static uint64_t packed(const struct node *node)
+{
+	if (node->kind == NODE_ROOT)
+		return root_ino;
+	return (uint64_t)node->kind << KIND_SHIFT | node->position.epoch << SEQ_BITS | node->position.seq;
+}
+
+static bool same(const struct node *a, const struct node *b)
+{
+	return a->kind == b->kind && position_cmp(a->position, b->position) == 0 && !a->table == !b->table &&
+	       (!a->table || strcmp(a->table, b->table) == 0);
+}
+
+/* The number that a kept node has, or will have. */
+static uint64_t kept_ino(struct tree *tree, const struct node *node, struct kept **found)
+{
+	uint64_t key[3] = {(uint64_t)node->kind, node->position.epoch, node->position.seq};
+	uint64_t hash = crc64_ecma_refl(0, (const unsigned char *)key, sizeof key);
+
+	if (node->table)
+		hash = crc64_ecma_refl(hash, (const unsigned char *)node->table, strlen(node->table));
+	for (;; hash++) { /* the next one, should two nodes ever meet in one number */
+		uint64_t ino = kept_bit | (hash & (kept_bit - 1));
+		HASH_FIND(hh, tree->kept, &ino, sizeof ino, *found);
+		if (!*found || same(&(*found)->node, node))
+			return ino;
+	}
+}
+
+static struct kept *keep(struct tree *tree, const struct node *node, uint64_t ino)
+{
+	struct kept *kept = calloc(1, sizeof *kept);
+
+	if (!kept)
+		return NULL;
+	kept->ino = ino;
+	kept->node = *node;
+	if (node->table && !(kept->node.table = strdup(node->table))) {
+		free(kept);
+		return NULL;
+	}
+	HASH_ADD(hh, tree->kept, ino, sizeof kept->ino, kept);
+	return kept;
+}
+
+uint64_t tree_ino(struct tree *tree, const struct node *node)
+{
+	struct kept *kept;
+
+	if (fits(node))
+		return packed(node);
+	pthread_mutex_lock(&tree->lock);
+	uint64_t ino = kept_ino(tree, node, &kept);
+	if (!kept)
+		kept = keep(tree, node, ino);
+	if (kept)
+		kept->lookups++;
+	pthread_mutex_unlock(&tree->lock);
+	return kept ? ino : 0;
+}
+
+uint64_t tree_peek(struct tree *tree, const struct node *node)
+{
+	struct kept *kept;
+
+	if (fits(node))
+		return packed(node);
+	pthread_mutex_lock(&tree->lock);
+	uint64_t ino = kept_ino(tree, node, &kept);
+	pthread_mutex_unlock(&tree->lock);
+	return ino;
+}
+
+void tree_forget(struct tree *tree, uint64_t ino, uint64_t lookups)
+{
+	struct kept *kept;
+
+	if (!(ino & kept_bit))
+		return;
+	pthread_mutex_lock(&tree->lock);
+	HASH_FIND(hh, tree->kept, &ino, sizeof ino, kept);
+	if (kept && kept->lookups > lookups)
+		kept->lookups -= lookups;
+	else if (kept)
+		free_kept(tree, kept);
+	pthread_mutex_unlock(&tree->lock);
+}
+
+bool tree_node(struct tree *tree, uint64_t ino, struct node *node)
+{
+	struct kept *kept;
+
+	if (ino == root_ino) {
+		*node = (struct node){.kind = NODE_ROOT};
+		return true;
+	}
+	if (!(ino & kept_bit)) {
+		uint64_t kind = ino >> KIND_SHIFT;
+		*node = (struct node){(enum node_kind)kind,
+		                      {ino >> SEQ_BITS & ((1ull << EPOCH_BITS) - 1), ino & ((1ull << SEQ_BITS) - 1)},
+		                      NULL};
+		return kind > NODE_ROOT && kind <= NODE_SINCE_TABLE;
+	}
+	pthread_mutex_lock(&tree->lock);
+	HASH_FIND(hh, tree->kept, &ino, sizeof ino, kept);
+	if (kept)
+		*node = kept->node;
+	pthread_mutex_unlock(&tree->lock);
+	return kept != NULL;
+}

@@ -1,0 +1,68 @@
+/*
+ * tree.h - the paths of the mount: path component and inode number <-> node. What
+ * a node's name says is all it knows; whether such a line or table is there,
+ * the store tells.
+ *
+ * An inode number holds the node itself, so that forgetting it needs nothing
+ * and it is the same after a restart:
+ *
+ *     bit 62: 0    bits 58-61: kind    bits 25-57: epoch    bits 0-24: seq
+ *
+ * What does not fit (a table's name, a line beyond 2^25 of a second) is kept in a
+ * table of nodes and has a number made from its hash, with bit 62 set.
+ */
+#ifndef FS_TREE_H
+#define FS_TREE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "position.h"
+
+enum node_kind {
+	NODE_ROOT,         /* / */
+	NODE_LIVE,         /* /live */
+	NODE_STATUS,       /* /status */
+	NODE_TABLES,       /* /tables */
+	NODE_TABLE,        /* /tables/<name> */
+	NODE_BY_TIME,      /* /by-time */
+	NODE_SECOND,       /* /by-time/<epoch> */
+	NODE_LINE,         /* /by-time/<epoch>/<seq> */
+	NODE_SINCE,        /* /since */
+	NODE_SINCE_SECOND, /* /since/<epoch> */
+	NODE_SINCE_DIR,    /* /since/<epoch>/<seq> */
+	NODE_SINCE_LIVE,   /* /since/<epoch>/<seq>/live */
+	NODE_SINCE_TABLES, /* /since/<epoch>/<seq>/tables */
+	NODE_SINCE_TABLE,  /* /since/<epoch>/<seq>/tables/<name> */
+};
+
+struct node {
+	enum node_kind kind;
+	struct position position; /* zeros where the path has none */
+	const char *table;        /* path name (name.h), NULL where the path has none */
+};
+
+bool node_is_dir(const struct node *node);
+
+/* The child of that name: false where the tree has none. child->table borrows
+ * `name`. */
+bool tree_child(const struct node *parent, const char *name, struct node *child);
+
+/* The i-th of the names that always stand in a folder; NULL behind the last. */
+const char *tree_fixed_name(const struct node *dir, unsigned i);
+
+/* The numbers given out. Any thread. */
+struct tree;
+struct tree *tree_new(void); /* NULL: out of memory */
+void tree_free(struct tree *tree);
+
+/* The inode number of a node, which is looked up once more: tree_forget gives
+ * it back. 0: out of memory. tree_peek only tells the number. */
+uint64_t tree_ino(struct tree *tree, const struct node *node);
+uint64_t tree_peek(struct tree *tree, const struct node *node);
+void tree_forget(struct tree *tree, uint64_t ino, uint64_t lookups);
+
+/* The node of a number; its strings live until it is forgotten. */
+bool tree_node(struct tree *tree, uint64_t ino, struct node *node);
+
+#endif

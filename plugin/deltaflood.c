@@ -1,0 +1,323 @@
+/*
+ * deltaflood.c - the output plugin: decoded changes as lines.
+ *
+ * common/line.h has the grammar, docs/FORMAT.md what the lines mean. A
+ * transaction's lines stand between a `begin` and a `commit` line; one
+ * without any other line leaves nothing at all, since `begin` waits for the
+ * first. There are no stream callbacks on purpose: what is rolled back is
+ * never sent.
+ *
+ * All state hangs on the decoding context and goes with it, also after an
+ * error; relation.c keeps the one pointer that the server's callbacks need.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "replication/logical.h"
+#include "replication/origin.h"
+#include "replication/output_plugin.h"
+#include "replication/walsender.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "options.h"
+#include "output.h"
+#include "relation.h"
+#include "row.h"
+#include "settings.h"
+#include "text.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_output_plugin_init(OutputPluginCallbacks *callbacks);
+
+struct session {
+	struct options options;
+	struct text text;
+	struct output output;
+	struct relation_cache relations;
+	MemoryContext scratch; /* reset after each change */
+	bool started;          /* `text` is set */
+
+	/* The transaction at hand. */
+	bool begun;   /* its `begin` was printed */
+	char xid[40]; /* "_xid\tN\t", or nothing */
+	int xid_len;
+	char time[MAXDATELEN + 1];
+};
+
+static void startup(LogicalDecodingContext *ctx, OutputPluginOptions *options, bool is_init)
+{
+	struct session *session = MemoryContextAllocZero(ctx->context, sizeof(*session));
+
+	options->output_type = OUTPUT_PLUGIN_TEXTUAL_OUTPUT;
+	options->receive_rewrites = true;
+	options_parse(&session->options, ctx->output_plugin_options, ctx->context);
+	output_init(&session->output, ctx, ctx->context, session->options.batch_bytes);
+	session->scratch = AllocSetContextCreate(ctx->context, "deltaflood change", ALLOCSET_DEFAULT_SIZES);
+	relation_cache_init(&session->relations, &session->options, &session->text, ctx->context);
+	ctx->output_plugin_private = session;
+}
+
+static bool filter_by_origin(LogicalDecodingContext *ctx, RepOriginId origin)
+{
+	struct session *session = ctx->output_plugin_private;
+
+	return session->options.only_local && origin != InvalidRepOriginId;
+}
+
+/* All 64 bits. Decoding holds the horizon back, so no xid here is older than one epoch. */
+static uint64 full_xid(TransactionId xid)
+{
+	FullTransactionId next = ReadNextFullTransactionId();
+	uint64 epoch = EpochFromFullTransactionId(next);
+
+	if (xid > XidFromFullTransactionId(next))
+		epoch--;
+	return epoch << 32 | xid;
+}
+
+static void begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
+{
+	struct session *session = ctx->output_plugin_private;
+
+	if (!session->started) {
+		/* A walsender can also run the SQL functions; these have a writer's private data. */
+		text_init(&session->text, am_walsender && !ctx->output_writer_private);
+		session->started = true;
+	}
+	session->begun = false;
+	relation_cache_trim(&session->relations);
+	settings_pin();
+}
+
+static TimestampTz commit_time(ReorderBufferTXN *txn)
+{
+#if PG_VERSION_NUM >= 150000
+	return txn->xact_time.commit_time;
+#else
+	return txn->commit_time;
+#endif
+}
+
+/* Before each line of a transaction. */
+static void ensure_begun(struct session *session, ReorderBufferTXN *txn)
+{
+	if (session->begun)
+		return;
+	session->begun = true;
+	session->xid_len = 0;
+	if (session->options.include_xids)
+		session->xid_len =
+		    snprintf(session->xid, sizeof(session->xid), "_xid\t" UINT64_FORMAT "\t", full_xid(txn->xid));
+	if (!session->options.include_commit)
+		return;
+
+	char *time = DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(commit_time(txn))));
+	strlcpy(session->time, time, sizeof(session->time));
+	pfree(time);
+
+	StringInfo out = output_begin(&session->output);
+	appendBinaryStringInfo(out, session->xid, session->xid_len);
+	appendStringInfoString(out, "_action\tbegin\ttime\t");
+	appendStringInfoString(out, session->time);
+	output_end(&session->output);
+}
+
+static void commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_lsn)
+{
+	struct session *session = ctx->output_plugin_private;
+
+	output_progress(&session->output, !session->begun);
+	if (session->begun && session->options.include_commit) {
+		StringInfo out = output_begin(&session->output);
+		appendBinaryStringInfo(out, session->xid, session->xid_len);
+		appendStringInfo(out, "_action\tcommit\tlsn\t%X/%X\ttime\t%s", (uint32)(txn->end_lsn >> 32),
+		                 (uint32)txn->end_lsn, session->time);
+		output_end(&session->output);
+	}
+	output_flush(&session->output);
+	session->begun = false;
+}
+
+/* A table's line up to its `_action`. */
+static StringInfo begin_line(struct session *session, const struct relation *relation)
+{
+	StringInfo out = output_begin(&session->output);
+
+	appendBinaryStringInfo(out, relation->lead, relation->lead_len);
+	appendBinaryStringInfo(out, session->xid, session->xid_len);
+	return out;
+}
+
+static void print_schema(struct session *session, struct relation *relation)
+{
+	if (!relation_announce(&session->relations, relation))
+		return;
+	appendBinaryStringInfo(begin_line(session, relation), relation->definition, relation->definition_len);
+	output_end(&session->output);
+}
+
+static void print_truncate(struct session *session, struct relation *relation)
+{
+	appendStringInfoString(begin_line(session, relation), "_action\ttruncate");
+	output_end(&session->output);
+}
+
+/* On PostgreSQL 17 a tuple lost its wrapping. */
+#if PG_VERSION_NUM >= 170000
+#define TUPLE(held) (held)
+#else
+#define TUPLE(held) ((held) ? &(held)->tuple : NULL)
+#endif
+
+static void print_new(struct session *session, struct relation *relation, Relation rel, const char *action,
+                      HeapTuple tuple)
+{
+	/* Every insert and update carries it, where wal_level was logical; without it the copy would be wrong. */
+	if (!tuple)
+		elog(ERROR, "deltaflood: no new row in a change of table \"%s.%s\"", NameStr(relation->name.schema),
+		     NameStr(relation->name.table));
+	StringInfo out = begin_line(session, relation);
+	appendStringInfoString(out, action);
+	row_append_new(out, &session->relations, relation, RelationGetDescr(rel), tuple);
+	output_end(&session->output);
+}
+
+static void print_old(struct session *session, struct relation *relation, Relation rel, const char *action,
+                      HeapTuple tuple)
+{
+	StringInfo out = begin_line(session, relation);
+
+	appendStringInfoString(out, action);
+	if (tuple)
+		row_append_old(out, &session->relations, relation, RelationGetDescr(rel), tuple);
+	output_end(&session->output);
+}
+
+static void print_change(struct session *session, struct relation *relation, Relation rel, ReorderBufferChange *change)
+{
+	HeapTuple old_row = TUPLE(change->data.tp.oldtuple), new_row = TUPLE(change->data.tp.newtuple);
+
+	switch (change->action) {
+	case REORDER_BUFFER_CHANGE_INSERT: print_new(session, relation, rel, "_action\tinsert", new_row); break;
+	case REORDER_BUFFER_CHANGE_UPDATE:
+		if (old_row)
+			print_old(session, relation, rel, "_action\treplace", old_row);
+		print_new(session, relation, rel, "_action\tupdate", new_row);
+		break;
+	case REORDER_BUFFER_CHANGE_DELETE: print_old(session, relation, rel, "_action\tdelete", old_row); break;
+	default: elog(ERROR, "deltaflood: unknown change %d", (int)change->action);
+	}
+}
+
+/* `rel` is the table, `written` what the change was made to: the table, or
+ * the new one that a rewriting ALTER TABLE fills to put it in its place. */
+static void change_table(struct session *session, ReorderBufferTXN *txn, Relation rel, Relation written,
+                         ReorderBufferChange *change)
+{
+	struct relation *relation = relation_find(&session->relations, rel);
+
+	if (!relation->wanted)
+		return;
+	ensure_begun(session, txn);
+	print_schema(session, relation);
+	if (rel != written && (relation->rewrite != RelationGetRelid(written) || relation->rewrite_xid != txn->xid)) {
+		relation->rewrite = RelationGetRelid(written);
+		relation->rewrite_xid = txn->xid;
+		print_truncate(session, relation);
+	}
+	print_change(session, relation, rel, change);
+}
+
+static void change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation written, ReorderBufferChange *change)
+{
+	struct session *session = ctx->output_plugin_private;
+	MemoryContext old = MemoryContextSwitchTo(session->scratch);
+	Oid original = written->rd_rel->relrewrite;
+
+	if (!OidIsValid(original)) {
+		change_table(session, txn, written, written, change);
+	} else {
+		Relation rel = RelationIdGetRelation(original);
+		if (!RelationIsValid(rel))
+			elog(ERROR, "deltaflood: no table %u, which is being rewritten", original);
+		change_table(session, txn, rel, written, change);
+		RelationClose(rel);
+	}
+	output_tick(&session->output);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(session->scratch);
+}
+
+static void truncate_tables(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int count, Relation rels[],
+                            ReorderBufferChange *change)
+{
+	struct session *session = ctx->output_plugin_private;
+	MemoryContext old = MemoryContextSwitchTo(session->scratch);
+
+	for (int i = 0; i < count; i++) {
+		struct relation *relation = relation_find(&session->relations, rels[i]);
+		if (!relation->wanted)
+			continue;
+		ensure_begun(session, txn);
+		print_schema(session, relation);
+		print_truncate(session, relation);
+	}
+	output_tick(&session->output);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(session->scratch);
+}
+
+/* As text; or, where that cannot be, as bytea is printed. A message must never stop the stream. */
+static void append_content(const struct text *text, StringInfo out, const char *bytes, Size len)
+{
+	int start = out->len;
+
+	if (pg_verify_mbstr(GetDatabaseEncoding(), bytes, (int)len, true) && text_append(text, out, bytes, len))
+		return;
+	out->len = start;
+	appendStringInfoString(out, "\\\\x");
+	enlargeStringInfo(out, (int)(2 * len));
+	for (Size i = 0; i < len; i++) {
+		out->data[out->len++] = "0123456789abcdef"[(uint8)bytes[i] >> 4];
+		out->data[out->len++] = "0123456789abcdef"[bytes[i] & 15];
+	}
+	out->data[out->len] = '\0';
+}
+
+static void message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn, bool transactional,
+                    const char *prefix, Size size, const char *content)
+{
+	struct session *session = ctx->output_plugin_private;
+
+	if (!transactional)
+		return;
+	MemoryContext old = MemoryContextSwitchTo(session->scratch);
+	ensure_begun(session, txn);
+	StringInfo out = output_begin(&session->output);
+	appendBinaryStringInfo(out, session->xid, session->xid_len);
+	appendStringInfoString(out, "_action\tmessage\tprefix\t");
+	append_content(&session->text, out, prefix, strlen(prefix));
+	appendStringInfoString(out, "\tcontent\t");
+	append_content(&session->text, out, content, size);
+	output_end(&session->output);
+	output_tick(&session->output);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(session->scratch);
+}
+
+void _PG_output_plugin_init(OutputPluginCallbacks *callbacks)
+{
+	callbacks->startup_cb = startup;
+	callbacks->filter_by_origin_cb = filter_by_origin;
+	callbacks->begin_cb = begin;
+	callbacks->change_cb = change;
+	callbacks->truncate_cb = truncate_tables;
+	callbacks->message_cb = message;
+	callbacks->commit_cb = commit;
+}

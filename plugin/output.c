@@ -1,0 +1,73 @@
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "output.h"
+
+/* A buffer that a huge line has blown up beyond this is not kept. */
+#define KEEP_BYTES (1024 * 1024)
+
+/* Changes between two signs of life. */
+#define QUIET_MAX 100
+
+static void new_buffer(struct output *output)
+{
+	MemoryContext old = MemoryContextSwitchTo(output->context);
+
+	initStringInfo(&output->lines);
+	MemoryContextSwitchTo(old);
+}
+
+void output_init(struct output *output, LogicalDecodingContext *ctx, MemoryContext context, int batch_bytes)
+{
+	*output = (struct output){.ctx = ctx, .context = context, .batch_bytes = batch_bytes};
+	new_buffer(output);
+}
+
+StringInfo output_begin(struct output *output)
+{
+	if (output->lines.len > 0)
+		appendStringInfoCharMacro(&output->lines, '\n');
+	return &output->lines;
+}
+
+void output_end(struct output *output)
+{
+	if (output->lines.len >= output->batch_bytes)
+		output_flush(output);
+}
+
+void output_flush(struct output *output)
+{
+	StringInfo lines = &output->lines;
+
+	if (lines->len == 0)
+		return;
+	OutputPluginPrepareWrite(output->ctx, true);
+	appendBinaryStringInfo(output->ctx->out, lines->data, lines->len);
+	OutputPluginWrite(output->ctx, true);
+	output->quiet = 0;
+
+	if (lines->maxlen > Max(KEEP_BYTES, 2 * output->batch_bytes)) {
+		pfree(lines->data);
+		new_buffer(output);
+	} else {
+		resetStringInfo(lines);
+	}
+}
+
+void output_progress(struct output *output, bool skipped)
+{
+#if PG_VERSION_NUM >= 150000
+	OutputPluginUpdateProgress(output->ctx, skipped);
+#else
+	OutputPluginUpdateProgress(output->ctx);
+#endif
+	output->quiet = 0;
+}
+
+void output_tick(struct output *output)
+{
+	if (++output->quiet >= QUIET_MAX)
+		output_progress(output, false);
+}

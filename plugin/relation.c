@@ -1,0 +1,270 @@
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#include "relation.h"
+#include "schema.h"
+
+/* A database that makes a partition each hour needs years to get there; one
+ * that has so many tables gets its schema lines again now and then. */
+#define RELATION_MAX 16384
+
+struct owner {
+	struct table_name name; /* the hash key */
+	Oid relid;
+};
+
+/* Where the server's messages go. They cannot be unsubscribed, so this is
+ * NULL whenever there is no session, however that came about. */
+static struct relation_cache *live;
+
+static void invalidate_all(void)
+{
+	HASH_SEQ_STATUS scan;
+	struct relation *relation;
+
+	hash_seq_init(&scan, live->by_oid);
+	while ((relation = hash_seq_search(&scan)))
+		relation->valid = false;
+}
+
+/* These come at any time a catalog is looked at, so also while a row is being
+ * printed: they only mark, and free nothing. */
+static void on_relation(Datum arg, Oid relid)
+{
+	struct relation *relation;
+
+	if (!live)
+		return;
+	if (!OidIsValid(relid))
+		invalidate_all();
+	else if ((relation = hash_search(live->by_oid, &relid, HASH_FIND, NULL)))
+		relation->valid = false;
+}
+
+/* A schema or type was changed, maybe renamed. That is rare enough not to ask which. */
+static void on_syscache(Datum arg, int cache, uint32 hash)
+{
+	if (live)
+		invalidate_all();
+}
+
+static void on_context_gone(void *arg)
+{
+	if (live == arg)
+		live = NULL;
+}
+
+static void subscribe(struct relation_cache *cache, MemoryContext parent)
+{
+	static bool subscribed = false;
+	MemoryContextCallback *callback = MemoryContextAllocZero(parent, sizeof(*callback));
+
+	callback->func = on_context_gone;
+	callback->arg = cache;
+	MemoryContextRegisterResetCallback(parent, callback);
+	live = cache;
+
+	if (subscribed)
+		return;
+	CacheRegisterRelcacheCallback(on_relation, (Datum)0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, on_syscache, (Datum)0);
+	CacheRegisterSyscacheCallback(TYPEOID, on_syscache, (Datum)0);
+	subscribed = true;
+}
+
+static void create_tables(struct relation_cache *cache)
+{
+	HASHCTL by_oid = {.keysize = sizeof(Oid), .entrysize = sizeof(struct relation), .hcxt = cache->context};
+	HASHCTL by_name = {
+	    .keysize = sizeof(struct table_name), .entrysize = sizeof(struct owner), .hcxt = cache->context};
+
+	cache->by_oid = hash_create("deltaflood relations", 128, &by_oid, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	cache->by_name = hash_create("deltaflood names", 128, &by_name, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+void relation_cache_init(struct relation_cache *cache, const struct options *options, const struct text *text,
+                         MemoryContext parent)
+{
+	*cache = (struct relation_cache){.options = options, .text = text};
+	cache->context = AllocSetContextCreate(parent, "deltaflood relations", ALLOCSET_DEFAULT_SIZES);
+	create_tables(cache);
+	subscribe(cache, parent);
+}
+
+void relation_cache_trim(struct relation_cache *cache)
+{
+	if (hash_get_num_entries(cache->by_oid) <= RELATION_MAX)
+		return;
+	live = NULL;
+	MemoryContextReset(cache->context);
+	create_tables(cache);
+	live = cache;
+}
+
+/* What is built goes through the caller's memory context, which is a change's,
+ * and is kept in the size that it has. */
+static const char *keep(const struct relation *relation, StringInfo built, int *len)
+{
+	char *kept = MemoryContextAlloc(relation->context, (Size)built->len + 1);
+
+	memcpy(kept, built->data, (Size)built->len + 1);
+	*len = built->len;
+	pfree(built->data);
+	return kept;
+}
+
+static void append_name(struct relation_cache *cache, const struct relation *relation, StringInfo out, const char *name)
+{
+	if (!text_append(cache->text, out, name, strlen(name)))
+		text_refuse(cache->text, NameStr(relation->name.schema), NameStr(relation->name.table), NULL);
+	appendStringInfoCharMacro(out, '\t');
+}
+
+/* "[_schema\tS\t]_table\tT\t" */
+static void build_lead(struct relation_cache *cache, struct relation *relation)
+{
+	StringInfoData lead;
+
+	initStringInfo(&lead);
+	if (strcmp(NameStr(relation->name.schema), "public") != 0) {
+		appendStringInfoString(&lead, "_schema\t");
+		append_name(cache, relation, &lead, NameStr(relation->name.schema));
+	}
+	appendStringInfoString(&lead, "_table\t");
+	append_name(cache, relation, &lead, NameStr(relation->name.table));
+	relation->lead = keep(relation, &lead, &relation->lead_len);
+}
+
+static void build_column(struct relation_cache *cache, struct relation *relation, struct column *column,
+                         Form_pg_attribute attribute)
+{
+	StringInfoData lead;
+
+	column->name = MemoryContextStrdup(relation->context, NameStr(attribute->attname));
+	/* 'v' is a generated column that is computed when read (PostgreSQL 18). */
+	column->silent = attribute->attisdropped || attribute->attgenerated == 'v';
+	if (column->silent)
+		return;
+	initStringInfo(&lead);
+	appendStringInfoCharMacro(&lead, '\t');
+	append_name(cache, relation, &lead, column->name);
+	column->lead = keep(relation, &lead, &column->lead_len);
+	column->may_be_external = attribute->attlen == -1;
+	value_init(&column->type, attribute->atttypid, cache->options->convert_bool, relation->context);
+}
+
+static void build(struct relation_cache *cache, struct relation *relation, Relation rel)
+{
+	TupleDesc desc = RelationGetDescr(rel);
+	struct schema_key key;
+
+	build_lead(cache, relation);
+	relation->column_count = desc->natts;
+	relation->columns = MemoryContextAllocZero(relation->context, desc->natts * sizeof(struct column));
+	relation->values = MemoryContextAlloc(relation->context, desc->natts * sizeof(Datum));
+	relation->nulls = MemoryContextAlloc(relation->context, desc->natts * sizeof(bool));
+	for (int i = 0; i < desc->natts; i++)
+		build_column(cache, relation, &relation->columns[i], TupleDescAttr(desc, i));
+
+	schema_find_key(&key, rel);
+	for (int i = 0; i < desc->natts; i++)
+		relation->columns[i].in_key = key.kind == SCHEMA_KEY_FULL;
+	for (int i = 0; i < key.count; i++)
+		relation->columns[key.columns[i] - 1].in_key = true;
+
+	relation->definition = NULL;
+	if (cache->options->include_schema) {
+		StringInfoData line;
+		initStringInfo(&line);
+		schema_print(cache->text, &line, relation, rel, &key);
+		relation->definition = keep(relation, &line, &relation->definition_len);
+	}
+}
+
+static void read_name(struct relation *relation, Relation rel)
+{
+	char *schema = get_namespace_name(RelationGetNamespace(rel));
+
+	if (!schema)
+		elog(ERROR, "deltaflood: no schema %u of table \"%s\"", RelationGetNamespace(rel),
+		     RelationGetRelationName(rel));
+	memset(&relation->name, 0, sizeof(relation->name));
+	strlcpy(NameStr(relation->name.schema), schema, NAMEDATALEN);
+	strlcpy(NameStr(relation->name.table), RelationGetRelationName(rel), NAMEDATALEN);
+}
+
+static void refresh(struct relation_cache *cache, struct relation *relation, Relation rel)
+{
+	/* First, since a message may come during the work. An error in it ends the session. */
+	relation->valid = true;
+	relation->announced = false;
+	if (relation->context)
+		MemoryContextReset(relation->context);
+	read_name(relation, rel);
+	/* Materialized views come too, but what is in them follows from the tables. */
+	relation->wanted = rel->rd_rel->relkind == RELKIND_RELATION && options_want(cache->options, &relation->name);
+	if (!relation->wanted)
+		return;
+	if (!relation->context)
+		relation->context = AllocSetContextCreate(cache->context, "deltaflood relation", ALLOCSET_SMALL_SIZES);
+	build(cache, relation, rel);
+}
+
+struct relation *relation_find(struct relation_cache *cache, Relation rel)
+{
+	Oid relid = RelationGetRelid(rel);
+	bool found;
+	struct relation *relation = hash_search(cache->by_oid, &relid, HASH_ENTER, &found);
+
+	if (!found)
+		*relation = (struct relation){.relid = relid};
+	if (!relation->valid)
+		refresh(cache, relation, rel);
+	return relation;
+}
+
+/* Makes it the owner of its name; whether it was before. */
+static bool take_name(struct relation_cache *cache, struct relation *relation)
+{
+	bool found;
+	struct owner *owner = hash_search(cache->by_name, &relation->name, HASH_ENTER, &found);
+	Oid before = found ? owner->relid : InvalidOid;
+	struct relation *other;
+
+	owner->relid = relation->relid;
+	if (before == relation->relid)
+		return true;
+	if (found && (other = hash_search(cache->by_oid, &before, HASH_FIND, NULL)))
+		other->announced = false;
+	return false;
+}
+
+static bool is_sent(const struct relation *relation)
+{
+	return relation->sent_len == relation->lead_len + relation->definition_len &&
+	       memcmp(relation->sent, relation->lead, (Size)relation->lead_len) == 0 &&
+	       memcmp(relation->sent + relation->lead_len, relation->definition, (Size)relation->definition_len) == 0;
+}
+
+bool relation_announce(struct relation_cache *cache, struct relation *relation)
+{
+	if (relation->announced || !relation->definition)
+		return false;
+	relation->announced = true;
+	/* In this order: the name is to be taken in any case. */
+	if (take_name(cache, relation) && is_sent(relation))
+		return false;
+
+	if (relation->sent)
+		pfree(relation->sent);
+	relation->sent_len = relation->lead_len + relation->definition_len;
+	relation->sent = MemoryContextAlloc(cache->context, (Size)relation->sent_len);
+	memcpy(relation->sent, relation->lead, (Size)relation->lead_len);
+	memcpy(relation->sent + relation->lead_len, relation->definition, (Size)relation->definition_len);
+	return true;
+}

@@ -1,0 +1,86 @@
+/*
+ * relation.h - what a session knows of the tables it has met.
+ *
+ * A relation is built from the catalogs as they stood when the change was
+ * made (the server has set the historic snapshot), kept until the server says
+ * that something of it may have changed, and then built again at its next
+ * change. Many such messages mean nothing (ANALYZE): so a definition is
+ * compared with the one sent last before it is sent again.
+ *
+ * A `schema` line tells a reader what the lines under a name mean from there
+ * on. So it is due before a table's line when its own definition was not sent
+ * or has changed, and also when another table has sent one under the same
+ * name since: each name has an owner, the table that sent last under it.
+ */
+#ifndef DELTAFLOOD_RELATION_H
+#define DELTAFLOOD_RELATION_H
+
+#include "access/htup.h"
+#include "utils/rel.h"
+
+#include "options.h"
+#include "text.h"
+#include "value.h"
+
+struct column {
+	const char *name; /* as the server calls it */
+	const char *lead; /* "\tname\t", as on a line */
+	int lead_len;
+	bool silent; /* dropped, or not stored: never printed */
+	bool in_key; /* to be printed of an old row */
+	bool may_be_external;
+	struct value_type type;
+};
+
+struct relation {
+	Oid relid; /* the hash key */
+	bool valid;
+	bool wanted; /* an ordinary table that the options name; nothing below is set else */
+	struct table_name name;
+
+	MemoryContext context; /* of what is built again together */
+	const char *lead;      /* "[_schema\tS\t]_table\tT\t" */
+	int lead_len;
+	const char *definition; /* the schema line behind _xid; NULL where it is not asked for */
+	int definition_len;
+	int column_count; /* with dropped ones */
+	struct column *columns;
+	Datum *values; /* room for a row */
+	bool *nulls;
+
+	bool announced; /* the definition is in force at the reader */
+	char *sent;     /* lead and definition of the last schema line; NULL before */
+	int sent_len;
+
+	/* The rewrite (a table of its own, for a while) whose `truncate` was printed, and its transaction. */
+	Oid rewrite;
+	TransactionId rewrite_xid;
+};
+
+struct relation_cache {
+	const struct options *options;
+	const struct text *text;
+	MemoryContext context;
+	HTAB *by_oid;  /* struct relation */
+	HTAB *by_name; /* owners of names */
+};
+
+/* There is one cache at a time in a backend: the server's messages about
+ * changes go to the last one, until its `parent` context goes. */
+void relation_cache_init(struct relation_cache *cache, const struct options *options, const struct text *text,
+                         MemoryContext parent);
+
+/* Forgets everything where that has become very much. No struct relation may
+ * be in use. */
+void relation_cache_trim(struct relation_cache *cache);
+
+/* The relation, up to date; valid until relation_cache_trim. What it points
+ * to is valid until the next call for the same table. The current memory
+ * context is one that is reset soon. */
+struct relation *relation_find(struct relation_cache *cache, Relation rel);
+
+/* Whether a schema line has to stand before the next line of this table. If
+ * so, it counts as sent from then on. */
+bool relation_announce(struct relation_cache *cache, struct relation *relation);
+
+#endif

@@ -1,0 +1,140 @@
+#include "postgres.h"
+
+#include "access/tupdesc_details.h"
+#include "catalog/pg_class.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "name.h"
+#include "schema.h"
+
+static void read_index(struct schema_key *key, Oid index)
+{
+	key->count = 0;
+	if (!OidIsValid(index))
+		return;
+
+	Relation rel = RelationIdGetRelation(index);
+	if (!RelationIsValid(rel))
+		elog(ERROR, "deltaflood: no index %u", index);
+	for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(rel); i++)
+		key->columns[key->count++] = rel->rd_index->indkey.values[i];
+	RelationClose(rel);
+}
+
+void schema_find_key(struct schema_key *key, Relation rel)
+{
+	key->kind = SCHEMA_KEY_NONE;
+	key->count = 0;
+	if (rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL) {
+		key->kind = SCHEMA_KEY_FULL;
+		return;
+	}
+	read_index(key, RelationGetReplicaIndex(rel));
+	if (key->count > 0)
+		key->kind = SCHEMA_KEY_COLUMNS;
+}
+
+/* Deferrable ones do not count: such a key may stand twice for a while. */
+static Oid primary_key_index(Relation rel)
+{
+#if PG_VERSION_NUM >= 180000
+	return RelationGetPrimaryKeyIndex(rel, false);
+#else
+	return RelationGetPrimaryKeyIndex(rel);
+#endif
+}
+
+/* On 18 a constraint may stand there that old rows do not fulfil yet. */
+static bool never_null(TupleDesc desc, int i)
+{
+#if PG_VERSION_NUM >= 180000
+	if (TupleDescCompactAttr(desc, i)->attnullability == ATTNULLABLE_INVALID)
+		return false;
+#endif
+	return TupleDescAttr(desc, i)->attnotnull;
+}
+
+static void print_key(const struct text *text, StringInfo out, const struct relation *relation,
+                      const struct schema_key *key)
+{
+	char part[3 * NAMEDATALEN];
+
+	if (key->kind == SCHEMA_KEY_FULL)
+		appendStringInfoCharMacro(out, '*');
+	else if (key->kind == SCHEMA_KEY_NONE)
+		appendStringInfoString(out, "\\N");
+	for (int i = 0; i < key->count; i++) {
+		const char *name = relation->columns[key->columns[i] - 1].name;
+		Size len = name_encode(part, name, strlen(name));
+
+		if (i > 0)
+			appendStringInfoCharMacro(out, ',');
+		if (strcmp(name, "*") == 0)
+			appendStringInfoString(out, "%2A");
+		else
+			(void)text_append(text, out, part, len); /* went well for the column's lead */
+	}
+}
+
+static void print_fact(StringInfo facts, const char *name, const char *value)
+{
+	appendStringInfo(facts, "\t%s\t", name);
+	text_escape(facts, value, strlen(value));
+}
+
+/* The value that a fast ADD COLUMN gave to the rows that were there. */
+static void print_missing(StringInfo facts, struct column *column, TupleDesc desc, int i)
+{
+	static const struct text as_it_is;
+	AttrMissing *missing = desc->constr ? desc->constr->missing : NULL;
+
+	if (!TupleDescAttr(desc, i)->atthasmissing || !missing || !missing[i].am_present)
+		return;
+	appendStringInfoString(facts, "\tmissing\t");
+	(void)value_append(&column->type, &as_it_is, facts, missing[i].am_value);
+}
+
+static void print_facts(StringInfo facts, struct column *column, TupleDesc desc, int i,
+                        const struct schema_key *primary)
+{
+	Form_pg_attribute attribute = TupleDescAttr(desc, i);
+	int32 typmod = attribute->atttypmod;
+	Oid base = getBaseTypeAndTypmod(attribute->atttypid, &typmod);
+
+	appendStringInfo(facts, "number\t%d", attribute->attnum);
+	print_fact(facts, "type", format_type_with_typemod(attribute->atttypid, attribute->atttypmod));
+	if (base != attribute->atttypid)
+		print_fact(facts, "base", format_type_with_typemod(base, typmod));
+	if (never_null(desc, i))
+		print_fact(facts, "notnull", "1");
+	for (int place = 0; place < primary->count; place++)
+		if (primary->columns[place] == attribute->attnum)
+			appendStringInfo(facts, "\tpk\t%d", place + 1);
+	print_missing(facts, column, desc, i);
+}
+
+void schema_print(const struct text *text, StringInfo out, const struct relation *relation, Relation rel,
+                  const struct schema_key *key)
+{
+	struct schema_key primary = {0};
+	StringInfoData facts;
+
+	read_index(&primary, primary_key_index(rel));
+	initStringInfo(&facts);
+	appendStringInfo(out, "_relid\t%u\t_key\t", relation->relid);
+	print_key(text, out, relation, key);
+	appendStringInfoString(out, "\t_action\tschema");
+	for (int i = 0; i < relation->column_count; i++) {
+		struct column *column = &relation->columns[i];
+
+		if (column->silent)
+			continue;
+		resetStringInfo(&facts);
+		print_facts(&facts, column, RelationGetDescr(rel), i, &primary);
+		appendBinaryStringInfo(out, column->lead, column->lead_len);
+		if (!text_append(text, out, facts.data, (Size)facts.len))
+			text_refuse(text, NameStr(relation->name.schema), NameStr(relation->name.table), column->name);
+	}
+	pfree(facts.data);
+}

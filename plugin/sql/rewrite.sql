@@ -1,0 +1,77 @@
+-- ALTER TABLE that writes a table anew: a truncate and all rows, under the table's own name.
+\t on
+\pset format unaligned
+SELECT FROM pg_create_logical_replication_slot('regress', 'deltaflood');
+
+CREATE TABLE t (a int PRIMARY KEY, b text);
+INSERT INTO t VALUES (1, 'one'), (2, NULL);
+-- a constant default writes nothing, a volatile one does
+ALTER TABLE t ADD c int DEFAULT 5;
+ALTER TABLE t ADD d int DEFAULT 1 + random() * 0;
+ALTER TABLE t ALTER a TYPE bigint;
+INSERT INTO t VALUES (3);
+SELECT * FROM changes();
+
+-- lines of the same transaction stand where they belong
+BEGIN;
+INSERT INTO t VALUES (4, 'before');
+ALTER TABLE t ALTER c TYPE text;
+INSERT INTO t VALUES (5, 'between');
+UPDATE t SET b = 'changed' WHERE a = 4;
+ALTER TABLE t ADD e int DEFAULT 1 + random() * 0, DROP d;
+ALTER TABLE t RENAME TO tt;
+ALTER TABLE tt ALTER b TYPE varchar(20) USING 'x' || b, ALTER e TYPE bigint;
+DELETE FROM tt WHERE a > 1;
+COMMIT;
+INSERT INTO tt VALUES (6);
+SELECT * FROM changes();
+
+-- rolled back
+BEGIN;
+ALTER TABLE tt ALTER e TYPE text;
+ROLLBACK;
+INSERT INTO tt VALUES (7);
+SELECT * FROM changes();
+
+-- with TOAST, dropped columns, two tables in turn
+CREATE TABLE big (a int PRIMARY KEY, gone int, b text);
+ALTER TABLE big ALTER b SET STORAGE EXTERNAL;
+INSERT INTO big VALUES (1, 2, repeat('x', 3000)), (2, 3, 'small');
+ALTER TABLE big DROP gone;
+BEGIN;
+ALTER TABLE big ALTER a TYPE bigint;
+ALTER TABLE tt ALTER e TYPE text;
+ALTER TABLE big ALTER a TYPE int;
+UPDATE big SET a = 3 WHERE a = 1;
+COMMIT;
+SELECT * FROM changes();
+
+-- a partitioned table: each leaf
+CREATE TABLE parted (a int, b int) PARTITION BY RANGE (a);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10);
+CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM (10) TO (20);
+INSERT INTO parted VALUES (1, 1), (11, 11);
+ALTER TABLE parted ALTER b TYPE text;
+SELECT * FROM changes();
+
+-- an empty one says nothing; nor do commands that change no row
+CREATE TABLE empty (a int);
+ALTER TABLE empty ALTER a TYPE bigint;
+VACUUM FULL tt;
+CLUSTER tt USING t_pkey;
+ALTER TABLE tt SET TABLESPACE pg_default;
+SELECT * FROM lines();
+
+-- materialized views are rewritten all the time
+CREATE MATERIALIZED VIEW seen AS SELECT a FROM tt;
+REFRESH MATERIALIZED VIEW seen;
+SELECT * FROM lines();
+
+-- only the tables that were asked for
+DROP MATERIALIZED VIEW seen;
+ALTER TABLE tt ALTER a TYPE int;
+ALTER TABLE big ALTER a TYPE bigint;
+SELECT * FROM rows('tables', 'big');
+
+DROP TABLE tt, big, parted, empty;
+SELECT FROM pg_drop_replication_slot('regress');

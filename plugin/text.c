@@ -1,0 +1,99 @@
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "mb/pg_wchar.h"
+
+#include "line.h"
+#include "text.h"
+
+/* Bytes escaped or converted at a time. */
+#define PIECE 8192
+
+void text_init(struct text *text, bool to_utf8)
+{
+	*text = (struct text){.from = GetDatabaseEncoding()};
+	text->convert = to_utf8 && text->from != PG_UTF8;
+	if (!text->convert || text->from == PG_SQL_ASCII)
+		return;
+	text->proc = FindDefaultConversionProc(text->from, PG_UTF8);
+	if (!OidIsValid(text->proc))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+		                errmsg("deltaflood: no default conversion from encoding \"%s\" to \"UTF8\"",
+		                       pg_encoding_to_char(text->from))));
+}
+
+void text_escape(StringInfo out, const char *bytes, Size len)
+{
+	while (len > 0) {
+		Size piece = Min(len, PIECE);
+
+		enlargeStringInfo(out, (int)(2 * piece));
+		out->len += (int)line_escape(out->data + out->len, bytes, piece);
+		bytes += piece;
+		len -= piece;
+	}
+	out->data[out->len] = '\0';
+}
+
+static bool is_ascii(const char *bytes, Size len)
+{
+	unsigned char all = 0;
+
+	for (Size i = 0; i < len; i++)
+		all |= (unsigned char)bytes[i];
+	return !IS_HIGHBIT_SET(all);
+}
+
+#if PG_VERSION_NUM >= 140000
+static bool append_converted(const struct text *text, StringInfo out, const char *bytes, Size len)
+{
+	unsigned char utf8[PIECE];
+
+	while (len > 0) {
+		/* It takes as much as is sure to fit, and stops before a character that it cannot convert. */
+		int taken = pg_do_encoding_conversion_buf(text->proc, text->from, PG_UTF8, (unsigned char *)bytes,
+		                                          (int)len, utf8, PIECE, true);
+		if (taken <= 0)
+			return false;
+		text_escape(out, (char *)utf8, strlen((char *)utf8));
+		bytes += taken;
+		len -= (Size)taken;
+	}
+	return true;
+}
+#else
+/* These servers can only convert or throw. */
+static bool append_converted(const struct text *text, StringInfo out, const char *bytes, Size len)
+{
+	char *utf8 = (char *)pg_do_encoding_conversion((unsigned char *)bytes, (int)len, text->from, PG_UTF8);
+
+	text_escape(out, utf8, strlen(utf8));
+	pfree(utf8);
+	return true;
+}
+#endif
+
+bool text_append(const struct text *text, StringInfo out, const char *bytes, Size len)
+{
+	if (text->convert && !is_ascii(bytes, len)) {
+		if (OidIsValid(text->proc))
+			return append_converted(text, out, bytes, len);
+		if (!pg_verify_mbstr(PG_UTF8, bytes, (int)len, true))
+			return false;
+	}
+	text_escape(out, bytes, len);
+	return true;
+}
+
+void text_refuse(const struct text *text, const char *schema, const char *table, const char *column)
+{
+	ereport(ERROR,
+	        (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+	         column ? errmsg("deltaflood: a value of column \"%s\" of table \"%s.%s\" cannot be written in UTF-8",
+	                         column, schema, table)
+	                : errmsg("deltaflood: the names in table \"%s.%s\" cannot be written in UTF-8", schema, table),
+	         errdetail("The database's encoding is %s, where these bytes stand for no character that is known.",
+	                   pg_encoding_to_char(text->from)),
+	         errhint("Leave the table out by the option \"tables\"; or have all its text in UTF-8 and begin "
+	                 "with a new slot, since this one has to pass the change.")));
+}

@@ -1,0 +1,33 @@
+/*
+ * value.h - one value as its type prints it.
+ *
+ * The commonest types are printed here directly, which halves the plugin's
+ * share of the processor; all others by their output function, looked up once.
+ */
+#ifndef DELTAFLOOD_VALUE_H
+#define DELTAFLOOD_VALUE_H
+
+#include "fmgr.h"
+
+#include "text.h"
+
+struct value_type {
+	enum {
+		VALUE_FUNCTION,
+		VALUE_BOOL,
+		VALUE_INT2,
+		VALUE_INT4,
+		VALUE_INT8,
+		VALUE_TEXT,
+	} kind;
+	FmgrInfo function; /* for VALUE_FUNCTION; what it caches lives in the context given to value_init */
+};
+
+/* A domain prints as the type it is made of. */
+void value_init(struct value_type *type, Oid typid, bool convert_bool, MemoryContext context);
+
+/* Appends a value that is not NULL. False where text_append says so. What it
+ * allocates is left to the current memory context. */
+bool value_append(struct value_type *type, const struct text *text, StringInfo out, Datum value);
+
+#endif
