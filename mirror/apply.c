@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "catalog.h"
 #include "name.h"
+#include "registry.h"
 
 /* A `replace` is kept until its `update`; room above this is given back. */
 #define HELD_KEPT (4u << 20)
@@ -15,13 +15,13 @@ struct apply {
 	struct database *database;
 	const char *tables;
 	void (*warn)(const char *text);
-	struct catalog *catalog;
+	struct registry *registry;
 	size_t lines, bytes;
 	bool in_transaction;
 	bool warned; /* of an action that is not known */
 
 	/* Of a `replace` that waits for its update. */
-	struct table *held_table;
+	struct relation *held_table;
 	char *held;
 	size_t held_len, held_size;
 	bool holding;
@@ -38,7 +38,7 @@ int apply_open(struct apply **opened, struct database *database, const char *tab
 	apply->database = database;
 	apply->tables = tables;
 	apply->warn = warn;
-	int rc = catalog_open(&apply->catalog, database->sqlite, tables, err);
+	int rc = registry_open(&apply->registry, database->sqlite, tables, err);
 	if (rc < 0) {
 		apply_close(apply);
 		return rc;
@@ -51,14 +51,14 @@ void apply_close(struct apply *apply)
 {
 	if (!apply)
 		return;
-	catalog_close(apply->catalog);
+	registry_close(apply->registry);
 	if (apply->database->open_transaction)
 		database_rollback(apply->database, NULL);
 	free(apply->held);
 	free(apply);
 }
 
-static int hold(struct apply *apply, struct table *table, struct span pairs, struct err *err)
+static int hold(struct apply *apply, struct relation *table, struct span pairs, struct err *err)
 {
 	if (pairs.len > apply->held_size || apply->held_size > HELD_KEPT) {
 		size_t size = pairs.len < 4096 ? 4096 : pairs.len;
@@ -93,8 +93,8 @@ static int warn_unknown(struct apply *apply, struct span action)
 static int apply_row(struct apply *apply, const struct line_head *head, struct err *err)
 {
 	struct span action = head->action;
-	struct table *table;
-	int rc = catalog_find(apply->catalog, head, &table, err);
+	struct relation *table;
+	int rc = registry_find(apply->registry, head, &table, err);
 
 	if (rc < 0)
 		return rc;
@@ -103,20 +103,20 @@ static int apply_row(struct apply *apply, const struct line_head *head, struct e
 	if (!table)
 		return 0;
 	if (span_is(action, "insert"))
-		return table_insert(table, head->pairs, err);
+		return relation_insert(table, head->pairs, err);
 	if (span_is(action, "update") && apply->holding) {
 		apply->holding = false;
 		struct span old = {apply->held_len ? apply->held : NULL, apply->held_len};
-		return table_replace(table, old, head->pairs, err);
+		return relation_replace(table, old, head->pairs, err);
 	}
 	if (span_is(action, "update"))
-		return table_update(table, head->pairs, err);
+		return relation_update(table, head->pairs, err);
 	if (span_is(action, "replace"))
 		return hold(apply, table, head->pairs, err);
 	if (span_is(action, "delete"))
-		return table_delete(table, head->pairs, err);
+		return relation_delete(table, head->pairs, err);
 	if (span_is(action, "truncate"))
-		return table_truncate(table, err);
+		return relation_truncate(table, err);
 	return warn_unknown(apply, action);
 }
 
@@ -193,7 +193,7 @@ static int apply_end(struct apply *apply, const struct line_head *head, struct e
 			continue;
 		if (!lsn_parse(value.at, value.len, &lsn))
 			break;
-		int rc = catalog_check(apply->catalog, err);
+		int rc = registry_check(apply->registry, err);
 		if (rc < 0)
 			return rc;
 		lsn_print(database->lsn, lsn);
@@ -214,7 +214,7 @@ static int dispatch(struct apply *apply, const struct line_head *head, struct er
 	if (apply->holding)
 		return err_set(err, -EBADMSG, "a replace was not followed by its update");
 	if (span_is(action, "schema"))
-		return catalog_define(apply->catalog, head, err);
+		return registry_define(apply->registry, head, err);
 	if (span_is(action, "commit"))
 		return apply_end(apply, head, err);
 	if (span_is(action, "origin"))
@@ -283,8 +283,8 @@ int apply_rollback(struct apply *apply, struct err *err)
 {
 	apply->lines = apply->bytes = 0;
 	apply->in_transaction = apply->holding = false;
-	catalog_close(apply->catalog);
-	apply->catalog = NULL;
+	registry_close(apply->registry);
+	apply->registry = NULL;
 	int rc = database_rollback(apply->database, err);
-	return rc < 0 ? rc : catalog_open(&apply->catalog, apply->database->sqlite, apply->tables, err);
+	return rc < 0 ? rc : registry_open(&apply->registry, apply->database->sqlite, apply->tables, err);
 }

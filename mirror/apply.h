@@ -13,7 +13,7 @@
  * What a line says lasts only once its `commit` line has come: the caller
  * has that checked (follow.h).
  *
- * Errors: as in table.h; beside these -ESTALE where the stream is another one
+ * Errors: as in relation.h; beside these -ESTALE where the stream is another one
  * than the mirror was made from, so that only a new start helps. Sentences
  * begin with the line's position and its table.
  */

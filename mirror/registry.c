@@ -1,4 +1,4 @@
-#include "catalog.h"
+#include "registry.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,24 +11,24 @@
 
 /* The bytes that begin a table's lines -> the table, or none where --tables leaves it out. */
 struct entry {
-	struct table *table;
+	struct relation *table;
 	UT_hash_handle hh;
 	size_t pairs_len;
 	char pairs[];
 };
 
 struct known {
-	struct table *table;
+	struct relation *table;
 	uint32_t relid;
 	UT_hash_handle hh;
 };
 
-struct catalog {
+struct registry {
 	sqlite3 *sqlite;
 	const char *tables;
 	struct entry *entries;
 	struct known *by_relid;
-	struct entry *last; /* what catalog_find found */
+	struct entry *last; /* what registry_find found */
 	bool emptied;       /* some table waits for a truncate */
 };
 
@@ -37,15 +37,15 @@ static int out_of_memory(struct err *err)
 	return err_set(err, -ENOMEM, "out of memory for the list of tables");
 }
 
-static struct entry *find_entry(struct catalog *catalog, struct span pairs)
+static struct entry *find_entry(struct registry *registry, struct span pairs)
 {
 	struct entry *entry;
 
-	HASH_FIND(hh, catalog->entries, pairs.at, pairs.len, entry);
+	HASH_FIND(hh, registry->entries, pairs.at, pairs.len, entry);
 	return entry;
 }
 
-static struct entry *add_entry(struct catalog *catalog, struct span pairs, struct table *table)
+static struct entry *add_entry(struct registry *registry, struct span pairs, struct relation *table)
 {
 	struct entry *entry = calloc(1, sizeof *entry + pairs.len);
 
@@ -54,28 +54,28 @@ static struct entry *add_entry(struct catalog *catalog, struct span pairs, struc
 	entry->table = table;
 	entry->pairs_len = pairs.len;
 	memcpy(entry->pairs, pairs.at, pairs.len);
-	HASH_ADD_KEYPTR(hh, catalog->entries, entry->pairs, entry->pairs_len, entry);
+	HASH_ADD_KEYPTR(hh, registry->entries, entry->pairs, entry->pairs_len, entry);
 	return entry;
 }
 
 /* Lines that begin so are the table's no longer. */
-static void remove_entry(struct catalog *catalog, const struct table *table)
+static void remove_entry(struct registry *registry, const struct relation *table)
 {
 	struct span pairs = {table->schema.text, table->schema.table_pairs_len};
-	struct entry *entry = find_entry(catalog, pairs);
+	struct entry *entry = find_entry(registry, pairs);
 
-	catalog->last = NULL;
+	registry->last = NULL;
 	if (!entry || entry->table != table)
 		return;
-	HASH_DEL(catalog->entries, entry);
+	HASH_DEL(registry->entries, entry);
 	free(entry);
 }
 
-/* Takes `schema` over, as table_open does. */
-static int add_table(struct catalog *catalog, struct schema *schema, struct err *err)
+/* Takes `schema` over, as relation_open does. */
+static int add_table(struct registry *registry, struct schema *schema, struct err *err)
 {
 	struct known *known = calloc(1, sizeof *known);
-	struct table *table = known ? table_open(catalog->sqlite, schema) : NULL;
+	struct relation *table = known ? relation_open(registry->sqlite, schema) : NULL;
 
 	if (!table) {
 		free(known);
@@ -83,21 +83,21 @@ static int add_table(struct catalog *catalog, struct schema *schema, struct err 
 	}
 	known->table = table;
 	known->relid = table->schema.definition.relid;
-	HASH_ADD(hh, catalog->by_relid, relid, sizeof known->relid, known);
+	HASH_ADD(hh, registry->by_relid, relid, sizeof known->relid, known);
 	struct span pairs = {table->schema.text, table->schema.table_pairs_len};
-	if (!table->schema.displaced && !add_entry(catalog, pairs, table))
+	if (!table->schema.displaced && !add_entry(registry, pairs, table))
 		return out_of_memory(err);
 	return 0;
 }
 
-static int load(struct catalog *catalog, struct err *err)
+static int load(struct registry *registry, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	struct schema schema;
 	int rc;
 
-	while ((rc = schema_load_next(catalog->sqlite, &stmt, &schema, err)) == 1) {
-		rc = add_table(catalog, &schema, err);
+	while ((rc = schema_load_next(registry->sqlite, &stmt, &schema, err)) == 1) {
+		rc = add_table(registry, &schema, err);
 		schema_fini(&schema);
 		if (rc < 0) {
 			sqlite3_finalize(stmt);
@@ -108,51 +108,51 @@ static int load(struct catalog *catalog, struct err *err)
 	return rc;
 }
 
-int catalog_open(struct catalog **opened, sqlite3 *sqlite, const char *tables, struct err *err)
+int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, struct err *err)
 {
-	struct catalog *catalog = calloc(1, sizeof *catalog);
+	struct registry *registry = calloc(1, sizeof *registry);
 
 	*opened = NULL;
-	if (!catalog)
+	if (!registry)
 		return out_of_memory(err);
-	catalog->sqlite = sqlite;
-	catalog->tables = tables;
-	int rc = load(catalog, err);
+	registry->sqlite = sqlite;
+	registry->tables = tables;
+	int rc = load(registry, err);
 	if (rc < 0) {
-		catalog_close(catalog);
+		registry_close(registry);
 		return rc;
 	}
-	*opened = catalog;
+	*opened = registry;
 	return 0;
 }
 
-void catalog_close(struct catalog *catalog)
+void registry_close(struct registry *registry)
 {
 	struct entry *entry, *next_entry;
 	struct known *known, *next_known;
 
-	if (!catalog)
+	if (!registry)
 		return;
-	HASH_ITER(hh, catalog->entries, entry, next_entry)
+	HASH_ITER(hh, registry->entries, entry, next_entry)
 	{
-		HASH_DEL(catalog->entries, entry);
+		HASH_DEL(registry->entries, entry);
 		free(entry);
 	}
-	HASH_ITER(hh, catalog->by_relid, known, next_known)
+	HASH_ITER(hh, registry->by_relid, known, next_known)
 	{
-		HASH_DEL(catalog->by_relid, known);
-		table_close(known->table);
+		HASH_DEL(registry->by_relid, known);
+		relation_close(known->table);
 		free(known);
 	}
-	free(catalog);
+	free(registry);
 }
 
 /* 1: --tables has the line's table (or there is no list); 0: it has not. */
-static int is_wanted(const struct catalog *catalog, const struct line_head *head, struct err *err)
+static int is_wanted(const struct registry *registry, const struct line_head *head, struct err *err)
 {
 	char schema[NAME_RAW_MAX] = "public", table[NAME_RAW_MAX], component[NAME_PATH_MAX];
 
-	if (!catalog->tables)
+	if (!registry->tables)
 		return 1;
 	if (head->table.len >= NAME_RAW_MAX || head->schema.len >= NAME_RAW_MAX)
 		return err_set(err, -EBADMSG, "the table's name is too long");
@@ -163,48 +163,48 @@ static int is_wanted(const struct catalog *catalog, const struct line_head *head
 	table[table_len] = 0;
 	schema[schema_len] = 0;
 	size_t len = name_join(component, schema, table);
-	return filter_has(catalog->tables, component, len);
+	return filter_has(registry->tables, component, len);
 }
 
 /* A line of a table that no entry knows: either it is not wanted, which is kept, or wrong. */
-static int find_unknown(struct catalog *catalog, const struct line_head *head, struct err *err)
+static int find_unknown(struct registry *registry, const struct line_head *head, struct err *err)
 {
-	int wanted = is_wanted(catalog, head, err);
+	int wanted = is_wanted(registry, head, err);
 
 	if (wanted < 0)
 		return wanted;
 	if (wanted)
 		return err_set(err, -EBADMSG, "no definition of it came before this line");
-	catalog->last = add_entry(catalog, head->table_pairs, NULL);
-	return catalog->last ? 0 : out_of_memory(err);
+	registry->last = add_entry(registry, head->table_pairs, NULL);
+	return registry->last ? 0 : out_of_memory(err);
 }
 
-int catalog_find(struct catalog *catalog, const struct line_head *head, struct table **table, struct err *err)
+int registry_find(struct registry *registry, const struct line_head *head, struct relation **table, struct err *err)
 {
 	struct span pairs = head->table_pairs;
-	struct entry *last = catalog->last;
+	struct entry *last = registry->last;
 
 	*table = NULL;
 	if (!last || last->pairs_len != pairs.len || memcmp(last->pairs, pairs.at, pairs.len) != 0) {
-		catalog->last = find_entry(catalog, pairs);
-		if (!catalog->last) {
-			int rc = find_unknown(catalog, head, err);
+		registry->last = find_entry(registry, pairs);
+		if (!registry->last) {
+			int rc = find_unknown(registry, head, err);
 			if (rc < 0)
 				return rc;
 		}
 	}
-	*table = catalog->last->table;
+	*table = registry->last->table;
 	return 0;
 }
 
-static int displace(struct catalog *catalog, struct table *table, struct err *err)
+static int displace(struct registry *registry, struct relation *table, struct err *err)
 {
-	remove_entry(catalog, table);
+	remove_entry(registry, table);
 	statement_clear(&table->statements);
-	return table->schema.displaced ? 0 : alter_displace(catalog->sqlite, &table->schema, err);
+	return table->schema.displaced ? 0 : alter_displace(registry->sqlite, &table->schema, err);
 }
 
-static struct known *find_relid(struct catalog *catalog, const struct line_head *head)
+static struct known *find_relid(struct registry *registry, const struct line_head *head)
 {
 	uint64_t number;
 	struct known *known = NULL;
@@ -212,72 +212,72 @@ static struct known *find_relid(struct catalog *catalog, const struct line_head 
 	if (head->relid.at && position_parse_number(head->relid.at, head->relid.len, &number) == head->relid.len &&
 	    number <= UINT32_MAX) {
 		uint32_t relid = (uint32_t)number;
-		HASH_FIND(hh, catalog->by_relid, &relid, sizeof relid, known);
+		HASH_FIND(hh, registry->by_relid, &relid, sizeof relid, known);
 	}
 	return known;
 }
 
-static int alter(struct catalog *catalog, struct table *table, struct schema *schema, struct err *err)
+static int alter(struct registry *registry, struct relation *table, struct schema *schema, struct err *err)
 {
 	bool emptied;
 
-	remove_entry(catalog, table);
+	remove_entry(registry, table);
 	statement_clear(&table->statements);
-	int rc = alter_table(catalog->sqlite, &table->schema, schema, &emptied, err);
+	int rc = alter_table(registry->sqlite, &table->schema, schema, &emptied, err);
 	if (rc == 0)
-		rc = table_redefine(table, schema, err);
+		rc = relation_redefine(table, schema, err);
 	if (rc < 0)
 		return rc;
 	table->emptied = emptied;
-	catalog->emptied = catalog->emptied || emptied;
+	registry->emptied = registry->emptied || emptied;
 	struct span pairs = {table->schema.text, table->schema.table_pairs_len};
-	return add_entry(catalog, pairs, table) ? 0 : out_of_memory(err);
+	return add_entry(registry, pairs, table) ? 0 : out_of_memory(err);
 }
 
-int catalog_define(struct catalog *catalog, const struct line_head *head, struct err *err)
+int registry_define(struct registry *registry, const struct line_head *head, struct err *err)
 {
-	struct known *known = find_relid(catalog, head);
+	struct known *known = find_relid(registry, head);
 	struct schema schema;
 	int rc =
-	    head->table.at ? is_wanted(catalog, head, err) : err_set(err, -EBADMSG, "a schema line without a table");
+	    head->table.at ? is_wanted(registry, head, err) : err_set(err, -EBADMSG, "a schema line without a table");
 
 	if (rc < 0)
 		return rc;
 	if (rc == 0)
-		return known ? displace(catalog, known->table, err) : 0;
+		return known ? displace(registry, known->table, err) : 0;
 
 	rc = schema_parse(&schema, head, err);
 	if (rc < 0)
 		goto out;
 	if (known && !known->table->schema.displaced && strcmp(known->table->schema.text, schema.text) == 0)
 		goto out;
-	struct entry *holder = find_entry(catalog, head->table_pairs);
+	struct entry *holder = find_entry(registry, head->table_pairs);
 	if (holder && holder->table && (!known || holder->table != known->table))
-		rc = displace(catalog, holder->table, err);
+		rc = displace(registry, holder->table, err);
 	if (rc < 0)
 		goto out;
 	if (known) {
-		rc = alter(catalog, known->table, &schema, err);
+		rc = alter(registry, known->table, &schema, err);
 	} else {
-		rc = schema_create(catalog->sqlite, &schema, err);
+		rc = schema_create(registry->sqlite, &schema, err);
 		if (rc == 0)
-			rc = add_table(catalog, &schema, err);
+			rc = add_table(registry, &schema, err);
 	}
 out:
 	schema_fini(&schema);
 	return rc;
 }
 
-int catalog_check(struct catalog *catalog, struct err *err)
+int registry_check(struct registry *registry, struct err *err)
 {
-	if (!catalog->emptied)
+	if (!registry->emptied)
 		return 0;
-	for (struct known *known = catalog->by_relid; known; known = known->hh.next)
+	for (struct known *known = registry->by_relid; known; known = known->hh.next)
 		if (known->table->emptied)
 			return err_set(err, -EBADMSG,
 			               "the new key of table \"%s\" does not fit its rows, and no truncate came; "
 			               "delete the database and start again",
 			               known->table->schema.name);
-	catalog->emptied = false;
+	registry->emptied = false;
 	return 0;
 }
