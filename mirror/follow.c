@@ -112,19 +112,32 @@ int follow_open(struct follow **opened, const char *mount, const struct position
 	return 0;
 }
 
+static bool ends_at(struct line_head *head, const char *lsn)
+{
+	struct span name, value;
+
+	if (!span_is(head->action, "commit"))
+		return false;
+	while (line_next(&head->pairs, &name, &value) == 1)
+		if (span_is(name, "lsn"))
+			return span_is(value, lsn);
+	return false;
+}
+
 int follow_recognize(const char *mount, struct position commit, const char *lsn, struct err *err)
 {
-	char path[4096], text[4096], at[POSITION_TEXT_MAX];
-	struct span name, value;
+	char folder[4096], path[4200], text[4096], at[POSITION_TEXT_MAX];
 	struct line_head head;
 
-	snprintf(path, sizeof path, "%s/by-time/%" PRIu64 "/%" PRIu64, mount, commit.epoch, commit.seq);
-	if (first_line(path, text, sizeof text, &head) != 1 || position_cmp(head.position, commit) != 0)
+	snprintf(folder, sizeof folder, "%s/by-time", mount);
+	snprintf(path, sizeof path, "%s/%" PRIu64 "/%" PRIu64, folder, commit.epoch, commit.seq);
+	int rc = first_line(path, text, sizeof text, &head);
+	/* What was given up is ESTALE; ENOENT never was there, as long as there is a mount. */
+	if (rc == -ENOENT && access(folder, F_OK) == 0)
+		return err_set(err, -ESTALE, "%s shows another stream: it has no line %s", mount,
+		               position_print(at, commit));
+	if (rc != 1 || position_cmp(head.position, commit) != 0 || ends_at(&head, lsn))
 		return 0;
-	if (span_is(head.action, "commit"))
-		while (line_next(&head.pairs, &name, &value) == 1)
-			if (span_is(name, "lsn") && span_is(value, lsn))
-				return 0;
 	return err_set(err, -ESTALE, "%s shows another stream: what ends at %s is not the transaction of LSN %s", mount,
 	               position_print(at, commit), lsn);
 }

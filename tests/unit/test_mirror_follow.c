@@ -157,6 +157,9 @@ static void another_stream_at_the_same_place_is_recognized(void **state)
 	const char *last = strstr(p->stream.text, "_c\t1507507200\t_s\t2");
 
 	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC0", &p->err), 0);
+	folder_write(p->dir, "by-time/1507507200/1", "x", 1);
+	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC0", &p->err), -ESTALE);
+	says(p, "has no line 1507507200.2");
 	folder_write(p->dir, "by-time/1507507200/2", last, strlen(last));
 	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC0", &p->err), 0);
 	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC8", &p->err), -ESTALE);
