@@ -43,6 +43,10 @@ int apply_line(struct apply *apply, const struct line_head *head, struct err *er
 /* Whether the last line was within a transaction: then apply_commit is not possible yet. */
 bool apply_in_transaction(const struct apply *apply);
 
+/* The end of what is published was reached: from here on a new generation ends the mirror,
+ * which before only made it begin anew, with the tables that it finds there. */
+void apply_caught_up(struct apply *apply);
+
 /* Lines and their bytes since the last apply_commit. */
 size_t apply_lines(const struct apply *apply);
 size_t apply_bytes(const struct apply *apply);

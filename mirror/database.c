@@ -177,8 +177,9 @@ static int load(struct database *database, bool check, const char *tables, struc
 	copy_text(database->lsn, sizeof database->lsn, stmt, 2);
 	database->has_origin = sqlite3_column_type(stmt, 3) != SQLITE_NULL;
 	database->origin.generation = (uint64_t)sqlite3_column_int64(stmt, 3);
-	copy_text(database->origin.system, sizeof database->origin.system, stmt, 4);
-	database->origin.timeline = (uint64_t)sqlite3_column_int64(stmt, 5);
+	const char *system = (const char *)sqlite3_column_text(stmt, 4);
+	database->origin.system = system ? strtoull(system, NULL, 10) : 0; /* beyond SQLite's integers */
+	database->origin.timeline = (uint32_t)sqlite3_column_int64(stmt, 5);
 	copy_text(database->origin.database, sizeof database->origin.database, stmt, 6);
 	copy_text(database->origin.slot, sizeof database->origin.slot, stmt, 7);
 	if (sqlite3_column_int(stmt, 9) != DATABASE_FORMAT)
@@ -250,6 +251,7 @@ static int save(struct database *database, struct err *err)
 {
 	sqlite3_stmt *stmt = database->save;
 	const struct origin *origin = &database->origin;
+	char system[24];
 
 	sqlite3_clear_bindings(stmt);
 	if (database->has_position) {
@@ -259,7 +261,8 @@ static int save(struct database *database, struct err *err)
 	}
 	if (database->has_origin) {
 		sqlite3_bind_int64(stmt, 4, (sqlite3_int64)origin->generation);
-		sqlite3_bind_text(stmt, 5, origin->system, -1, SQLITE_STATIC);
+		snprintf(system, sizeof system, "%llu", (unsigned long long)origin->system);
+		sqlite3_bind_text(stmt, 5, system, -1, SQLITE_STATIC);
 		sqlite3_bind_int64(stmt, 6, (sqlite3_int64)origin->timeline);
 		sqlite3_bind_text(stmt, 7, origin->database, -1, SQLITE_STATIC);
 		sqlite3_bind_text(stmt, 8, origin->slot, -1, SQLITE_STATIC);

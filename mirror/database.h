@@ -30,15 +30,9 @@
 
 #include "err.h"
 #include "position.h"
+#include "record.h"
 
 #define DATABASE_FORMAT 1
-
-struct origin {
-	uint64_t generation, timeline;
-	char system[24];
-	char database[256];
-	char slot[256];
-};
 
 struct database {
 	sqlite3 *sqlite;

@@ -164,6 +164,7 @@ static int at_end(struct mirror *mirror, struct err *err)
 		return rc;
 	if (!unfinished && !follow_in_line(mirror->follow)) {
 		mirror->unfinished_ms = 0;
+		apply_caught_up(mirror->apply);
 		if (mirror->once)
 			return 1;
 	} else if (mirror->unfinished_ms == 0) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "record.h"
 
 #define READ_SIZE ((size_t)1 << 20)
 #define BUFFER_SIZE (2 * READ_SIZE)
@@ -112,16 +113,12 @@ int follow_open(struct follow **opened, const char *mount, const struct position
 	return 0;
 }
 
-static bool ends_at(struct line_head *head, const char *lsn)
+static bool ends_at(const struct line_head *head, const char *lsn)
 {
-	struct span name, value;
+	struct commit commit;
+	char text[LSN_TEXT_MAX];
 
-	if (!span_is(head->action, "commit"))
-		return false;
-	while (line_next(&head->pairs, &name, &value) == 1)
-		if (span_is(name, "lsn"))
-			return span_is(value, lsn);
-	return false;
+	return commit_parse(head, &commit) && strcmp(lsn_print(text, commit.lsn), lsn) == 0;
 }
 
 int follow_recognize(const char *mount, struct position commit, const char *lsn, struct err *err)
@@ -215,30 +212,24 @@ static int fill(struct follow *follow, struct err *err)
 	return n > 0;
 }
 
-/* Of a commit line at buffer[start..): the bytes up to the word `crc` count. */
+/* Of a commit line, which ends (with its '\n') at buffer[line_end). */
 static int check_crc(struct follow *follow, const struct line_head *head, size_t line_end, struct err *err)
 {
-	struct span rest = head->pairs, name, value;
-	char want[9];
+	struct commit commit;
+	char at[POSITION_TEXT_MAX];
 
-	while (line_next(&rest, &name, &value) == 1) {
-		if (!span_is(name, "crc"))
-			continue;
-		size_t covered = (size_t)(name.at - follow->buffer) - follow->summed;
-		snprintf(want, sizeof want, "%08" PRIx32,
-		         crc32c(follow->crc, follow->buffer + follow->summed, covered));
-		if (!span_is(value, want)) {
-			char at[POSITION_TEXT_MAX];
-			return err_set(
-			    err, -EBADMSG,
-			    "the transaction that commits at %s is damaged: its crc is %s, the line says %.*s",
-			    position_print(at, head->position), want, (int)(value.len < 20 ? value.len : 20), value.at);
-		}
-		follow->crc = 0;
-		follow->summed = line_end;
-		return 0;
-	}
-	return damaged(follow, "a commit line has no crc", err);
+	if (!commit_parse(head, &commit) || !commit.has_crc)
+		return damaged(follow, "what follows is not a commit line of the stream (docs/FORMAT.md)", err);
+	uint32_t crc = crc32c(follow->crc, follow->buffer + follow->summed,
+	                      (size_t)(commit.crc_at - follow->buffer) - follow->summed);
+	if (crc != commit.crc)
+		return err_set(err, -EBADMSG,
+		               "the transaction that commits at %s is damaged: its crc is %08" PRIx32
+		               ", the line says %08" PRIx32,
+		               position_print(at, head->position), crc, commit.crc);
+	follow->crc = 0;
+	follow->summed = line_end;
+	return 0;
 }
 
 static bool goes_on(struct position last, struct position next)

@@ -126,13 +126,13 @@ int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables,
 	return 0;
 }
 
-void registry_close(struct registry *registry)
+static void forget_all(struct registry *registry)
 {
 	struct entry *entry, *next_entry;
 	struct known *known, *next_known;
 
-	if (!registry)
-		return;
+	registry->last = NULL;
+	registry->emptied = false;
 	HASH_ITER(hh, registry->entries, entry, next_entry)
 	{
 		HASH_DEL(registry->entries, entry);
@@ -144,7 +144,26 @@ void registry_close(struct registry *registry)
 		relation_close(known->table);
 		free(known);
 	}
+}
+
+void registry_close(struct registry *registry)
+{
+	if (!registry)
+		return;
+	forget_all(registry);
 	free(registry);
+}
+
+int registry_clear(struct registry *registry, struct err *err)
+{
+	for (struct known *known = registry->by_relid; known; known = known->hh.next) {
+		statement_clear(&known->table->statements);
+		int rc = schema_drop(registry->sqlite, &known->table->schema, err);
+		if (rc < 0)
+			return rc;
+	}
+	forget_all(registry);
+	return 0;
 }
 
 /* 1: --tables has the line's table (or there is no list); 0: it has not. */

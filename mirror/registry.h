@@ -35,6 +35,9 @@ int registry_find(struct registry *registry, const struct line_head *head, struc
 /* A `schema` line: creates, alters or does nothing. -EBADMSG where it does not follow the format. */
 int registry_define(struct registry *registry, const struct line_head *head, struct err *err);
 
+/* Drops all tables: a new generation begins. */
+int registry_clear(struct registry *registry, struct err *err);
+
 /* At the end of a transaction: -EBADMSG where a table still waits for the truncate that
  * alter_table announced. */
 int registry_check(struct registry *registry, struct err *err);

@@ -220,6 +220,20 @@ int schema_create_as(sqlite3 *sqlite, const struct schema *schema, const char *n
 	return rc;
 }
 
+int schema_drop(sqlite3 *sqlite, const struct schema *schema, struct err *err)
+{
+	char *sql = sqlite3_mprintf("DROP TABLE \"%w\"; DELETE FROM _daystream_tables WHERE relid = %lld", schema->name,
+	                            (long long)schema->definition.relid);
+	int rc = -ENOMEM;
+
+	if (!sql || sqlite3_exec(sqlite, sql, NULL, NULL, NULL) != SQLITE_OK)
+		err_set(err, rc = -EIO, "cannot drop table \"%s\": %s", schema->name, sqlite3_errmsg(sqlite));
+	else
+		rc = 0;
+	sqlite3_free(sql);
+	return rc;
+}
+
 int schema_save(sqlite3 *sqlite, const struct schema *schema, struct err *err)
 {
 	sqlite3_stmt *stmt;
