@@ -74,7 +74,8 @@ static bool parse_key(struct definition *def, const char *list)
 	for (const char *part = list;;) {
 		size_t len = strcspn(part, ",");
 		char name[NAME_RAW_MAX] = "*";
-		if (!(len == 3 && memcmp(part, "%2A", 3) == 0) && name_decode(name, part, len) < 0)
+		bool star = len == 3 && memcmp(part, "%2A", 3) == 0; /* bare, it is the whole row */
+		if (!star && (name_decode(name, part, len) < 0 || strcmp(name, "*") == 0))
 			return false;
 		struct column *column = find_column(def, name);
 		if (!column || column->key)

@@ -1,0 +1,127 @@
+#!/bin/bash
+# The command lines: what init refuses and says to run, usage errors, and
+# status, check and drop.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+for program in daystream daystreamfs deltamirror; do
+	exits "$program --help succeeds" 0 "$program" --help
+	like "$program --help shows the usage" "$output" usage "$program"
+	exits "$program --version succeeds" 0 "$program" --version
+	like "$program --version shows it" "$output" "$program" '[0-9]+\.[0-9]+\.[0-9]+'
+	exits "$program without arguments is a usage error" 2 "$program"
+	exits "$program with an unknown option is a usage error" 2 "$program" --no-such-option a b
+	like "the usage error names the option" "$output" no-such-option
+done
+exits "an unknown subcommand is a usage error" 2 daystream no-such-command
+for command in init status check drop; do
+	exits "daystream $command without a store is a usage error" 2 daystream "$command"
+done
+exits "init without --conninfo takes libpq's variables, and fails without a server" 1 daystream init "$store"
+check_not "a failed init leaves no store" test -e "$store/daystream.conf"
+
+init() { daystream init "$store" --conninfo "$conninfo" "$@"; }
+setting() { # NAME VALUE: with a restart
+	sql "ALTER SYSTEM SET $1 = $2"
+	server_restart
+}
+
+server_create
+server_start
+knows_list=$(sql "SELECT count(*) FROM pg_settings WHERE name = 'output_plugin_libraries'")
+
+if [[ $knows_list -eq 1 ]]; then
+	exits "a server whose list of plugins lacks deltaflood is refused" 1 init
+	like "with the statement to run" "$output" output_plugin_libraries 'ALTER SYSTEM SET output_plugin_libraries *=.*deltaflood' reload
+	statement=$(grep -oP "ALTER SYSTEM SET output_plugin_libraries[^;]*" <<<"$output" | head -n 1)
+	check "which runs as it is printed" sql "$statement"
+	sql "SELECT pg_reload_conf()" >/dev/null
+	wait_for 10 "[[ \$(sql 'SHOW output_plugin_libraries') == *deltaflood* ]]"
+	is "and keeps what the list had" "$(sql 'SHOW output_plugin_libraries' | tr -d ' "')" "pgoutput,test_decoding,deltaflood"
+fi
+
+setting wal_level replica
+exits "wal_level = replica is refused" 1 init
+like "with the statement to run" "$output" wal_level "ALTER SYSTEM SET wal_level *= *'?logical" restart
+setting wal_level logical
+
+sql "SELECT pg_create_physical_replication_slot('p' || g) FROM generate_series(1, 10) g" >/dev/null
+exits "a server without a free slot is refused" 1 init
+like "with the setting to raise" "$output" max_replication_slots 'ALTER SYSTEM SET'
+sql "SELECT pg_drop_replication_slot('p' || g) FROM generate_series(1, 10) g" >/dev/null
+
+sql "CREATE ROLE clerk LOGIN"
+exits "a role that may not replicate is refused" 1 daystream init "$store" --conninfo "${conninfo/user=postgres/user=clerk}"
+like "with the statement to run" "$output" 'ALTER ROLE "?clerk"? .*REPLICATION'
+sql "ALTER ROLE clerk REPLICATION"
+
+mv "$server/lib/deltaflood.so" "$work/"
+exits "a server without the plugin is refused" 1 init
+like "with its name" "$output" deltaflood
+mv "$work/deltaflood.so" "$server/lib/"
+
+exits "a server that is not there is an error" 1 daystream init "$store" --conninfo "host=$work/nowhere"
+like "with libpq's reason" "$output" "$work/nowhere"
+exits "a database that is not there is an error" 1 daystream init "$store" --conninfo "$conninfo dbname=nowhere"
+like "with the server's reason" "$output" 'database "?nowhere'
+exits "a conninfo that is none is an error" 1 daystream init "$store" --conninfo "no such=thing"
+exits "a store that cannot be made is an error" 1 daystream init /proc/nowhere/store --conninfo "$conninfo"
+like "with its path" "$output" /proc/nowhere
+touch "$work/file"
+exits "a store that is a file is an error" 1 daystream init "$work/file" --conninfo "$conninfo"
+is "none of this left a slot behind" "$(sql 'SELECT count(*) FROM pg_replication_slots')" 0
+
+sql "SELECT pg_create_logical_replication_slot('daystream', 'test_decoding')" >/dev/null
+exits "a slot of that name is refused" 1 init
+like "with its name, and what to do" "$output" daystream 'slot' 'drop'
+sql "SELECT pg_drop_replication_slot('daystream')" >/dev/null
+
+sql "CREATE TABLE good (id int PRIMARY KEY)"
+sql "CREATE TABLE keyless (id int)"
+sql "CREATE TABLE nothing (id int PRIMARY KEY)"
+sql "ALTER TABLE nothing REPLICA IDENTITY NOTHING"
+sql "CREATE TABLE whole (id int)"
+sql "ALTER TABLE whole REPLICA IDENTITY FULL"
+exits "init succeeds" 0 init
+like "and warns of the tables whose updates and deletes would be lost" "$output" keyless nothing 'ALTER TABLE .*REPLICA IDENTITY'
+is "not of others" "$(grep -Ew 'good|whole' <<<"$output" || true)" ""
+check "the store is there" test -s "$store/daystream.conf"
+is "so is the slot" "$(sql 'SELECT slot_name, plugin, slot_type FROM pg_replication_slots')" "daystream	deltaflood	logical"
+is "the schema is saved in PostgreSQL" "$(sql "SELECT count(*) > 0 FROM pg_tables WHERE schemaname = 'daystream'")" t
+is "the settings hold no password" "$(daystream init "$work/store2" --conninfo "$conninfo password=secret" --slot two >/dev/null 2>&1; grep -c secret "$work/store2/daystream.conf")" 1
+is "which, where one was given, only their owner reads" "$(stat -c %a "$work/store2/daystream.conf")" 600
+
+exits "a second init is refused" 1 init
+exits "with another slot, too: it would end the generation that others follow" 1 init --slot other
+like "with its reason" "$output" "$store"
+
+exits "status works without the daemon" 0 daystream status "$store"
+like "and tells the slot" "$output" daystream
+exits "check of a new store succeeds" 0 daystream check "$store"
+daemon_start "$store" "$mnt"
+sql "INSERT INTO good VALUES (1)"
+caught_up "$mnt"
+exits "status works on the store" 0 daystream status "$store"
+exits "and on the mount" 0 daystream status "$mnt"
+like "with the position" "$output" "position.*[0-9]+\\.[0-9]+"
+exits "check works beside the daemon" 0 daystream check "$store"
+exits "drop beside the daemon is refused" 1 daystream drop "$store" --yes
+daemon_stop
+exits "status of what is no store is an error" 1 daystream status "$work"
+exits "check of what is no store is an error" 1 daystream check "$work"
+exits "drop asks, and nobody answers" 1 daystream drop "$store"
+is "the slot stands" "$(sql "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'daystream'")" 1
+exits "drop --yes drops" 0 daystream drop "$store" --yes
+is "the slot is free" "$(sql "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'daystream'")" 0
+check "the store stays" daystream check "$store"
+exits "a daemon without its slot ends with a reason" 1 timeout 30 daystreamfs "$store" "$mnt" -f
+like "which says what to do" "$output" slot 'daystream init|gone|dropped|exist'
+
+exits "only the tables that were asked for" 0 daystream init "$work/store3" --conninfo "$conninfo" --slot three --tables good,whole
+daemon_start "$work/store3" "$work/mnt3"
+sql "INSERT INTO good VALUES (2)"
+sql "INSERT INTO keyless VALUES (2)"
+sql "INSERT INTO whole VALUES (2)"
+caught_up "$work/mnt3"
+is "are in the stream" "$(find "$work/mnt3/tables" -mindepth 1 -printf '%f\n' | sort | paste -sd ' ')" "good whole"
+plan

@@ -1,0 +1,123 @@
+#!/bin/bash
+# The daemon's life: start, end, crash, a server that comes and goes, a slot
+# that is taken away.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+stream_up
+sql "CREATE TABLE zzz (a text PRIMARY KEY, b text)"
+sql "INSERT INTO zzz VALUES ('fox1', 'hen1')"
+caught_up "$mnt"
+slot_pid() { sql "SELECT active_pid FROM pg_replication_slots WHERE slot_name = 'daystream'"; }
+
+# One writer.
+mkdir "$work/mnt2"
+exits "a second daemon on one store is refused" 1 timeout 20 daystreamfs "$store" "$work/mnt2" -f
+like "with the reason" "$output" "$store" 'lock|use|another|running'
+check "the first one goes on" test -s "$mnt/live"
+
+# An idle stream.
+before=$(sql "SELECT confirmed_flush_lsn FROM pg_replication_slots")
+sql "CREATE TEMP TABLE noise AS SELECT generate_series(1, 20000)"
+sql "SELECT pg_switch_wal()" >/dev/null
+wait_for 30 "[[ \$(sql \"SELECT confirmed_flush_lsn > '$before'::pg_lsn + 100000 FROM pg_replication_slots\") == t ]]" || true
+is "WAL without changes for us is confirmed" \
+	"$(sql "SELECT confirmed_flush_lsn > '$before'::pg_lsn + 100000 FROM pg_replication_slots")" t
+begin=$(date +%s%N)
+server_stop fast
+took=$((($(date +%s%N) - begin) / 1000000))
+check "a fast shutdown waits less than 2 s for us ($took ms)" test $took -lt 2000
+wait_for 10 "grep -qiE 'disconnected|connect|retry|waiting' '$mnt/status'" || true
+is "the tree stays while the server is away" "$(grep -c '_table	zzz' "$mnt/live")" 2
+check "the daemon stays too" alive "$daemon_pid"
+check "status tells of it" grep -qiE 'last_error	.*[a-z]|state	(disconnected|connecting|waiting|retry)' "$mnt/status"
+server_start
+sql "INSERT INTO zzz VALUES ('fox2', 'hen2')"
+check "it goes on when the server is back" caught_up "$mnt" 60
+
+# A connection that ends.
+for _ in 1 2 3; do
+	wait_for 30 "[[ -n \$(slot_pid) ]]"
+	sql "SELECT pg_terminate_backend($(slot_pid))" >/dev/null
+	sql "INSERT INTO zzz VALUES (gen_random_uuid()::text, 'x')"
+done
+check "it goes on when its connection is cut" caught_up "$mnt" 60
+is "and nothing came twice" "$(grep -c '	_action	insert	' "$mnt/tables/zzz")" 5
+check "the stream follows its rules" "$root/tests/flow/stream.py" rules --crc "$mnt/live"
+
+# SIGTERM.
+pid=$daemon_pid
+check "SIGTERM ends it well" daemon_stop
+check_not "it is gone" alive "$pid"
+check_not "so is the mount" mountpoint -q "$mnt"
+is "the slot stays" "$(sql "SELECT active FROM pg_replication_slots")" f
+sql "INSERT INTO zzz VALUES ('fox4', 'hen4')"
+daemon_start "$store" "$mnt"
+check "what happened meanwhile comes" caught_up "$mnt"
+begin=$(date +%s%N)
+kill -INT "$daemon_pid"
+wait "$daemon_pid" && status=0 || status=$?
+is "SIGINT ends it as well" "$status" 0
+
+# SIGTERM while the files are open and a transaction is on the way.
+daemon_start "$store" "$mnt"
+exec 7<"$mnt/live"
+sql "INSERT INTO zzz SELECT 'many' || g, g FROM generate_series(1, 200000) g"
+begin=$(date +%s%N)
+check "SIGTERM in the middle of work, with a file open, ends it" daemon_stop
+took=$((($(date +%s%N) - begin) / 1000000))
+check "soon ($took ms)" test $took -lt 5000
+exec 7<&-
+daemon_start "$store" "$mnt"
+check "and nothing is missing" caught_up "$mnt"
+is "nor twice" "$(grep -c '	_action	insert	a	many' "$mnt/tables/zzz")" 200000
+
+# SIGKILL: the mount is dead until the next daemon clears it.
+exec 7<"$mnt/live"
+daemon_kill
+check_not "the mount of a killed daemon is dead" ls "$mnt/"
+check "the next daemon clears it, though a file is open" daemon_start "$store" "$mnt"
+check "and shows the stream" grep -q fox4 "$mnt/live"
+exec 7<&-
+is "on one mount, not on two" "$(grep -c " $mnt " /proc/self/mountinfo)" 1
+daemon_stop
+
+# In the background, as from fstab.
+exits "without -f it returns when it is mounted" 0 timeout 30 daystreamfs "$store" "$mnt"
+check "and the mount is there" test -e "$mnt/live"
+sql "INSERT INTO zzz VALUES ('fox5', 'hen5')"
+check "and follows" caught_up "$mnt"
+exits "a second one fails at once, with a message" 1 timeout 30 daystreamfs "$store" "$work/mnt2"
+like "which names the store" "$output" "$store"
+fusermount3 -u "$mnt"
+wait_for 20 "! pgrep -f '^[^ ]*daystreamfs $store ' >/dev/null" "the daemon to end" || true
+check_not "unmounting ends it" pgrep -f "^[^ ]*daystreamfs $store "
+exits "a mountpoint that is not there is an error" 1 timeout 30 daystreamfs "$store" "$work/nowhere"
+like "which names it" "$output" "$work/nowhere"
+exits "a store that is not there is an error" 1 timeout 30 daystreamfs "$work/nowhere" "$mnt"
+like "which names it" "$output" "$work/nowhere"
+exits "mount options are taken" 0 timeout 30 daystreamfs "$store" "$mnt" -o ro,noexec,allow_other
+like "and seen" "$(grep " $mnt " /proc/self/mountinfo)" noexec
+if [[ $EUID -eq 0 ]]; then
+	check "allow_other lets others read" setpriv --reuid=nobody --regid=nogroup --clear-groups head -c 1 "$mnt/live"
+fi
+fusermount3 -u "$mnt"
+wait_for 20 "! pgrep -f '^[^ ]*daystreamfs $store ' >/dev/null" "the daemon to end"
+
+# Started while the server is away: the tree is there, the stream follows.
+server_stop
+check "it starts without the server" daemon_start "$store" "$mnt"
+is "and shows what it holds" "$(grep -c '	a	fox5' "$mnt/live")" 1
+server_start
+sql "INSERT INTO zzz VALUES ('fox6', 'hen6')"
+check "and goes on when there is one" caught_up "$mnt"
+
+# A slot that is not ours any more.
+daemon_stop
+sql "SELECT pg_drop_replication_slot('daystream')" >/dev/null
+sql "INSERT INTO zzz VALUES ('lost', 'line')"
+sql "SELECT pg_create_logical_replication_slot('daystream', 'deltaflood')" >/dev/null
+sql "INSERT INTO zzz VALUES ('not', 'lost')"
+exits "a slot that was dropped and made anew stops it" 1 timeout 30 daystreamfs "$store" "$mnt" -f
+like "with the reason and the way out" "$output" slot 'init|generation|recreated|another|new'
+plan

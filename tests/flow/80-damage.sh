@@ -1,0 +1,103 @@
+#!/bin/bash
+# A store that was damaged: what can be mended is, what cannot is named.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+server_up
+daystream init "$store" --conninfo "$conninfo" >/dev/null 2>&1
+echo 'segment_size = 65536' >>"$store/daystream.conf"
+daemon_start "$store" "$mnt"
+sql "CREATE TABLE zzz (a int PRIMARY KEY, b text)"
+for i in 1 2 3 4 5 6; do
+	sql "INSERT INTO zzz SELECT g, md5(g::text) FROM generate_series($i * 1000, $i * 1000 + 600) g"
+done
+caught_up "$mnt"
+daemon_stop
+
+segments() { find "$store/segments" -name '*.day' -printf '%f\n' | sort -t . -k 1n -k 2n; }
+mapfile -t all < <(segments)
+note "${#all[@]} segments"
+check "small segments were made" test "${#all[@]}" -ge 4
+sealed=$store/segments/${all[1]}
+for segment in "${all[@]}"; do
+	pseudo=$(head -n 1 "$store/segments/$segment" | cut -f 1-6)
+	is "segment $segment opens with its origin, at the position of its name" "$pseudo" \
+		"_c	${segment%%.*}	_s	$(cut -d . -f 2 <<<"$segment")	_action	origin"
+done
+is "each sealed segment has its index" "$(for s in "${all[@]:0:${#all[@]}-1}"; do
+	[[ -s $store/segments/${s%.day}.idx ]] || echo "$s"
+done)" ""
+check "a sound store is sound" daystream check "$store"
+check "each segment read alone makes sense" "$root/tests/flow/stream.py" rules "$sealed"
+
+flip() { # FILE OFFSET
+	python3 - "$1" "$2" <<'PYTHON'
+import sys
+with open(sys.argv[1], "r+b") as file:
+    file.seek(int(sys.argv[2]))
+    byte = file.read(1)[0]
+    file.seek(int(sys.argv[2]))
+    file.write(bytes([byte ^ 1]))
+PYTHON
+}
+
+for offset in 10 20000 60000; do
+	flip "$sealed" $offset
+	exits "a flipped bit at $offset of a sealed segment is found" 1 daystream check "$store"
+	like "with the file" "$output" "${all[1]}"
+	like "and an offset" "$output" '(at|offset|byte) *[0-9]+'
+	flip "$sealed" $offset
+done
+check "mended, it is sound again" daystream check "$store"
+
+# The index is only derived.
+idx=${sealed%.day}.idx
+cp "$idx" "$work/idx"
+serves() {
+	daemon_start "$store" "$mnt"
+	caught_up "$mnt"
+	check "$1: the tree is right" "$root/tests/flow/stream.py" tree "$mnt"
+	daemon_stop
+}
+rm "$idx"
+serves "an index that is missing"
+check "it is made anew" test -s "$idx"
+flip "$idx" $(($(stat -c %s "$idx") / 2))
+serves "an index that is wrong"
+truncate -s 3 "$idx"
+serves "an index that is cut"
+cp "$store/segments/${all[0]%.day}.idx" "$idx"
+serves "an index of another segment"
+
+# A torn end, as a power loss leaves it.
+torn() { # SENTENCE: after the end was spoilt, what was whole is there again, and the stream goes on
+	daemon_start "$store" "$mnt"
+	sql "INSERT INTO zzz VALUES ($RANDOM$RANDOM, 'after')"
+	caught_up "$mnt"
+	check "$1: what was whole stands" cmp "$work/whole" <(head -c "$(stat -c %s "$work/whole")" "$mnt/live")
+	check "$1: the stream follows its rules" "$root/tests/flow/stream.py" rules --crc "$mnt/live"
+	daemon_stop
+	check "$1: the store is sound" daystream check "$store"
+	spoil_next
+}
+spoil_next() {
+	mapfile -t all < <(segments)
+	newest=$store/segments/${all[-1]}
+	cat "${all[@]/#/$store/segments/}" >"$work/whole"
+}
+spoil_next
+printf '_c\t99' >>"$newest"
+torn "half a line too many"
+printf '_c\t%s\t_s\t77\t_table\tzzz\t_xid\t5\t_action\tinsert\ta\t5\tb\tx\n' "$(date +%s)" >>"$newest"
+torn "a line without its commit"
+head -c 5000 /dev/zero >>"$newest"
+torn "zeros, as from a file system's journal"
+head -c 5000 /dev/urandom >>"$newest"
+torn "rubbish"
+
+# Damage in the middle is no torn end, and nothing that we may cut.
+exits "damage before the newest segment is no torn end" 1 bash -c "
+	python3 -c 'import sys; f = open(sys.argv[1], \"r+b\"); f.seek(30000); f.write(b\"#\")' '$sealed'
+	daystream check '$store'"
+like "check names it" "$output" "$(basename "$sealed")"
+plan

@@ -1,0 +1,107 @@
+# shellcheck shell=bash
+# lib.sh - sourced by the flow tests: a private server with daystream on top
+# (contrib/private-cluster.sh) and assertions that print TAP. An assertion
+# that fails goes on to the next; whatever else fails ends the test.
+#
+#     . tests/flow/lib.sh
+#     server_up
+#     is "one is one" "$(sql 'SELECT 1')" 1
+#     plan
+
+set -euo pipefail
+# shellcheck source=../../contrib/private-cluster.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../contrib/private-cluster.sh"
+
+tap_count=0
+tap_failed=0
+
+result() { # STATUS SENTENCE [DETAIL]
+	tap_count=$((tap_count + 1))
+	if [[ $1 -eq 0 ]]; then
+		echo "ok $tap_count - $2"
+	else
+		tap_failed=$((tap_failed + 1))
+		echo "not ok $tap_count - $2"
+		[[ -z ${3:-} ]] || head -c 4000 <<<"$3" | sed 's/^/#   /'
+	fi
+}
+
+# In this shell, not in one below it: so a command may start a daemon.
+run_quietly() { # COMMAND...: leaves $status and $output
+	status=0
+	"$@" >"$work/output" 2>&1 </dev/null || status=$?
+	output=$(head -c 20000 "$work/output" | tr -d '\0')
+}
+
+check() { # SENTENCE COMMAND...: so, when the command succeeds
+	local sentence=$1 status output
+	shift
+	run_quietly "$@"
+	result "$status" "$sentence" "$* gave $status: $output"
+}
+
+check_not() { # SENTENCE COMMAND...: so, when the command fails
+	local sentence=$1 status output
+	shift
+	run_quietly "$@"
+	result "$((status == 0))" "$sentence" "$* succeeded: $output"
+}
+
+is() { # SENTENCE GOT WANTED
+	local status=0
+	[[ $2 == "$3" ]] || status=1
+	result "$status" "$1" "$(diff <(printf '%s\n' "$2") <(printf '%s\n' "$3") | head -n 40)"
+}
+
+like() { # SENTENCE GOT REGEX...: all of them, whatever the case
+	local sentence=$1 got=$2 pattern status=0
+	shift 2
+	for pattern; do
+		grep -Eiq -- "$pattern" <<<"$got" || { status=1; break; }
+	done
+	result "$status" "$sentence" "no \"${pattern:-}\" in: $got"
+}
+
+exits() { # SENTENCE STATUS COMMAND...: the output is left in $output
+	local sentence=$1 wanted=$2 status
+	shift 2
+	run_quietly "$@"
+	result "$((status != wanted))" "$sentence" "$* gave $status: $output"
+}
+
+note() { echo "# $*"; }
+
+plan() { # at the end: a test that does not come here has failed
+	echo "1..$tap_count"
+	exit $((tap_failed > 0))
+}
+
+# ---- what most tests do
+
+store=$work/store
+mnt=$work/mnt
+mirror=$work/mirror.sqlite
+
+pair() { # LINE NAME: the value of one pair
+	awk -F '\t' -v name="$2" '{ for (i = 1; i < NF; i += 2) if ($i == name) { print $(i + 1); exit } }' <<<"$1"
+}
+
+stream_up() { # [INIT'S OPTIONS]: server, store, mount
+	[[ -s $server/data/PG_VERSION ]] || server_up
+	daystream init "$store" --conninfo "$conninfo" "$@" >"$work/init.log" 2>&1 || {
+		cat "$work/init.log" >&2
+		return 1
+	}
+	daemon_start "$store" "$mnt"
+}
+
+mirror_once() { # brings the mirror to all that is committed by now
+	caught_up "$mnt" "${1:-120}"
+	deltamirror --once "$mnt" "$mirror"
+}
+
+equal_tables() { # SENTENCE [TABLE...]
+	local sentence=$1
+	shift
+	check "$sentence" "$root/contrib/compare-tables" -q "$mirror" "$@"
+}

@@ -1,0 +1,261 @@
+#!/usr/bin/python3
+"""Reads a stream (a file of lines) by docs/FORMAT.md alone.
+
+stream.py rules [--crc] FILE            the order and shape that every stream has
+stream.py tree MOUNTPOINT               /live against all other files of the tree
+stream.py bank FILE HISTORY             pgbench's transactions against HISTORY, the
+                                        ids of pgbench_history as PostgreSQL has them
+"""
+import datetime
+import errno
+import os
+import random
+import sys
+
+ESCAPES = {"\\": "\\", "t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
+problems = 0
+
+
+def problem(text):
+    global problems
+    problems += 1
+    if problems <= 20:
+        print(text)
+
+
+def pairs(line):
+    cells = line.rstrip("\n").split("\t")
+    if len(cells) % 2:
+        raise ValueError("a name without a value")
+    return list(zip(cells[::2], cells[1::2]))
+
+
+def pseudo_columns(all_pairs):
+    """Those up to `_action`; what follows belongs to the row."""
+    return dict(all_pairs[:[name for name, _ in all_pairs].index("_action") + 1])
+
+
+def lines_of(path):
+    with open(path, encoding="utf-8", newline="\n") as file:
+        for line in file:
+            if not line.endswith("\n"):
+                problem(f"a line without its end: {line[:100]}")
+                return
+            yield line
+
+
+CRC_TABLE = []
+for byte in range(256):
+    for _ in range(8):
+        byte = (byte >> 1) ^ (0x82F63B78 if byte & 1 else 0)
+    CRC_TABLE.append(byte)
+
+
+def crc32c(crc, data):
+    crc ^= 0xFFFFFFFF
+    for byte in data:
+        crc = CRC_TABLE[(crc ^ byte) & 255] ^ (crc >> 8)
+    return crc ^ 0xFFFFFFFF
+
+
+def lsn_number(text):
+    high, low = text.split("/")
+    return int(high, 16) << 32 | int(low, 16)
+
+
+def commit_second(text):
+    if len(text.split("+")[0].split(" ")[1]) > 8:
+        whole, rest = text.split(".")
+        text = whole + "+" + rest.split("+")[1]
+    return int(datetime.datetime.fromisoformat(text + ":00").timestamp())
+
+
+def rules(path, with_crc):
+    order = ["_c", "_s", "_schema", "_table", "_xid", "_relid", "_key", "_action"]
+    second, number, lsn, crc = -1, -1, 0, 0
+    xid = xid_second = None
+    previous, first, generation = "", True, None
+    for line in lines_of(path):
+        head = pairs(line)
+        pseudo = pseudo_columns(head)
+        until = len(pseudo)
+        if [name for name in order if name in pseudo] != [name for name, _ in head[:until]]:
+            problem(f"pseudo-columns out of order: {line[:200]}")
+        c, s = int(pseudo["_c"]), int(pseudo["_s"])
+        if not (c == second and s == number + 1 or c > second and s == 0):
+            problem(f"position {c}.{s} after {second}.{number}")
+        second, number = c, s
+        action = pseudo["_action"]
+        row = dict(head[until:])
+        if first and action != "origin":
+            problem("the stream does not start with an origin line")
+        first = False
+        if action == "origin":
+            if xid:
+                problem(f"origin inside transaction {xid}")
+            if generation is not None and int(row["generation"]) < generation:
+                problem("generation goes back")
+            generation = int(row["generation"])
+        elif "_xid" in pseudo:
+            if xid and pseudo["_xid"] != xid:
+                problem(f"transaction {pseudo['_xid']} inside {xid}")
+            if xid and c != xid_second:
+                problem(f"transaction {xid} in two seconds")
+            xid, xid_second = pseudo["_xid"], c
+        if action == "update" and previous == "replace":
+            pass
+        elif previous == "replace":
+            problem("replace without its update")
+        previous = action
+        if action == "commit":
+            if "_table" in pseudo:
+                problem("commit with a table")
+            if lsn_number(row["lsn"]) <= lsn:
+                problem(f"LSN {row['lsn']} goes back")
+            lsn = lsn_number(row["lsn"])
+            if commit_second(row["time"]) > c:
+                problem(f"committed at {row['time']}, stamped {c}")
+            if with_crc:
+                crc = crc32c(crc, line[:line.rindex("crc\t")].encode())
+                if f"{crc:08x}" != row["crc"]:
+                    problem(f"crc {row['crc']} should be {crc:08x}: {line[:200]}")
+            xid, crc = None, 0
+        elif with_crc:
+            crc = crc32c(crc, line.encode())
+    if xid or previous not in ("commit", "origin", "schema"):
+        problem(f"ends inside transaction {xid}")
+
+
+def unescaped(text):
+    out, i = "", 0
+    while i < len(text):
+        if text[i] == "\\":
+            out += ESCAPES[text[i + 1]]
+            i += 1
+        else:
+            out += text[i]
+        i += 1
+    return out
+
+
+def component(pseudo):
+    def part(text):
+        name = unescaped(text)
+        return "".join("%%%02X" % ord(c) if c in "%/.," or c < " " or c == "\x7f" or (c == "-" and i == 0) else c
+                       for i, c in enumerate(name))
+    schema = pseudo.get("_schema", "public")
+    return part(pseudo["_table"]) if schema == "public" else part(schema) + "." + part(pseudo["_table"])
+
+
+def read(path):
+    with open(path, "rb") as file:
+        if os.fstat(file.fileno()).st_size != os.stat(path).st_size:
+            problem(f"{path}: two sizes")
+        data = file.read()
+        if len(data) != os.fstat(file.fileno()).st_size:
+            problem(f"{path}: size {os.fstat(file.fileno()).st_size}, {len(data)} bytes")
+        return data
+
+
+def same(path, wanted):
+    try:
+        got = read(path)
+    except OSError as error:
+        problem(f"{path}: {error.strerror}")
+        return
+    if got != wanted:
+        problem(f"{path}: {len(got)} bytes differ from the {len(wanted)} wanted")
+
+
+def tree(mount):
+    live = read(mount + "/live")
+    found, tables, places = [], {}, []
+    offset = 0
+    for raw in live.splitlines(keepends=True):
+        head = pseudo_columns(pairs(raw.decode()))
+        found.append((int(head["_c"]), int(head["_s"]), offset, raw))
+        if "_table" in head:
+            tables.setdefault(component(head), []).append(len(found) - 1)
+        offset += len(raw)
+    for c, s, _, raw in found:
+        same(f"{mount}/by-time/{c}/{s}", raw)
+    listed = sorted(os.listdir(mount + "/tables"))
+    if listed != sorted(tables):
+        problem(f"/tables lists {listed}, /live has {sorted(tables)}")
+    for name, mine in tables.items():
+        same(f"{mount}/tables/{name}", b"".join(found[i][3] for i in mine))
+    random.seed(len(found))
+    last = found[-1][0]
+    places = random.sample(found, min(20, len(found))) + [found[0], found[-1]]
+    # Positions that no line has: before all, between two seconds, behind all.
+    places += [(1, 0, 0, b""), (found[0][0], 0, 0, b""), (last, found[-1][1] + 1, len(live), b""), (last + 9, 7, len(live), b"")]
+    places += [(c + 1, 0, 0, b"") for c, *_ in random.sample(found, 5)]
+    for c, s, *_ in places:
+        rest = [i for i, line in enumerate(found) if line[:2] >= (c, s)]
+        same(f"{mount}/since/{c}/{s}/live", b"".join(found[i][3] for i in rest))
+        for name, mine in tables.items():
+            same(f"{mount}/since/{c}/{s}/tables/{name}", b"".join(found[i][3] for i in mine if found[i][:2] >= (c, s)))
+    for nothing in (f"by-time/{last}/{found[-1][1] + 1}", "by-time/1/0", f"by-time/0{last}/0", f"by-time/{last}/00",
+                    "by-time/x/0", f"by-time/{last}/x", "by-time/99999999999999999999/0", "tables/no such table",
+                    f"tables/public.{next(iter(tables))}", "tables/%41", "tables/%2e", "since/x/0/live", "since/1/x/live",
+                    "since/1/0/tables/no such table", "nothing"):
+        try:
+            os.stat(f"{mount}/{nothing}")
+            problem(f"/{nothing} is there")
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                problem(f"/{nothing}: {error.strerror}, not ENOENT")
+    print(f"{len(found)} lines, {len(tables)} tables")
+
+
+def bank(path, history):
+    """Each TPC-B transaction adds one delta to an account, a teller and a
+    branch and notes it in the history: what a row was before, and what it is
+    after, tells whether a line is lost, repeated or out of order."""
+    with open(history, encoding="utf-8") as file:
+        wanted = {line.strip() for line in file}
+    kinds = {"pgbench_accounts": ("aid", "abalance"), "pgbench_tellers": ("tid", "tbalance"),
+             "pgbench_branches": ("bid", "bbalance")}
+    balance = {table: {} for table in kinds}
+    seen = set()
+    steps, delta = {}, None
+    for line in lines_of(path):
+        cells = line.rstrip("\n").split("\t")
+        at = cells.index("_action")
+        action, row = cells[at + 1], dict(zip(cells[at + 2::2], cells[at + 3::2]))
+        table = cells[5] if cells[4] == "_table" else None
+        if action == "commit":
+            if steps and (set(steps) != set(kinds) or delta is None or set(steps.values()) != {delta}):
+                problem(f"a transaction that does not add up: {steps}, delta {delta}: {line[:100]}")
+            steps, delta = {}, None
+        elif table in kinds and action in ("insert", "update"):
+            key, value = (row[name] for name in kinds[table])
+            if (key in balance[table]) == (action == "insert"):
+                problem(f"{action} of {table} {key}, which is {'there' if action == 'insert' else 'not there'}")
+            if action == "update":
+                if table in steps:
+                    problem(f"two updates of {table} in a transaction")
+                steps[table] = int(value) - balance[table].get(key, 0)
+            balance[table][key] = int(value)
+        elif table == "pgbench_history" and action == "insert":
+            if row["id"] in seen:
+                problem(f"history {row['id']} twice")
+            seen.add(row["id"])
+            delta = int(row["delta"])
+    if seen != wanted:
+        problem(f"history: {len(wanted - seen)} lost, {len(seen - wanted)} that PostgreSQL does not have")
+    sums = [sum(rows.values()) for rows in balance.values()]
+    print(f"{len(seen)} transactions, balances {sums}")
+
+
+if sys.argv[1] == "rules":
+    rules(sys.argv[-1], "--crc" in sys.argv)
+elif sys.argv[1] == "tree":
+    tree(sys.argv[2])
+elif sys.argv[1] == "bank":
+    bank(sys.argv[2], sys.argv[3])
+else:
+    sys.exit(__doc__)
+if problems:
+    print(f"{problems} problems")
+sys.exit(problems > 0)

@@ -1,0 +1,139 @@
+/*
+ * fuzz_segment.c - the newest segment after a crash: any bytes at all. What
+ * recovery keeps is whole and stays so, what it cuts off was no good commit,
+ * and a second recovery finds nothing more to do.
+ *
+ * No fuzzer guesses a checksum: where the first byte is odd, each commit
+ * line's is put right first, so that good transactions stand among the rest.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "crc32c.h"
+#include "property.h"
+#include "recover.h"
+#include "segment.h"
+
+static int folder = -1;
+static char folder_name[] = "/dev/shm/fuzz_segment.XXXXXX";
+
+static void remove_folder(void)
+{
+	rmdir(folder_name);
+}
+
+static void open_folder(void)
+{
+	must(mkdtemp(folder_name));
+	folder = open(folder_name, O_RDONLY | O_DIRECTORY);
+	must(folder >= 0);
+	atexit(remove_folder);
+}
+
+/* docs/FORMAT.md: all bytes since the last commit line, up to `crc`. */
+static void right_checksums(char *text, size_t len)
+{
+	static const char pair[] = "\tcrc\t";
+	size_t from = 0, start = 0;
+
+	for (char *end; start < len && (end = memchr(text + start, '\n', len - start));
+	     start = (size_t)(end + 1 - text)) {
+		char *crc = end - 8 - (sizeof pair - 1);
+		if (crc < text + start || memcmp(crc, pair, sizeof pair - 1) != 0)
+			continue;
+		char digits[9];
+		size_t upto = (size_t)(crc + 1 - text);
+		snprintf(digits, sizeof digits, "%08x", crc32c(0, text + from, upto - from));
+		memcpy(end - 8, digits, 8);
+		from = (size_t)(end + 1 - text);
+	}
+}
+
+static struct position first_position(const char *text, size_t len)
+{
+	const char *end = memchr(text, '\n', len);
+	struct line_head head;
+
+	if (end && line_parse(text, (size_t)(end - text), &head) && head.stamped)
+		return head.position;
+	return (struct position){1507507200, 0};
+}
+
+static bool same_end(const struct segment_end *a, const struct segment_end *b)
+{
+	return a->off == b->off && a->lsn == b->lsn && position_cmp(a->last, b->last) == 0;
+}
+
+static void check_verified(int fd, struct position first, uint64_t len, struct segment_end *end)
+{
+	struct segment_end again;
+	struct err err;
+	const struct position nothing = {0, 0};
+	int r = segment_verify(fd, first, len, nothing, end, &err);
+
+	must(r == 0 || r == -EBADMSG);
+	must(end->off <= len && (r < 0 || end->off == len));
+	if (end->off == 0)
+		return;
+	must(position_cmp(first, end->last) < 0);
+	must(segment_verify(fd, first, end->off, end->last, &again, &err) == 0);
+	must(same_end(end, &again) && again.mark_off == end->off);
+	must(!segment_commit_follows(fd, end->off, end->off));
+	/* Cut anywhere inside, it is whole up to an earlier commit. */
+	must(segment_verify(fd, first, end->off - 1, nothing, &again, &err) == -EBADMSG);
+	must(again.off < end->off);
+}
+
+static void check_recovered(int fd, struct position first, uint64_t len)
+{
+	struct segment_end end, again;
+	struct err err;
+	struct stat st;
+	const struct position nothing = {0, 0};
+	int r = recover_newest(folder, fd, first, len, nothing, &end, &err);
+
+	must(r == 0 || r == -EBADMSG);
+	must(fstat(fd, &st) == 0);
+	if (r < 0) {
+		must((uint64_t)st.st_size == len); /* damage: nothing is changed */
+	} else if (end.off == 0) {
+		must(st.st_nlink == 0);
+	} else {
+		must((uint64_t)st.st_size == end.off);
+		must(segment_verify(fd, first, end.off, nothing, &again, &err) == 0 && same_end(&end, &again));
+		must(recover_newest(folder, fd, first, end.off, end.last, &again, &err) == 0 && same_end(&end, &again));
+		must(recover_newest(folder, fd, first, end.off, (struct position){end.last.epoch + 1, 0}, &again,
+		                    &err) == -EBADMSG);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char name[SEGMENT_NAME_MAX];
+	struct segment_end end;
+
+	if (size < 1)
+		return 0;
+	if (folder < 0)
+		open_folder();
+	size_t len = size - 1;
+	char *text = malloc(len ? len : 1);
+	must(text);
+	memcpy(text, data + 1, len);
+	if (data[0] & 1)
+		right_checksums(text, len);
+	struct position first = first_position(text, len);
+
+	int fd = openat(folder, segment_name(name, first), O_RDWR | O_CREAT | O_TRUNC, 0600);
+	must(fd >= 0 && write(fd, text, len) == (ssize_t)len);
+	check_verified(fd, first, len, &end);
+	check_recovered(fd, first, len);
+	close(fd);
+	unlinkat(folder, name, 0);
+	free(text);
+	return 0;
+}
