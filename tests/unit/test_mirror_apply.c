@@ -246,7 +246,7 @@ static void a_line_that_does_not_fit_the_table_is_refused(void **state)
 	    {"_table\tnew\t_xid\t701\t_action\tinsert\tid\t1", "no definition of it came before"},
 	    {"_table\tnew\t_xid\t701\t_action\tschema", "docs/FORMAT.md"},
 	    {"_xid\t701\t_action\tschema", "without a table"},
-	    {"_xid\t701\t_action\tcommit\ttime\t1", "no lsn"},
+	    {"_xid\t701\t_action\tcommit\ttime\t1", "commit line"},
 	};
 
 	line(w, ACC);
@@ -314,6 +314,7 @@ static void another_generation_or_another_source_stops_it(void **state)
 
 	line(w, ZZZ);
 	commit(w);
+	apply_caught_up(w->apply);
 	stream_origin(&w->stream, 2);
 	refused(w, -ESTALE, "generation 2");
 	line(w, "_action\torigin\tsystem\t99\ttimeline\t1\tdatabase\tbank\tslot\ts\tgeneration\t1");
@@ -322,6 +323,21 @@ static void another_generation_or_another_source_stops_it(void **state)
 	line(w, "_xid\t701\t_action\tmessage\tprefix\tp\tcontent\tc");
 	commit(w);
 	assert_string_equal(ask(w, "SELECT generation, timeline FROM _daystream"), "1|2");
+}
+
+static void a_new_mirror_takes_the_newest_generation_of_a_store(void **state)
+{
+	struct world *w = *state;
+
+	line(w, ZZZ);
+	line(w, "_table\tzzz\t_xid\t700\t_action\tinsert\ta\told\tb\tx");
+	commit(w);
+	stream_origin(&w->stream, 2);
+	line(w, ZZZ);
+	line(w, "_table\tzzz\t_xid\t700\t_action\tinsert\ta\tnew\tb\tx");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT generation FROM _daystream"), "2");
+	assert_string_equal(ask(w, "SELECT a FROM zzz"), "'new'");
 }
 
 static void a_stream_that_does_not_begin_with_its_origin_is_refused(void **state)
@@ -429,6 +445,7 @@ int main(void)
 	    TEST(what_is_not_committed_is_gone_after_a_rollback_or_a_restart),
 	    TEST(heads_of_segments_change_nothing),
 	    TEST(another_generation_or_another_source_stops_it),
+	    TEST(a_new_mirror_takes_the_newest_generation_of_a_store),
 	    TEST(a_stream_that_does_not_begin_with_its_origin_is_refused),
 	    TEST(unknown_actions_are_passed_over_with_one_warning),
 	    TEST(tables_that_the_list_leaves_out_are_not_there),
