@@ -50,7 +50,8 @@ static void one_line(const char *message, char *out, size_t size)
 	size_t n = 0;
 
 	for (; *message && n + 2 < size; message++)
-		out[n++] = *message == '\n' ? ' ' : *message;
+		if (*message != '\t')
+			out[n++] = *message == '\n' ? ' ' : *message;
 	while (n > 0 && out[n - 1] == ' ')
 		n--;
 	out[n] = 0;

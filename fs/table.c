@@ -470,7 +470,7 @@ long table_read(struct table *table, struct table_cursor *cursor, uint64_t off, 
 	return r < 0 ? r : (long)sink.len;
 }
 
-int table_offset(struct table *table, const struct store_place *place, uint64_t *off, struct err *err)
+int table_offset(struct table *table, const struct place *place, uint64_t *off, struct err *err)
 {
 	const struct index *index;
 	struct index_part part = {0};

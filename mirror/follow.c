@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "record.h"
 
 #define READ_SIZE ((size_t)1 << 20)
 #define BUFFER_SIZE (2 * READ_SIZE)
@@ -41,24 +42,29 @@ static int damaged(const struct follow *follow, const char *what, struct err *er
 	return err_set(err, -EBADMSG, "after %s: %s", position_print(at, follow->last), what);
 }
 
-/* The position of the first line of MOUNT/live. 1; 0: no whole line there; a negative errno. */
+/* The head of the file's first line, which points into `text`. 1; 0: no whole line there; a negative errno. */
+static int first_line(const char *path, char *text, size_t size, struct line_head *head)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	ssize_t n = read(fd, text, size);
+	int rc = n < 0 ? -errno : 0;
+	close(fd);
+	char *newline = n > 0 ? memchr(text, '\n', (size_t)n) : NULL;
+	return newline && line_parse(text, (size_t)(newline - text), head) && head->stamped ? 1 : rc;
+}
+
 static int oldest_position(const char *mount, struct position *oldest)
 {
 	char path[4096], text[4096];
 	struct line_head head;
 
 	snprintf(path, sizeof path, "%s/live", mount);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ssize_t n = read(fd, text, sizeof text);
-	int rc = n < 0 ? -errno : 0;
-	close(fd);
-	char *newline = n > 0 ? memchr(text, '\n', (size_t)n) : NULL;
-	if (newline && line_parse(text, (size_t)(newline - text), &head) && head.stamped) {
+	int rc = first_line(path, text, sizeof text, &head);
+	if (rc == 1)
 		*oldest = head.position;
-		return 1;
-	}
 	return rc;
 }
 
@@ -105,6 +111,32 @@ int follow_open(struct follow **opened, const char *mount, const struct position
 	}
 	*opened = follow;
 	return 0;
+}
+
+static bool ends_at(const struct line_head *head, const char *lsn)
+{
+	struct commit commit;
+	char text[LSN_TEXT_MAX];
+
+	return commit_parse(head, &commit) && strcmp(lsn_print(text, commit.lsn), lsn) == 0;
+}
+
+int follow_recognize(const char *mount, struct position commit, const char *lsn, struct err *err)
+{
+	char folder[4096], path[4200], text[4096], at[POSITION_TEXT_MAX];
+	struct line_head head;
+
+	snprintf(folder, sizeof folder, "%s/by-time", mount);
+	snprintf(path, sizeof path, "%s/%" PRIu64 "/%" PRIu64, folder, commit.epoch, commit.seq);
+	int rc = first_line(path, text, sizeof text, &head);
+	/* What was given up is ESTALE; ENOENT never was there, as long as there is a mount. */
+	if (rc == -ENOENT && access(folder, F_OK) == 0)
+		return err_set(err, -ESTALE, "%s shows another stream: it has no line %s", mount,
+		               position_print(at, commit));
+	if (rc != 1 || position_cmp(head.position, commit) != 0 || ends_at(&head, lsn))
+		return 0;
+	return err_set(err, -ESTALE, "%s shows another stream: what ends at %s is not the transaction of LSN %s", mount,
+	               position_print(at, commit), lsn);
 }
 
 void follow_close(struct follow *follow)
@@ -180,30 +212,24 @@ static int fill(struct follow *follow, struct err *err)
 	return n > 0;
 }
 
-/* Of a commit line at buffer[start..): the bytes up to the word `crc` count. */
+/* Of a commit line, which ends (with its '\n') at buffer[line_end). */
 static int check_crc(struct follow *follow, const struct line_head *head, size_t line_end, struct err *err)
 {
-	struct span rest = head->pairs, name, value;
-	char want[9];
+	struct commit commit;
+	char at[POSITION_TEXT_MAX];
 
-	while (line_next(&rest, &name, &value) == 1) {
-		if (!span_is(name, "crc"))
-			continue;
-		size_t covered = (size_t)(name.at - follow->buffer) - follow->summed;
-		snprintf(want, sizeof want, "%08" PRIx32,
-		         crc32c(follow->crc, follow->buffer + follow->summed, covered));
-		if (!span_is(value, want)) {
-			char at[POSITION_TEXT_MAX];
-			return err_set(err, -EBADMSG,
-			               "the transaction that commits at %s is damaged: its crc is %s, the line says %.*s",
-			               position_print(at, head->position), want, (int)(value.len < 20 ? value.len : 20),
-			               value.at);
-		}
-		follow->crc = 0;
-		follow->summed = line_end;
-		return 0;
-	}
-	return damaged(follow, "a commit line has no crc", err);
+	if (!commit_parse(head, &commit) || !commit.has_crc)
+		return damaged(follow, "what follows is not a commit line of the stream (docs/FORMAT.md)", err);
+	uint32_t crc = crc32c(follow->crc, follow->buffer + follow->summed,
+	                      (size_t)(commit.crc_at - follow->buffer) - follow->summed);
+	if (crc != commit.crc)
+		return err_set(err, -EBADMSG,
+		               "the transaction that commits at %s is damaged: its crc is %08" PRIx32
+		               ", the line says %08" PRIx32,
+		               position_print(at, head->position), crc, commit.crc);
+	follow->crc = 0;
+	follow->summed = line_end;
+	return 0;
 }
 
 static bool goes_on(struct position last, struct position next)

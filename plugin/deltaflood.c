@@ -158,7 +158,7 @@ static void print_schema(struct session *session, struct relation *relation)
 {
 	if (!relation_announce(&session->relations, relation))
 		return;
-	appendStringInfoString(begin_line(session, relation), relation->definition);
+	appendBinaryStringInfo(begin_line(session, relation), relation->definition, relation->definition_len);
 	output_end(&session->output);
 }
 

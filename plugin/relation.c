@@ -106,25 +106,38 @@ void relation_cache_trim(struct relation_cache *cache)
 	live = cache;
 }
 
+/* What is built goes through the caller's memory context, which is a change's,
+ * and is kept in the size that it has. */
+static const char *keep(const struct relation *relation, StringInfo built, int *len)
+{
+	char *kept = MemoryContextAlloc(relation->context, (Size)built->len + 1);
+
+	memcpy(kept, built->data, (Size)built->len + 1);
+	*len = built->len;
+	pfree(built->data);
+	return kept;
+}
+
+static void append_name(struct relation_cache *cache, const struct relation *relation, StringInfo out, const char *name)
+{
+	if (!text_append(cache->text, out, name, strlen(name)))
+		text_refuse(cache->text, NameStr(relation->name.schema), NameStr(relation->name.table), NULL);
+	appendStringInfoCharMacro(out, '\t');
+}
+
 /* "[_schema\tS\t]_table\tT\t" */
 static void build_lead(struct relation_cache *cache, struct relation *relation)
 {
-	const char *schema = NameStr(relation->name.schema), *table = NameStr(relation->name.table);
 	StringInfoData lead;
 
 	initStringInfo(&lead);
-	if (strcmp(schema, "public") != 0) {
+	if (strcmp(NameStr(relation->name.schema), "public") != 0) {
 		appendStringInfoString(&lead, "_schema\t");
-		if (!text_append(cache->text, &lead, schema, strlen(schema)))
-			text_refuse(cache->text, schema, table, NULL);
-		appendStringInfoCharMacro(&lead, '\t');
+		append_name(cache, relation, &lead, NameStr(relation->name.schema));
 	}
 	appendStringInfoString(&lead, "_table\t");
-	if (!text_append(cache->text, &lead, table, strlen(table)))
-		text_refuse(cache->text, schema, table, NULL);
-	appendStringInfoCharMacro(&lead, '\t');
-	relation->lead = lead.data;
-	relation->lead_len = lead.len;
+	append_name(cache, relation, &lead, NameStr(relation->name.table));
+	relation->lead = keep(relation, &lead, &relation->lead_len);
 }
 
 static void build_column(struct relation_cache *cache, struct relation *relation, struct column *column,
@@ -132,20 +145,17 @@ static void build_column(struct relation_cache *cache, struct relation *relation
 {
 	StringInfoData lead;
 
-	column->name = pstrdup(NameStr(attribute->attname));
+	column->name = MemoryContextStrdup(relation->context, NameStr(attribute->attname));
 	/* 'v' is a generated column that is computed when read (PostgreSQL 18). */
 	column->silent = attribute->attisdropped || attribute->attgenerated == 'v';
 	if (column->silent)
 		return;
 	initStringInfo(&lead);
 	appendStringInfoCharMacro(&lead, '\t');
-	if (!text_append(cache->text, &lead, column->name, strlen(column->name)))
-		text_refuse(cache->text, NameStr(relation->name.schema), NameStr(relation->name.table), NULL);
-	appendStringInfoCharMacro(&lead, '\t');
-	column->lead = lead.data;
-	column->lead_len = lead.len;
+	append_name(cache, relation, &lead, column->name);
+	column->lead = keep(relation, &lead, &column->lead_len);
 	column->may_be_external = attribute->attlen == -1;
-	value_init(&column->type, attribute->atttypid, cache->options->convert_bool, CurrentMemoryContext);
+	value_init(&column->type, attribute->atttypid, cache->options->convert_bool, relation->context);
 }
 
 static void build(struct relation_cache *cache, struct relation *relation, Relation rel)
@@ -155,9 +165,9 @@ static void build(struct relation_cache *cache, struct relation *relation, Relat
 
 	build_lead(cache, relation);
 	relation->column_count = desc->natts;
-	relation->columns = palloc0(desc->natts * sizeof(struct column));
-	relation->values = palloc(desc->natts * sizeof(Datum));
-	relation->nulls = palloc(desc->natts * sizeof(bool));
+	relation->columns = MemoryContextAllocZero(relation->context, desc->natts * sizeof(struct column));
+	relation->values = MemoryContextAlloc(relation->context, desc->natts * sizeof(Datum));
+	relation->nulls = MemoryContextAlloc(relation->context, desc->natts * sizeof(bool));
 	for (int i = 0; i < desc->natts; i++)
 		build_column(cache, relation, &relation->columns[i], TupleDescAttr(desc, i));
 
@@ -166,7 +176,14 @@ static void build(struct relation_cache *cache, struct relation *relation, Relat
 		relation->columns[i].in_key = key.kind == SCHEMA_KEY_FULL;
 	for (int i = 0; i < key.count; i++)
 		relation->columns[key.columns[i] - 1].in_key = true;
-	relation->definition = cache->options->include_schema ? schema_print(cache->text, relation, rel, &key) : NULL;
+
+	relation->definition = NULL;
+	if (cache->options->include_schema) {
+		StringInfoData line;
+		initStringInfo(&line);
+		schema_print(cache->text, &line, relation, rel, &key);
+		relation->definition = keep(relation, &line, &relation->definition_len);
+	}
 }
 
 static void read_name(struct relation *relation, Relation rel)
@@ -195,9 +212,7 @@ static void refresh(struct relation_cache *cache, struct relation *relation, Rel
 		return;
 	if (!relation->context)
 		relation->context = AllocSetContextCreate(cache->context, "deltaflood relation", ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(relation->context);
 	build(cache, relation, rel);
-	MemoryContextSwitchTo(old);
 }
 
 struct relation *relation_find(struct relation_cache *cache, Relation rel)
@@ -229,22 +244,27 @@ static bool take_name(struct relation_cache *cache, struct relation *relation)
 	return false;
 }
 
+static bool is_sent(const struct relation *relation)
+{
+	return relation->sent_len == relation->lead_len + relation->definition_len &&
+	       memcmp(relation->sent, relation->lead, (Size)relation->lead_len) == 0 &&
+	       memcmp(relation->sent + relation->lead_len, relation->definition, (Size)relation->definition_len) == 0;
+}
+
 bool relation_announce(struct relation_cache *cache, struct relation *relation)
 {
-	Size lead_len = (Size)relation->lead_len;
-
 	if (relation->announced || !relation->definition)
 		return false;
 	relation->announced = true;
-	bool owned = take_name(cache, relation);
-	if (owned && relation->sent && strncmp(relation->sent, relation->lead, lead_len) == 0 &&
-	    strcmp(relation->sent + lead_len, relation->definition) == 0)
+	/* In this order: the name is to be taken in any case. */
+	if (take_name(cache, relation) && is_sent(relation))
 		return false;
 
 	if (relation->sent)
 		pfree(relation->sent);
-	relation->sent = MemoryContextAlloc(cache->context, lead_len + strlen(relation->definition) + 1);
-	memcpy(relation->sent, relation->lead, lead_len);
-	strcpy(relation->sent + lead_len, relation->definition);
+	relation->sent_len = relation->lead_len + relation->definition_len;
+	relation->sent = MemoryContextAlloc(cache->context, (Size)relation->sent_len);
+	memcpy(relation->sent, relation->lead, (Size)relation->lead_len);
+	memcpy(relation->sent + relation->lead_len, relation->definition, (Size)relation->definition_len);
 	return true;
 }

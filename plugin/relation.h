@@ -42,13 +42,15 @@ struct relation {
 	const char *lead;      /* "[_schema\tS\t]_table\tT\t" */
 	int lead_len;
 	const char *definition; /* the schema line behind _xid; NULL where it is not asked for */
-	int column_count;       /* with dropped ones */
+	int definition_len;
+	int column_count; /* with dropped ones */
 	struct column *columns;
 	Datum *values; /* room for a row */
 	bool *nulls;
 
 	bool announced; /* the definition is in force at the reader */
 	char *sent;     /* lead and definition of the last schema line; NULL before */
+	int sent_len;
 
 	/* The rewrite (a table of its own, for a while) whose `truncate` was printed, and its transaction. */
 	Oid rewrite;
@@ -73,7 +75,8 @@ void relation_cache_init(struct relation_cache *cache, const struct options *opt
 void relation_cache_trim(struct relation_cache *cache);
 
 /* The relation, up to date; valid until relation_cache_trim. What it points
- * to is valid until the next call for the same table. */
+ * to is valid until the next call for the same table. The current memory
+ * context is one that is reset soon. */
 struct relation *relation_find(struct relation_cache *cache, Relation rel);
 
 /* Whether a schema line has to stand before the next line of this table. If

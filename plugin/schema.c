@@ -114,17 +114,17 @@ static void print_facts(StringInfo facts, struct column *column, TupleDesc desc,
 	print_missing(facts, column, desc, i);
 }
 
-char *schema_print(const struct text *text, const struct relation *relation, Relation rel, const struct schema_key *key)
+void schema_print(const struct text *text, StringInfo out, const struct relation *relation, Relation rel,
+                  const struct schema_key *key)
 {
 	struct schema_key primary = {0};
-	StringInfoData out, facts;
+	StringInfoData facts;
 
 	read_index(&primary, primary_key_index(rel));
-	initStringInfo(&out);
 	initStringInfo(&facts);
-	appendStringInfo(&out, "_relid\t%u\t_key\t", relation->relid);
-	print_key(text, &out, relation, key);
-	appendStringInfoString(&out, "\t_action\tschema");
+	appendStringInfo(out, "_relid\t%u\t_key\t", relation->relid);
+	print_key(text, out, relation, key);
+	appendStringInfoString(out, "\t_action\tschema");
 	for (int i = 0; i < relation->column_count; i++) {
 		struct column *column = &relation->columns[i];
 
@@ -132,10 +132,9 @@ char *schema_print(const struct text *text, const struct relation *relation, Rel
 			continue;
 		resetStringInfo(&facts);
 		print_facts(&facts, column, RelationGetDescr(rel), i, &primary);
-		appendBinaryStringInfo(&out, column->lead, column->lead_len);
-		if (!text_append(text, &out, facts.data, (Size)facts.len))
+		appendBinaryStringInfo(out, column->lead, column->lead_len);
+		if (!text_append(text, out, facts.data, (Size)facts.len))
 			text_refuse(text, NameStr(relation->name.schema), NameStr(relation->name.table), column->name);
 	}
 	pfree(facts.data);
-	return out.data;
 }

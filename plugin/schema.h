@@ -17,9 +17,8 @@ struct schema_key {
 
 void schema_find_key(struct schema_key *key, Relation rel);
 
-/* The line from `_relid` on, in the current memory context. The relation's
- * columns are set. */
-char *schema_print(const struct text *text, const struct relation *relation, Relation rel,
-                   const struct schema_key *key);
+/* Appends the line from `_relid` on. The relation's columns are set. */
+void schema_print(const struct text *text, StringInfo out, const struct relation *relation, Relation rel,
+                  const struct schema_key *key);
 
 #endif

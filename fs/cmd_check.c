@@ -1,0 +1,133 @@
+/*
+ * daystream check - verifies every byte of a store.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "commands.h"
+#include "config.h"
+#include "log.h"
+#include "store.h"
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	const char **path = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (*path)
+			argp_error(state, "only one STORE can be given");
+		*path = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!*path)
+			argp_error(state, "STORE is needed");
+		return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {NULL, parse_option, "STORE",
+                                 "Reads every byte of the store and verifies its checksums, grammar and order. Exit "
+                                 "status 0 only where it is sound. A running daemon is not disturbed.",
+                                 NULL, NULL, NULL};
+
+struct check {
+	struct store *store;
+	struct position last; /* of the segment before */
+	uint64_t bytes;
+	unsigned problems;
+};
+
+static void problem(struct check *check, const char *name, const char *what)
+{
+	check->problems++;
+	log_error("segments/%s %s", name, what);
+}
+
+/* The last segment may end in what the daemon is just appending, or a crash left:
+ * that is no damage, unless it was synced once or good transactions follow it. */
+static bool unfinished(struct check *check, const struct segment *segment, uint64_t len, const struct segment_end *end)
+{
+	struct position mark = store_confirmed(check->store)->now.last;
+
+	return position_cmp(end->last, mark) >= 0 && !segment_commit_follows(segment->fd, end->off, len);
+}
+
+static void check_index(struct check *check, const struct segment *segment)
+{
+	char name[SEGMENT_NAME_MAX];
+	struct index *index;
+	struct err err;
+
+	segment_index_name(name, segment->first);
+	int r = index_load(&index, store_segments_dirfd(check->store), name, segment->len, &err);
+	if (r == 0)
+		index_free(index);
+	else if (r != -ENOENT) /* a missing one is built when it is needed */
+		problem(check, name, "is damaged (it is built again from its segment when it is needed)");
+}
+
+static void check_segment(struct check *check, const struct segment *segment, bool newest)
+{
+	char name[SEGMENT_NAME_MAX];
+	struct segment_end end;
+	struct stat st;
+	struct err err;
+
+	segment_name(name, segment->first);
+	if (fstat(segment->fd, &st) < 0) {
+		err_errno(&err, "cannot be looked at");
+		problem(check, name, err.text);
+		return;
+	}
+	uint64_t len = (uint64_t)st.st_size;
+	int r = segment_verify(segment->fd, segment->first, len, (struct position){0}, &end, &err);
+	if (r == -EBADMSG && newest && end.off >= segment->len && unfinished(check, segment, len, &end))
+		log_info("segments/%s ends with %" PRIu64 " bytes of an unfinished transaction", name, len - end.off);
+	else if (r < 0)
+		problem(check, name, err.text);
+	if (check->bytes > 0 && position_cmp(segment->first, check->last) <= 0)
+		problem(check, name, "starts before the segment before it ends");
+	if (!newest)
+		check_index(check, segment);
+	check->last = end.last;
+	check->bytes += len;
+}
+
+static int check_config(int dirfd, struct err *err)
+{
+	struct config config;
+	int r = config_read(&config, dirfd, err);
+
+	config_fini(&config);
+	return r;
+}
+
+int cmd_check(int argc, char **argv)
+{
+	const char *path = NULL;
+	struct check check = {0};
+	struct err err = {""};
+
+	argp_parse(&argp, argc, argv, 0, NULL, &path);
+	if (store_open(&check.store, path, STORE_READ, &err) < 0) {
+		log_error("%s", err.text);
+		return EXIT_FAILURE;
+	}
+	size_t count = store_segment_count(check.store);
+	for (size_t i = 0; i < count; i++)
+		check_segment(&check, store_segment(check.store, i), i + 1 == count);
+	if (check_config(store_dirfd(check.store), &err) < 0) {
+		check.problems++;
+		log_error("%s", err.text);
+	}
+	printf("%zu segments, %" PRIu64 " bytes, %u problems\n", count, check.bytes, check.problems);
+	store_close(check.store);
+	return check.problems ? EXIT_FAILURE : EXIT_SUCCESS;
+}

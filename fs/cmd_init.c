@@ -1,0 +1,325 @@
+/*
+ * daystream init - creates a store and its slot; on a store whose slot cannot go
+ * on, a new generation of it.
+ */
+#include <argp.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "config.h"
+#include "log.h"
+#include "name.h"
+#include "server.h"
+#include "writer.h"
+
+struct init {
+	const char *path;
+	char *conninfo, *slot, *tables; /* NULL where not given */
+	struct config config;
+	bool again;          /* the store was there before */
+	struct store *store; /* open where `again` */
+	PGconn *conn, *replication;
+	struct origin origin;
+	struct position after;
+	uint64_t lsn; /* where the generation starts */
+};
+
+/* What stands in argv, everybody can read in the process list. */
+static char *take_secret(char *arg)
+{
+	char *copy = strdup(arg);
+
+	if (strstr(arg, "password"))
+		memset(arg, '*', strlen(arg));
+	return copy;
+}
+
+static bool good_tables(const char *list)
+{
+	for (;;) {
+		char schema[NAME_RAW_MAX], table[NAME_RAW_MAX];
+		size_t n = strcspn(list, ",");
+		if (!name_split(list, n, schema, table))
+			return false;
+		if (!list[n])
+			return true;
+		list += n + 1;
+	}
+}
+
+static bool good_slot(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && len < 64 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == len;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct init *init = state->input;
+
+	switch (key) {
+	case 'c': init->conninfo = take_secret(arg); break;
+	case 's':
+		if (!good_slot(arg))
+			argp_error(state, "a slot's name consists of a-z, 0-9 and _: \"%s\"", arg);
+		init->slot = arg;
+		break;
+	case 't':
+		if (*arg && !good_tables(arg))
+			argp_error(state, "--tables needs table or schema.table, joined by commas: \"%s\"", arg);
+		init->tables = arg;
+		break;
+	case ARGP_KEY_ARG:
+		if (init->path)
+			argp_error(state, "only one STORE can be given");
+		init->path = arg;
+		break;
+	case ARGP_KEY_END:
+		if (!init->path)
+			argp_error(state, "STORE is needed");
+		break;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static const struct argp_option options[] = {
+    {"conninfo", 'c', "CONNINFO", 0, "how to reach the server, as libpq takes it (default: the PG* variables)", 0},
+    {"slot", 's', "NAME", 0, "the replication slot to create (default: daystream)", 0},
+    {"tables", 't', "LIST", 0, "only these tables: table or schema.table, joined by commas (default: all)", 0},
+    {0},
+};
+static const struct argp argp = {
+    options, parse_option, "STORE",
+    "Creates the folder STORE, the replication slot that feeds it, and its daystream.conf. Says what the server lacks, "
+    "with the statement to run, and which tables' changes cannot be placed.\v"
+    "On a store that is there already and whose slot is lost, or whose server is another one now, it starts a new "
+    "generation: what the store holds stays, and mirrors start again from there on.",
+    NULL, NULL, NULL};
+
+static void say_warning(const char *sentence)
+{
+	log_warn("%s", sentence);
+}
+
+static void say_error(const char *sentence)
+{
+	log_error("%s", sentence);
+}
+
+/* ---- the folder --------------------------------------------------------- */
+
+static bool only_lost_and_found(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	bool empty = dir != NULL;
+
+	while (dir && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    strcmp(entry->d_name, "lost+found") != 0)
+			empty = false;
+	if (dir)
+		closedir(dir);
+	return empty;
+}
+
+/* Opens the folder: creates it, or finds it empty, or finds a store in it. */
+static int open_folder(struct init *init, int *dirfd, bool *created, struct err *err)
+{
+	*created = mkdir(init->path, 0700) == 0;
+	if (!*created && errno != EEXIST)
+		return err_errno(err, "creating %s", init->path);
+	*dirfd = open(init->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*dirfd < 0)
+		return err_errno(err, "opening %s", init->path);
+	init->again = faccessat(*dirfd, "daystream.conf", F_OK, 0) == 0;
+	if (init->again) {
+		int r = config_read(&init->config, *dirfd, err);
+		return r < 0 ? err_prefix(err, r, "%s", init->path) : 0;
+	}
+	if (!*created && !only_lost_and_found(init->path))
+		return err_set(err, -ENOTEMPTY, "%s holds something else: give a new or an empty folder", init->path);
+	if (faccessat(*dirfd, ".", W_OK, 0) < 0)
+		return err_errno(err, "%s cannot be written", init->path);
+	return 0;
+}
+
+static int settle_config(struct init *init, struct err *err)
+{
+	struct config *config = &init->config;
+
+	if (!init->again)
+		*config = (struct config){strdup(""), strdup("daystream"), strdup(""), 268435456};
+	char **settings[] = {&config->conninfo, &config->slot, &config->tables};
+	const char *given[] = {init->conninfo, init->slot, init->tables};
+	for (int i = 0; i < 3; i++)
+		if (given[i]) {
+			free(*settings[i]);
+			*settings[i] = strdup(given[i]);
+		}
+	if (!config->conninfo || !config->slot || !config->tables)
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+/* ---- the server --------------------------------------------------------- */
+
+static int connect_both(struct init *init, struct err *err)
+{
+	char where[512];
+	int r = pg_connect(&init->conn, init->config.conninfo, false, -1, err);
+
+	if (r < 0)
+		return err_prefix(err, r, "connecting to the server");
+	int problems = server_problems(init->conn, !init->again, say_error, err);
+	pg_where(init->conn, where, sizeof where);
+	if (problems > 0)
+		return err_set(err, -EPROTO, "the server %s is not ready: mend the above and run this again", where);
+	if (problems < 0)
+		return problems;
+	if ((r = pg_connect(&init->replication, init->config.conninfo, true, -1, err)) < 0)
+		return err_prefix(err, r, "connecting to %s for replication", where);
+	return 0;
+}
+
+/* What an existing store means for the server it meets. 1: a new generation is
+ * due, from init->lsn where the slot can stay. */
+static int judge_store(struct init *init, const struct origin *server, uint64_t server_lsn,
+                       const struct server_slot *slot, struct err *err)
+{
+	struct store_end end;
+	uint64_t idle = store_confirmed(init->store)->now.idle_lsn;
+
+	store_end(init->store, &end);
+	init->after = end.last;
+	init->origin.generation = end.origin.generation + 1;
+	uint64_t durable = idle > end.lsn ? idle : end.lsn;
+	bool same = server->system == end.origin.system && strcmp(server->database, end.origin.database) == 0;
+	bool usable = slot->exists && strcmp(slot->plugin, "deltaflood") == 0 && strcmp(slot->wal_status, "lost") != 0;
+	if (slot->active)
+		return err_set(err, -EBUSY, "the replication slot \"%s\" is in use: stop daystreamfs first", init->config.slot);
+	if (slot->exists && strcmp(slot->plugin, "deltaflood") != 0)
+		return err_set(err, -EEXIST, "the replication slot \"%s\" belongs to the plugin \"%s\"; give another --slot",
+		               init->config.slot, slot->plugin);
+	if (same && usable && server->timeline == end.origin.timeline && slot->confirmed_lsn <= durable &&
+	    durable <= server_lsn)
+		return err_set(err, -EEXIST, "%s is a store already, and its slot can go on: start daystreamfs", init->path);
+	init->lsn = usable ? slot->confirmed_lsn : 0;
+	return 1;
+}
+
+/* The schema is saved before the slot is there, so that the stream does not begin
+ * with it, and after all reasons to refuse. */
+static int make_slot(struct init *init, struct server_origin *saved, struct err *err)
+{
+	struct server_slot slot = {0};
+	uint64_t server_lsn;
+	int r;
+
+	init->origin.generation = 1;
+	if ((r = server_identify(init->replication, &init->origin, &server_lsn, err)) < 0 ||
+	    (r = server_slot(init->conn, init->config.slot, &slot, err)) < 0)
+		return r;
+	if (init->again) {
+		struct origin server = init->origin;
+		if ((r = judge_store(init, &server, server_lsn, &slot, err)) < 0)
+			return r;
+	}
+	if ((r = server_save_schema(init->conn, init->config.slot, saved, err)) < 0 || init->lsn)
+		return r;
+	if (init->again && slot.exists && (r = server_drop_slot(init->conn, init->config.slot, err)) < 0)
+		return r;
+	log_info("creating the replication slot \"%s\" (this waits for transactions that are open now)", init->config.slot);
+	return server_create_slot(init->replication, init->config.slot, &init->lsn, err);
+}
+
+/* ---- the store ---------------------------------------------------------- */
+
+static int write_store(struct init *init, int dirfd, const struct server_origin *saved, struct err *err)
+{
+	struct confirmed_file confirmed;
+	int r;
+
+	if (mkdirat(dirfd, "segments", 0700) < 0 && errno != EEXIST)
+		return err_errno(err, "creating %s/segments", init->path);
+	int segments = openat(dirfd, "segments", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (segments < 0)
+		return err_errno(err, "opening %s/segments", init->path);
+	snprintf(init->origin.slot, sizeof init->origin.slot, "%s", init->config.slot);
+	r = writer_origin(segments, init->after, saved->second, &init->origin, saved->xid, init->lsn, saved->time, err);
+	close(segments);
+	/* Both slots of the file, so that no later write of it needs space. What a
+	 * former generation had confirmed is over. */
+	if (r == 0 && (r = confirmed_open(&confirmed, dirfd, true, err)) == 0) {
+		if ((r = confirmed_write(&confirmed, (struct confirmed){0}, err)) == 0)
+			r = confirmed_write(&confirmed, (struct confirmed){0}, err);
+		confirmed_close(&confirmed);
+	}
+	return r == 0 ? config_write(&init->config, dirfd, err) : r;
+}
+
+static int run(struct init *init, int *dirfd, bool *created, struct err *err)
+{
+	struct server_origin saved;
+	int r;
+
+	if ((r = open_folder(init, dirfd, created, err)) < 0 || (r = settle_config(init, err)) < 0)
+		return r;
+	if (init->again && (r = store_open(&init->store, init->path, STORE_WRITE, err)) < 0)
+		return r;
+	if ((r = connect_both(init, err)) < 0)
+		return r;
+	if ((r = server_weak_tables(init->conn, init->config.tables, say_warning, err)) < 0 ||
+	    (r = make_slot(init, &saved, err)) < 0)
+		return r;
+	if ((r = write_store(init, *dirfd, &saved, err)) < 0) {
+		server_drop_slot(init->conn, init->config.slot, NULL); /* a slot without a store pins WAL for nobody */
+		return r;
+	}
+	return 0;
+}
+
+static void undo_folder(const struct init *init, int dirfd, bool created)
+{
+	if (init->again || dirfd < 0)
+		return;
+	unlinkat(dirfd, "confirmed", 0);
+	unlinkat(dirfd, "segments", AT_REMOVEDIR);
+	if (created)
+		rmdir(init->path);
+}
+
+int cmd_init(int argc, char **argv)
+{
+	struct init init = {0};
+	struct err err = {""};
+	int dirfd = -1;
+	bool created = false;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &init);
+	int r = run(&init, &dirfd, &created, &err);
+	if (r < 0) {
+		log_error("%s", err.text);
+		undo_folder(&init, dirfd, created);
+	} else {
+		log_info("%s is ready%s; now run: daystreamfs %s MOUNTPOINT", init.path,
+		         init.again ? ", with a new generation" : "", init.path);
+	}
+	PQfinish(init.replication);
+	PQfinish(init.conn);
+	store_close(init.store);
+	config_fini(&init.config);
+	free(init.conninfo);
+	if (dirfd >= 0)
+		close(dirfd);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

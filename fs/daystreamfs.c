@@ -1,0 +1,251 @@
+/*
+ * daystreamfs - the daemon: follows the slot into the store, and mounts the tree.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "ingest.h"
+#include "log.h"
+#include "mount.h"
+#include "slot.h"
+
+enum { EXIT_USAGE = 2, FIRST_ANSWER_MS = 5000 };
+
+struct daemon {
+	struct mount_options options;
+	struct config config;
+	struct store *store;
+	struct writer *writer;
+	struct source *source;
+	struct ingest *ingest;
+	struct table_set *tables;
+	struct mount *mount;
+	int ready_fd; /* tells the waiting parent; -1 with -f */
+};
+
+static void help(void)
+{
+	puts("Usage: daystreamfs STORE MOUNTPOINT [-f] [-o OPTION,...]\n"
+	     "\n"
+	     "Follows the replication slot of STORE (made by `daystream init`) and mounts its\n"
+	     "change stream, read-only, at MOUNTPOINT. In the background, unless -f is given.\n"
+	     "\n"
+	     "    -f                     stay in the foreground, log to stderr\n"
+	     "    -o allow_other         let other users read the mount, too\n"
+	     "    -h, --help             print this and exit\n"
+	     "    -V, --version          print the version and exit\n"
+	     "\n"
+	     "Mount options of libfuse:");
+	mount_options_help();
+	puts("\nIn /etc/fstab: STORE MOUNTPOINT fuse.daystreamfs allow_other,_netdev 0 0\n"
+	     "See daystreamfs(8).");
+}
+
+/* ---- into the background ------------------------------------------------ */
+
+/* Forks; the parent stays until the child is ready or has failed, so that who
+ * started it knows. Returns in the child. */
+static int detach(int *ready_fd, struct err *err)
+{
+	int fds[2];
+	char status = EXIT_FAILURE;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_errno(err, "creating a pipe");
+	pid_t pid = fork();
+	if (pid < 0)
+		return err_errno(err, "forking");
+	if (pid > 0) {
+		close(fds[1]);
+		ssize_t n;
+		do
+			n = read(fds[0], &status, 1);
+		while (n < 0 && errno == EINTR);
+		_exit(n == 1 ? status : EXIT_FAILURE);
+	}
+	close(fds[0]);
+	setsid();
+	*ready_fd = fds[1];
+	return 0;
+}
+
+static void detached(int ready_fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	log_to_syslog();
+	if (chdir("/") < 0 || null < 0)
+		log_warn("leaving the terminal: %s", strerror(errno));
+	for (int fd = 0; fd <= 2 && null >= 0; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
+	if (write(ready_fd, "", 1) != 1) { /* status 0 */
+		/* the parent is gone; nobody waits */
+	}
+	close(ready_fd);
+}
+
+/* A mountpoint as it is after the chdir; a dead mount cannot be resolved. */
+static int make_absolute(char **path, struct err *err)
+{
+	char *cwd, *absolute;
+
+	if ((*path)[0] == '/')
+		return 0;
+	if (!(cwd = getcwd(NULL, 0)))
+		return err_errno(err, "asking for the current folder");
+	int n = asprintf(&absolute, "%s/%s", cwd, *path);
+	free(cwd);
+	if (n < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	free(*path);
+	*path = absolute;
+	return 0;
+}
+
+/* ---- the parts ---------------------------------------------------------- */
+
+static void on_ingest_end(void *ctx)
+{
+	(void)ctx;
+	kill(getpid(), SIGTERM); /* as if somebody had ended us: mount_serve returns */
+}
+
+static void get_status(void *ctx, struct ingest_status *status)
+{
+	ingest_status(((struct daemon *)ctx)->ingest, status);
+}
+
+static int read_config(struct daemon *d, struct err *err)
+{
+	int dirfd = open(d->options.store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dirfd < 0)
+		return err_errno(err, "%s", d->options.store);
+	int r = config_read(&d->config, dirfd, err);
+	if (r == -ENOENT)
+		err_set(err, r, "no daystream.conf in it: run `daystream init` first");
+	close(dirfd);
+	return r < 0 ? err_prefix(err, r, "%s", d->options.store) : 0;
+}
+
+/* Who waits for us in a terminal should hear of a wrong slot or server now. */
+static void await_first_answer(struct daemon *d)
+{
+	for (int waited = 0; waited < FIRST_ANSWER_MS; waited += 20) {
+		struct ingest_status status;
+		ingest_status(d->ingest, &status);
+		if (strcmp(status.state, "connecting") != 0 || status.last_error[0])
+			return;
+		usleep(20000);
+	}
+}
+
+static int start(struct daemon *d, struct err *err)
+{
+	int r;
+
+	if ((r = read_config(d, err)) < 0 || (r = store_open(&d->store, d->options.store, STORE_WRITE, err)) < 0 ||
+	    (r = writer_open(&d->writer, d->store, d->config.segment_bytes, err)) < 0)
+		return r;
+	d->source = slot_source(d->config.conninfo, d->config.slot, d->config.tables);
+	d->tables = table_set_new(d->store);
+	if (!d->source || !d->tables)
+		return err_set(err, -ENOMEM, "out of memory");
+	if ((r = ingest_start(&d->ingest, d->store, d->writer, d->source, on_ingest_end, d, err)) < 0)
+		return r;
+	if (d->ready_fd < 0)
+		return 0;
+
+	struct ingest_status status;
+	await_first_answer(d);
+	ingest_status(d->ingest, &status);
+	return strcmp(status.state, "stopped") == 0 ? err_set(err, -EPROTO, "%s", status.last_error) : 0;
+}
+
+static int stop(struct daemon *d, struct err *err)
+{
+	int r = 0;
+
+	if (d->mount)
+		mount_end(d->mount);
+	if (d->ingest)
+		r = ingest_stop(d->ingest, err);
+	if (d->source)
+		d->source->ops->free(d->source);
+	writer_close(d->writer);
+	table_set_free(d->tables);
+	store_close(d->store);
+	config_fini(&d->config);
+	return r;
+}
+
+static int run(struct daemon *d, struct err *err)
+{
+	struct shown shown;
+	struct err late;
+	int r = start(d, err);
+
+	if (r == 0) {
+		shown = (struct shown){d->store, d->tables, get_status, d};
+		r = mount_start(&d->mount, &d->options, &shown, err);
+	}
+	if (r == 0) {
+		if (d->ready_fd >= 0)
+			detached(d->ready_fd);
+		log_info("%s is mounted at %s", d->options.store, d->options.mountpoint);
+		r = mount_serve(d->mount, err);
+	}
+	int stopped = stop(d, &late);
+	if (r == 0 && stopped < 0) {
+		*err = late;
+		r = stopped;
+	}
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon d = {.ready_fd = -1};
+	struct err err = {""};
+	sigset_t ending;
+	int r;
+
+	log_init("daystreamfs");
+	if ((r = mount_options_parse(&d.options, argc, argv, &err)) < 0) {
+		log_error("%s; see daystreamfs --help", err.text);
+		return EXIT_USAGE;
+	}
+	if (d.options.help || d.options.version) {
+		if (d.options.help)
+			help();
+		else
+			puts("daystreamfs " VERSION);
+		mount_options_fini(&d.options);
+		return 0;
+	}
+	/* Threads inherit this: only mount_serve takes them. */
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGTERM);
+	sigaddset(&ending, SIGINT);
+	sigaddset(&ending, SIGHUP);
+	if ((r = make_absolute(&d.options.mountpoint, &err)) == 0 &&
+	    (d.options.foreground || (r = detach(&d.ready_fd, &err)) == 0)) {
+		pthread_sigmask(SIG_BLOCK, &ending, NULL);
+		signal(SIGPIPE, SIG_IGN);
+		r = run(&d, &err);
+	}
+	if (r < 0)
+		log_error("%s", err.text);
+	else
+		log_info("ended");
+	mount_options_fini(&d.options);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

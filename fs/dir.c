@@ -1,0 +1,159 @@
+#include "dir.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scan.h"
+
+struct dir {
+	const struct shown *shown;
+	struct node node;
+	char **names; /* of tables, sorted */
+	size_t name_count, name_cap;
+	/* Lines of a second come one after the other: where the scan stands. */
+	bool scanning;
+	struct scan scan;
+	uint64_t scan_cookie;
+};
+
+static int add_name(const char *name, void *ctx)
+{
+	struct dir *dir = ctx;
+
+	if (dir->name_count == dir->name_cap) {
+		size_t cap = dir->name_cap ? dir->name_cap * 2 : 32;
+		char **more = realloc(dir->names, cap * sizeof *more);
+		if (!more)
+			return -ENOMEM;
+		dir->names = more;
+		dir->name_cap = cap;
+	}
+	if (!(dir->names[dir->name_count] = strdup(name)))
+		return -ENOMEM;
+	dir->name_count++;
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int dir_open(struct dir **out, const struct shown *shown, const struct node *node, struct err *err)
+{
+	struct dir *dir = calloc(1, sizeof *dir);
+	int r = 0;
+
+	*out = NULL;
+	if (!dir)
+		return err_set(err, -ENOMEM, "out of memory");
+	dir->shown = shown;
+	dir->node = *node;
+	if (node->kind == NODE_TABLES || node->kind == NODE_SINCE_TABLES)
+		r = table_list(shown->tables, add_name, dir, err);
+	if (r < 0) {
+		dir_close(dir);
+		return r;
+	}
+	if (dir->name_count)
+		qsort(dir->names, dir->name_count, sizeof *dir->names, by_name);
+	*out = dir;
+	return 0;
+}
+
+void dir_close(struct dir *dir)
+{
+	for (size_t i = 0; i < dir->name_count; i++)
+		free(dir->names[i]);
+	free(dir->names);
+	if (dir->scanning)
+		scan_fini(&dir->scan);
+	free(dir);
+}
+
+/* The next second at or after the cookie: a look-up each. */
+static int next_second(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct err *err)
+{
+	struct place place;
+	int r = find_line(dir->shown->store, (struct position){cookie, 0}, &place, err);
+
+	if (r != 1)
+		return r;
+	snprintf(entry->name, sizeof entry->name, "%" PRIu64, place.position.epoch);
+	entry->cookie = place.position.epoch + 1;
+	return 1;
+}
+
+/* Starts scanning at the line of this second with that number. */
+static int start_scan(struct dir *dir, uint64_t seq, struct err *err)
+{
+	struct store *store = dir->shown->store;
+	struct place place;
+	int r = find_line(store, (struct position){dir->node.position.epoch, seq}, &place, err);
+
+	if (r != 1)
+		return r;
+	store_lock(store);
+	const struct segment *segment = store_segment_locked(store, place.segment);
+	uint64_t len = segment->len;
+	store_unlock(store);
+	if (dir->scanning)
+		scan_fini(&dir->scan);
+	r = scan_init(&dir->scan, segment->fd, place.off, len, err);
+	dir->scanning = r == 0;
+	dir->scan_cookie = seq;
+	return r < 0 ? r : 1;
+}
+
+static int next_line(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct err *err)
+{
+	struct line_head head;
+	const char *line;
+	size_t len;
+	uint64_t off;
+
+	for (int tries = 0; tries < 2; tries++) {
+		int r = 1;
+		if (!dir->scanning || dir->scan_cookie != cookie || tries)
+			r = start_scan(dir, cookie, err);
+		if (r == 1)
+			r = scan_next(&dir->scan, &line, &len, &off, err);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			continue; /* the segment's end: the second may go on in the next */
+		if (!line_parse(line, len, &head))
+			return err_set(err, -EIO, "not a line of the format");
+		if (head.position.epoch != dir->node.position.epoch)
+			return 0;
+		snprintf(entry->name, sizeof entry->name, "%" PRIu64, head.position.seq);
+		entry->cookie = dir->scan_cookie = head.position.seq + 1;
+		return 1;
+	}
+	return 0;
+}
+
+int dir_entry(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct err *err)
+{
+	const char *name = NULL;
+	int r = 0;
+
+	switch (dir->node.kind) {
+	case NODE_BY_TIME: r = next_second(dir, cookie, entry, err); break;
+	case NODE_SECOND: r = next_line(dir, cookie, entry, err); break;
+	case NODE_TABLES:
+	case NODE_SINCE_TABLES: name = cookie < dir->name_count ? dir->names[cookie] : NULL; break;
+	default: name = tree_fixed_name(&dir->node, (unsigned)cookie); break;
+	}
+	if (name) {
+		snprintf(entry->name, sizeof entry->name, "%s", name);
+		entry->cookie = cookie + 1;
+		r = 1;
+	}
+	if (r == 1 && !tree_child(&dir->node, entry->name, &entry->node))
+		return 0;
+	return r;
+}

@@ -1,0 +1,43 @@
+/*
+ * file.h - what stands behind a node of the tree: its attributes, and an open
+ * file's bytes. Knows the store, not FUSE.
+ */
+#ifndef FS_FILE_H
+#define FS_FILE_H
+
+#include <sys/stat.h>
+
+#include "ingest.h"
+#include "tree.h"
+#include "view.h"
+
+/* What the tree shows; all borrowed. Any thread. */
+struct shown {
+	struct store *store;
+	struct table_set *tables;
+	void (*status)(void *ctx, struct ingest_status *status);
+	void *ctx;
+};
+
+/* st_mode, st_size, st_mtime, st_nlink and st_blksize of a node; the caller adds
+ * the inode number and the owner. -ENOENT where there is no such line, second
+ * or table. */
+int file_stat(const struct shown *shown, const struct node *node, struct stat *st, struct err *err);
+
+/* True for files that grow (or change, as /status does): they must not be
+ * cached, since the page cache mixes old lengths with new bytes. */
+bool file_grows(const struct node *node);
+
+struct file;
+
+/* -ENOENT as file_stat. */
+int file_open(struct file **file, const struct shown *shown, const struct node *node, struct err *err);
+void file_close(struct file *file);
+
+/* Copies from `off`; fewer bytes only at the end. Count or -errno. Any thread. */
+long file_read(struct file *file, uint64_t off, char *buf, size_t len, struct err *err);
+
+/* Its length now. */
+int file_len(struct file *file, uint64_t *len, struct err *err);
+
+#endif

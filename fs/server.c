@@ -1,0 +1,318 @@
+#include "server.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "name.h"
+
+enum { QUERY_MS = 30000 };
+
+static int query(PGconn *conn, const char *sql, PGresult **res, struct err *err)
+{
+	return pg_exec(conn, sql, -1, QUERY_MS, res, NULL, err);
+}
+
+static int command(PGconn *conn, const char *sql, struct err *err)
+{
+	PGresult *res;
+	int r = query(conn, sql, &res, err);
+
+	if (r == 0)
+		PQclear(res);
+	return r;
+}
+
+/* `format` has one %s, for the literal of `value`. */
+static int query_literal(PGconn *conn, const char *format, const char *value, PGresult **res, struct err *err)
+{
+	char *quoted = PQescapeLiteral(conn, value, strlen(value)), *sql = NULL;
+	int r = -ENOMEM;
+
+	*res = NULL;
+	if (quoted && asprintf(&sql, format, quoted) >= 0)
+		r = query(conn, sql, res, err);
+	else
+		err_set(err, r, "out of memory");
+	free(sql);
+	PQfreemem(quoted);
+	return r;
+}
+
+/* ---- what is wrong ------------------------------------------------------ */
+
+static void sayf(void (*say)(const char *), const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void sayf(void (*say)(const char *), const char *fmt, ...)
+{
+	char text[2048];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	say(text);
+}
+
+/* True where the list setting ("a, b") has deltaflood in it. */
+static bool listed(const char *setting)
+{
+	for (const char *at = setting; *at;) {
+		at += strspn(at, ", \"");
+		size_t len = strcspn(at, ", \"");
+		if (len == strlen("deltaflood") && strncmp(at, "deltaflood", len) == 0)
+			return true;
+		at += len;
+	}
+	return false;
+}
+
+static const char settings_sql[] =
+    "SELECT current_setting('wal_level') AS wal_level,"
+    " current_setting('max_replication_slots')::int AS slots,"
+    " (SELECT count(*) FROM pg_catalog.pg_replication_slots) AS slots_used,"
+    " current_setting('max_wal_senders')::int AS senders,"
+    " (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'walsender') AS senders_used,"
+    " (SELECT rolreplication OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS may_replicate,"
+    " pg_catalog.has_database_privilege(current_database(), 'CREATE') AS may_create,"
+    " current_setting('output_plugin_libraries', true) AS libraries,"
+    " pg_catalog.quote_ident(current_user) AS who,"
+    " pg_catalog.quote_ident(current_database()) AS database,"
+    " pg_catalog.pg_is_in_recovery() AS standby";
+
+static const char *value(const PGresult *res, const char *name)
+{
+	return PQgetvalue(res, 0, PQfnumber(res, name));
+}
+
+int server_problems(PGconn *conn, bool need_slot, void (*say)(const char *sentence), struct err *err)
+{
+	PGresult *res;
+	int count = 0, r = query(conn, settings_sql, &res, err);
+
+	if (r < 0)
+		return r;
+	if (*value(res, "standby") == 't')
+		count++, say("the server is a standby; give the primary's address in --conninfo");
+	if (strcmp(value(res, "wal_level"), "logical") != 0)
+		count++, sayf(say, "wal_level is \"%s\"; run: ALTER SYSTEM SET wal_level = logical; and restart the server",
+		              value(res, "wal_level"));
+	int slots = atoi(value(res, "slots")), slots_used = atoi(value(res, "slots_used"));
+	if (need_slot && slots_used >= slots)
+		count++, sayf(say, "all of max_replication_slots (%d) are taken; run: ALTER SYSTEM SET max_replication_slots = %d; "
+		                   "and restart the server", slots, slots_used + 4);
+	int senders = atoi(value(res, "senders")), senders_used = atoi(value(res, "senders_used"));
+	if (senders_used >= senders)
+		count++, sayf(say, "all of max_wal_senders (%d) are taken; run: ALTER SYSTEM SET max_wal_senders = %d; and restart "
+		                   "the server", senders, senders_used + 4);
+	if (*value(res, "may_replicate") != 't')
+		count++, sayf(say, "the role %s may not replicate; run as a superuser: ALTER ROLE %s REPLICATION;",
+		              value(res, "who"), value(res, "who"));
+	if (*value(res, "may_create") != 't')
+		count++, sayf(say, "the role %s may not create the schema \"daystream\"; run: GRANT CREATE ON DATABASE %s TO %s;",
+		              value(res, "who"), value(res, "database"), value(res, "who"));
+	if (!PQgetisnull(res, 0, PQfnumber(res, "libraries")) && !listed(value(res, "libraries"))) {
+		const char *now = value(res, "libraries");
+		count++, sayf(say, "the server does not allow the plugin: output_plugin_libraries is \"%s\"; run: ALTER SYSTEM SET "
+		                   "output_plugin_libraries = %s%sdeltaflood; SELECT pg_reload_conf();", now, now, *now ? ", " : "");
+	}
+	PQclear(res);
+	return count;
+}
+
+/* ---- tables ------------------------------------------------------------- */
+
+static const char weak_sql[] =
+    "SELECT n.nspname, c.relname, format('%I.%I', n.nspname, c.relname), c.relreplident = 'n' OR (c.relreplident = 'd' "
+    "AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)) "
+    "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema', "
+    "'pg_toast', 'daystream') ORDER BY 1, 2";
+
+static bool in_list(const char *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = list;; at++) {
+		size_t n = strcspn(at, ",");
+		if (n == len && memcmp(at, name, n) == 0)
+			return true;
+		at += n;
+		if (!*at)
+			return false;
+	}
+}
+
+/* Says which names of the list are no table of the result. */
+static void say_missing(const PGresult *res, const char *tables, void (*say)(const char *))
+{
+	for (const char *at = tables; *at;) {
+		size_t n = strcspn(at, ",");
+		bool found = false;
+		for (int i = 0; i < PQntuples(res) && !found; i++) {
+			char name[NAME_PATH_MAX];
+			size_t len = name_join(name, PQgetvalue(res, i, 0), PQgetvalue(res, i, 1));
+			found = len == n && memcmp(name, at, n) == 0;
+		}
+		if (!found)
+			sayf(say, "table %.*s of --tables does not exist (yet)", (int)n, at);
+		at += n + (at[n] == ',');
+	}
+}
+
+int server_weak_tables(PGconn *conn, const char *tables, void (*say)(const char *sentence), struct err *err)
+{
+	PGresult *res;
+	int r = query(conn, weak_sql, &res, err);
+
+	if (r < 0)
+		return r;
+	say_missing(res, tables, say);
+	for (int i = 0; i < PQntuples(res); i++) {
+		char name[NAME_PATH_MAX];
+		name_join(name, PQgetvalue(res, i, 0), PQgetvalue(res, i, 1));
+		if (*PQgetvalue(res, i, 3) == 't' && (!*tables || in_list(tables, name)))
+			sayf(say, "table %s has no replica identity, so its updates and deletes cannot be placed: give it a primary "
+			          "key, or run: ALTER TABLE %s REPLICA IDENTITY FULL;", name, PQgetvalue(res, i, 2));
+	}
+	PQclear(res);
+	return 0;
+}
+
+static const char create_sql[] =
+    "CREATE SCHEMA IF NOT EXISTS daystream;"
+    "CREATE TABLE IF NOT EXISTS daystream.tables (slot text, relid oid, schema_name text NOT NULL, table_name text NOT "
+    "NULL, replica_identity text NOT NULL, saved timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (slot, relid));"
+    "CREATE TABLE IF NOT EXISTS daystream.columns (slot text, relid oid, number int, column_name text NOT NULL, type text "
+    "NOT NULL, not_null boolean NOT NULL, key_position int, PRIMARY KEY (slot, relid, number))";
+
+static const char save_sql[] =
+    "INSERT INTO daystream.tables SELECT %s, c.oid, n.nspname, c.relname, CASE c.relreplident WHEN 'd' THEN 'default' "
+    "WHEN 'i' THEN 'index' WHEN 'f' THEN 'full' ELSE 'nothing' END FROM pg_catalog.pg_class c JOIN "
+    "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND "
+    "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'daystream')";
+
+static const char save_columns_sql[] =
+    "INSERT INTO daystream.columns SELECT t.slot, t.relid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, "
+    "a.atttypmod), a.attnotnull, (SELECT k.n FROM pg_catalog.pg_index i, unnest(i.indkey) WITH ORDINALITY k(attnum, n) "
+    "WHERE i.indrelid = t.relid AND i.indisprimary AND k.attnum = a.attnum) FROM daystream.tables t JOIN "
+    "pg_catalog.pg_attribute a ON a.attrelid = t.relid AND a.attnum > 0 AND NOT a.attisdropped WHERE t.slot = %s";
+
+static int read_saved(PGconn *conn, struct server_origin *saved, struct err *err)
+{
+	PGresult *res;
+	int r = query(conn, "SELECT pg_catalog.pg_current_xact_id(), extract(epoch FROM clock_timestamp())::bigint, "
+	                    "clock_timestamp()", &res, err);
+
+	if (r < 0)
+		return r;
+	saved->xid = strtoull(PQgetvalue(res, 0, 0), NULL, 10);
+	saved->second = strtoull(PQgetvalue(res, 0, 1), NULL, 10);
+	snprintf(saved->time, sizeof saved->time, "%s", PQgetvalue(res, 0, 2));
+	PQclear(res);
+	return 0;
+}
+
+/* The statement, with the slot's literal for its %s. */
+static int save_step(PGconn *conn, const char *format, const char *slot, struct err *err)
+{
+	PGresult *res;
+	int r = query_literal(conn, format, slot, &res, err);
+
+	PQclear(res);
+	return r;
+}
+
+int server_save_schema(PGconn *conn, const char *slot, struct server_origin *saved, struct err *err)
+{
+	int r;
+
+	if ((r = command(conn, "BEGIN; SET LOCAL client_min_messages = warning; SET LOCAL search_path = public", err)) < 0)
+		return r;
+	if ((r = command(conn, create_sql, err)) == 0 &&
+	    (r = save_step(conn, "DELETE FROM daystream.columns WHERE slot = %s", slot, err)) == 0 &&
+	    (r = save_step(conn, "DELETE FROM daystream.tables WHERE slot = %s", slot, err)) == 0 &&
+	    (r = save_step(conn, save_sql, slot, err)) == 0 && (r = save_step(conn, save_columns_sql, slot, err)) == 0 &&
+	    (r = read_saved(conn, saved, err)) == 0)
+		return command(conn, "COMMIT", err);
+	command(conn, "ROLLBACK", NULL);
+	return err_prefix(err, r, "saving the schema in the server's schema \"daystream\"");
+}
+
+/* ---- the server and its slot -------------------------------------------- */
+
+int server_identify(PGconn *replication, struct origin *origin, uint64_t *end_lsn, struct err *err)
+{
+	PGresult *res;
+	int r = query(replication, "IDENTIFY_SYSTEM", &res, err);
+
+	if (r < 0)
+		return r;
+	const char *lsn = PQgetvalue(res, 0, 2);
+	origin->system = strtoull(PQgetvalue(res, 0, 0), NULL, 10);
+	origin->timeline = (uint32_t)strtoul(PQgetvalue(res, 0, 1), NULL, 10);
+	snprintf(origin->database, sizeof origin->database, "%s", PQgetvalue(res, 0, 3));
+	if (!lsn_parse(lsn, strlen(lsn), end_lsn))
+		r = err_set(err, -EPROTO, "the server's answer to IDENTIFY_SYSTEM cannot be read");
+	PQclear(res);
+	return r;
+}
+
+int server_slot(PGconn *conn, const char *name, struct server_slot *slot, struct err *err)
+{
+	PGresult *res;
+	int r = query_literal(conn,
+	                      "SELECT s.plugin, s.active, s.wal_status, s.safe_wal_size, s.confirmed_flush_lsn, l.lsn FROM "
+	                      "(SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE "
+	                      "pg_current_wal_flush_lsn() END AS lsn) l LEFT JOIN pg_catalog.pg_replication_slots s ON "
+	                      "s.slot_name = %s",
+	                      name, &res, err);
+
+	*slot = (struct server_slot){0};
+	if (r < 0)
+		return r;
+	slot->exists = !PQgetisnull(res, 0, 1);
+	slot->active = *PQgetvalue(res, 0, 1) == 't';
+	snprintf(slot->plugin, sizeof slot->plugin, "%s", PQgetvalue(res, 0, 0));
+	snprintf(slot->wal_status, sizeof slot->wal_status, "%s", PQgetvalue(res, 0, 2));
+	snprintf(slot->safe_wal_size, sizeof slot->safe_wal_size, "%s", PQgetvalue(res, 0, 3));
+	const char *confirmed = PQgetvalue(res, 0, 4), *server = PQgetvalue(res, 0, 5);
+	lsn_parse(confirmed, strlen(confirmed), &slot->confirmed_lsn);
+	lsn_parse(server, strlen(server), &slot->server_lsn);
+	PQclear(res);
+	return 0;
+}
+
+int server_create_slot(PGconn *replication, const char *name, uint64_t *consistent_lsn, struct err *err)
+{
+	char *quoted = PQescapeIdentifier(replication, name, strlen(name)), *sql = NULL, sqlstate[6] = "";
+	PGresult *res = NULL;
+	int r = -ENOMEM;
+
+	if (quoted && asprintf(&sql, "CREATE_REPLICATION_SLOT %s LOGICAL deltaflood NOEXPORT_SNAPSHOT", quoted) >= 0)
+		r = pg_exec(replication, sql, -1, 0, &res, sqlstate, err);
+	if (r == 0) {
+		const char *lsn = PQgetvalue(res, 0, 1);
+		if (!lsn_parse(lsn, strlen(lsn), consistent_lsn))
+			r = err_set(err, -EPROTO, "the server's answer to CREATE_REPLICATION_SLOT cannot be read");
+	} else if (strcmp(sqlstate, "42710") == 0) {
+		r = err_set(err, -EEXIST,
+		            "the replication slot \"%s\" exists already; choose another name with --slot, or, if nobody needs it, "
+		            "run: SELECT pg_drop_replication_slot('%s');", name, name);
+	} else if (strcmp(sqlstate, "58P01") == 0) {
+		err_set(err, r, "the server cannot load the plugin deltaflood: run `make install` (or put deltaflood.so into the "
+		                "folder that `pg_config --pkglibdir` prints) on its host, or name the plugin's folder in "
+		                "dynamic_library_path");
+	}
+	PQclear(res);
+	free(sql);
+	PQfreemem(quoted);
+	return r;
+}
+
+int server_drop_slot(PGconn *conn, const char *name, struct err *err)
+{
+	return save_step(conn, "SELECT pg_catalog.pg_drop_replication_slot(%s)", name, err);
+}

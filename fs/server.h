@@ -1,0 +1,43 @@
+/*
+ * server.h - the questions and commands that `daystream` has for a server.
+ */
+#ifndef FS_SERVER_H
+#define FS_SERVER_H
+
+#include "pg.h"
+#include "record.h"
+
+/* Calls `say` with one sentence for each thing that keeps a slot from being
+ * created or followed, with the statement that mends it. `need_slot`: one must be
+ * free. Returns how many there are, or -errno. */
+int server_problems(PGconn *conn, bool need_slot, void (*say)(const char *sentence), struct err *err);
+
+/* Calls `say` for each table of `tables` (config.h; "" for all) whose updates or
+ * deletes cannot be placed, and for each that does not exist. */
+int server_weak_tables(PGconn *conn, const char *tables, void (*say)(const char *sentence), struct err *err);
+
+/* What a store's `origin` line needs, with the transaction that saved the schema. */
+struct server_origin {
+	uint64_t xid, second;
+	char time[64]; /* as a commit line has it */
+};
+
+/* Saves every table's schema to daystream.tables and daystream.columns. */
+int server_save_schema(PGconn *conn, const char *slot, struct server_origin *saved, struct err *err);
+
+/* System identifier, timeline, database and end of WAL, by a replication connection. */
+int server_identify(PGconn *replication, struct origin *origin, uint64_t *end_lsn, struct err *err);
+
+struct server_slot {
+	bool exists, active;
+	char plugin[64], wal_status[32], safe_wal_size[32];
+	uint64_t confirmed_lsn, server_lsn;
+};
+
+int server_slot(PGconn *conn, const char *name, struct server_slot *slot, struct err *err);
+
+/* Waits for the transactions that are open, as PostgreSQL does. */
+int server_create_slot(PGconn *replication, const char *name, uint64_t *consistent_lsn, struct err *err);
+int server_drop_slot(PGconn *conn, const char *name, struct err *err);
+
+#endif
