@@ -35,12 +35,22 @@ static int mark(struct durable *durable, uint64_t idle_lsn, struct err *err)
 	return confirmed_write(store_confirmed(durable->store), (struct confirmed){idle_lsn, durable->synced.last}, err);
 }
 
-void durable_fini(struct durable *durable)
+static bool disk_full(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT;
+}
+
+int durable_mark(struct durable *durable, struct err *err)
 {
 	struct confirmed told = store_confirmed(durable->store)->now;
+	int r = position_cmp(told.last, durable->synced.last) < 0 ? mark(durable, told.idle_lsn, err) : 0;
 
-	if (position_cmp(told.last, durable->synced.last) < 0)
-		mark(durable, told.idle_lsn, NULL);
+	return disk_full(r) ? 0 : r;
+}
+
+void durable_fini(struct durable *durable)
+{
+	durable_mark(durable, NULL);
 	pthread_cond_destroy(&durable->wake);
 	pthread_mutex_destroy(&durable->lock);
 }
@@ -121,6 +131,14 @@ static void advance(struct durable *durable, uint64_t lsn)
 	pthread_mutex_unlock(&durable->lock);
 }
 
+/* Until it is offered again, not at once. */
+static void forget_idle(struct durable *durable)
+{
+	pthread_mutex_lock(&durable->lock);
+	durable->idle_wanted = 0;
+	pthread_mutex_unlock(&durable->lock);
+}
+
 static int sync_commits(struct durable *durable, const struct store_end *end, int fd, struct err *err)
 {
 	int r;
@@ -159,9 +177,12 @@ int durable_sync(struct durable *durable, int timeout_ms, struct err *err)
 	bool idle_more = idle > durable_lsn(durable);
 	if (!idle_more && now_ms() - durable->marked_ms < MARK_MS)
 		return 1;
-	/* A full disk does no harm here: the old mark still holds, and idle WAL is
-	 * confirmed later. */
-	if (mark(durable, idle_more ? idle : told, NULL) == 0 && idle_more)
+	r = mark(durable, idle_more ? idle : told, err);
+	if (r < 0 && !disk_full(r))
+		return r;
+	if (idle_more && r == 0)
 		advance(durable, idle);
+	else if (idle_more)
+		forget_idle(durable);
 	return 1;
 }

@@ -26,7 +26,11 @@ struct durable {
 /* `end` is synced and shown; `fd` as durable_appended. The store is borrowed. */
 void durable_init(struct durable *durable, struct store *store, const struct store_end *end);
 
-/* Writes down how far it is (confirmed.h). */
+/* Writes down what is synced (confirmed.h), so that from now on its loss is damage. A
+ * full disk does no harm: the old mark still holds. */
+int durable_mark(struct durable *durable, struct err *err);
+
+/* As durable_mark, and ends. */
 void durable_fini(struct durable *durable);
 
 /* The appending thread: the kernel has all up to `end`, which is in the file `fd`; that

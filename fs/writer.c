@@ -368,6 +368,8 @@ int writer_open(struct writer **out, struct store *store, uint64_t segment_bytes
 		r = err_errno(err, "opening the newest segment");
 	if (r == 0)
 		r = read_catalog(w, w->commit.off, err);
+	if (r == 0)
+		r = durable_mark(&w->durable, err);
 	if (r < 0) {
 		writer_close(w);
 		return r;
