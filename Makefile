@@ -35,7 +35,7 @@ PLUGIN_SRC := $(wildcard plugin/*.c plugin/Makefile common/line.[ch] common/name
 $(BUILD)/deltaflood.so: $(PLUGIN_SRC)
 	@mkdir -p $(BUILD)/plugin
 	$(MAKE) -C $(BUILD)/plugin -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) all
-	cp $(BUILD)/plugin/deltaflood.so $@
+	install -m 755 $(BUILD)/plugin/deltaflood.so $@
 
 deps:
 	contrib/install-deps

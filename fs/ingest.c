@@ -26,6 +26,7 @@ enum {
 struct ingest {
 	struct store *store;
 	struct writer *writer;
+	struct durable *durable; /* the writer's */
 	struct source *source;
 	void (*ended)(void *);
 	void *ctx;
@@ -97,7 +98,7 @@ static void fail(struct ingest *in, int code, const struct err *err)
 	if (!first)
 		return;
 	set_state(in, "stopped", err->text);
-	writer_stop(in->writer);
+	durable_stop(in->durable);
 	wake(in);
 	in->ended(in->ctx);
 }
@@ -128,7 +129,7 @@ static void note_progress(struct ingest *in, uint64_t durable)
 
 static int confirm(struct ingest *in, struct err *err)
 {
-	uint64_t durable = writer_durable_lsn(in->writer), now = now_ms();
+	uint64_t durable = durable_lsn(in->durable), now = now_ms();
 
 	note_progress(in, durable);
 	if (durable == in->told_lsn && !in->reply && now - in->told_ms < CONFIRM_MS)
@@ -145,11 +146,11 @@ static void offer_idle(struct ingest *in)
 {
 	uint64_t now = now_ms();
 
-	if (in->open || in->idle_lsn <= writer_durable_lsn(in->writer))
+	if (in->open || in->idle_lsn <= durable_lsn(in->durable))
 		return;
 	if (in->reply || now - in->idle_ms >= TICK_MS) {
 		in->idle_ms = now;
-		writer_idle(in->writer, in->idle_lsn);
+		durable_idle(in->durable, in->idle_lsn);
 	}
 }
 
@@ -282,7 +283,7 @@ static int stream(struct ingest *in, struct err *err)
 /* One connection, from start to end. */
 static int follow(struct ingest *in, bool *connected, struct err *err)
 {
-	uint64_t durable = writer_durable_lsn(in->writer), appended = writer_appended_lsn(in->writer);
+	uint64_t durable = durable_lsn(in->durable), appended = writer_appended_lsn(in->writer);
 	uint64_t resume = appended > durable ? appended : durable;
 
 	wait_for(in, -1, 0); /* takes wake-ups of the last connection */
@@ -388,7 +389,7 @@ static void *sync_thread(void *arg)
 
 	do {
 		bool stop = stopping(in);
-		r = writer_sync(in->writer, TICK_MS, &err);
+		r = durable_sync(in->durable, TICK_MS, &err);
 		if (r < 0)
 			fail(in, r, &err);
 		else if (r == 1)
@@ -410,7 +411,7 @@ int ingest_start(struct ingest **out, struct store *store, struct writer *writer
 	*out = NULL;
 	if (!in)
 		return err_set(err, -ENOMEM, "out of memory");
-	*in = (struct ingest){.store = store, .writer = writer, .source = source, .ended = ended, .ctx = ctx};
+	*in = (struct ingest){.store = store, .writer = writer, .durable = writer_durable(writer), .source = source, .ended = ended, .ctx = ctx};
 	store_end(store, &end);
 	in->origin = end.origin;
 	in->status.state = "connecting";
@@ -425,7 +426,7 @@ int ingest_start(struct ingest **out, struct store *store, struct writer *writer
 	if ((errno = pthread_create(&in->receiver, NULL, receive_thread, in)) != 0) {
 		int r = err_errno(err, "starting the ingest threads");
 		in->stop = true;
-		writer_stop(writer);
+		durable_stop(in->durable);
 		pthread_join(in->syncer, NULL);
 		close(in->wakefd);
 		free(in);
@@ -451,7 +452,7 @@ int ingest_stop(struct ingest *in, struct err *err)
 	pthread_mutex_unlock(&in->lock);
 	wake(in);
 	pthread_join(in->receiver, NULL);
-	writer_stop(in->writer);
+	durable_stop(in->durable);
 	pthread_join(in->syncer, NULL);
 	int r = in->failed ? in->failure : 0;
 	if (r < 0)

@@ -1,11 +1,7 @@
 /*
- * mount.h - the tree as a FUSE file system: the only file that includes FUSE.
- *
- * - Growing files are opened with direct_io, and their attributes are not cached:
- *   every page-cached way gives zeros or old lengths to some reader. Lines
- *   never change, so they are cached for good.
- * - A read never waits for data; poll(2) wakes when there is more.
- * - Several threads serve, so that a slow read keeps nobody waiting.
+ * mount.h - the FUSE session: its command line, a dead mount cleared, signals, and
+ * the threads that serve (several, so that a slow read keeps nobody waiting).
+ * Only this and serve.h know FUSE.
  */
 #ifndef FS_MOUNT_H
 #define FS_MOUNT_H

@@ -38,7 +38,7 @@ static int remove_segment(int dirfd, struct position first, struct err *err)
 	return 0;
 }
 
-int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struct position synced,
+int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struct position synced, bool only,
                    struct segment_end *end, struct err *err)
 {
 	char name[SEGMENT_NAME_MAX], mark[POSITION_TEXT_MAX];
@@ -57,6 +57,11 @@ int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struc
 		return err_set(err, -EBADMSG,
 		               "segments/%s %s, and whole transactions follow, so this is damage: restore the file from a copy",
 		               name, why.text);
+	if (end->off == 0 && only)
+		return err_set(err, -EBADMSG,
+		               "segments/%s %s; it is the only one and was whole once, so this is damage: restore the file "
+		               "from a copy",
+		               name, r < 0 ? why.text : "is empty");
 	if (end->off == 0)
 		return remove_segment(dirfd, first, err);
 
@@ -65,7 +70,8 @@ int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struc
 	/* What the mark covers was synced without an error. */
 	if ((r = rewrite(fd, end->mark_off, end->off, err)) < 0)
 		return err_prefix(err, r, "segments/%s", name);
-	if (fdatasync(fd) < 0)
+	/* Its name as well: the crash may have come between the two syncs of a new one. */
+	if (fdatasync(fd) < 0 || fsync(dirfd) < 0)
 		return err_errno(err, "segments/%s: syncing", name);
 	return 0;
 }

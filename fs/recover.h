@@ -2,7 +2,8 @@
  * recover.h - makes the newest segment whole again after a crash.
  *
  *  - What stands behind the last whole, checksummed commit is the torn end of
- *    an append and is cut off; a segment without one is removed.
+ *    an append and is cut off; a segment without one is removed, unless it is
+ *    the only one: that one was written whole before it got its name.
  *  - What was synced before (the mark in STORE/confirmed) must be there: where
  *    it is not, or where the mark is lost and good transactions follow a bad
  *    place, that is damage: nothing is changed, and file and offset are named.
@@ -16,8 +17,9 @@
 #include "segment.h"
 
 /* `len` is the file's; `synced` the last commit known to be durable, zeros
- * where nothing is known. end->off is 0 where the file was removed. */
-int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struct position synced,
+ * where nothing is known; `only`: no segment stands before it. end->off is 0 where
+ * the file was removed. */
+int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struct position synced, bool only,
                    struct segment_end *end, struct err *err);
 
 #endif

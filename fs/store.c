@@ -105,7 +105,7 @@ static int open_newest(struct store *store, enum store_mode mode, struct err *er
 		struct segment_end end;
 		int r = mode == STORE_WRITE
 		            ? recover_newest(store->segments_dirfd, newest->fd, newest->first, newest->len,
-		                             store->confirmed.now.last, &end, err)
+		                             store->confirmed.now.last, store->count == 1, &end, err)
 		            : segment_verify(newest->fd, newest->first, newest->len, (struct position){0}, &end, err);
 		if (r < 0 && !(mode == STORE_READ && r == -EBADMSG)) /* a reader takes what is good so far */
 			return r;

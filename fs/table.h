@@ -9,6 +9,7 @@
 #ifndef FS_TABLE_H
 #define FS_TABLE_H
 
+#include "filter.h"
 #include "find.h"
 
 /* All tables that were asked for. */
@@ -37,9 +38,7 @@ int table_offset(struct table *table, const struct place *place, uint64_t *off, 
 struct table_cursor {
 	bool valid;
 	size_t segment;
-	uint64_t off;       /* in the segment: of a line, or within one of the table's */
-	uint64_t table_off; /* what that is in the table */
-	bool in_line;
+	struct filter_cursor at; /* `taken` counts from the oldest segment on */
 };
 
 /* Copies shown bytes from `off`; fewer only at the end. Count or -errno. */

@@ -94,7 +94,7 @@ static void check_recovered(int fd, struct position first, uint64_t len)
 	struct err err;
 	struct stat st;
 	const struct position nothing = {0, 0};
-	int r = recover_newest(folder, fd, first, len, nothing, &end, &err);
+	int r = recover_newest(folder, fd, first, len, nothing, false, &end, &err);
 
 	must(r == 0 || r == -EBADMSG);
 	must(fstat(fd, &st) == 0);
@@ -105,9 +105,9 @@ static void check_recovered(int fd, struct position first, uint64_t len)
 	} else {
 		must((uint64_t)st.st_size == end.off);
 		must(segment_verify(fd, first, end.off, nothing, &again, &err) == 0 && same_end(&end, &again));
-		must(recover_newest(folder, fd, first, end.off, end.last, &again, &err) == 0 && same_end(&end, &again));
-		must(recover_newest(folder, fd, first, end.off, (struct position){end.last.epoch + 1, 0}, &again,
-		                    &err) == -EBADMSG);
+		must(recover_newest(folder, fd, first, end.off, end.last, false, &again, &err) == 0 && same_end(&end, &again));
+		must(recover_newest(folder, fd, first, end.off, (struct position){end.last.epoch + 1, 0}, false,
+		                    &again, &err) == -EBADMSG);
 	}
 }
 

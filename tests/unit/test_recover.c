@@ -1,0 +1,467 @@
+/* A store's folder as crashes, disks and people leave it. */
+#include "fixture.h"
+
+#include <sys/wait.h>
+
+/* Three transactions, closed; the mark covers all of them. */
+static int setup(void **state)
+{
+	struct fixture *f = malloc(sizeof *f);
+
+	must(f);
+	fixture_start(f, FIXTURE_SEGMENT);
+	for (int i = 0; i < 3; i++)
+		fixture_put(f, fixture_second + 10, "zzz", "fox61");
+	fixture_close(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_end(f);
+	free(f);
+	return 0;
+}
+
+/* The mark as it stood before what `more` appends. */
+static void append_behind_mark(struct fixture *f, int transactions)
+{
+	size_t len;
+	char *mark = fixture_read(f, "confirmed", &len);
+
+	fixture_open(f, FIXTURE_SEGMENT);
+	for (int i = 0; i < transactions; i++)
+		fixture_put(f, fixture_second + 20, "zzz", "behind the mark");
+	fixture_close(f);
+	fixture_write(f, "confirmed", mark, len);
+	free(mark);
+}
+
+static void lose_mark(struct fixture *f)
+{
+	fixture_unlink(f, "confirmed");
+}
+
+static size_t offset_of(struct fixture *f, const char *what, int nth)
+{
+	size_t len;
+	char *text = fixture_read(f, "*.day", &len), *at = text;
+
+	for (int i = 0; i < nth; i++)
+		must((at = memmem(at + 1, len - (size_t)(at + 1 - text), what, strlen(what))));
+	size_t off = (size_t)(at - text);
+	free(text);
+	return off;
+}
+
+/* It opens, and shows exactly what the file held up to `len`. */
+static void opens_with(struct fixture *f, size_t len)
+{
+	size_t want_len, shown_len;
+	char *want = fixture_read(f, "*.day", &want_len);
+
+	fixture_open(f, FIXTURE_SEGMENT);
+	char *shown = fixture_shown(f->store, &shown_len);
+	assert_int_equal(shown_len, len);
+	assert_memory_equal(shown, want, len);
+	assert_int_equal(fixture_size(f, "*.day"), len);
+	free(shown);
+	free(want);
+}
+
+/* Another process opens it, and ends without a word. */
+static void killed_after_open(struct fixture *f)
+{
+	int status;
+	pid_t pid = fork();
+
+	must(pid >= 0);
+	if (pid == 0) {
+		bool good = store_open(&f->store, f->path, STORE_WRITE, &f->err) == 0 &&
+		            writer_open(&f->writer, f->store, FIXTURE_SEGMENT, &f->err) == 0;
+		_exit(good ? 0 : 1);
+	}
+	must(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+/* Nothing is changed, and the sentence names what is in `names`. */
+static void refused(struct fixture *f, const char *const *names)
+{
+	size_t len, now_len;
+	char *before = fixture_read(f, "*.day", &len);
+
+	assert_int_equal(store_open(&f->store, f->path, STORE_WRITE, &f->err), -EBADMSG);
+	assert_null(f->store);
+	for (; *names; names++)
+		if (!strstr(f->err.text, *names))
+			fail_msg("\"%s\" does not say \"%s\"", f->err.text, *names);
+	char *now = fixture_read(f, "*.day", &now_len);
+	assert_int_equal(now_len, len);
+	assert_memory_equal(now, before, len);
+	free(before);
+	free(now);
+}
+#define refused_naming(f, ...) refused(f, (const char *const[]){__VA_ARGS__, NULL})
+
+static void a_whole_store_opens_as_it_is(void **state)
+{
+	struct fixture *f = *state;
+
+	opens_with(f, fixture_size(f, "*.day"));
+	assert_true(writer_appended_lsn(f->writer) == fixture_lsn + 0x300);
+	assert_true(durable_lsn(writer_durable(f->writer)) == fixture_lsn + 0x300);
+}
+
+static void no_segment_says_to_run_init(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_unlink(f, "*.day");
+	assert_int_equal(store_open(&f->store, f->path, STORE_WRITE, &f->err), -ENOENT);
+	assert_non_null(strstr(f->err.text, "daystream init"));
+}
+
+static void no_folder_of_segments_says_to_run_init(void **state)
+{
+	struct fixture *f = *state;
+	char path[PATH_MAX];
+
+	fixture_unlink(f, "*.day");
+	snprintf(path, sizeof path, "%s/segments", f->path);
+	must(rmdir(path) == 0);
+	assert_int_equal(store_open(&f->store, f->path, STORE_READ, &f->err), -ENOENT);
+	assert_non_null(strstr(f->err.text, "daystream init"));
+}
+
+static void the_newest_segment_without_a_commit_is_removed(void **state)
+{
+	struct fixture *f = *state;
+	static const char torn[] = "_c\t1507507300\t_s\t0\t_action\torigin\tsystem\t7123\ttimeline\t1\tdatabase\tapp\tslot"
+	                           "\tdaystream\tgeneration\t1\n_c\t1507507300\t_s\t1\t_table\tzzz\t_xid\t9\t_action\tinsert\n";
+	size_t len = fixture_size(f, "*.day");
+
+	fixture_write(f, "segments/1507507300.0.day", torn, sizeof torn - 1);
+	fixture_open(f, FIXTURE_SEGMENT);
+	assert_int_equal(store_len(f->store), len);
+	char *names = fixture_names(f, ".day");
+	assert_string_equal(names, "1507507200.0.day");
+	free(names);
+}
+
+static void an_empty_newest_segment_is_removed(void **state)
+{
+	struct fixture *f = *state;
+	size_t len = fixture_size(f, "*.day");
+
+	fixture_write(f, "segments/1507507300.0.day", "", 0);
+	fixture_open(f, FIXTURE_SEGMENT);
+	assert_int_equal(store_len(f->store), len);
+	char *names = fixture_names(f, ".day");
+	assert_string_equal(names, "1507507200.0.day");
+	free(names);
+}
+
+static void the_only_segment_is_never_removed(void **state)
+{
+	struct fixture *f = *state;
+	size_t first_commit = offset_of(f, "crc\t", 1);
+
+	lose_mark(f);
+	fixture_cut(f, "*.day", first_commit);
+	refused_naming(f, "segments/1507507200.0.day");
+}
+
+static void a_torn_last_line_is_cut_off(void **state)
+{
+	struct fixture *f = *state;
+	size_t len = fixture_size(f, "*.day");
+	static const char torn[] = "_c\t1507507220\t_s\t0\t_table\tzzz\t_xid\t9\t_action\tins";
+
+	fixture_append(f, "*.day", torn, sizeof torn - 1);
+	opens_with(f, len);
+}
+
+static void a_transaction_without_its_commit_is_cut_off(void **state)
+{
+	struct fixture *f = *state;
+	size_t len = fixture_size(f, "*.day");
+	static const char torn[] = "_c\t1507507220\t_s\t0\t_table\tzzz\t_xid\t9\t_action\tinsert\ta\t1\n"
+	                           "_c\t1507507220\t_s\t1\t_table\tzzz\t_xid\t9\t_action\tinsert\ta\t2\n";
+
+	fixture_append(f, "*.day", torn, sizeof torn - 1);
+	opens_with(f, len);
+}
+
+static void every_torn_end_is_cut_off_at_the_commit_before(void **state)
+{
+	struct fixture *f = *state;
+
+	append_behind_mark(f, 2);
+	size_t whole, mark_end = offset_of(f, "crc\t", 4) + strlen("crc\t01234567\n");
+	size_t fifth = offset_of(f, "crc\t", 5) + strlen("crc\t01234567\n"), mark_len;
+	char *text = fixture_read(f, "*.day", &whole), *mark = fixture_read(f, "confirmed", &mark_len);
+	for (size_t cut = mark_end; cut <= whole; cut++) {
+		fixture_write(f, "*.day", text, cut);
+		fixture_write(f, "confirmed", mark, mark_len);
+		opens_with(f, cut == whole ? whole : cut >= fifth ? fifth : mark_end);
+		fixture_close(f);
+	}
+	free(text);
+	free(mark);
+}
+
+static void zeros_at_the_end_are_cut_off(void **state)
+{
+	struct fixture *f = *state;
+	size_t len = fixture_size(f, "*.day");
+
+	fixture_cut(f, "*.day", len + 8192); /* a longer length reached the disk, the bytes did not */
+	opens_with(f, len);
+}
+
+static void garbage_at_the_end_is_cut_off(void **state)
+{
+	struct fixture *f = *state;
+	size_t len = fixture_size(f, "*.day");
+	char garbage[3000];
+
+	for (size_t i = 0; i < sizeof garbage; i++)
+		garbage[i] = (char)(i * 7919 >> 3);
+	fixture_append(f, "*.day", garbage, sizeof garbage);
+	opens_with(f, len);
+}
+
+static void a_flipped_byte_before_the_mark_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char at[32];
+
+	snprintf(at, sizeof at, "at %zu", offset_of(f, "_c\t", 3)); /* the commit line tells it */
+	fixture_flip(f, "*.day", offset_of(f, "fox61", 1));
+	refused_naming(f, "segments/1507507200.0.day", at, "checksum differs");
+}
+
+static void every_flipped_byte_before_the_mark_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	size_t len = fixture_size(f, "*.day");
+
+	for (size_t off = 0; off < len; off++) {
+		fixture_flip(f, "*.day", off);
+		refused_naming(f, "segments/1507507200.0.day", "damage");
+		fixture_flip(f, "*.day", off);
+	}
+	opens_with(f, len);
+}
+
+static void a_cut_before_the_mark_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_cut(f, "*.day", offset_of(f, "crc\t", 3) + strlen("crc\t01234567\n"));
+	refused_naming(f, "segments/1507507200.0.day", "too short", "1507507210.5");
+}
+
+static void a_flipped_byte_behind_the_mark_is_cut_off(void **state)
+{
+	struct fixture *f = *state;
+	size_t len = fixture_size(f, "*.day");
+
+	append_behind_mark(f, 1);
+	fixture_flip(f, "*.day", offset_of(f, "behind", 1));
+	opens_with(f, len);
+}
+
+static void a_lost_mark_and_a_torn_end_is_cut_off(void **state)
+{
+	struct fixture *f = *state;
+	size_t last = offset_of(f, "crc\t", 3) + strlen("crc\t01234567\n");
+
+	lose_mark(f);
+	fixture_cut(f, "*.day", fixture_size(f, "*.day") - 1);
+	opens_with(f, last);
+}
+
+static void a_lost_mark_and_good_commits_behind_damage_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	lose_mark(f);
+	fixture_flip(f, "*.day", offset_of(f, "fox61", 2));
+	refused_naming(f, "segments/1507507200.0.day", "whole transactions follow");
+}
+
+static void both_slots_of_the_mark_torn_is_a_lost_mark(void **state)
+{
+	struct fixture *f = *state;
+	size_t len = fixture_size(f, "*.day");
+
+	fixture_write(f, "confirmed", "torn", 4);
+	opens_with(f, len);
+}
+
+static void one_slot_of_the_mark_torn_leaves_the_other(void **state)
+{
+	struct fixture *f = *state;
+
+	append_behind_mark(f, 0);
+	fixture_open(f, FIXTURE_SEGMENT);
+	durable_idle(writer_durable(f->writer), fixture_lsn + 0x5000);
+	works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
+	durable_idle(writer_durable(f->writer), fixture_lsn + 0x6000);
+	works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
+	uint64_t newest = store_confirmed(f->store)->counter;
+	fixture_close(f);
+
+	fixture_flip(f, "confirmed", (size_t)(newest % 2) * 512 + 40);
+	fixture_open(f, FIXTURE_SEGMENT);
+	assert_true(durable_lsn(writer_durable(f->writer)) == fixture_lsn + 0x5000);
+}
+
+static void a_newest_segment_older_than_the_mark_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_open(f, 64); /* rolls at each transaction */
+	fixture_put(f, fixture_second + 30, "zzz", "in the next segment");
+	fixture_close(f);
+	fixture_unlink(f, "segments/1507507230.0.day");
+	refused_naming(f, "segments/1507507200.0.day", "1507507230", "damage");
+}
+
+static void a_second_writer_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct store *second;
+
+	fixture_open(f, FIXTURE_SEGMENT);
+	assert_int_equal(store_open(&second, f->path, STORE_WRITE, &f->err), -EBUSY);
+	assert_null(second);
+	assert_non_null(strstr(f->err.text, "another daystreamfs"));
+	fixture_put(f, fixture_second + 30, "zzz", "the first goes on");
+}
+
+static void readers_change_nothing_and_see_whole_transactions(void **state)
+{
+	struct fixture *f = *state;
+	struct store *reader;
+	static const char torn[] = "_c\t1507507220\t_s\t0\t_table\tzzz\t_xid\t9\t_action\tins";
+	size_t len = fixture_size(f, "*.day"), shown;
+
+	fixture_open(f, FIXTURE_SEGMENT);
+	fixture_append(f, "*.day", torn, sizeof torn - 1); /* as of a writer at work */
+	works(store_open(&reader, f->path, STORE_READ, &f->err), f->err);
+	free(fixture_shown(reader, &shown));
+	assert_int_equal(shown, len);
+	assert_int_equal(fixture_size(f, "*.day"), len + sizeof torn - 1);
+	store_close(reader);
+}
+
+static void readers_need_no_mark(void **state)
+{
+	struct fixture *f = *state;
+	size_t shown;
+
+	lose_mark(f);
+	works(store_open(&f->store, f->path, STORE_READ, &f->err), f->err);
+	free(fixture_shown(f->store, &shown));
+	assert_int_equal(shown, fixture_size(f, "*.day"));
+	char *path = fixture_path(f, "confirmed");
+	assert_int_equal(access(path, F_OK), -1);
+	free(path);
+}
+
+static void stranger_files_are_passed_over(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const strangers[] = {"1507507400.0.day.new", "01507507400.0.day", "1507507400.day", "x.day",
+	                                        ".day", "1507507400.0.idx", "1507507400.0.day~", "README",
+	                                        "99999999999999999999.0.day", "-1.0.day", "1507507400.0.DAY"};
+	size_t len = fixture_size(f, "*.day");
+
+	for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
+		char name[64];
+		snprintf(name, sizeof name, "segments/%s", strangers[i]);
+		fixture_write(f, name, "stranger", 8);
+	}
+	fixture_open(f, FIXTURE_SEGMENT);
+	assert_int_equal(store_len(f->store), len);
+	assert_int_equal(store_segment_count(f->store), 1);
+	for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
+		char name[64];
+		snprintf(name, sizeof name, "segments/%s", strangers[i]);
+		assert_int_equal(fixture_size(f, name), 8);
+	}
+}
+
+static void a_recovered_store_goes_on_with_the_same_positions(void **state)
+{
+	struct fixture *f = *state;
+	size_t len, again_len;
+
+	fixture_open(f, FIXTURE_SEGMENT);
+	fixture_put(f, fixture_second + 10, "zzz", "once more");
+	char *want = fixture_shown(f->store, &len);
+	fixture_close(f);
+
+	fixture_cut(f, "*.day", len - 5);
+	lose_mark(f);
+	fixture_open(f, FIXTURE_SEGMENT);
+	assert_true(f->lsn == fixture_lsn + 0x300);
+	f->xid--;
+	fixture_put(f, fixture_second + 10, "zzz", "once more");
+	char *again = fixture_shown(f->store, &again_len);
+	assert_int_equal(again_len, len);
+	assert_memory_equal(again, want, len);
+	free(want);
+	free(again);
+}
+
+/* What recovery keeps is on disk: the mark may say so, and then it is damage
+ * where it is missing. */
+static void what_was_recovered_is_marked(void **state)
+{
+	struct fixture *f = *state;
+
+	lose_mark(f);
+	killed_after_open(f);
+	fixture_cut(f, "*.day", offset_of(f, "crc\t", 2) + strlen("crc\t01234567\n"));
+	refused_naming(f, "too short");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	    TEST(a_whole_store_opens_as_it_is),
+	    TEST(no_segment_says_to_run_init),
+	    TEST(no_folder_of_segments_says_to_run_init),
+	    TEST(the_newest_segment_without_a_commit_is_removed),
+	    TEST(an_empty_newest_segment_is_removed),
+	    TEST(the_only_segment_is_never_removed),
+	    TEST(a_torn_last_line_is_cut_off),
+	    TEST(a_transaction_without_its_commit_is_cut_off),
+	    TEST(every_torn_end_is_cut_off_at_the_commit_before),
+	    TEST(zeros_at_the_end_are_cut_off),
+	    TEST(garbage_at_the_end_is_cut_off),
+	    TEST(a_flipped_byte_before_the_mark_is_refused),
+	    TEST(every_flipped_byte_before_the_mark_is_refused),
+	    TEST(a_cut_before_the_mark_is_refused),
+	    TEST(a_flipped_byte_behind_the_mark_is_cut_off),
+	    TEST(a_lost_mark_and_a_torn_end_is_cut_off),
+	    TEST(a_lost_mark_and_good_commits_behind_damage_is_refused),
+	    TEST(both_slots_of_the_mark_torn_is_a_lost_mark),
+	    TEST(one_slot_of_the_mark_torn_leaves_the_other),
+	    TEST(a_newest_segment_older_than_the_mark_is_refused),
+	    TEST(a_second_writer_is_refused),
+	    TEST(readers_change_nothing_and_see_whole_transactions),
+	    TEST(readers_need_no_mark),
+	    TEST(stranger_files_are_passed_over),
+	    TEST(a_recovered_store_goes_on_with_the_same_positions),
+	    TEST(what_was_recovered_is_marked),
+	};
+	return cmocka_run_group_tests_name("recover", tests, NULL, NULL);
+}
