@@ -20,7 +20,7 @@ struct mount {
 	sigset_t signals; /* that end the daemon */
 	pthread_t notifier;
 	pthread_mutex_t lock; /* stop */
-	bool notifying, stop;
+	bool mounted, notifying, stop;
 };
 
 /* ---- the command line --------------------------------------------------- */
@@ -115,13 +115,12 @@ static void clear_dead_mount(const char *mountpoint)
 		;
 }
 
-int mount_start(struct mount **out, const struct mount_options *options, const struct shown *shown, struct err *err)
+int mount_open(struct mount **out, const struct mount_options *options, struct err *err)
 {
 	struct mount *mount = calloc(1, sizeof *mount);
-	struct stat st;
 
 	*out = NULL;
-	if (!mount || serve_init(&mount->serve, shown) < 0) {
+	if (!mount || serve_init(&mount->serve) < 0) {
 		free(mount);
 		return err_set(err, -ENOMEM, "out of memory");
 	}
@@ -130,25 +129,31 @@ int mount_start(struct mount **out, const struct mount_options *options, const s
 	sigaddset(&mount->signals, SIGTERM);
 	sigaddset(&mount->signals, SIGINT);
 	sigaddset(&mount->signals, SIGHUP);
-
-	clear_dead_mount(options->mountpoint);
-	int r = 0;
-	if (stat(options->mountpoint, &st) < 0)
-		r = err_errno(err, "%s", options->mountpoint);
-	else if (!S_ISDIR(st.st_mode))
-		r = err_set(err, -ENOTDIR, "%s is not a folder", options->mountpoint);
-	else if (!(mount->session = fuse_session_new(options->fuse_args, &serve_ops, sizeof serve_ops, &mount->serve)))
-		r = err_set(err, -EINVAL, "libfuse does not take these mount options");
-	else if (fuse_set_signal_handlers(mount->session) < 0)
-		r = err_set(err, -EIO, "cannot handle signals");
-	else if (fuse_session_mount(mount->session, options->mountpoint) < 0)
-		r = err_set(err, -EIO, "cannot mount at %s (is /dev/fuse there? is allow_other permitted in /etc/fuse.conf?)",
-		            options->mountpoint);
-	if (r < 0) {
+	mount->session = fuse_session_new(options->fuse_args, &serve_ops, sizeof serve_ops, &mount->serve);
+	if (!mount->session) {
 		mount_end(mount);
-		return r;
+		return err_set(err, -EINVAL, "libfuse does not take these options");
 	}
 	*out = mount;
+	return 0;
+}
+
+int mount_start(struct mount *mount, const char *mountpoint, const struct shown *shown, struct err *err)
+{
+	struct stat st;
+
+	mount->serve.shown = shown;
+	clear_dead_mount(mountpoint);
+	if (stat(mountpoint, &st) < 0)
+		return err_errno(err, "%s", mountpoint);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(err, -ENOTDIR, "%s is not a folder", mountpoint);
+	if (fuse_set_signal_handlers(mount->session) < 0)
+		return err_set(err, -EIO, "cannot handle signals");
+	if (fuse_session_mount(mount->session, mountpoint) < 0)
+		return err_set(err, -EIO, "cannot mount at %s (is /dev/fuse there? is allow_other permitted in /etc/fuse.conf?)",
+		               mountpoint);
+	mount->mounted = true;
 	return 0;
 }
 
@@ -186,6 +191,8 @@ int mount_serve(struct mount *mount, struct err *err)
 
 void mount_end(struct mount *mount)
 {
+	if (!mount)
+		return;
 	if (mount->notifying) {
 		pthread_mutex_lock(&mount->lock);
 		mount->stop = true;
@@ -193,8 +200,9 @@ void mount_end(struct mount *mount)
 		store_wake(mount->serve.shown->store);
 		pthread_join(mount->notifier, NULL);
 	}
-	if (mount->session) {
+	if (mount->mounted)
 		fuse_session_unmount(mount->session);
+	if (mount->session) {
 		fuse_remove_signal_handlers(mount->session);
 		fuse_session_destroy(mount->session);
 	}

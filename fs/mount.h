@@ -24,15 +24,18 @@ void mount_options_help(void);
 
 struct mount;
 
+/* Reads libfuse's part of the options. -EINVAL: usage; libfuse has said what. */
+int mount_open(struct mount **mount, const struct mount_options *options, struct err *err);
+
 /* Clears what a killed daemon left at the mountpoint, and mounts. `shown` is
  * borrowed until mount_end. The caller has SIGTERM, SIGINT and SIGHUP blocked in all
  * threads; mount_serve takes them. */
-int mount_start(struct mount **mount, const struct mount_options *options, const struct shown *shown, struct err *err);
+int mount_start(struct mount *mount, const char *mountpoint, const struct shown *shown, struct err *err);
 
 /* Serves until SIGTERM, SIGINT, SIGHUP or an unmount from outside. */
 int mount_serve(struct mount *mount, struct err *err);
 
-/* Unmounts, where that has not happened, and frees. */
+/* Unmounts, where that has to be, and frees. NULL is fine. */
 void mount_end(struct mount *mount);
 
 #endif

@@ -428,9 +428,9 @@ const struct fuse_lowlevel_ops serve_ops = {
     .releasedir = on_releasedir,
 };
 
-int serve_init(struct serve *serve, const struct shown *shown)
+int serve_init(struct serve *serve)
 {
-	*serve = (struct serve){.shown = shown, .tree = tree_new(), .uid = getuid(), .gid = getgid()};
+	*serve = (struct serve){.tree = tree_new(), .uid = getuid(), .gid = getgid()};
 	if (!serve->tree)
 		return -ENOMEM;
 	pthread_mutex_init(&serve->lock, NULL);

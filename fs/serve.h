@@ -20,7 +20,7 @@ struct open_file;
 
 /* The session's userdata. */
 struct serve {
-	const struct shown *shown;
+	const struct shown *shown; /* borrowed; set before the first request */
 	struct tree *tree;
 	uid_t uid;
 	gid_t gid;
@@ -31,8 +31,8 @@ struct serve {
 
 extern const struct fuse_lowlevel_ops serve_ops;
 
-/* `shown` is borrowed. -ENOMEM. */
-int serve_init(struct serve *serve, const struct shown *shown);
+/* -ENOMEM. */
+int serve_init(struct serve *serve);
 void serve_fini(struct serve *serve);
 
 /* Wakes those who poll: there is more. From a thread that serves no request. */

@@ -77,7 +77,8 @@ static const char settings_sql[] =
     " (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'walsender') AS senders_used,"
     " (SELECT rolreplication OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS may_replicate,"
     " pg_catalog.has_database_privilege(current_database(), 'CREATE') AS may_create,"
-    " current_setting('output_plugin_libraries', true) AS libraries,"
+    /* NULL where the server has none, and for roles that may not see it. */
+    " (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'output_plugin_libraries') AS libraries,"
     " pg_catalog.quote_ident(current_user) AS who,"
     " pg_catalog.quote_ident(current_database()) AS database,"
     " pg_catalog.pg_is_in_recovery() AS standby";
