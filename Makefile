@@ -55,16 +55,16 @@ unit-tests: $(UNIT)
 # The mirror and the store know nothing of each other, in tests neither.
 $(BUILD)/tests/test_mirror_%: tests/unit/test_mirror_%.c $(call lib_objects,common mirror)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests -o $@ $^ $(LDLIBS) -lcmocka
+	$(CC) $(ALL_CFLAGS) -Itests -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(call lib_objects,common fs)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests -o $@ $^ $(LDLIBS) -lcmocka
+	$(CC) $(ALL_CFLAGS) -Itests -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
 
 # Each fuzzer runs its corpus once: as a test under any compiler, and for real under clang's libFuzzer.
 fuzz-replay: $(addprefix $(BUILD)/tests/,$(FUZZ))
 $(addprefix $(BUILD)/tests/,$(FUZZ)): $(BUILD)/tests/%: tests/fuzz/%.c tests/fuzz/replay.c $(call lib_objects,common fs)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
 
 FUZZ_SECONDS ?= 60
 fuzz:
