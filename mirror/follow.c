@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "crc32c.h"
@@ -19,8 +20,10 @@
 #define PAUSE_LEAST_MS 5
 #define PAUSE_MOST_MS 200
 #define POLL_MS 1000
+#define ASK_MS 1000
 
 struct follow {
+	const char *mount;
 	int fd;
 	/* buffer[start..end) has not been handed out; buffer[start..scanned)
 	 * has no '\n'; buffer[summed..start) is not in crc yet. */
@@ -30,7 +33,8 @@ struct follow {
 	struct position last;
 	bool has_last;
 	int pause_ms;
-	bool woken; /* poll said ready since the last read */
+	bool woken;       /* poll said ready since the last read */
+	int64_t asked_ms; /* when it was looked whether the end is the end */
 };
 
 static int damaged(const struct follow *follow, const char *what, struct err *err)
@@ -82,6 +86,15 @@ static int open_failed(const char *mount, const char *path, const struct positio
 	return err_set(err, -ENOTCONN, "cannot open %s: %s", path, strerror(code));
 }
 
+/* The growing file directly after a position, or from the oldest line. */
+static void path_after(char *path, size_t size, const char *mount, const struct position *after)
+{
+	if (after)
+		snprintf(path, size, "%s/since/%" PRIu64 "/%" PRIu64 "/live", mount, after->epoch, after->seq + 1);
+	else
+		snprintf(path, size, "%s/live", mount);
+}
+
 int follow_open(struct follow **opened, const char *mount, const struct position *after, struct err *err)
 {
 	char path[4096];
@@ -94,11 +107,8 @@ int follow_open(struct follow **opened, const char *mount, const struct position
 		return err_set(err, -ENOMEM, "out of memory for a buffer of %zu bytes", BUFFER_SIZE);
 	}
 	follow->size = BUFFER_SIZE;
-	if (after)
-		snprintf(path, sizeof path, "%s/since/%" PRIu64 "/%" PRIu64 "/live", mount, after->epoch,
-		         after->seq + 1);
-	else
-		snprintf(path, sizeof path, "%s/live", mount);
+	follow->mount = mount;
+	path_after(path, sizeof path, mount, after);
 	follow->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (follow->fd < 0) {
 		rc = open_failed(mount, path, after, err);
@@ -255,6 +265,38 @@ static int check_line(struct follow *follow, size_t len, struct follow_line *lin
 	return line->commit ? check_crc(follow, &line->head, follow->start + len + 1, err) : 0;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* sshfs answers a read of a file that is dead at the other end (its mount there went away and
+ * came back) as if it were the file's end. So where poll(2) tells nothing, a second look is taken
+ * now and then, by a file opened afresh. */
+static int ask_again(struct follow *follow, struct err *err)
+{
+	char path[4096], byte;
+	int64_t now = now_ms();
+
+	if (follow->pause_ms == 0 || now - follow->asked_ms < ASK_MS)
+		return 0;
+	follow->asked_ms = now;
+	path_after(path, sizeof path, follow->mount, follow->has_last ? &follow->last : NULL);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, &byte, 1);
+	int saved = errno;
+	if (fd >= 0)
+		close(fd);
+	if (n < 0)
+		return err_set(err, -ENOTCONN, "cannot read %s: %s", path, strerror(saved));
+	/* Unless it came just now. */
+	int rc = n > 0 && !follow_in_line(follow) ? fill(follow, err) : 1;
+	return rc == 0 ? err_set(err, -ENOTCONN, "the open file does not show what %s does", path) : rc < 0 ? rc : 0;
+}
+
 int follow_next(struct follow *follow, struct follow_line *line, struct err *err)
 {
 	char *newline;
@@ -262,7 +304,9 @@ int follow_next(struct follow *follow, struct follow_line *line, struct err *err
 	while (!(newline = memchr(follow->buffer + follow->scanned, '\n', follow->end - follow->scanned))) {
 		follow->scanned = follow->end;
 		int rc = fill(follow, err);
-		if (rc <= 0)
+		if (rc == 0)
+			return ask_again(follow, err);
+		if (rc < 0)
 			return rc;
 	}
 

@@ -42,8 +42,8 @@ struct follow_line {
 	bool commit; /* the last line of its transaction; its crc was right */
 };
 
-/* `after` is the position of the last applied commit line, or NULL for all
- * that is retained. Free the result with follow_close. */
+/* `mount` is borrowed until follow_close. `after` is the position of the last applied commit
+ * line, or NULL for all that is retained. Free the result with follow_close. */
 int follow_open(struct follow **opened, const char *mount, const struct position *after, struct err *err);
 void follow_close(struct follow *follow);
 
