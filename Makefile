@@ -55,7 +55,7 @@ unit-tests: $(UNIT)
 # The mirror and the store know nothing of each other, in tests neither.
 $(BUILD)/tests/test_mirror_%: tests/unit/test_mirror_%.c $(call lib_objects,common mirror)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
+	$(CC) -Imirror $(ALL_CFLAGS) -Itests -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(call lib_objects,common fs)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
