@@ -95,6 +95,13 @@ torn "zeros, as from a file system's journal"
 head -c 5000 /dev/urandom >>"$newest"
 torn "rubbish"
 
+# What was whole once and is no more is damage, in the newest segment too.
+flip "$newest" $(($(stat -c %s "$newest") / 2))
+exits "a daemon does not start on damage in the newest segment" 1 timeout 30 daystreamfs "$store" "$mnt" -f
+like "it names the file and the place" "$output" "${all[-1]}" '(at|offset|byte) *[0-9]+'
+flip "$newest" $(($(stat -c %s "$newest") / 2))
+serves "mended by hand"
+
 # Damage in the middle is no torn end, and nothing that we may cut.
 exits "damage before the newest segment is no torn end" 1 bash -c "
 	python3 -c 'import sys; f = open(sys.argv[1], \"r+b\"); f.seek(30000); f.write(b\"#\")' '$sealed'
