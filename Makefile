@@ -9,8 +9,9 @@ CFLAGS   ?= -O2 -g
 SAN      ?=
 
 WARN     := -Wall -Wextra -Wconversion -Werror -Wno-format-truncation -Wno-unknown-warning-option
-CPPFLAGS += -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Icommon -Ifs -Imirror $(shell pkg-config --cflags $(PKGS))
+CPPFLAGS += -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Icommon $(shell pkg-config --cflags $(PKGS))
 ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) $(SAN) $(CPPFLAGS) -MMD -MP -pthread
+LDFLAGS  += -Wl,--as-needed
 LDLIBS   := $(shell pkg-config --libs $(PKGS)) -lisal -lm -pthread
 
 MAINS    := fs/daystreamfs.c fs/daystream.c mirror/deltamirror.c
@@ -35,7 +36,7 @@ PLUGIN_SRC := $(wildcard plugin/*.c plugin/Makefile common/line.[ch] common/name
 $(BUILD)/deltaflood.so: $(PLUGIN_SRC)
 	@mkdir -p $(BUILD)/plugin
 	$(MAKE) -C $(BUILD)/plugin -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) all
-	cp $(BUILD)/plugin/deltaflood.so $@
+	install -m 755 $(BUILD)/plugin/deltaflood.so $@
 
 deps:
 	contrib/install-deps
@@ -55,23 +56,23 @@ unit-tests: $(UNIT)
 # The mirror and the store know nothing of each other, in tests neither.
 $(BUILD)/tests/test_mirror_%: tests/unit/test_mirror_%.c $(call lib_objects,common mirror)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests -o $@ $^ $(LDLIBS) -lcmocka
+	$(CC) $(ALL_CFLAGS) -Imirror -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(call lib_objects,common fs)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests -o $@ $^ $(LDLIBS) -lcmocka
+	$(CC) $(ALL_CFLAGS) -Ifs -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
 
 # Each fuzzer runs its corpus once: as a test under any compiler, and for real under clang's libFuzzer.
 fuzz-replay: $(addprefix $(BUILD)/tests/,$(FUZZ))
 $(addprefix $(BUILD)/tests/,$(FUZZ)): $(BUILD)/tests/%: tests/fuzz/%.c tests/fuzz/replay.c $(call lib_objects,common fs)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(ALL_CFLAGS) -Ifs $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
 
 FUZZ_SECONDS ?= 60
 fuzz:
 	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g' SAN='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzz-run
 fuzz-run: $(call lib_objects,common fs)
 	@for f in $(FUZZ); do \
-		$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $(BUILD)/$$f tests/fuzz/$$f.c $^ $(LDLIBS) && \
+		$(CC) $(ALL_CFLAGS) -Ifs -fsanitize=fuzzer -o $(BUILD)/$$f tests/fuzz/$$f.c $^ $(LDLIBS) && \
 		mkdir -p $(BUILD)/corpus/$$f && \
 		$(BUILD)/$$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/ $(BUILD)/corpus/$$f tests/fuzz/corpus/$$f || exit 1; \
 	done
@@ -83,7 +84,7 @@ tsan:
 	$(MAKE) check BUILD=$(BUILD)/tsan CFLAGS='-O1 -g' SAN=-fsanitize=thread
 
 lint:
-	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr -Icommon common fs mirror
+	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr -Icommon -Ifs -Imirror common fs mirror
 	shellcheck contrib/install-deps contrib/demo tests/run tests/flow/*.sh
 fmt:
 	clang-format -i common/*.[ch] fs/*.[ch] mirror/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]

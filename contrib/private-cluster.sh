@@ -179,7 +179,8 @@ mounted() { # MOUNTPOINT: there, and answered
 
 daemon_start() { # STORE MOUNTPOINT [OPTIONS]: returns when it is mounted
 	mkdir -p "$2" 2>/dev/null || true # a dead mount cannot be made, nor need be
-	daystreamfs "$@" -f >>"$work/daemon.log" 2>&1 &
+	# bash makes background commands deaf to SIGINT; this one is to hear it.
+	env --default-signal=INT daystreamfs "$@" -f >>"$work/daemon.log" 2>&1 &
 	daemon_pid=$!
 	if ! wait_for 30 "mounted '$2' || ! alive $daemon_pid" "daystreamfs to mount $2" || ! mounted "$2"; then
 		tail -n 20 "$work/daemon.log" >&2

@@ -192,30 +192,43 @@ static int connect_both(struct init *init, struct err *err)
 	return 0;
 }
 
-/* What an existing store means for the server it meets. 1: a new generation is
+/* True where the store's own slot, whatever --slot says, is there for it to go on. */
+static int can_go_on(struct init *init, const struct store_end *end, const struct origin *server, uint64_t server_lsn,
+                     struct err *err)
+{
+	uint64_t idle = store_confirmed(init->store)->now.idle_lsn, durable = idle > end->lsn ? idle : end->lsn;
+	struct server_slot slot;
+	int r = server_slot(init->conn, end->origin.slot, &slot, err);
+
+	if (r < 0)
+		return r;
+	return server->system == end->origin.system && strcmp(server->database, end->origin.database) == 0 &&
+	       server->timeline == end->origin.timeline && slot.exists && strcmp(slot.plugin, "deltaflood") == 0 &&
+	       strcmp(slot.wal_status, "lost") != 0 && slot.confirmed_lsn <= durable && durable <= server_lsn;
+}
+
+/* What an existing store means for the server it meets. 0: a new generation is
  * due, from init->lsn where the slot can stay. */
 static int judge_store(struct init *init, const struct origin *server, uint64_t server_lsn,
                        const struct server_slot *slot, struct err *err)
 {
 	struct store_end end;
-	uint64_t idle = store_confirmed(init->store)->now.idle_lsn;
 
 	store_end(init->store, &end);
 	init->after = end.last;
 	init->origin.generation = end.origin.generation + 1;
-	uint64_t durable = idle > end.lsn ? idle : end.lsn;
-	bool same = server->system == end.origin.system && strcmp(server->database, end.origin.database) == 0;
-	bool usable = slot->exists && strcmp(slot->plugin, "deltaflood") == 0 && strcmp(slot->wal_status, "lost") != 0;
 	if (slot->active)
 		return err_set(err, -EBUSY, "the replication slot \"%s\" is in use: stop daystreamfs first", init->config.slot);
 	if (slot->exists && strcmp(slot->plugin, "deltaflood") != 0)
 		return err_set(err, -EEXIST, "the replication slot \"%s\" belongs to the plugin \"%s\"; give another --slot",
 		               init->config.slot, slot->plugin);
-	if (same && usable && server->timeline == end.origin.timeline && slot->confirmed_lsn <= durable &&
-	    durable <= server_lsn)
-		return err_set(err, -EEXIST, "%s is a store already, and its slot can go on: start daystreamfs", init->path);
-	init->lsn = usable ? slot->confirmed_lsn : 0;
-	return 1;
+	int r = can_go_on(init, &end, server, server_lsn, err);
+	if (r > 0)
+		return err_set(err, -EEXIST, "%s is a store already, and its slot \"%s\" can go on: start daystreamfs (or, to "
+		                             "end this generation for all who follow it, run daystream drop first)",
+		               init->path, end.origin.slot);
+	init->lsn = slot->exists && strcmp(slot->wal_status, "lost") != 0 ? slot->confirmed_lsn : 0;
+	return r;
 }
 
 /* The schema is saved before the slot is there, so that the stream does not begin

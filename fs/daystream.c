@@ -10,13 +10,14 @@
 
 static const struct {
 	const char *name;
+	char *full_name; /* for its --help */
 	int (*run)(int argc, char **argv);
 	const char *what;
 } commands[] = {
-    {"init", cmd_init, "create a store and its replication slot"},
-    {"status", cmd_status, "show how a store and its slot are"},
-    {"check", cmd_check, "verify every byte of a store"},
-    {"drop", cmd_drop, "free the replication slot; the store stays"},
+    {"init", (char[]){"daystream init"}, cmd_init, "create a store and its replication slot"},
+    {"status", (char[]){"daystream status"}, cmd_status, "show how a store and its slot are"},
+    {"check", (char[]){"daystream check"}, cmd_check, "verify every byte of a store"},
+    {"drop", (char[]){"daystream drop"}, cmd_drop, "free the replication slot; the store stays"},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
@@ -46,8 +47,10 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	for (int i = 0; i < COMMAND_COUNT; i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
+		if (strcmp(argv[1], commands[i].name) == 0) {
+			argv[1] = commands[i].full_name;
 			return commands[i].run(argc - 1, argv + 1);
+		}
 	log_error("there is no command \"%s\"; see daystream --help", argv[1]);
 	return EXIT_USAGE;
 }

@@ -174,8 +174,7 @@ static int stop(struct daemon *d, struct err *err)
 {
 	int r = 0;
 
-	if (d->mount)
-		mount_end(d->mount);
+	mount_end(d->mount);
 	if (d->ingest)
 		r = ingest_stop(d->ingest, err);
 	if (d->source)
@@ -195,7 +194,7 @@ static int run(struct daemon *d, struct err *err)
 
 	if (r == 0) {
 		shown = (struct shown){d->store, d->tables, get_status, d};
-		r = mount_start(&d->mount, &d->options, &shown, err);
+		r = mount_start(d->mount, d->options.mountpoint, &shown, err);
 	}
 	if (r == 0) {
 		if (d->ready_fd >= 0)
@@ -230,6 +229,10 @@ int main(int argc, char **argv)
 			puts("daystreamfs " VERSION);
 		mount_options_fini(&d.options);
 		return 0;
+	}
+	if ((r = mount_open(&d.mount, &d.options, &err)) < 0) {
+		log_error("%s; see daystreamfs --help", err.text);
+		return EXIT_USAGE;
 	}
 	/* Threads inherit this: only mount_serve takes them. */
 	sigemptyset(&ending);

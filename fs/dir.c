@@ -77,8 +77,8 @@ void dir_close(struct dir *dir)
 /* The next second at or after the cookie: a look-up each. */
 static int next_second(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct err *err)
 {
-	struct store_place place;
-	int r = store_find(dir->shown->store, (struct position){cookie, 0}, &place, err);
+	struct place place;
+	int r = find_line(dir->shown->store, (struct position){cookie, 0}, &place, err);
 
 	if (r != 1)
 		return r;
@@ -91,8 +91,8 @@ static int next_second(struct dir *dir, uint64_t cookie, struct dir_entry *entry
 static int start_scan(struct dir *dir, uint64_t seq, struct err *err)
 {
 	struct store *store = dir->shown->store;
-	struct store_place place;
-	int r = store_find(store, (struct position){dir->node.position.epoch, seq}, &place, err);
+	struct place place;
+	int r = find_line(store, (struct position){dir->node.position.epoch, seq}, &place, err);
 
 	if (r != 1)
 		return r;

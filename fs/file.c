@@ -43,9 +43,9 @@ static int view_of(const struct shown *shown, const struct node *node, struct vi
 	return 1;
 }
 
-static int find_line(const struct shown *shown, struct position position, struct store_place *place, struct err *err)
+static int look_up(const struct shown *shown, struct position position, struct place *place, struct err *err)
 {
-	int r = store_find(shown->store, position, place, err);
+	int r = find_line(shown->store, position, place, err);
 
 	if (r < 0)
 		return r;
@@ -54,7 +54,7 @@ static int find_line(const struct shown *shown, struct position position, struct
 
 static int stat_dir(const struct shown *shown, const struct node *node, struct stat *st, struct err *err)
 {
-	struct store_place place;
+	struct place place;
 	struct store_end end;
 
 	store_end(shown->store, &end);
@@ -64,7 +64,7 @@ static int stat_dir(const struct shown *shown, const struct node *node, struct s
 	if (node->kind != NODE_SECOND)
 		return 0;
 	st->st_mtime = (time_t)node->position.epoch;
-	int r = store_find(shown->store, (struct position){node->position.epoch, 0}, &place, err);
+	int r = find_line(shown->store, (struct position){node->position.epoch, 0}, &place, err);
 	if (r < 0)
 		return r;
 	return r == 1 && place.position.epoch == node->position.epoch ? 0 : -ENOENT;
@@ -88,7 +88,7 @@ static int stat_growing(const struct shown *shown, const struct node *node, stru
 int file_stat(const struct shown *shown, const struct node *node, struct stat *st, struct err *err)
 {
 	char text[STATUS_MAX];
-	struct store_place place;
+	struct place place;
 	int r = 0;
 
 	*st = (struct stat){.st_blksize = 1 << 20};
@@ -101,7 +101,7 @@ int file_stat(const struct shown *shown, const struct node *node, struct stat *s
 			st->st_size = (off_t)print_status(shown, text);
 			st->st_mtime = time(NULL);
 		} else if (node->kind == NODE_LINE) {
-			if ((r = find_line(shown, node->position, &place, err)) == 0)
+			if ((r = look_up(shown, node->position, &place, err)) == 0)
 				st->st_size = (off_t)place.len;
 			st->st_mtime = (time_t)node->position.epoch;
 		} else {
@@ -115,11 +115,11 @@ int file_stat(const struct shown *shown, const struct node *node, struct stat *s
 
 static int open_line(struct file *file, const struct shown *shown, const struct node *node, struct err *err)
 {
-	struct store_place place;
-	int r = find_line(shown, node->position, &place, err);
+	struct place place;
+	int r = look_up(shown, node->position, &place, err);
 
 	if (r == 0) {
-		file->base = store_segment(shown->store, place.segment)->base + place.off;
+		file->base = find_offset(shown->store, &place);
 		file->len = place.len;
 	}
 	return r;

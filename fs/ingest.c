@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,12 +18,15 @@ enum {
 	PAUSE_MOST_MS = 10000,
 	TICK_MS = 1000,        /* the longest wait while streaming; then idle WAL is looked at */
 	CONFIRM_MS = 5000,     /* a sign of life at least this often */
+	SPACE_MORE = 64 << 10, /* on a full disk: that much more is worth a try */
+	SPACE_RETRY_MS = 10000,
 	EVENTS_PER_ROUND = 64, /* before commits at hand are handed to the other thread */
 };
 
 struct ingest {
 	struct store *store;
 	struct writer *writer;
+	struct durable *durable; /* the writer's */
 	struct source *source;
 	void (*ended)(void *);
 	void *ctx;
@@ -94,7 +98,7 @@ static void fail(struct ingest *in, int code, const struct err *err)
 	if (!first)
 		return;
 	set_state(in, "stopped", err->text);
-	writer_stop(in->writer);
+	durable_stop(in->durable);
 	wake(in);
 	in->ended(in->ctx);
 }
@@ -118,14 +122,14 @@ static void note_progress(struct ingest *in, uint64_t durable)
 	pthread_mutex_lock(&in->lock);
 	in->status.durable_lsn = durable;
 	in->status.source_lsn = in->source->ops->end_lsn(in->source);
-	if (durable >= in->status.source_lsn)
+	if (!in->open && durable >= in->status.source_lsn && durable >= writer_appended_lsn(in->writer))
 		in->caught_up_ms = now_ms();
 	pthread_mutex_unlock(&in->lock);
 }
 
 static int confirm(struct ingest *in, struct err *err)
 {
-	uint64_t durable = writer_durable_lsn(in->writer), now = now_ms();
+	uint64_t durable = durable_lsn(in->durable), now = now_ms();
 
 	note_progress(in, durable);
 	if (durable == in->told_lsn && !in->reply && now - in->told_ms < CONFIRM_MS)
@@ -142,61 +146,15 @@ static void offer_idle(struct ingest *in)
 {
 	uint64_t now = now_ms();
 
-	if (in->open || in->idle_lsn <= writer_durable_lsn(in->writer))
+	if (in->open || in->idle_lsn <= durable_lsn(in->durable))
 		return;
 	if (in->reply || now - in->idle_ms >= TICK_MS) {
 		in->idle_ms = now;
-		writer_idle(in->writer, in->idle_lsn);
+		durable_idle(in->durable, in->idle_lsn);
 	}
 }
 
 /* ---- appending ---------------------------------------------------------- */
-
-static bool may_repeat(int r)
-{
-	return r == -ENOSPC || r == -EDQUOT;
-}
-
-/* After a write that failed: waits until it may be tried again. 0: now; else
- * the error stands. The source hears from us meanwhile. */
-static int before_repeat(struct ingest *in, int r, bool *full, struct err *err)
-{
-	if (stopping(in))
-		return -EINTR;
-	if (r == -EAGAIN) { /* the other thread is syncing the full segment */
-		wait_for(in, -1, 100);
-	} else if (may_repeat(r)) {
-		if (!*full) {
-			log_error("%s; waiting for space, nothing is lost", err->text);
-			set_state(in, "waiting", err->text);
-			*full = true;
-		}
-		wait_for(in, -1, TICK_MS);
-	} else {
-		return r;
-	}
-	return confirm(in, err) < 0 ? -ECONNRESET : 0;
-}
-
-static void after_repeat(struct ingest *in, bool full)
-{
-	if (full) {
-		log_info("there is space again, going on");
-		set_state(in, "streaming", NULL);
-	}
-}
-
-/* Makes a call of the writer's until it is done or cannot be. */
-#define PERSIST(in, call, err)                                                                                         \
-	({                                                                                                             \
-		bool full_ = false;                                                                                    \
-		int r_, wait_ = 0;                                                                                     \
-		while ((r_ = (call)) < 0 && (wait_ = before_repeat((in), r_, &full_, (err))) == 0)                     \
-			;                                                                                              \
-		if (r_ == 0)                                                                                           \
-			after_repeat((in), full_);                                                                     \
-		r_ < 0 ? wait_ : 0;                                                                                    \
-	})
 
 /* "2017-10-09 00:00:00.5+00" -> Unix time. */
 static bool second_of(struct span value, uint64_t *second)
@@ -216,6 +174,23 @@ static bool second_of(struct span value, uint64_t *second)
 	return true;
 }
 
+/* A new segment has to wait until the full one is synced; the source hears from
+ * us meanwhile. */
+static int begin_transaction(struct ingest *in, uint64_t second, struct err *err)
+{
+	int r;
+
+	while ((r = writer_begin(in->writer, second, err)) == -EAGAIN) {
+		wait_for(in, -1, 100);
+		if (stopping(in))
+			return -EINTR;
+		if ((r = confirm(in, err)) < 0)
+			return r;
+	}
+	in->open = r == 0;
+	return r;
+}
+
 static int begin(struct ingest *in, const struct line_head *head, struct err *err)
 {
 	struct span rest = head->pairs, name, value;
@@ -223,9 +198,7 @@ static int begin(struct ingest *in, const struct line_head *head, struct err *er
 
 	if (in->open || line_next(&rest, &name, &value) != 1 || !span_is(name, "time") || !second_of(value, &second))
 		return err_set(err, -EPROTO, "the source sent a begin line that cannot be read");
-	int r = PERSIST(in, writer_begin(in->writer, second, err), err);
-	in->open = r == 0;
-	return r;
+	return begin_transaction(in, second, err);
 }
 
 static int take_line(struct ingest *in, const char *line, size_t len, struct err *err)
@@ -242,11 +215,11 @@ static int take_line(struct ingest *in, const char *line, size_t len, struct err
 		return err_set(err, -EPROTO, "the source sent a line outside a transaction: \"%.*s\"",
 		               len < 200 ? (int)len : 200, line);
 	if (!span_is(head.action, "commit"))
-		return PERSIST(in, writer_line(in->writer, line, len, &head, err), err);
+		return writer_line(in->writer, line, len, &head, err);
 
 	if (!commit_parse(&head, &commit) || commit.has_crc)
 		return err_set(err, -EPROTO, "the source sent a commit line that cannot be read");
-	int r = PERSIST(in, writer_commit(in->writer, line, len, commit.lsn, err), err);
+	int r = writer_commit(in->writer, line, len, commit.lsn, err);
 	if (r == 0)
 		in->open = false;
 	return r;
@@ -295,7 +268,7 @@ static int stream(struct ingest *in, struct err *err)
 		int more = take_round(in, err);
 		if (more < 0)
 			return more;
-		int r = PERSIST(in, writer_flush(in->writer, err), err);
+		int r = writer_flush(in->writer, err);
 		if (r < 0)
 			return r;
 		offer_idle(in);
@@ -310,7 +283,7 @@ static int stream(struct ingest *in, struct err *err)
 /* One connection, from start to end. */
 static int follow(struct ingest *in, bool *connected, struct err *err)
 {
-	uint64_t durable = writer_durable_lsn(in->writer), appended = writer_appended_lsn(in->writer);
+	uint64_t durable = durable_lsn(in->durable), appended = writer_appended_lsn(in->writer);
 	uint64_t resume = appended > durable ? appended : durable;
 
 	wait_for(in, -1, 0); /* takes wake-ups of the last connection */
@@ -337,7 +310,37 @@ static int follow(struct ingest *in, bool *connected, struct err *err)
 		*err = undo;
 		return undone;
 	}
-	return r == -ECONNRESET ? -EAGAIN : r;
+	return r;
+}
+
+/* Bytes that can still be written to the store's disk. */
+static uint64_t space(struct ingest *in)
+{
+	struct statvfs st;
+
+	return fstatvfs(store_dirfd(in->store), &st) == 0 ? (uint64_t)st.f_bavail * st.f_frsize : 0;
+}
+
+/* The disk is full. The connection is closed meanwhile, since a server that wants
+ * to stop waits until we have taken all that it has. Tried again when there is
+ * more space than what was not enough, or from time to time. */
+static void wait_for_space(struct ingest *in, const struct err *reason)
+{
+	uint64_t had = space(in), since = now_ms();
+	struct err err;
+
+	log_error("%s; waiting for space, nothing is lost", reason->text);
+	set_state(in, "waiting", reason->text);
+	while (!stopping(in) && space(in) < had + SPACE_MORE && now_ms() - since < SPACE_RETRY_MS)
+		wait_for(in, -1, TICK_MS);
+	/* Commits that were received and are buffered still. */
+	if (!stopping(in) && writer_flush(in->writer, &err) == 0)
+		log_info("going on");
+}
+
+static bool is_full(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT;
 }
 
 static void *receive_thread(void *arg)
@@ -354,6 +357,10 @@ static void *receive_thread(void *arg)
 			break;
 		if (r == -EINTR) { /* woken by the other thread, not to stop */
 			wait_for(in, -1, 0);
+			continue;
+		}
+		if (is_full(r)) {
+			wait_for_space(in, &err);
 			continue;
 		}
 		if (r != -EAGAIN) {
@@ -384,7 +391,7 @@ static void *sync_thread(void *arg)
 
 	do {
 		bool stop = stopping(in);
-		r = writer_sync(in->writer, TICK_MS, &err);
+		r = durable_sync(in->durable, TICK_MS, &err);
 		if (r < 0)
 			fail(in, r, &err);
 		else if (r == 1)
@@ -406,7 +413,7 @@ int ingest_start(struct ingest **out, struct store *store, struct writer *writer
 	*out = NULL;
 	if (!in)
 		return err_set(err, -ENOMEM, "out of memory");
-	*in = (struct ingest){.store = store, .writer = writer, .source = source, .ended = ended, .ctx = ctx};
+	*in = (struct ingest){.store = store, .writer = writer, .durable = writer_durable(writer), .source = source, .ended = ended, .ctx = ctx};
 	store_end(store, &end);
 	in->origin = end.origin;
 	in->status.state = "connecting";
@@ -421,7 +428,7 @@ int ingest_start(struct ingest **out, struct store *store, struct writer *writer
 	if ((errno = pthread_create(&in->receiver, NULL, receive_thread, in)) != 0) {
 		int r = err_errno(err, "starting the ingest threads");
 		in->stop = true;
-		writer_stop(writer);
+		durable_stop(in->durable);
 		pthread_join(in->syncer, NULL);
 		close(in->wakefd);
 		free(in);
@@ -447,7 +454,7 @@ int ingest_stop(struct ingest *in, struct err *err)
 	pthread_mutex_unlock(&in->lock);
 	wake(in);
 	pthread_join(in->receiver, NULL);
-	writer_stop(in->writer);
+	durable_stop(in->durable);
 	pthread_join(in->syncer, NULL);
 	int r = in->failed ? in->failure : 0;
 	if (r < 0)

@@ -6,7 +6,7 @@
  * answer. What is confirmed to the source is on disk and shown.
  *
  *     connecting ─▶ streaming ─▶ connecting ...     the source went away: pauses of 0.2 s to 10 s
- *         │             ├──▶ waiting ─▶ streaming    the disk is full: tried again each second
+ *         │             ├──▶ waiting ─▶ connecting   the disk is full: disconnected until there is space
  *         └─▶ stopped ◀─┘                            what cannot mend itself, or ingest_stop
  */
 #ifndef FS_INGEST_H

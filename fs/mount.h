@@ -1,11 +1,7 @@
 /*
- * mount.h - the tree as a FUSE file system: the only file that includes FUSE.
- *
- * - Growing files are opened with direct_io, and their attributes are not cached:
- *   every page-cached way gives zeros or old lengths to some reader. Lines
- *   never change, so they are cached for good.
- * - A read never waits for data; poll(2) wakes when there is more.
- * - Several threads serve, so that a slow read keeps nobody waiting.
+ * mount.h - the FUSE session: its command line, a dead mount cleared, signals, and
+ * the threads that serve (several, so that a slow read keeps nobody waiting).
+ * Only this and serve.h know FUSE.
  */
 #ifndef FS_MOUNT_H
 #define FS_MOUNT_H
@@ -28,15 +24,18 @@ void mount_options_help(void);
 
 struct mount;
 
+/* Reads libfuse's part of the options. -EINVAL: usage; libfuse has said what. */
+int mount_open(struct mount **mount, const struct mount_options *options, struct err *err);
+
 /* Clears what a killed daemon left at the mountpoint, and mounts. `shown` is
  * borrowed until mount_end. The caller has SIGTERM, SIGINT and SIGHUP blocked in all
  * threads; mount_serve takes them. */
-int mount_start(struct mount **mount, const struct mount_options *options, const struct shown *shown, struct err *err);
+int mount_start(struct mount *mount, const char *mountpoint, const struct shown *shown, struct err *err);
 
 /* Serves until SIGTERM, SIGINT, SIGHUP or an unmount from outside. */
 int mount_serve(struct mount *mount, struct err *err);
 
-/* Unmounts, where that has not happened, and frees. */
+/* Unmounts, where that has to be, and frees. NULL is fine. */
 void mount_end(struct mount *mount);
 
 #endif

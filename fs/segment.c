@@ -1,7 +1,10 @@
 #include "segment.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,6 +32,44 @@ bool segment_name_parse(const char *name, struct position *first)
 	size_t len = strlen(name);
 
 	return len > 4 && strcmp(name + len - 4, ".day") == 0 && position_parse(name, len - 4, first);
+}
+
+static int by_first(const void *a, const void *b)
+{
+	return position_cmp(*(const struct position *)a, *(const struct position *)b);
+}
+
+int segment_list(int dirfd, struct position **list, size_t *count, struct err *err)
+{
+	size_t cap = 0;
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	*list = NULL;
+	*count = 0;
+	if (!dir)
+		return err_errno(err, "opening segments");
+	while ((errno = 0, entry = readdir(dir))) {
+		struct position first;
+		if (!segment_name_parse(entry->d_name, &first))
+			continue;
+		if (*count == cap) {
+			cap = cap ? cap * 2 : 64;
+			struct position *more = realloc(*list, cap * sizeof **list);
+			if (!more) {
+				closedir(dir);
+				return err_set(err, -ENOMEM, "out of memory for the list of segments");
+			}
+			*list = more;
+		}
+		(*list)[(*count)++] = first;
+	}
+	int r = errno ? err_errno(err, "listing segments") : 0;
+	closedir(dir);
+	if (*count)
+		qsort(*list, *count, sizeof **list, by_first);
+	return r;
 }
 
 /* What the walk over the lines of a segment carries from one to the next. */
@@ -171,4 +212,38 @@ int segment_index(int fd, uint64_t *from, uint64_t to, struct index *index, stru
 	}
 	scan_fini(&scan);
 	return r == -ENODATA ? 0 : r;
+}
+
+static int build_index(int fd, uint64_t len, struct index **out, struct err *err)
+{
+	struct index *index = index_new();
+	uint64_t from = 0;
+
+	if (!index)
+		return err_set(err, -ENOMEM, "out of memory for the index");
+	int r = segment_index(fd, &from, len, index, err);
+	if (r == 0 && from != len)
+		r = err_set(err, -EBADMSG, "at %llu: the last line has no end", (unsigned long long)from);
+	if (r < 0) {
+		index_free(index);
+		return r;
+	}
+	index_show(index);
+	*out = index;
+	return 0;
+}
+
+int segment_open_index(int dirfd, int fd, struct position first, uint64_t len, bool save, struct index **index,
+                       struct err *err)
+{
+	char name[SEGMENT_NAME_MAX];
+
+	if (index_load(index, dirfd, segment_index_name(name, first), len, NULL) == 0)
+		return 0;
+	int r = build_index(fd, len, index, err);
+	if (r < 0)
+		return err_prefix(err, r, "segments/%s", segment_name(name, first));
+	if (save)
+		index_save(*index, dirfd, name, len, NULL);
+	return 0;
 }

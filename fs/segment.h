@@ -28,6 +28,9 @@ char *segment_index_name(char *name, struct position first);
 /* True where `name` is a segment's, spelt as segment_name does. */
 bool segment_name_parse(const char *name, struct position *first);
 
+/* The positions of all segments in the folder, ascending; the caller frees. */
+int segment_list(int dirfd, struct position **list, size_t *count, struct err *err);
+
 /* How far a segment is whole: up to the end of its last good commit. */
 struct segment_end {
 	uint64_t off; /* behind the commit line; 0 where there is none */
@@ -55,5 +58,11 @@ bool segment_commit_follows(int fd, uint64_t off, uint64_t len);
 /* Adds the whole lines in [*from, to), which are known to be good, to the
  * index, and moves *from behind the last of them. */
 int segment_index(int fd, uint64_t *from, uint64_t to, struct index *index, struct err *err);
+
+/* The index of a sealed segment of `len` bytes: mapped, or, where there is none or it is
+ * wrong, built again and, where `save`, put beside the segment. That this cannot be
+ * written (a full or read-only disk) does no harm to reading. */
+int segment_open_index(int dirfd, int fd, struct position first, uint64_t len, bool save, struct index **index,
+                       struct err *err);
 
 #endif

@@ -77,7 +77,14 @@ static const char settings_sql[] =
     " (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'walsender') AS senders_used,"
     " (SELECT rolreplication OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS may_replicate,"
     " pg_catalog.has_database_privilege(current_database(), 'CREATE') AS may_create,"
-    " current_setting('output_plugin_libraries', true) AS libraries,"
+    /* NULL where the server has none, and for roles that may not see it. */
+    " (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'output_plugin_libraries') AS libraries,"
+    /* Another role's, where it is there already. */
+    " EXISTS (SELECT FROM pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND"
+    " c.relname IN ('tables', 'columns') WHERE n.nspname = 'daystream' AND NOT (pg_catalog.has_schema_privilege(n.oid,"
+    " 'CREATE') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND (c.oid IS NULL OR"
+    " (pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_table_privilege(c.oid, 'INSERT') AND"
+    " pg_catalog.has_table_privilege(c.oid, 'DELETE'))))) AS schema_is_foreign,"
     " pg_catalog.quote_ident(current_user) AS who,"
     " pg_catalog.quote_ident(current_database()) AS database,"
     " pg_catalog.pg_is_in_recovery() AS standby";
@@ -113,6 +120,10 @@ int server_problems(PGconn *conn, bool need_slot, void (*say)(const char *senten
 	if (*value(res, "may_create") != 't')
 		count++, sayf(say, "the role %s may not create the schema \"daystream\"; run: GRANT CREATE ON DATABASE %s TO %s;",
 		              value(res, "who"), value(res, "database"), value(res, "who"));
+	if (*value(res, "schema_is_foreign") == 't')
+		count++, sayf(say, "the role %s may not write to the schema \"daystream\", which is another role's; run: GRANT ALL ON "
+		                   "SCHEMA daystream TO %s; GRANT ALL ON ALL TABLES IN SCHEMA daystream TO %s;",
+		              value(res, "who"), value(res, "who"), value(res, "who"));
 	if (!PQgetisnull(res, 0, PQfnumber(res, "libraries")) && !listed(value(res, "libraries"))) {
 		const char *now = value(res, "libraries");
 		count++, sayf(say, "the server does not allow the plugin: output_plugin_libraries is \"%s\"; run: ALTER SYSTEM SET "
@@ -305,6 +316,13 @@ int server_create_slot(PGconn *replication, const char *name, uint64_t *consiste
 		err_set(err, r, "the server cannot load the plugin deltaflood: run `make install` (or put deltaflood.so into the "
 		                "folder that `pg_config --pkglibdir` prints) on its host, or name the plugin's folder in "
 		                "dynamic_library_path");
+	}
+	/* A role that may not see the setting learns of it here. */
+	if (r < 0 && strstr(err->text, "output_plugin_libraries")) {
+		struct err said = *err;
+		err_set(err, r, "%.500s Run as a superuser, with what SHOW output_plugin_libraries lists in place of the first two: "
+		                "ALTER SYSTEM SET output_plugin_libraries = pgoutput, test_decoding, deltaflood; "
+		                "SELECT pg_reload_conf();", said.text);
 	}
 	PQclear(res);
 	free(sql);

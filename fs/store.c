@@ -1,6 +1,5 @@
 #include "store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -13,7 +12,6 @@
 #include <unistd.h>
 
 #include "recover.h"
-#include "scan.h"
 
 struct store {
 	enum store_mode mode;
@@ -45,45 +43,6 @@ struct confirmed_file *store_confirmed(struct store *store)
 }
 
 /* ---- opening ------------------------------------------------------------ */
-
-static int by_first(const void *a, const void *b)
-{
-	return position_cmp(*(const struct position *)a, *(const struct position *)b);
-}
-
-/* The positions of all segments in the folder, sorted; the caller frees. */
-static int list_segments(int dirfd, struct position **list, size_t *count, struct err *err)
-{
-	size_t cap = 0;
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	*list = NULL;
-	*count = 0;
-	if (!dir)
-		return err_errno(err, "opening segments");
-	while ((errno = 0, entry = readdir(dir))) {
-		struct position first;
-		if (!segment_name_parse(entry->d_name, &first))
-			continue;
-		if (*count == cap) {
-			cap = cap ? cap * 2 : 64;
-			struct position *more = realloc(*list, cap * sizeof **list);
-			if (!more) {
-				closedir(dir);
-				return err_set(err, -ENOMEM, "out of memory for the list of segments");
-			}
-			*list = more;
-		}
-		(*list)[(*count)++] = first;
-	}
-	int r = errno ? err_errno(err, "listing segments") : 0;
-	closedir(dir);
-	if (*count)
-		qsort(*list, *count, sizeof **list, by_first);
-	return r;
-}
 
 static int add_segment(struct store *store, struct position first, int fd, uint64_t len, struct err *err)
 {
@@ -255,7 +214,7 @@ int store_open(struct store **out, const char *path, enum store_mode mode, struc
 	store->mode = mode;
 	raise_file_limit();
 	if ((r = open_folder(store, path, mode, err)) < 0 ||
-	    (r = list_segments(store->segments_dirfd, &list, &count, err)) < 0)
+	    (r = segment_list(store->segments_dirfd, &list, &count, err)) < 0)
 		goto out;
 	for (size_t i = 0; i < count; i++)
 		if ((r = open_segment(store, list[i], mode, err)) < 0)
@@ -361,41 +320,15 @@ static size_t segment_at(const struct store *store, uint64_t off)
 	return low;
 }
 
-/* Builds the index of a sealed segment again and puts it beside it. That it
- * could not be written (a full or read-only disk) does no harm to reading. */
-static int rebuild_index(struct store *store, const struct segment *segment, struct index **out, struct err *err)
-{
-	char name[SEGMENT_NAME_MAX];
-	struct index *index = index_new();
-	uint64_t from = 0;
-
-	if (!index)
-		return err_set(err, -ENOMEM, "out of memory for the index");
-	int r = segment_index(segment->fd, &from, segment->len, index, err);
-	if (r == 0 && from != segment->len)
-		r = err_set(err, -EBADMSG, "at %llu: the last line has no end", (unsigned long long)from);
-	if (r < 0) {
-		index_free(index);
-		return err_prefix(err, r, "segments/%s", segment_name(name, segment->first));
-	}
-	index_show(index);
-	if (store->mode == STORE_WRITE)
-		index_save(index, store->segments_dirfd, segment_index_name(name, segment->first), segment->len, NULL);
-	*out = index;
-	return 0;
-}
-
 static int load_index(struct store *store, struct segment *segment, struct err *err)
 {
-	char name[SEGMENT_NAME_MAX];
 	struct index *index = NULL;
 	int r = 0;
 
 	pthread_mutex_lock(&store->index_lock);
 	if (!segment->index) { /* else another thread was first */
-		segment_index_name(name, segment->first);
-		if (index_load(&index, store->segments_dirfd, name, segment->len, NULL) < 0)
-			r = rebuild_index(store, segment, &index, err);
+		r = segment_open_index(store->segments_dirfd, segment->fd, segment->first, segment->len,
+		                       store->mode == STORE_WRITE, &index, err);
 		pthread_rwlock_wrlock(&store->lock);
 		segment->index = index;
 		pthread_rwlock_unlock(&store->lock);
@@ -416,101 +349,6 @@ int store_lock_index(struct store *store, size_t i, const struct index **index, 
 		if (r < 0)
 			return r;
 	}
-}
-
-/* The last segment that starts at or before `position`, or the first. */
-static size_t segment_of(struct store *store, struct position position)
-{
-	store_lock(store);
-	size_t low = 0, high = store->count;
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-		if (position_cmp(store->segments[middle]->first, position) <= 0)
-			low = middle;
-		else
-			high = middle;
-	}
-	store_unlock(store);
-	return low;
-}
-
-/* Where the block that holds `position` starts, and where it ends. */
-static int find_block(struct store *store, size_t i, struct position position, uint64_t *from, uint64_t *to,
-                      struct err *err)
-{
-	const struct index *index;
-	size_t count;
-	int r = store_lock_index(store, i, &index, err);
-
-	if (r < 0)
-		return r;
-	const struct index_block *blocks = index_blocks(index, &count);
-	size_t low = 0, high = count;
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-		if (position_cmp(blocks[middle].first, position) <= 0)
-			low = middle;
-		else
-			high = middle;
-	}
-	uint64_t len = store->segments[i]->len;
-	*from = count ? blocks[low].off : len;
-	*to = low + 1 < count ? blocks[low + 1].off : len;
-	if (*to > len) /* added, and not yet shown */
-		*to = len;
-	if (*from > *to)
-		*from = *to;
-	store_unlock(store);
-	return 0;
-}
-
-/* The first line at or after `position` in [from, to) of segment i. */
-static int find_line(struct store *store, size_t i, uint64_t from, uint64_t to, struct position position,
-                     struct store_place *place, struct err *err)
-{
-	struct scan scan;
-	const char *line;
-	size_t len;
-	uint64_t off;
-	int r = scan_init(&scan, store_segment(store, i)->fd, from, to, err);
-
-	if (r < 0)
-		return r;
-	while ((r = scan_next(&scan, &line, &len, &off, err)) == 1) {
-		struct line_head head;
-		if (!line_parse(line, len, &head)) {
-			r = err_set(err, -EIO, "segment %zu at %llu: not a line of the format", i, (unsigned long long)off);
-			break;
-		}
-		if (position_cmp(head.position, position) >= 0) {
-			*place = (struct store_place){head.position, i, off, len + 1};
-			break;
-		}
-	}
-	scan_fini(&scan);
-	return r;
-}
-
-int store_find(struct store *store, struct position position, struct store_place *place, struct err *err)
-{
-	size_t count = store_segment_count(store);
-
-	for (size_t i = segment_of(store, position); i < count; i++) {
-		uint64_t from, to;
-		int r = find_block(store, i, position, &from, &to, err);
-		if (r < 0)
-			return r;
-		if ((r = find_line(store, i, from, to, position, place, err)) != 0)
-			return r;
-		/* All of that block is before it; so is all of the segment, or the
-		 * next block starts with it. */
-		store_lock(store);
-		uint64_t len = store->segments[i]->len;
-		store_unlock(store);
-		if (to < len && (r = find_line(store, i, to, len, position, place, err)) != 0)
-			return r;
-	}
-	return 0;
 }
 
 long store_read(struct store *store, uint64_t off, char *buf, size_t len, struct err *err)

@@ -84,17 +84,6 @@ void store_unlock(struct store *store);
  * needed and borrowed until store_unlock. Not locked after an error. */
 int store_lock_index(struct store *store, size_t i, const struct index **index, struct err *err);
 
-/* Where a line is. */
-struct store_place {
-	struct position position;
-	size_t segment;
-	uint64_t off; /* in the segment */
-	uint64_t len; /* with its '\n' */
-};
-
-/* The first line at or after `position`: 1, 0 where none is shown yet. */
-int store_find(struct store *store, struct position position, struct store_place *place, struct err *err);
-
 /* Copies shown bytes from `off` of the stream; fewer only at its end. Returns
  * the count or -errno. */
 long store_read(struct store *store, uint64_t off, char *buf, size_t len, struct err *err);

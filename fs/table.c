@@ -4,12 +4,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <uthash.h>
 
 #include "name.h"
-#include "scan.h"
 
 struct table {
 	struct table_set *set;
@@ -286,17 +284,10 @@ int table_get(struct table_set *set, const char *name, struct table **out, struc
 
 /* ---- reading ------------------------------------------------------------ */
 
-/* A run of adjacent blocks of a segment that hold lines of the table. */
-struct run {
-	int fd;
-	uint64_t from, to;
-	uint64_t before; /* the table's bytes in the segment before `from` */
-};
-
-static struct run run_from(const struct segment *segment, const struct index_block *blocks, size_t block_count,
+static struct filter_run run_from(const struct segment *segment, const struct index_block *blocks, size_t block_count,
                            const struct index_part *part, size_t post)
 {
-	struct run run = {segment->fd, blocks[part->posts[post].block].off, 0, part->posts[post].before};
+	struct filter_run run = {segment->fd, blocks[part->posts[post].block].off, 0, part->posts[post].before};
 	uint64_t block = part->posts[post].block;
 
 	for (; post < part->post_count && part->posts[post].block == block; post++)
@@ -307,7 +298,7 @@ static struct run run_from(const struct segment *segment, const struct index_blo
 
 /* The run that holds the table's byte `local` of segment i; 0 where that is
  * not shown. */
-static int run_at(struct table *table, size_t i, uint64_t local, struct run *run, struct err *err)
+static int run_at(struct table *table, size_t i, uint64_t local, struct filter_run *run, struct err *err)
 {
 	const struct index *index;
 	struct index_part part;
@@ -334,92 +325,8 @@ static int run_at(struct table *table, size_t i, uint64_t local, struct run *run
 	return r;
 }
 
-/* Where the bytes go, and how many of the table's come before the wanted. */
-struct sink {
-	char *buf;
-	size_t len, want;
-	uint64_t skip;
-};
-
-static void emit(struct sink *sink, const char *bytes, size_t len, size_t *taken)
-{
-	size_t skipped = sink->skip < len ? (size_t)sink->skip : len;
-	size_t n = len - skipped < sink->want - sink->len ? len - skipped : sink->want - sink->len;
-
-	if (sink->buf)
-		memcpy(sink->buf + sink->len, bytes + skipped, n);
-	sink->skip -= skipped;
-	sink->len += n;
-	*taken = skipped + n;
-}
-
-/* How much of buf[0..len) has to be there to know whose line it is. */
-static bool head_complete(const struct table *table, const char *buf, size_t len, bool *ours)
-{
-	const char *at = buf, *end = buf + len;
-
-	*ours = false;
-	for (int tabs = 0; tabs < 4; tabs++) { /* _c, its value, _s, its value */
-		at = memchr(at, '\t', (size_t)(end - at));
-		if (!at)
-			return memchr(buf, '\n', len) != NULL;
-		at++;
-	}
-	size_t have = (size_t)(end - at) < table->pairs_len ? (size_t)(end - at) : table->pairs_len;
-	if (memcmp(at, table->pairs, have) != 0)
-		return true;
-	if ((size_t)(end - at) <= table->pairs_len)
-		return false;
-	*ours = at[table->pairs_len] == '\t';
-	return true;
-}
-
-/* Reads one run from the cursor on until the sink is full or the run ends. */
-static int read_run(struct table *table, struct table_cursor *cursor, const struct run *run, struct sink *sink,
-                    struct err *err)
-{
-	enum { CHUNK = 256 << 10 };
-	char *chunk = malloc(CHUNK);
-	bool ours = cursor->in_line, within = cursor->in_line;
-	int r = chunk ? 0 : err_set(err, -ENOMEM, "out of memory");
-
-	while (r == 0 && cursor->off < run->to && sink->len < sink->want) {
-		size_t len = run->to - cursor->off < CHUNK ? (size_t)(run->to - cursor->off) : CHUNK, at = 0;
-		ssize_t n = pread(run->fd, chunk, len, (off_t)cursor->off);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			errno = n < 0 ? errno : EIO;
-			r = err_errno(err, "reading a segment at %llu", (unsigned long long)cursor->off);
-			break;
-		}
-		while (at < (size_t)n && sink->len < sink->want) {
-			if (!within && !head_complete(table, chunk + at, (size_t)n - at, &ours)) {
-				if (at == 0 && cursor->off + (uint64_t)n >= run->to)
-					r = err_set(err, -EIO, "a segment ends within a line");
-				break;
-			}
-			char *newline = memchr(chunk + at, '\n', (size_t)n - at);
-			size_t piece = newline ? (size_t)(newline - (chunk + at)) + 1 : (size_t)n - at, taken = piece;
-			if (ours) {
-				emit(sink, chunk + at, piece, &taken);
-				cursor->table_off += taken;
-			}
-			within = !newline || taken < piece;
-			at += taken;
-		}
-		if (at == 0 && r == 0) /* a head is never that long */
-			r = err_set(err, -EIO, "not a line of the format at %llu", (unsigned long long)cursor->off);
-		cursor->off += at;
-	}
-	/* Within a line of another table nobody stops: it belongs to the run. */
-	cursor->in_line = within;
-	free(chunk);
-	return r;
-}
-
 /* Places the cursor at the start of the run that holds the table's byte `off`. */
-static int seek(struct table *table, struct table_cursor *cursor, uint64_t off, struct run *run, struct err *err)
+static int seek(struct table *table, struct table_cursor *cursor, uint64_t off, struct filter_run *run, struct err *err)
 {
 	size_t count = store_segment_count(table->set->store), low = 0, high = count;
 	uint64_t before = 0;
@@ -440,29 +347,29 @@ static int seek(struct table *table, struct table_cursor *cursor, uint64_t off, 
 
 	if ((r = run_at(table, low, off - before, run, err)) != 1)
 		return r;
-	*cursor = (struct table_cursor){true, low, run->from, before + run->before, false};
+	*cursor = (struct table_cursor){true, low, {run->from, before + run->before, false}};
 	return 1;
 }
 
 long table_read(struct table *table, struct table_cursor *cursor, uint64_t off, char *buf, size_t len,
                 struct err *err)
 {
-	struct sink sink = {buf, 0, len, 0};
+	struct filter_sink sink = {buf, 0, len, 0};
 	int r = 0;
 
 	while (sink.len < len) {
 		uint64_t at = off + sink.len;
 		struct table_cursor next = *cursor;
-		struct run run;
+		struct filter_run run;
 		if ((r = seek(table, &next, at, &run, err)) != 1)
 			break;
 		/* The cursor knows better where in that run the byte is. */
-		if (cursor->valid && cursor->segment == next.segment && cursor->table_off == at &&
-		    cursor->off >= run.from && cursor->off < run.to)
+		if (cursor->valid && cursor->segment == next.segment && cursor->at.taken == at &&
+		    cursor->at.off >= run.from && cursor->at.off < run.to)
 			next = *cursor;
 		*cursor = next;
-		sink.skip = at - cursor->table_off;
-		if ((r = read_run(table, cursor, &run, &sink, err)) < 0)
+		sink.skip = at - cursor->at.taken;
+		if ((r = filter_read(pairs_span(table), &cursor->at, &run, &sink, err)) < 0)
 			break;
 	}
 	if (r < 0)
@@ -470,11 +377,11 @@ long table_read(struct table *table, struct table_cursor *cursor, uint64_t off, 
 	return r < 0 ? r : (long)sink.len;
 }
 
-int table_offset(struct table *table, const struct store_place *place, uint64_t *off, struct err *err)
+int table_offset(struct table *table, const struct place *place, uint64_t *off, struct err *err)
 {
 	const struct index *index;
 	struct index_part part = {0};
-	struct run run = {0};
+	struct filter_run run = {0};
 	int r = before_segment(table, place->segment, off, err);
 
 	if (r < 0 || (r = store_lock_index(table->set->store, place->segment, &index, err)) < 0)
@@ -497,11 +404,11 @@ int table_offset(struct table *table, const struct store_place *place, uint64_t 
 		return 0;
 
 	/* What of the table stands between the start of that block and the place? */
-	struct table_cursor cursor = {true, place->segment, run.from, 0, false};
-	struct sink sink = {NULL, 0, SIZE_MAX, 0};
+	struct filter_cursor cursor = {run.from, 0, false};
+	struct filter_sink sink = {NULL, 0, SIZE_MAX, 0};
 	if (run.to > place->off)
 		run.to = place->off;
-	r = read_run(table, &cursor, &run, &sink, err);
-	*off += cursor.table_off;
+	r = filter_read(pairs_span(table), &cursor, &run, &sink, err);
+	*off += cursor.taken;
 	return r;
 }

@@ -9,7 +9,8 @@
 #ifndef FS_TABLE_H
 #define FS_TABLE_H
 
-#include "store.h"
+#include "filter.h"
+#include "find.h"
 
 /* All tables that were asked for. */
 struct table_set;
@@ -30,16 +31,14 @@ int table_list(struct table_set *set, int (*each)(const char *name, void *ctx), 
 int table_len(struct table *table, uint64_t *len, uint64_t *last_epoch, struct err *err);
 
 /* The table's bytes before a place in the stream. */
-int table_offset(struct table *table, const struct store_place *place, uint64_t *off, struct err *err);
+int table_offset(struct table *table, const struct place *place, uint64_t *off, struct err *err);
 
 /* Where a sequential reader is, so that it need not look for it; zeros at
  * first. One thread at a time. */
 struct table_cursor {
 	bool valid;
 	size_t segment;
-	uint64_t off;       /* in the segment: of a line, or within one of the table's */
-	uint64_t table_off; /* what that is in the table */
-	bool in_line;
+	struct filter_cursor at; /* `taken` counts from the oldest segment on */
 };
 
 /* Copies shown bytes from `off`; fewer only at the end. Count or -errno. */

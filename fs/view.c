@@ -9,7 +9,7 @@ void view_init(struct view *view, struct store *store, struct table *table, stru
  * empty, however much comes before it: 0. */
 static int place(struct view *view, struct err *err)
 {
-	struct store_place at;
+	struct place at;
 	int r;
 
 	if (view->placed)
@@ -18,12 +18,12 @@ static int place(struct view *view, struct err *err)
 		view->placed = true; /* all of it */
 		return 1;
 	}
-	if ((r = store_find(view->store, view->start, &at, err)) != 1)
+	if ((r = find_line(view->store, view->start, &at, err)) != 1)
 		return r;
 	if (view->table)
 		r = table_offset(view->table, &at, &view->base, err);
 	else
-		view->base = store_segment(view->store, at.segment)->base + at.off;
+		view->base = find_offset(view->store, &at);
 	if (r < 0)
 		return r;
 	view->placed = true;

@@ -2,8 +2,7 @@
  * writer.h - the one writer of a store: stamps lines, appends them, syncs and
  * shows whole transactions.
  *
- *     writer_begin ─▶ writer_line ... ─▶ writer_commit ─▶ writer_flush      thread A
- *                                                     └▶ writer_sync       thread B: fdatasync, show
+ *     writer_begin ─▶ writer_line ... ─▶ writer_commit ─▶ writer_flush ─▶ durable.h (thread B): synced, shown
  *
  * - A transaction's lines get the second of writer_begin, never below the one
  *   before, and count on from there; so the same transactions, read again,
@@ -13,7 +12,7 @@
  * - A definition that is in force is not written again.
  * - Nothing is shown that is not synced, nor a part of a transaction.
  *
- * Thread A has all functions but writer_sync and writer_durable_lsn. After
+ * One thread has all of it, but for writer_durable's. After
  * -ENOSPC and -EDQUOT (the disk is full) and -EAGAIN (writer_begin: the full segment
  * is still being synced) all is as it was, and the same call may be made again.
  * After any other error the process has to end; the next start recovers.
@@ -21,6 +20,7 @@
 #ifndef FS_WRITER_H
 #define FS_WRITER_H
 
+#include "durable.h"
 #include "store.h"
 
 struct writer;
@@ -45,27 +45,17 @@ int writer_commit(struct writer *writer, const char *line, size_t len, uint64_t 
 /* Takes back a begun transaction, if there is one: the source broke off. */
 int writer_rollback(struct writer *writer, struct err *err);
 
-/* Hands what is buffered to the kernel, and wakes writer_sync. */
+/* Hands what is buffered to the kernel, and its commits to the syncing thread. */
 int writer_flush(struct writer *writer, struct err *err);
-
-/* The server needs nothing before `lsn` any more, since all it sent up to there was
- * appended. Written down (confirmed.h) by writer_sync once it is on disk; only
- * then writer_durable_lsn tells it. Between transactions, after writer_flush. */
-void writer_idle(struct writer *writer, uint64_t lsn);
 
 /* A timeline that the next segment's `origin` has to name. */
 void writer_timeline(struct writer *writer, uint32_t timeline);
 
-/* Up to where everything is on disk and shown, as an LSN. Any thread. */
-uint64_t writer_durable_lsn(struct writer *writer);
-
-/* The last commit that was appended, synced or not. Thread A. */
+/* The last commit that was appended, synced or not. */
 uint64_t writer_appended_lsn(const struct writer *writer);
 
-/* Waits for commits that are flushed and not synced, syncs them all at once
- * and shows them. 1: done so; 0: nothing within `timeout_ms` or writer_stop. */
-int writer_sync(struct writer *writer, int timeout_ms, struct err *err);
-void writer_stop(struct writer *writer);
+/* What syncs and shows its commits; as long as the writer is open. */
+struct durable *writer_durable(struct writer *writer);
 
 /* Starts a store, or a new generation of one: writes a segment that holds the
  * `origin` line and a commit line of `xid` at `lsn`, synced. `after` is the last

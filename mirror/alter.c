@@ -84,11 +84,11 @@ static int rename_columns(sqlite3 *sqlite, const struct schema *old, const struc
 		if (to && strcmp(from->name, to->name) == 0)
 			continue;
 		if (step == 0)
-			rc = run(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"_daystream#%u\"",
-			               new->name, from->name, from->number);
+			rc = run(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"_daystream#%u\"", new->name,
+			         from->name, from->number);
 		else if (to)
-			rc = run(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"_daystream#%u\" TO \"%w\"",
-			               new->name, from->number, to->name);
+			rc = run(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"_daystream#%u\" TO \"%w\"", new->name,
+			         from->number, to->name);
 	}
 	return rc;
 }
@@ -133,7 +133,7 @@ static int add_columns(sqlite3 *sqlite, const struct schema *old, const struct s
 		if (find_number(old, column->number))
 			continue;
 		rc = run(sqlite, err, "ALTER TABLE \"%w\" ADD COLUMN \"%w\" %s", new->name, column->name,
-		               value_declaration(column->storage));
+		         value_declaration(column->storage));
 		if (rc == 0)
 			rc = fill_missing(sqlite, new, i, err);
 	}
@@ -146,7 +146,8 @@ static const struct {
 	const char *from, *from_end, *to, *to_end, *sql;
 } reprinted[] = {
     {"timestamp", " without time zone", "timestamp", " with time zone",
-     "CASE WHEN %s LIKE '%%infinity' THEN %s WHEN %s LIKE '%% BC' THEN replace(%s, ' BC', '+00 BC') ELSE %s || '+00' END"},
+     "CASE WHEN %s LIKE '%%infinity' THEN %s WHEN %s LIKE '%% BC' THEN replace(%s, ' BC', '+00 BC') ELSE %s || '+00' "
+     "END"},
     {"timestamp", " with time zone", "timestamp", " without time zone", "replace(%s, '+00', '')"},
     {"cidr", "", "inet", "",
      "CASE WHEN %s LIKE '%%:%%/128' OR (%s NOT LIKE '%%:%%' AND %s LIKE '%%/32') "
@@ -164,8 +165,7 @@ static bool is_type(const char *base, const char *begin, const char *end)
 	if (end_len == 0)
 		return len == begin_len;
 	/* Between the two stands nothing or a precision, "(3)". */
-	return strcmp(base + len - end_len, end) == 0 &&
-	       (len == begin_len + end_len || base[begin_len] == '(');
+	return strcmp(base + len - end_len, end) == 0 && (len == begin_len + end_len || base[begin_len] == '(');
 }
 
 /* Appends `sql` with the column's quoted name in place of each %s, and %% as %. */
@@ -289,8 +289,8 @@ static int copy_rows(sqlite3 *sqlite, const struct schema *old, const struct sch
 	     *values_text = sqlite3_str_finish(values);
 	if (rc == 0 && names_text && values_text) {
 		const char *more = foreign_text ? foreign_text : "";
-		rc = run(sqlite, err, "INSERT INTO " TEMPORARY_TABLE " (%s%s) SELECT %s%s FROM \"%w\"", names_text, more,
-		         values_text, more, new->name);
+		rc = run(sqlite, err, "INSERT INTO " TEMPORARY_TABLE " (%s%s) SELECT %s%s FROM \"%w\"", names_text,
+		         more, values_text, more, new->name);
 		if (rc < 0 && sqlite3_errcode(sqlite) == SQLITE_CONSTRAINT)
 			rc = -EEXIST;
 	}
@@ -307,8 +307,7 @@ static void restore_objects(sqlite3 *sqlite, char **objects, int count)
 		sqlite3_exec(sqlite, objects[i + 1], NULL, NULL, NULL);
 }
 
-static int rebuild(sqlite3 *sqlite, const struct schema *old, const struct schema *new, bool *emptied,
-                   struct err *err)
+static int rebuild(sqlite3 *sqlite, const struct schema *old, const struct schema *new, bool *emptied, struct err *err)
 {
 	char **objects = NULL;
 	int count = 0;

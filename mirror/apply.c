@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "catalog.h"
-#include "name.h"
+#include "record.h"
+#include "registry.h"
 
 /* A `replace` is kept until its `update`; room above this is given back. */
 #define HELD_KEPT (4u << 20)
@@ -15,13 +15,14 @@ struct apply {
 	struct database *database;
 	const char *tables;
 	void (*warn)(const char *text);
-	struct catalog *catalog;
+	struct registry *registry;
 	size_t lines, bytes;
 	bool in_transaction;
-	bool warned; /* of an action that is not known */
+	bool warned;     /* of an action that is not known */
+	bool first_time; /* a new mirror, which has not reached the end of what is published yet */
 
 	/* Of a `replace` that waits for its update. */
-	struct table *held_table;
+	struct relation *held_table;
 	char *held;
 	size_t held_len, held_size;
 	bool holding;
@@ -38,7 +39,8 @@ int apply_open(struct apply **opened, struct database *database, const char *tab
 	apply->database = database;
 	apply->tables = tables;
 	apply->warn = warn;
-	int rc = catalog_open(&apply->catalog, database->sqlite, tables, err);
+	apply->first_time = !database->has_position;
+	int rc = registry_open(&apply->registry, database->sqlite, tables, err);
 	if (rc < 0) {
 		apply_close(apply);
 		return rc;
@@ -51,14 +53,14 @@ void apply_close(struct apply *apply)
 {
 	if (!apply)
 		return;
-	catalog_close(apply->catalog);
+	registry_close(apply->registry);
 	if (apply->database->open_transaction)
 		database_rollback(apply->database, NULL);
 	free(apply->held);
 	free(apply);
 }
 
-static int hold(struct apply *apply, struct table *table, struct span pairs, struct err *err)
+static int hold(struct apply *apply, struct relation *table, struct span pairs, struct err *err)
 {
 	if (pairs.len > apply->held_size || apply->held_size > HELD_KEPT) {
 		size_t size = pairs.len < 4096 ? 4096 : pairs.len;
@@ -93,8 +95,8 @@ static int warn_unknown(struct apply *apply, struct span action)
 static int apply_row(struct apply *apply, const struct line_head *head, struct err *err)
 {
 	struct span action = head->action;
-	struct table *table;
-	int rc = catalog_find(apply->catalog, head, &table, err);
+	struct relation *table;
+	int rc = registry_find(apply->registry, head, &table, err);
 
 	if (rc < 0)
 		return rc;
@@ -103,57 +105,37 @@ static int apply_row(struct apply *apply, const struct line_head *head, struct e
 	if (!table)
 		return 0;
 	if (span_is(action, "insert"))
-		return table_insert(table, head->pairs, err);
+		return relation_insert(table, head->pairs, err);
 	if (span_is(action, "update") && apply->holding) {
 		apply->holding = false;
 		struct span old = {apply->held_len ? apply->held : NULL, apply->held_len};
-		return table_replace(table, old, head->pairs, err);
+		return relation_replace(table, old, head->pairs, err);
 	}
 	if (span_is(action, "update"))
-		return table_update(table, head->pairs, err);
+		return relation_update(table, head->pairs, err);
 	if (span_is(action, "replace"))
 		return hold(apply, table, head->pairs, err);
 	if (span_is(action, "delete"))
-		return table_delete(table, head->pairs, err);
+		return relation_delete(table, head->pairs, err);
 	if (span_is(action, "truncate"))
-		return table_truncate(table, err);
+		return relation_truncate(table, err);
 	return warn_unknown(apply, action);
 }
 
-/* Copies a value of the origin line; false where it is too long or no text. */
-static bool copy_value(char *out, size_t size, struct span value)
+/* The stream begins anew. A mirror that was already followed cannot know what it
+ * missed; one that is still reading the store's history for the first time takes
+ * the newest generation's part of it. */
+static int begin_anew(struct apply *apply, const struct origin *origin, struct err *err)
 {
-	if (value.len >= size)
-		return false;
-	long len = line_unescape(out, value);
-	if (len < 0)
-		return false;
-	out[len] = 0;
-	return true;
-}
+	struct database *database = apply->database;
 
-static bool read_origin(struct origin *origin, struct span rest)
-{
-	struct span name, value;
-	bool good = true, generation = false;
-	int more;
-
-	*origin = (struct origin){0};
-	while (good && (more = line_next(&rest, &name, &value)) != 0) {
-		if (more < 0)
-			return false;
-		if (span_is(name, "system"))
-			good = copy_value(origin->system, sizeof origin->system, value);
-		else if (span_is(name, "database"))
-			good = copy_value(origin->database, sizeof origin->database, value);
-		else if (span_is(name, "slot"))
-			good = copy_value(origin->slot, sizeof origin->slot, value);
-		else if (span_is(name, "timeline"))
-			good = position_parse_number(value.at, value.len, &origin->timeline) == value.len;
-		else if (span_is(name, "generation"))
-			generation = good = position_parse_number(value.at, value.len, &origin->generation) == value.len;
-	}
-	return good && generation && origin->system[0];
+	if (apply->first_time)
+		return registry_clear(apply->registry, err);
+	return err_set(err, -ESTALE,
+	               "the stream could not go on where it stood: here begins generation %llu (database %s of system "
+	               "%llu), and %s is a mirror of generation %llu; delete it and start again",
+	               (unsigned long long)origin->generation, origin->database, (unsigned long long)origin->system,
+	               database->path, (unsigned long long)database->origin.generation);
 }
 
 static int apply_origin(struct apply *apply, const struct line_head *head, struct err *err)
@@ -161,21 +143,21 @@ static int apply_origin(struct apply *apply, const struct line_head *head, struc
 	struct database *database = apply->database;
 	const struct origin *old = &database->origin;
 	struct origin origin;
+	int rc = 0;
 
-	if (!read_origin(&origin, head->pairs))
+	if (!origin_parse(head, &origin))
 		return err_set(err, -EBADMSG, "the origin line does not follow the format (docs/FORMAT.md)");
-	if (database->has_origin && (strcmp(origin.system, old->system) != 0 ||
-	                             strcmp(origin.database, old->database) != 0))
+	if (database->has_origin && origin.generation == old->generation &&
+	    (origin.system != old->system || strcmp(origin.database, old->database) != 0))
 		return err_set(err, -ESTALE,
-		               "the stream comes from database %s of system %s, %s is a mirror of database %s of "
-		               "system %s; delete it and start again, or name another file",
-		               origin.database, origin.system, database->path, old->database, old->system);
+		               "the stream comes from database %s of system %llu, %s is a mirror of database %s of "
+		               "system %llu; delete it and start again, or name another file",
+		               origin.database, (unsigned long long)origin.system, database->path, old->database,
+		               (unsigned long long)old->system);
 	if (database->has_origin && origin.generation != old->generation)
-		return err_set(err, -ESTALE,
-		               "the stream could not go on where it stood: here begins its generation %llu, and %s is "
-		               "a mirror of generation %llu; delete it and start again",
-		               (unsigned long long)origin.generation, database->path,
-		               (unsigned long long)old->generation);
+		rc = begin_anew(apply, &origin, err);
+	if (rc < 0)
+		return rc;
 	database->origin = origin;
 	database->has_origin = true;
 	return 0;
@@ -184,24 +166,18 @@ static int apply_origin(struct apply *apply, const struct line_head *head, struc
 static int apply_end(struct apply *apply, const struct line_head *head, struct err *err)
 {
 	struct database *database = apply->database;
-	struct span rest = head->pairs, name, value;
-	uint64_t lsn;
+	struct commit commit;
 
-	while (line_next(&rest, &name, &value) == 1) {
-		if (!span_is(name, "lsn"))
-			continue;
-		if (!lsn_parse(value.at, value.len, &lsn))
-			break;
-		int rc = catalog_check(apply->catalog, err);
-		if (rc < 0)
-			return rc;
-		lsn_print(database->lsn, lsn);
-		database->position = head->position;
-		database->has_position = true;
-		apply->in_transaction = false;
-		return 0;
-	}
-	return err_set(err, -EBADMSG, "the commit line has no lsn");
+	if (!commit_parse(head, &commit))
+		return err_set(err, -EBADMSG, "the commit line does not follow the format (docs/FORMAT.md)");
+	int rc = registry_check(apply->registry, err);
+	if (rc < 0)
+		return rc;
+	lsn_print(database->lsn, commit.lsn);
+	database->position = head->position;
+	database->has_position = true;
+	apply->in_transaction = false;
+	return 0;
 }
 
 static int dispatch(struct apply *apply, const struct line_head *head, struct err *err)
@@ -213,7 +189,7 @@ static int dispatch(struct apply *apply, const struct line_head *head, struct er
 	if (apply->holding)
 		return err_set(err, -EBADMSG, "a replace was not followed by its update");
 	if (span_is(action, "schema"))
-		return catalog_define(apply->catalog, head, err);
+		return registry_define(apply->registry, head, err);
 	if (span_is(action, "commit"))
 		return apply_end(apply, head, err);
 	if (span_is(action, "origin"))
@@ -253,6 +229,11 @@ int apply_line(struct apply *apply, const struct line_head *head, struct err *er
 	return rc < 0 ? where(head, rc, err) : 0;
 }
 
+void apply_caught_up(struct apply *apply)
+{
+	apply->first_time = false;
+}
+
 bool apply_in_transaction(const struct apply *apply)
 {
 	return apply->in_transaction;
@@ -282,8 +263,8 @@ int apply_rollback(struct apply *apply, struct err *err)
 {
 	apply->lines = apply->bytes = 0;
 	apply->in_transaction = apply->holding = false;
-	catalog_close(apply->catalog);
-	apply->catalog = NULL;
+	registry_close(apply->registry);
+	apply->registry = NULL;
 	int rc = database_rollback(apply->database, err);
-	return rc < 0 ? rc : catalog_open(&apply->catalog, apply->database->sqlite, apply->tables, err);
+	return rc < 0 ? rc : registry_open(&apply->registry, apply->database->sqlite, apply->tables, err);
 }

@@ -13,7 +13,7 @@
  * What a line says lasts only once its `commit` line has come: the caller
  * has that checked (follow.h).
  *
- * Errors: as in table.h; beside these -ESTALE where the stream is another one
+ * Errors: as in relation.h; beside these -ESTALE where the stream is another one
  * than the mirror was made from, so that only a new start helps. Sentences
  * begin with the line's position and its table.
  */
@@ -42,6 +42,10 @@ int apply_line(struct apply *apply, const struct line_head *head, struct err *er
 
 /* Whether the last line was within a transaction: then apply_commit is not possible yet. */
 bool apply_in_transaction(const struct apply *apply);
+
+/* The end of what is published was reached: from here on a new generation ends the mirror,
+ * which before only made it begin anew, with the tables that it finds there. */
+void apply_caught_up(struct apply *apply);
 
 /* Lines and their bytes since the last apply_commit. */
 size_t apply_lines(const struct apply *apply);

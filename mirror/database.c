@@ -55,9 +55,13 @@ static int after_commit(void *context, sqlite3 *sqlite, const char *name, int pa
 {
 	struct database *database = context;
 
-	if (pages < WAL_PAGES)
+	if (pages < database->wal_pages)
+		database->wal_next = WAL_PAGES; /* it has begun at its start again */
+	database->wal_pages = pages;
+	if (pages < database->wal_next)
 		return SQLITE_OK;
-	/* What these say is no error: the next commit tries again. */
+	/* A reader may keep it from ending now: not every commit is to try. */
+	database->wal_next = pages + WAL_PAGES;
 	if (pages < WAL_PAGES_MOST) {
 		sqlite3_wal_checkpoint_v2(sqlite, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	} else {
@@ -173,8 +177,9 @@ static int load(struct database *database, bool check, const char *tables, struc
 	copy_text(database->lsn, sizeof database->lsn, stmt, 2);
 	database->has_origin = sqlite3_column_type(stmt, 3) != SQLITE_NULL;
 	database->origin.generation = (uint64_t)sqlite3_column_int64(stmt, 3);
-	copy_text(database->origin.system, sizeof database->origin.system, stmt, 4);
-	database->origin.timeline = (uint64_t)sqlite3_column_int64(stmt, 5);
+	const char *system = (const char *)sqlite3_column_text(stmt, 4);
+	database->origin.system = system ? strtoull(system, NULL, 10) : 0; /* beyond SQLite's integers */
+	database->origin.timeline = (uint32_t)sqlite3_column_int64(stmt, 5);
 	copy_text(database->origin.database, sizeof database->origin.database, stmt, 6);
 	copy_text(database->origin.slot, sizeof database->origin.slot, stmt, 7);
 	if (sqlite3_column_int(stmt, 9) != DATABASE_FORMAT)
@@ -188,17 +193,17 @@ static int load(struct database *database, bool check, const char *tables, struc
 
 /* 64 MiB of page cache: beyond it a large transaction's pages go to the WAL before its end. */
 static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;"
-			       "PRAGMA journal_size_limit = 67108864; PRAGMA foreign_keys = OFF;";
+                               "PRAGMA journal_size_limit = 67108864; PRAGMA foreign_keys = OFF;";
 
 static const char save_sql[] = "UPDATE _daystream SET epoch = ?1, seq = ?2, lsn = ?3, generation = ?4, system = ?5,"
-			       " timeline = ?6, database = ?7, slot = ?8 WHERE id = 1";
+                               " timeline = ?6, database = ?7, slot = ?8 WHERE id = 1";
 
 int database_open(struct database *database, const char *path, const char *tables, int stop_fd, struct err *err)
 {
 	bool empty = false;
 	int rc;
 
-	*database = (struct database){.lock_fd = -1, .stop_fd = stop_fd};
+	*database = (struct database){.lock_fd = -1, .stop_fd = stop_fd, .wal_next = WAL_PAGES};
 	if (!(database->path = strdup(path)))
 		return err_set(err, -ENOMEM, "out of memory");
 	if ((rc = lock_file(database, &empty, err)) < 0 || (!empty && (rc = check_ours(path, &empty, err)) < 0))
@@ -246,6 +251,7 @@ static int save(struct database *database, struct err *err)
 {
 	sqlite3_stmt *stmt = database->save;
 	const struct origin *origin = &database->origin;
+	char system[24];
 
 	sqlite3_clear_bindings(stmt);
 	if (database->has_position) {
@@ -255,7 +261,8 @@ static int save(struct database *database, struct err *err)
 	}
 	if (database->has_origin) {
 		sqlite3_bind_int64(stmt, 4, (sqlite3_int64)origin->generation);
-		sqlite3_bind_text(stmt, 5, origin->system, -1, SQLITE_STATIC);
+		snprintf(system, sizeof system, "%llu", (unsigned long long)origin->system);
+		sqlite3_bind_text(stmt, 5, system, -1, SQLITE_STATIC);
 		sqlite3_bind_int64(stmt, 6, (sqlite3_int64)origin->timeline);
 		sqlite3_bind_text(stmt, 7, origin->database, -1, SQLITE_STATIC);
 		sqlite3_bind_text(stmt, 8, origin->slot, -1, SQLITE_STATIC);

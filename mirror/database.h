@@ -30,22 +30,17 @@
 
 #include "err.h"
 #include "position.h"
+#include "record.h"
 
 #define DATABASE_FORMAT 1
-
-struct origin {
-	uint64_t generation, timeline;
-	char system[24];
-	char database[256];
-	char slot[256];
-};
 
 struct database {
 	sqlite3 *sqlite;
 	char *path;
 	int lock_fd;
-	int stop_fd;          /* readable: give up waiting for another writer */
-	int64_t wait_until_ms; /* of the monotonic clock; 0 waits as long as it takes */
+	int stop_fd;             /* readable: give up waiting for another writer */
+	int64_t wait_until_ms;   /* of the monotonic clock; 0 waits as long as it takes */
+	int wal_pages, wal_next; /* at the last commit; from how many on to copy them back */
 	sqlite3_stmt *save;
 	bool open_transaction;
 

@@ -109,7 +109,12 @@ static int connect_mount(struct mirror *mirror, struct err *err)
 	const struct database *database = &mirror->database;
 	char at[POSITION_TEXT_MAX];
 
-	int rc = follow_open(&mirror->follow, mirror->mount, database->has_position ? &database->position : NULL, err);
+	int rc = 0;
+	if (database->has_position)
+		rc = follow_recognize(mirror->mount, database->position, database->lsn, err);
+	if (rc == 0)
+		rc = follow_open(&mirror->follow, mirror->mount, database->has_position ? &database->position : NULL,
+		                 err);
 	if (rc < 0)
 		return rc;
 	if (mirror->away)
@@ -159,6 +164,7 @@ static int at_end(struct mirror *mirror, struct err *err)
 		return rc;
 	if (!unfinished && !follow_in_line(mirror->follow)) {
 		mirror->unfinished_ms = 0;
+		apply_caught_up(mirror->apply);
 		if (mirror->once)
 			return 1;
 	} else if (mirror->unfinished_ms == 0) {
@@ -196,7 +202,7 @@ static int wait_for_mount(struct mirror *mirror, struct err *err)
 	if (mirror->once)
 		return -ENOTCONN;
 	if (!mirror->away)
-		log_warn("%s; waiting for it to come back", err->text);
+		log_warn("%s; waiting for it", err->text);
 	mirror->away = true;
 	int rc = mirror->follow ? disconnect(mirror, err) : 0;
 	pause_growing(mirror);
@@ -318,11 +324,15 @@ const char *argp_program_version = "deltamirror " VERSION;
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {
-	    options, parse_option, "MOUNTPOINT DB.sqlite",
+	    options,
+	    parse_option,
+	    "MOUNTPOINT DB.sqlite",
 	    "Follow the change stream under MOUNTPOINT into the SQLite database DB.sqlite.\v"
 	    "The database is made where it does not exist; otherwise the mirror goes on where it stood. "
 	    "It may be read at any time. SIGTERM ends the program; it loses nothing.",
-	    NULL, NULL, NULL};
+	    NULL,
+	    NULL,
+	    NULL};
 	struct mirror mirror = {.database = {.lock_fd = -1}};
 	struct err err = {0};
 

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "record.h"
 
 #define READ_SIZE ((size_t)1 << 20)
 #define BUFFER_SIZE (2 * READ_SIZE)
@@ -18,8 +20,10 @@
 #define PAUSE_LEAST_MS 5
 #define PAUSE_MOST_MS 200
 #define POLL_MS 1000
+#define ASK_MS 1000
 
 struct follow {
+	const char *mount;
 	int fd;
 	/* buffer[start..end) has not been handed out; buffer[start..scanned)
 	 * has no '\n'; buffer[summed..start) is not in crc yet. */
@@ -29,7 +33,8 @@ struct follow {
 	struct position last;
 	bool has_last;
 	int pause_ms;
-	bool woken; /* poll said ready since the last read */
+	bool woken;       /* poll said ready since the last read */
+	int64_t asked_ms; /* when it was looked whether the end is the end */
 };
 
 static int damaged(const struct follow *follow, const char *what, struct err *err)
@@ -41,24 +46,29 @@ static int damaged(const struct follow *follow, const char *what, struct err *er
 	return err_set(err, -EBADMSG, "after %s: %s", position_print(at, follow->last), what);
 }
 
-/* The position of the first line of MOUNT/live. 1; 0: no whole line there; a negative errno. */
+/* The head of the file's first line, which points into `text`. 1; 0: no whole line there; a negative errno. */
+static int first_line(const char *path, char *text, size_t size, struct line_head *head)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	ssize_t n = read(fd, text, size);
+	int rc = n < 0 ? -errno : 0;
+	close(fd);
+	char *newline = n > 0 ? memchr(text, '\n', (size_t)n) : NULL;
+	return newline && line_parse(text, (size_t)(newline - text), head) && head->stamped ? 1 : rc;
+}
+
 static int oldest_position(const char *mount, struct position *oldest)
 {
 	char path[4096], text[4096];
 	struct line_head head;
 
 	snprintf(path, sizeof path, "%s/live", mount);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ssize_t n = read(fd, text, sizeof text);
-	int rc = n < 0 ? -errno : 0;
-	close(fd);
-	char *newline = n > 0 ? memchr(text, '\n', (size_t)n) : NULL;
-	if (newline && line_parse(text, (size_t)(newline - text), &head) && head.stamped) {
+	int rc = first_line(path, text, sizeof text, &head);
+	if (rc == 1)
 		*oldest = head.position;
-		return 1;
-	}
 	return rc;
 }
 
@@ -76,6 +86,15 @@ static int open_failed(const char *mount, const char *path, const struct positio
 	return err_set(err, -ENOTCONN, "cannot open %s: %s", path, strerror(code));
 }
 
+/* The growing file directly after a position, or from the oldest line. */
+static void path_after(char *path, size_t size, const char *mount, const struct position *after)
+{
+	if (after)
+		snprintf(path, size, "%s/since/%" PRIu64 "/%" PRIu64 "/live", mount, after->epoch, after->seq + 1);
+	else
+		snprintf(path, size, "%s/live", mount);
+}
+
 int follow_open(struct follow **opened, const char *mount, const struct position *after, struct err *err)
 {
 	char path[4096];
@@ -88,11 +107,8 @@ int follow_open(struct follow **opened, const char *mount, const struct position
 		return err_set(err, -ENOMEM, "out of memory for a buffer of %zu bytes", BUFFER_SIZE);
 	}
 	follow->size = BUFFER_SIZE;
-	if (after)
-		snprintf(path, sizeof path, "%s/since/%" PRIu64 "/%" PRIu64 "/live", mount, after->epoch,
-		         after->seq + 1);
-	else
-		snprintf(path, sizeof path, "%s/live", mount);
+	follow->mount = mount;
+	path_after(path, sizeof path, mount, after);
 	follow->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (follow->fd < 0) {
 		rc = open_failed(mount, path, after, err);
@@ -105,6 +121,32 @@ int follow_open(struct follow **opened, const char *mount, const struct position
 	}
 	*opened = follow;
 	return 0;
+}
+
+static bool ends_at(const struct line_head *head, const char *lsn)
+{
+	struct commit commit;
+	char text[LSN_TEXT_MAX];
+
+	return commit_parse(head, &commit) && strcmp(lsn_print(text, commit.lsn), lsn) == 0;
+}
+
+int follow_recognize(const char *mount, struct position commit, const char *lsn, struct err *err)
+{
+	char folder[4096], path[4200], text[4096], at[POSITION_TEXT_MAX];
+	struct line_head head;
+
+	snprintf(folder, sizeof folder, "%s/by-time", mount);
+	snprintf(path, sizeof path, "%s/%" PRIu64 "/%" PRIu64, folder, commit.epoch, commit.seq);
+	int rc = first_line(path, text, sizeof text, &head);
+	/* What was given up is ESTALE; ENOENT never was there, as long as there is a mount. */
+	if (rc == -ENOENT && access(folder, F_OK) == 0)
+		return err_set(err, -ESTALE, "%s shows another stream: it has no line %s", mount,
+		               position_print(at, commit));
+	if (rc != 1 || position_cmp(head.position, commit) != 0 || ends_at(&head, lsn))
+		return 0;
+	return err_set(err, -ESTALE, "%s shows another stream: what ends at %s is not the transaction of LSN %s", mount,
+	               position_print(at, commit), lsn);
 }
 
 void follow_close(struct follow *follow)
@@ -180,30 +222,24 @@ static int fill(struct follow *follow, struct err *err)
 	return n > 0;
 }
 
-/* Of a commit line at buffer[start..): the bytes up to the word `crc` count. */
+/* Of a commit line, which ends (with its '\n') at buffer[line_end). */
 static int check_crc(struct follow *follow, const struct line_head *head, size_t line_end, struct err *err)
 {
-	struct span rest = head->pairs, name, value;
-	char want[9];
+	struct commit commit;
+	char at[POSITION_TEXT_MAX];
 
-	while (line_next(&rest, &name, &value) == 1) {
-		if (!span_is(name, "crc"))
-			continue;
-		size_t covered = (size_t)(name.at - follow->buffer) - follow->summed;
-		snprintf(want, sizeof want, "%08" PRIx32,
-		         crc32c(follow->crc, follow->buffer + follow->summed, covered));
-		if (!span_is(value, want)) {
-			char at[POSITION_TEXT_MAX];
-			return err_set(err, -EBADMSG,
-			               "the transaction that commits at %s is damaged: its crc is %s, the line says %.*s",
-			               position_print(at, head->position), want, (int)(value.len < 20 ? value.len : 20),
-			               value.at);
-		}
-		follow->crc = 0;
-		follow->summed = line_end;
-		return 0;
-	}
-	return damaged(follow, "a commit line has no crc", err);
+	if (!commit_parse(head, &commit) || !commit.has_crc)
+		return damaged(follow, "what follows is not a commit line of the stream (docs/FORMAT.md)", err);
+	uint32_t crc = crc32c(follow->crc, follow->buffer + follow->summed,
+	                      (size_t)(commit.crc_at - follow->buffer) - follow->summed);
+	if (crc != commit.crc)
+		return err_set(err, -EBADMSG,
+		               "the transaction that commits at %s is damaged: its crc is %08" PRIx32
+		               ", the line says %08" PRIx32,
+		               position_print(at, head->position), crc, commit.crc);
+	follow->crc = 0;
+	follow->summed = line_end;
+	return 0;
 }
 
 static bool goes_on(struct position last, struct position next)
@@ -229,6 +265,38 @@ static int check_line(struct follow *follow, size_t len, struct follow_line *lin
 	return line->commit ? check_crc(follow, &line->head, follow->start + len + 1, err) : 0;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* sshfs answers a read of a file that is dead at the other end (its mount there went away and
+ * came back) as if it were the file's end. So where poll(2) tells nothing, a second look is taken
+ * now and then, by a file opened afresh. */
+static int ask_again(struct follow *follow, struct err *err)
+{
+	char path[4096], byte;
+	int64_t now = now_ms();
+
+	if (follow->pause_ms == 0 || now - follow->asked_ms < ASK_MS)
+		return 0;
+	follow->asked_ms = now;
+	path_after(path, sizeof path, follow->mount, follow->has_last ? &follow->last : NULL);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, &byte, 1);
+	int saved = errno;
+	if (fd >= 0)
+		close(fd);
+	if (n < 0)
+		return err_set(err, -ENOTCONN, "cannot read %s: %s", path, strerror(saved));
+	/* Unless it came just now. */
+	int rc = n > 0 && !follow_in_line(follow) ? fill(follow, err) : 1;
+	return rc == 0 ? err_set(err, -ENOTCONN, "the open file does not show what %s does", path) : rc < 0 ? rc : 0;
+}
+
 int follow_next(struct follow *follow, struct follow_line *line, struct err *err)
 {
 	char *newline;
@@ -236,7 +304,9 @@ int follow_next(struct follow *follow, struct follow_line *line, struct err *err
 	while (!(newline = memchr(follow->buffer + follow->scanned, '\n', follow->end - follow->scanned))) {
 		follow->scanned = follow->end;
 		int rc = fill(follow, err);
-		if (rc <= 0)
+		if (rc == 0)
+			return ask_again(follow, err);
+		if (rc < 0)
 			return rc;
 	}
 

@@ -42,10 +42,14 @@ struct follow_line {
 	bool commit; /* the last line of its transaction; its crc was right */
 };
 
-/* `after` is the position of the last applied commit line, or NULL for all
- * that is retained. Free the result with follow_close. */
+/* `mount` is borrowed until follow_close. `after` is the position of the last applied commit
+ * line, or NULL for all that is retained. Free the result with follow_close. */
 int follow_open(struct follow **opened, const char *mount, const struct position *after, struct err *err);
 void follow_close(struct follow *follow);
+
+/* Whether the mount shows the stream that `commit` was read from: the line there still ends
+ * its transaction at `lsn`. 0: it does, or nothing can be said; -ESTALE: it is another one. */
+int follow_recognize(const char *mount, struct position commit, const char *lsn, struct err *err);
 
 /* 1: a line, which is borrowed until the next call; 0: there is no more at
  * this time (follow_in_line tells whether the file ends within a line). */

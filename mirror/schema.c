@@ -61,8 +61,7 @@ static bool fill_key(struct schema *schema)
 	bool full = definition->identity == IDENTITY_FULL;
 	for (unsigned place = 1; place <= count; place++) {
 		unsigned i = 0;
-		while (i < count &&
-		       (full ? definition->columns[i].pk : definition->columns[i].key) != place)
+		while (i < count && (full ? definition->columns[i].pk : definition->columns[i].key) != place)
 			i++;
 		if (i == count)
 			break;
@@ -131,8 +130,8 @@ void schema_fini(struct schema *schema)
 static int name_taken(sqlite3 *sqlite, const char *name, struct err *err)
 {
 	sqlite3_stmt *stmt;
-	int rc = sqlite3_prepare_v2(sqlite, "SELECT 1 FROM sqlite_master WHERE name = ?1 COLLATE NOCASE", -1, &stmt,
-	                            NULL);
+	int rc =
+	    sqlite3_prepare_v2(sqlite, "SELECT 1 FROM sqlite_master WHERE name = ?1 COLLATE NOCASE", -1, &stmt, NULL);
 
 	if (rc == SQLITE_OK)
 		sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
@@ -221,6 +220,20 @@ int schema_create_as(sqlite3 *sqlite, const struct schema *schema, const char *n
 	return rc;
 }
 
+int schema_drop(sqlite3 *sqlite, const struct schema *schema, struct err *err)
+{
+	char *sql = sqlite3_mprintf("DROP TABLE \"%w\"; DELETE FROM _daystream_tables WHERE relid = %lld", schema->name,
+	                            (long long)schema->definition.relid);
+	int rc = -ENOMEM;
+
+	if (!sql || sqlite3_exec(sqlite, sql, NULL, NULL, NULL) != SQLITE_OK)
+		err_set(err, rc = -EIO, "cannot drop table \"%s\": %s", schema->name, sqlite3_errmsg(sqlite));
+	else
+		rc = 0;
+	sqlite3_free(sql);
+	return rc;
+}
+
 int schema_save(sqlite3 *sqlite, const struct schema *schema, struct err *err)
 {
 	sqlite3_stmt *stmt;
@@ -269,8 +282,8 @@ static int load_row(sqlite3_stmt *stmt, struct schema *schema, struct err *err)
 int schema_load_next(sqlite3 *sqlite, sqlite3_stmt **stmt, struct schema *schema, struct err *err)
 {
 	*schema = (struct schema){0};
-	if (!*stmt && sqlite3_prepare_v2(sqlite, "SELECT \"table\", name, definition FROM _daystream_tables", -1,
-	                                 stmt, NULL) != SQLITE_OK)
+	if (!*stmt && sqlite3_prepare_v2(sqlite, "SELECT \"table\", name, definition FROM _daystream_tables", -1, stmt,
+	                                 NULL) != SQLITE_OK)
 		return database_error(sqlite, "cannot read the definitions (table _daystream_tables)", err);
 	int step = sqlite3_step(*stmt);
 	int rc = step == SQLITE_ROW    ? load_row(*stmt, schema, err)

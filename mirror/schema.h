@@ -53,8 +53,8 @@ struct schema_column {
 
 struct schema {
 	struct definition definition;
-	char *text; /* the definition as it stands in _daystream_tables */
-	char *name; /* in SQLite; NULL until schema_create or alter_table */
+	char *text;             /* the definition as it stands in _daystream_tables */
+	char *name;             /* in SQLite; NULL until schema_create or alter_table */
 	size_t table_pairs_len; /* text begins with the line_head.table_pairs of the table's lines */
 	bool displaced;         /* its name in PostgreSQL is another table's now */
 
@@ -82,6 +82,9 @@ int schema_create_as(sqlite3 *sqlite, const struct schema *schema, const char *n
 
 /* Picks the name, creates the table and writes it down. */
 int schema_create(sqlite3 *sqlite, struct schema *schema, struct err *err);
+
+/* Drops the table, and what is written down of it. */
+int schema_drop(sqlite3 *sqlite, const struct schema *schema, struct err *err);
 
 /* Writes it into _daystream_tables. */
 int schema_save(sqlite3 *sqlite, const struct schema *schema, struct err *err);

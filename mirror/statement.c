@@ -35,8 +35,7 @@ static void append_insert(sqlite3_str *sql, const struct schema *schema)
 	if (schema->match != SCHEMA_KEY)
 		return;
 	for (unsigned i = 0; i < schema->key_count; i++)
-		sqlite3_str_appendf(sql, "%s\"%w\"", i ? ", " : " ON CONFLICT (",
-		                    schema->columns[schema->key[i]].name);
+		sqlite3_str_appendf(sql, "%s\"%w\"", i ? ", " : " ON CONFLICT (", schema->columns[schema->key[i]].name);
 	sqlite3_str_appendall(sql, ") DO ");
 	for (unsigned i = 0; i < count; i++)
 		if (!schema->columns[i].key)

@@ -66,7 +66,8 @@ static int bind_integer(sqlite3_stmt *stmt, int parameter, struct span text, str
 	uint64_t number;
 	size_t sign = negative ? 1 : 0, digits = position_parse_number(text.at + sign, text.len - sign, &number);
 
-	if (digits == 0 || digits + sign != text.len || number > (uint64_t)INT64_MAX + sign || (negative && number == 0))
+	if (digits == 0 || digits + sign != text.len || number > (uint64_t)INT64_MAX + sign ||
+	    (negative && number == 0))
 		return refuse("integer", text, err);
 	/* 0 - number wraps to the right value for INT64_MIN too. */
 	return sqlite3_bind_int64(stmt, parameter, (sqlite3_int64)(negative ? 0 - number : number));

@@ -4,24 +4,35 @@
 
 #include "output.h"
 
-/* A buffer that a huge line has blown up beyond this is not kept. */
+/* The least size from which on a buffer is not kept. */
 #define KEEP_BYTES (1024 * 1024)
 
 /* Changes between two signs of life. */
 #define QUIET_MAX 100
 
-static void new_buffer(struct output *output)
+static void new_buffer(StringInfo buffer, MemoryContext context)
 {
-	MemoryContext old = MemoryContextSwitchTo(output->context);
+	MemoryContext old = MemoryContextSwitchTo(context);
 
-	initStringInfo(&output->lines);
+	initStringInfo(buffer);
 	MemoryContextSwitchTo(old);
 }
 
 void output_init(struct output *output, LogicalDecodingContext *ctx, MemoryContext context, int batch_bytes)
 {
 	*output = (struct output){.ctx = ctx, .context = context, .batch_bytes = batch_bytes};
-	new_buffer(output);
+	new_buffer(&output->lines, context);
+}
+
+/* Once a huge value has gone, its room goes too, in the server's buffer as in ours. */
+static void empty(StringInfo buffer, MemoryContext context, int keep)
+{
+	if (buffer->maxlen > keep) {
+		pfree(buffer->data);
+		new_buffer(buffer, context);
+	} else {
+		resetStringInfo(buffer);
+	}
 }
 
 StringInfo output_begin(struct output *output)
@@ -48,12 +59,9 @@ void output_flush(struct output *output)
 	OutputPluginWrite(output->ctx, true);
 	output->quiet = 0;
 
-	if (lines->maxlen > Max(KEEP_BYTES, 2 * output->batch_bytes)) {
-		pfree(lines->data);
-		new_buffer(output);
-	} else {
-		resetStringInfo(lines);
-	}
+	int keep = Max(KEEP_BYTES, 4 * output->batch_bytes);
+	empty(lines, output->context, keep);
+	empty(output->ctx->out, output->ctx->context, keep);
 }
 
 void output_progress(struct output *output, bool skipped)

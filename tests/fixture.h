@@ -134,7 +134,7 @@ static inline void fixture_begin(struct fixture *f, uint64_t second)
 	int r;
 
 	while ((r = writer_begin(f->writer, second, &f->err)) == -EAGAIN)
-		works(writer_sync(f->writer, 0, &f->err), f->err);
+		works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
 	works(r, f->err);
 	f->xid++;
 }
@@ -178,7 +178,7 @@ static inline void fixture_commit(struct fixture *f)
 static inline void fixture_sync(struct fixture *f)
 {
 	works(writer_flush(f->writer, &f->err), f->err);
-	works(writer_sync(f->writer, 0, &f->err), f->err);
+	works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
 }
 
 /* A whole transaction of one line, shown. */

@@ -9,7 +9,7 @@ stream_up
 deltamirror "$mnt" "$mirror" >"$work/mirror.log" 2>&1 &
 sql "CREATE TABLE t (a int PRIMARY KEY)"
 echo "$work" >"$TELL"
-$END
+eval "$END"
 plan
 SCRIPT
 mkdir "$work/tmp"
@@ -23,12 +23,9 @@ for end in HUP INT TERM failure; do
 	rm -f "$work/told"
 	command="exec 8<\$mnt/live; sleep 100"
 	[[ $end != failure ]] || command=false
-	# Signals that a background process ignores cannot be trapped by it: python gives them back.
-	ROOT=$root TELL=$work/told END=$command TMPDIR=$work/tmp python3 -c '
-import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.setsid()
-os.execvp(sys.argv[1], sys.argv[1:])' bash -c ". '$work/script'" >"$work/out" 2>&1 &
+	# A session of its own, which hears SIGINT as one of a terminal does.
+	ROOT=$root TELL=$work/told END=$command TMPDIR=$work/tmp \
+		env --default-signal=INT setsid bash -c ". '$work/script'" >"$work/out" 2>&1 &
 	pid=$!
 	wait_for 60 "[[ -s $work/told ]] || ! alive $pid" "the script to get going"
 	check "the script got going" test -s "$work/told"

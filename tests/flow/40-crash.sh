@@ -74,6 +74,14 @@ sql "SELECT id FROM pgbench_history" >"$work/history"
 check "no line is lost, repeated or out of order: each row's own history is whole" \
 	"$root/tests/flow/stream.py" bank "$work/live" "$work/history"
 note "$("$root/tests/flow/stream.py" bank "$work/live" "$work/history" | tail -n 1)"
+# An audit that finds nothing has to be able to find something.
+middle=$(($(wc -l <"$work/live") / 2))
+middle=$(awk -v from=$middle 'NR > from && /\t_table\tpgbench_accounts\t.*\t_action\tupdate\t/ { print NR; exit }' "$work/live")
+for fault in "${middle}d lost" "${middle}p repeated" "${middle}{h;d};$((middle + 9))G out-of-order"; do
+	sed "${fault% *}" "$work/live" >"$work/faulty"
+	check_not "a line ${fault#* } would be found" "$root/tests/flow/stream.py" bank "$work/faulty" "$work/history"
+	check_not "a line ${fault#* } breaks the rules" "$root/tests/flow/stream.py" rules "$work/faulty"
+done
 check "the stream follows its rules" "$root/tests/flow/stream.py" rules "$work/live"
 is "one generation saw it all" "$(grep -P '\t_action\torigin\t' "$work/live" | grep -oP '\tgeneration\t\d+' | sort -u | wc -l)" 1
 check "the store is sound" daystream check "$store"

@@ -10,7 +10,7 @@ for program in daystream daystreamfs deltamirror; do
 	exits "$program --version succeeds" 0 "$program" --version
 	like "$program --version shows it" "$output" "$program" '[0-9]+\.[0-9]+\.[0-9]+'
 	exits "$program without arguments is a usage error" 2 "$program"
-	exits "$program with an unknown option is a usage error" 2 "$program" --no-such-option
+	exits "$program with an unknown option is a usage error" 2 "$program" --no-such-option a b
 	like "the usage error names the option" "$output" no-such-option
 done
 exits "an unknown subcommand is a usage error" 2 daystream no-such-command
@@ -91,7 +91,8 @@ is "the schema is saved in PostgreSQL" "$(sql "SELECT count(*) > 0 FROM pg_table
 is "the settings hold no password" "$(daystream init "$work/store2" --conninfo "$conninfo password=secret" --slot two >/dev/null 2>&1; grep -c secret "$work/store2/daystream.conf")" 1
 is "which, where one was given, only their owner reads" "$(stat -c %a "$work/store2/daystream.conf")" 600
 
-exits "a second init is refused" 1 init --slot other
+exits "a second init is refused" 1 init
+exits "with another slot, too: it would end the generation that others follow" 1 init --slot other
 like "with its reason" "$output" "$store"
 
 exits "status works without the daemon" 0 daystream status "$store"

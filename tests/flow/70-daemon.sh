@@ -70,7 +70,7 @@ check "soon ($took ms)" test $took -lt 5000
 exec 7<&-
 daemon_start "$store" "$mnt"
 check "and nothing is missing" caught_up "$mnt"
-is "nor twice" "$(grep -c '	_action	insert	.*	a	many' "$mnt/tables/zzz")" 200000
+is "nor twice" "$(grep -c '	_action	insert	a	many' "$mnt/tables/zzz")" 200000
 
 # SIGKILL: the mount is dead until the next daemon clears it.
 exec 7<"$mnt/live"

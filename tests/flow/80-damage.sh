@@ -7,7 +7,7 @@ server_up
 daystream init "$store" --conninfo "$conninfo" >/dev/null 2>&1
 echo 'segment_size = 65536' >>"$store/daystream.conf"
 daemon_start "$store" "$mnt"
-sql "CREATE TABLE zzz (a int PRIMARY KEY, b text)"
+sql "CREATE TABLE zzz (a bigint PRIMARY KEY, b text)"
 for i in 1 2 3 4 5 6; do
 	sql "INSERT INTO zzz SELECT g, md5(g::text) FROM generate_series($i * 1000, $i * 1000 + 600) g"
 done
@@ -94,6 +94,13 @@ head -c 5000 /dev/zero >>"$newest"
 torn "zeros, as from a file system's journal"
 head -c 5000 /dev/urandom >>"$newest"
 torn "rubbish"
+
+# What was whole once and is no more is damage, in the newest segment too.
+flip "$newest" $(($(stat -c %s "$newest") / 2))
+exits "a daemon does not start on damage in the newest segment" 1 timeout 30 daystreamfs "$store" "$mnt" -f
+like "it names the file and the place" "$output" "${all[-1]}" '(at|offset|byte) *[0-9]+'
+flip "$newest" $(($(stat -c %s "$newest") / 2))
+serves "mended by hand"
 
 # Damage in the middle is no torn end, and nothing that we may cut.
 exits "damage before the newest segment is no torn end" 1 bash -c "

@@ -26,17 +26,24 @@ result() { # STATUS SENTENCE [DETAIL]
 	fi
 }
 
+# In this shell, not in one below it: so a command may start a daemon.
+run_quietly() { # COMMAND...: leaves $status and $output
+	status=0
+	"$@" >"$work/output" 2>&1 </dev/null || status=$?
+	output=$(head -c 20000 "$work/output" | tr -d '\0')
+}
+
 check() { # SENTENCE COMMAND...: so, when the command succeeds
-	local sentence=$1 output status=0
+	local sentence=$1 status output
 	shift
-	output=$("$@" 2>&1) || status=$?
+	run_quietly "$@"
 	result "$status" "$sentence" "$* gave $status: $output"
 }
 
 check_not() { # SENTENCE COMMAND...: so, when the command fails
-	local sentence=$1 output status=0
+	local sentence=$1 status output
 	shift
-	output=$("$@" 2>&1) || status=$?
+	run_quietly "$@"
 	result "$((status == 0))" "$sentence" "$* succeeded: $output"
 }
 
@@ -56,9 +63,9 @@ like() { # SENTENCE GOT REGEX...: all of them, whatever the case
 }
 
 exits() { # SENTENCE STATUS COMMAND...: the output is left in $output
-	local sentence=$1 wanted=$2 status=0
+	local sentence=$1 wanted=$2 status
 	shift 2
-	output=$("$@" 2>&1 </dev/null) || status=$?
+	run_quietly "$@"
 	result "$((status != wanted))" "$sentence" "$* gave $status: $output"
 }
 

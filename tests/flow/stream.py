@@ -82,7 +82,7 @@ def rules(path, with_crc):
         if [name for name in order if name in pseudo] != [name for name, _ in head[:until]]:
             problem(f"pseudo-columns out of order: {line[:200]}")
         c, s = int(pseudo["_c"]), int(pseudo["_s"])
-        if not (c == second and s == number + 1 or c > second and s == 0):
+        if not first and not (c == second and s == number + 1 or c > second and s == 0):
             problem(f"position {c}.{s} after {second}.{number}")
         second, number = c, s
         action = pseudo["_action"]

@@ -308,8 +308,8 @@ int fdatasync(int fd)
 static void tell(struct fixture *f)
 {
 	told->len = store_len(f->store);
-	if (writer_durable_lsn(f->writer) > told->lsn)
-		told->lsn = writer_durable_lsn(f->writer);
+	if (durable_lsn(writer_durable(f->writer)) > told->lsn)
+		told->lsn = durable_lsn(writer_durable(f->writer));
 }
 
 static void transaction(struct fixture *f, int i)
@@ -318,7 +318,7 @@ static void transaction(struct fixture *f, int i)
 	uint64_t second = fixture_second + (uint64_t)i / 2 * (i > 15 ? 6000 : 1);
 	int r;
 	while ((r = writer_begin(f->writer, second, &f->err)) == -EAGAIN) {
-		works(writer_sync(f->writer, 0, &f->err), f->err);
+		works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
 		tell(f);
 	}
 	works(r, f->err);
@@ -345,8 +345,8 @@ static void work(struct fixture *f)
 		if (i % 2 == 0) {
 			works(writer_flush(f->writer, &f->err), f->err);
 			if (i % 8 == 4)
-				writer_idle(f->writer, f->lsn + 0x40);
-			works(writer_sync(f->writer, 0, &f->err), f->err);
+				durable_idle(writer_durable(f->writer), f->lsn + 0x40);
+			works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
 			tell(f);
 		}
 	}
@@ -415,7 +415,7 @@ static void check(const char *path, const char *what)
 		fail_msg("%s: what is left is no beginning of the stream", what);
 	if (len < told->len)
 		fail_msg("%s: %lu bytes were shown, %zu are left", what, (unsigned long)told->len, len);
-	if (writer_durable_lsn(f.writer) < told->lsn)
+	if (durable_lsn(writer_durable(f.writer)) < told->lsn)
 		fail_msg("%s: a confirmed LSN is lost", what);
 	free(shown);
 	work(&f);

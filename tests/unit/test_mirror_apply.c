@@ -1,13 +1,18 @@
 /* Row changes and transactions of the stream become rows of the mirror. */
 #include "test_mirror_stream.h"
 
-#define ZZZ "_table\tzzz\t_xid\t700\t_relid\t16384\t_key\ta\t_action\tschema\ta\tnumber\\t1\\ttype\\ttext\\tpk\\t1\tb\tnumber\\t2\\ttype\\ttext"
-#define ACC \
-	"_table\tacc\t_xid\t700\t_relid\t16385\t_key\tid\t_action\tschema\tid\tnumber\\t1\\ttype\\tbigint\tv\tnumber\\t2\\ttype\\ttext\tw\tnumber\\t3\\ttype\\ttext"
-#define LOG_FULL \
-	"_table\tlog\t_xid\t700\t_relid\t16386\t_key\t*\t_action\tschema\tn\tnumber\\t1\\ttype\\tinteger\tt\tnumber\\t2\\ttype\\ttext"
-#define FULL_PK \
-	"_table\tfp\t_xid\t700\t_relid\t16387\t_key\t*\t_action\tschema\tid\tnumber\\t1\\ttype\\tinteger\\tpk\\t1\tt\tnumber\\t2\\ttype\\ttext"
+#define ZZZ                                                                                                            \
+	"_table\tzzz\t_xid\t700\t_relid\t16384\t_key\ta\t_"                                                            \
+	"action\tschema\ta\tnumber\\t1\\ttype\\ttext\\tpk\\t1\tb\tnumber\\t2\\ttype\\ttext"
+#define ACC                                                                                                            \
+	"_table\tacc\t_xid\t700\t_relid\t16385\t_key\tid\t_"                                                           \
+	"action\tschema\tid\tnumber\\t1\\ttype\\tbigint\tv\tnumber\\t2\\ttype\\ttext\tw\tnumber\\t3\\ttype\\ttext"
+#define LOG_FULL                                                                                                       \
+	"_table\tlog\t_xid\t700\t_relid\t16386\t_key\t*\t_"                                                            \
+	"action\tschema\tn\tnumber\\t1\\ttype\\tinteger\tt\tnumber\\t2\\ttype\\ttext"
+#define FULL_PK                                                                                                        \
+	"_table\tfp\t_xid\t700\t_relid\t16387\t_key\t*\t_"                                                             \
+	"action\tschema\tid\tnumber\\t1\\ttype\\tinteger\\tpk\\t1\tt\tnumber\\t2\\ttype\\ttext"
 #define NO_KEY "_table\tnone\t_xid\t700\t_relid\t16388\t_key\t\\N\t_action\tschema\tn\tnumber\\t1\\ttype\\tinteger"
 
 static void the_example_of_the_talk_gives_its_table(void **state)
@@ -70,7 +75,8 @@ static void an_insert_of_a_row_that_is_there_takes_its_place(void **state)
 	line(w, "_table\tzzz\t_xid\t700\t_action\tinsert\ta\tx\tb\t1");
 	commit(w);
 	assert_int_equal(sqlite3_exec(w->database.sqlite,
-	                              "ALTER TABLE zzz ADD COLUMN note; UPDATE zzz SET note = 'mine'", NULL, NULL, NULL),
+	                              "ALTER TABLE zzz ADD COLUMN note; UPDATE zzz SET note = 'mine'", NULL, NULL,
+	                              NULL),
 	                 SQLITE_OK);
 	line(w, "_table\tzzz\t_xid\t701\t_action\tinsert\ta\tx\tb\t2");
 	commit(w);
@@ -228,7 +234,8 @@ static void a_line_that_does_not_fit_the_table_is_refused(void **state)
 		const char *line, *reason;
 	} bad[] = {
 	    {"_table\tacc\t_xid\t701\t_action\tinsert\tid\t1\tv\ta", "does not say the whole row"},
-	    {"_table\tacc\t_xid\t701\t_action\tinsert\tid\t1\tv\ta\tw\tb\tx\tc", "column \"x\" that the definition has not"},
+	    {"_table\tacc\t_xid\t701\t_action\tinsert\tid\t1\tv\ta\tw\tb\tx\tc",
+	     "column \"x\" that the definition has not"},
 	    {"_table\tacc\t_xid\t701\t_action\tinsert\tid\t1\tv\ta\tv\tb", "\"v\" twice"},
 	    {"_table\tacc\t_xid\t701\t_action\tinsert\tid\tone\tv\ta\tw\tb", "column \"id\": \"one\" is no integer"},
 	    {"_table\tacc\t_xid\t701\t_action\tinsert\tid\t\\N\tv\ta\tw\tb", "column \"id\" of the key"},
@@ -239,7 +246,7 @@ static void a_line_that_does_not_fit_the_table_is_refused(void **state)
 	    {"_table\tnew\t_xid\t701\t_action\tinsert\tid\t1", "no definition of it came before"},
 	    {"_table\tnew\t_xid\t701\t_action\tschema", "docs/FORMAT.md"},
 	    {"_xid\t701\t_action\tschema", "without a table"},
-	    {"_xid\t701\t_action\tcommit\ttime\t1", "no lsn"},
+	    {"_xid\t701\t_action\tcommit\ttime\t1", "commit line"},
 	};
 
 	line(w, ACC);
@@ -291,7 +298,8 @@ static void heads_of_segments_change_nothing(void **state)
 	char before[20];
 	snprintf(before, sizeof before, "%s", cookie);
 	stream_origin(&w->stream, 1);
-	line(w, "_table\tzzz\t_relid\t16384\t_key\ta\t_action\tschema\ta\tnumber\\t1\\ttype\\ttext\\tpk\\t1\tb\tnumber\\t2\\ttype\\ttext");
+	line(w, "_table\tzzz\t_relid\t16384\t_key\ta\t_"
+	        "action\tschema\ta\tnumber\\t1\\ttype\\ttext\\tpk\\t1\tb\tnumber\\t2\\ttype\\ttext");
 	assert_int_equal(world_feed(w), 0);
 	assert_false(apply_in_transaction(w->apply));
 	line(w, "_table\tzzz\t_xid\t701\t_action\tinsert\ta\ty\tb\t1");
@@ -306,6 +314,7 @@ static void another_generation_or_another_source_stops_it(void **state)
 
 	line(w, ZZZ);
 	commit(w);
+	apply_caught_up(w->apply);
 	stream_origin(&w->stream, 2);
 	refused(w, -ESTALE, "generation 2");
 	line(w, "_action\torigin\tsystem\t99\ttimeline\t1\tdatabase\tbank\tslot\ts\tgeneration\t1");
@@ -314,6 +323,21 @@ static void another_generation_or_another_source_stops_it(void **state)
 	line(w, "_xid\t701\t_action\tmessage\tprefix\tp\tcontent\tc");
 	commit(w);
 	assert_string_equal(ask(w, "SELECT generation, timeline FROM _daystream"), "1|2");
+}
+
+static void a_new_mirror_takes_the_newest_generation_of_a_store(void **state)
+{
+	struct world *w = *state;
+
+	line(w, ZZZ);
+	line(w, "_table\tzzz\t_xid\t700\t_action\tinsert\ta\told\tb\tx");
+	commit(w);
+	stream_origin(&w->stream, 2);
+	line(w, ZZZ);
+	line(w, "_table\tzzz\t_xid\t700\t_action\tinsert\ta\tnew\tb\tx");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT generation FROM _daystream"), "2");
+	assert_string_equal(ask(w, "SELECT a FROM zzz"), "new");
 }
 
 static void a_stream_that_does_not_begin_with_its_origin_is_refused(void **state)
@@ -421,6 +445,7 @@ int main(void)
 	    TEST(what_is_not_committed_is_gone_after_a_rollback_or_a_restart),
 	    TEST(heads_of_segments_change_nothing),
 	    TEST(another_generation_or_another_source_stops_it),
+	    TEST(a_new_mirror_takes_the_newest_generation_of_a_store),
 	    TEST(a_stream_that_does_not_begin_with_its_origin_is_refused),
 	    TEST(unknown_actions_are_passed_over_with_one_warning),
 	    TEST(tables_that_the_list_leaves_out_are_not_there),

@@ -30,7 +30,9 @@ static void readers_and_writers_of_other_tables_are_let_in(void **state)
 	assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT * FROM _daystream", NULL, NULL, NULL), SQLITE_OK);
 	line(w, "_table\tt\t_xid\t700\t_relid\t1\t_key\ta\t_action\tschema\ta\tnumber\\t1\\ttype\\ttext");
 	commit(w);
-	assert_int_equal(sqlite3_exec(reader, "COMMIT; CREATE TABLE mine (a); INSERT INTO mine SELECT epoch FROM _daystream", NULL, NULL, NULL),
+	assert_int_equal(sqlite3_exec(reader,
+	                              "COMMIT; CREATE TABLE mine (a); INSERT INTO mine SELECT epoch FROM _daystream",
+	                              NULL, NULL, NULL),
 	                 SQLITE_OK);
 	sqlite3_close(reader);
 	line(w, "_table\tt\t_xid\t701\t_action\tinsert\ta\tx");
@@ -114,8 +116,9 @@ static void it_says_where_it_stands(void **state)
 	assert_int_equal(w->database.position.seq, 2);
 	assert_string_equal(w->database.lsn, "0/2BC0");
 	assert_string_equal(w->database.origin.slot, "daystream");
-	assert_string_equal(ask(w, "SELECT generation, system, timeline, database, slot, tables, format FROM _daystream"),
-	                    "1|7123|1|bank|daystream|NULL|1");
+	assert_string_equal(
+	    ask(w, "SELECT generation, system, timeline, database, slot, tables, format FROM _daystream"),
+	    "1|7123|1|bank|daystream|NULL|1");
 }
 
 static void lists_are_sorted_and_checked(void **state)
@@ -123,7 +126,7 @@ static void lists_are_sorted_and_checked(void **state)
 	struct err err;
 	static const struct {
 		const char *list, *want;
-	} lists[] = {{"b,a", "a,b"}, {"a", "a"}, {"s.t,a,s.t", "a,s.t"}, {"%2Dx", "%2Dx"}, {"", NULL},
+	} lists[] = {{"b,a", "a,b"}, {"a", "a"},   {"s.t,a,s.t", "a,s.t"}, {"%2Dx", "%2Dx"}, {"", NULL},
 	             {"a,", NULL},   {",a", NULL}, {"a.b.c", NULL},        {"a/b", NULL},    {"public.a", NULL}};
 
 	(void)state;

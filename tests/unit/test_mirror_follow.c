@@ -150,6 +150,24 @@ static void a_position_that_was_given_up_is_told_from_a_mount_that_is_away(void 
 	assert_int_equal(follow_open(&p->follow, p->dir, &later, &p->err), -ENOTCONN);
 }
 
+static void another_stream_at_the_same_place_is_recognized(void **state)
+{
+	struct place *p = *state;
+	struct position commit = {1507507200, 2};
+	const char *last = strstr(p->stream.text, "_c\t1507507200\t_s\t2");
+
+	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC0", &p->err), 0);
+	folder_write(p->dir, "by-time/1507507200/1", "x", 1);
+	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC0", &p->err), -ESTALE);
+	says(p, "has no line 1507507200.2");
+	folder_write(p->dir, "by-time/1507507200/2", last, strlen(last));
+	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC0", &p->err), 0);
+	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC8", &p->err), -ESTALE);
+	says(p, "another stream");
+	folder_write(p->dir, "by-time/1507507200/2", "_c\t1507507200\t_s\t2\t_action\tx\n", 29);
+	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC0", &p->err), -ESTALE);
+}
+
 static void any_byte_that_is_not_right_is_noticed(void **state)
 {
 	struct place *p = *state;
@@ -216,6 +234,34 @@ static void a_line_may_be_longer_than_any_buffer(void **state)
 	free(body);
 }
 
+/* What a mount shows directly after the last line that was read. */
+static void publish_rest(struct place *p, const char *text)
+{
+	struct position last = follow_position(p->follow);
+	char name[80];
+
+	snprintf(name, sizeof name, "since/%llu/%llu/live", (unsigned long long)last.epoch, (unsigned long long)last.seq + 1);
+	folder_write(p->dir, name, text, strlen(text));
+}
+
+static void a_file_that_is_dead_at_the_other_end_is_noticed(void **state)
+{
+	struct place *p = *state;
+	int stop = eventfd(0, EFD_CLOEXEC);
+	unsigned lines;
+	int rc;
+
+	publish(p, "live");
+	open_live(p);
+	assert_int_equal(read_all(p, &lines), 0);
+	publish_rest(p, "_c\t1507507201\t_s\t0\t_action\tmore\n");
+	for (int i = 0; (rc = read_all(p, &lines)) == 0 && i < 100; i++)
+		follow_wait(p->follow, stop);
+	assert_int_equal(rc, -ENOTCONN);
+	says(p, "does not show");
+	close(stop);
+}
+
 static void waits_end_when_asked_to(void **state)
 {
 	struct place *p = *state;
@@ -225,6 +271,8 @@ static void waits_end_when_asked_to(void **state)
 
 	publish(p, "live");
 	open_live(p);
+	assert_int_equal(read_all(p, &lines), 0);
+	publish_rest(p, "");
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	for (int i = 0; i < 100; i++) {
 		assert_int_equal(read_all(p, &lines), 0);
@@ -243,9 +291,11 @@ int main(void)
 	    TEST(what_comes_later_is_read_later),
 	    TEST(after_a_position_the_stream_is_opened_there),
 	    TEST(a_position_that_was_given_up_is_told_from_a_mount_that_is_away),
+	    TEST(another_stream_at_the_same_place_is_recognized),
 	    TEST(any_byte_that_is_not_right_is_noticed),
 	    TEST(zeros_and_lines_that_are_none_are_refused),
 	    TEST(a_line_may_be_longer_than_any_buffer),
+	    TEST(a_file_that_is_dead_at_the_other_end_is_noticed),
 	    TEST(waits_end_when_asked_to),
 	};
 

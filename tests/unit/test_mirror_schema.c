@@ -6,8 +6,8 @@ static void define(struct world *w, const char *table, unsigned relid, const cha
 {
 	char body[2000];
 
-	snprintf(body, sizeof body, "%s\t_xid\t%u\t_relid\t%u\t_key\t%s\t_action\tschema%s%s", table, w->stream.xid, relid,
-	         key, *columns ? "\t" : "", columns);
+	snprintf(body, sizeof body, "%s\t_xid\t%u\t_relid\t%u\t_key\t%s\t_action\tschema%s%s", table, w->stream.xid,
+	         relid, key, *columns ? "\t" : "", columns);
 	line(w, body);
 }
 
@@ -39,25 +39,32 @@ static void types_become_what_sqlite_has(void **state)
 	define(w, T, 1, "id",
 	       ID "\ts\tnumber\\t2\\ttype\\tsmallint\to\tnumber\\t3\\ttype\\toid\tr\tnumber\\t4\\ttype\\treal"
 	          "\td\tnumber\\t5\\ttype\\tmoney_like\\tbase\\tdouble precision\tb\tnumber\\t6\\ttype\\tbytea"
-	          "\tn\tnumber\\t7\\ttype\\tnumeric(10,2)\ty\tnumber\\t8\\ttype\\tboolean\tar\tnumber\\t9\\ttype\\tinteger[]");
+	          "\tn\tnumber\\t7\\ttype\\tnumeric(10,2)"
+	          "\ty\tnumber\\t8\\ttype\\tboolean\tar\tnumber\\t9\\ttype\\tinteger[]");
 	commit(w);
-	assert_string_equal(ask(w, "SELECT sql FROM sqlite_master WHERE name = 't'"),
-	                    "CREATE TABLE \"t\" (\"id\" INTEGER PRIMARY KEY, \"s\" INTEGER, \"o\" INTEGER, \"r\", \"d\", "
-	                    "\"b\" BLOB, \"n\" TEXT, \"y\" INTEGER, \"ar\" TEXT)");
+	assert_string_equal(
+	    ask(w, "SELECT sql FROM sqlite_master WHERE name = 't'"),
+	    "CREATE TABLE \"t\" (\"id\" INTEGER PRIMARY KEY, \"s\" INTEGER, \"o\" INTEGER, \"r\", \"d\", "
+	    "\"b\" BLOB, \"n\" TEXT, \"y\" INTEGER, \"ar\" TEXT)");
 }
 
 static void keys_follow_the_replica_identity(void **state)
 {
 	struct world *w = *state;
-	static const char columns[] = "a\tnumber\\t1\\ttype\\ttext\\tpk\\t2\tb\tnumber\\t2\\ttype\\tinteger\\tpk\\t1\tc\tnumber\\t3\\ttype\\ttext";
+	static const char columns[] = "a\tnumber\\t1\\ttype\\ttext\\tpk\\t2\tb\tnumber\\t2\\ttype\\tinteger\\tpk\\t1\tc"
+	                              "\tnumber\\t3\\ttype\\ttext";
 
 	define(w, "_table\tkey", 1, "c,a", columns);
 	define(w, "_table\tfull", 2, "*", columns);
 	define(w, "_table\tnone", 3, "\\N", columns);
 	define(w, "_table\tone", 4, "b", columns);
 	commit(w);
-	assert_string_equal(ask(w, "SELECT group_concat(name) FROM (SELECT * FROM pragma_table_info('key') WHERE pk > 0 ORDER BY pk)"), "c,a");
-	assert_string_equal(ask(w, "SELECT group_concat(name) FROM (SELECT * FROM pragma_table_info('full') WHERE pk > 0 ORDER BY pk)"), "b,a");
+	assert_string_equal(
+	    ask(w, "SELECT group_concat(name) FROM (SELECT * FROM pragma_table_info('key') WHERE pk > 0 ORDER BY pk)"),
+	    "c,a");
+	assert_string_equal(
+	    ask(w, "SELECT group_concat(name) FROM (SELECT * FROM pragma_table_info('full') WHERE pk > 0 ORDER BY pk)"),
+	    "b,a");
 	assert_string_equal(ask(w, "SELECT count(*) FROM pragma_table_info('none') WHERE pk > 0"), "0");
 	assert_string_equal(ask(w, "SELECT name FROM pragma_table_info('one') WHERE pk > 0"), "b");
 }
@@ -78,20 +85,25 @@ static void names_that_are_reserved_or_taken_become_others(void **state)
 	change(w, "_table\tq\"uo\\te'", "insert\tid\t7");
 	commit(w);
 	assert_string_equal(ask(w, "SELECT relid, name FROM _daystream_tables ORDER BY relid"),
-	                    "1|_sqlite_x\n2|__Daystream\n3|Name\n4|name#4\n5|s.name\n6|s.name#6\n7|q\"uo\te'\n8|name#4#8\n9|_SQLite_s.t");
+	                    "1|_sqlite_x\n2|__Daystream\n3|Name\n4|name#4\n5|s.name\n6|s.name#6\n7|q\"uo\te'\n8|name#4#"
+	                    "8\n9|_SQLite_s.t");
 	assert_string_equal(ask(w, "SELECT count(*) FROM sqlite_master, _daystream_tables t "
-	                           "WHERE sqlite_master.name = t.name AND type = 'table'"), "9");
+	                           "WHERE sqlite_master.name = t.name AND type = 'table'"),
+	                    "9");
 }
 
 static void columns_that_differ_in_case_only_get_the_number(void **state)
 {
 	struct world *w = *state;
 
-	define(w, T, 1, "A", "A\tnumber\\t1\\ttype\\ttext\ta\tnumber\\t2\\ttype\\ttext\ta#2\tnumber\\t3\\ttype\\ttext\t_rowid_\tnumber\\t4\\ttype\\ttext"
-	                     "\tsp ace\\t\"\tnumber\\t5\\ttype\\ttext");
+	define(w, T, 1, "A",
+	       "A\tnumber\\t1\\ttype\\ttext\ta\tnumber\\t2\\ttype\\ttext\ta#2\tnumber\\t3\\ttype\\ttext\t_rowid_"
+	       "\tnumber\\t4\\ttype\\ttext"
+	       "\tsp ace\\t\"\tnumber\\t5\\ttype\\ttext");
 	change(w, T, "insert\tA\t1\ta\t2\ta#2\t3\t_rowid_\t4\tsp ace\\t\"\t5");
 	commit(w);
-	assert_string_equal(ask(w, "SELECT A, \"a#2\", \"a#2#3\", \"_rowid_#4\", \"sp ace\t\"\"\" FROM t"), "1|2|3|4|5");
+	assert_string_equal(ask(w, "SELECT A, \"a#2\", \"a#2#3\", \"_rowid_#4\", \"sp ace\t\"\"\" FROM t"),
+	                    "1|2|3|4|5");
 }
 
 static void a_table_without_columns_holds_rows(void **state)
@@ -135,7 +147,8 @@ static void columns_are_renamed_added_and_dropped(void **state)
 
 	start(w);
 	define(w, T, 1, "id",
-	       ID "\ta\tnumber\\t3\\ttype\\ttext\tc\tnumber\\t4\\ttype\\tnumeric\\tmissing\\t1.50\td\tnumber\\t5\\ttype\\tbytea\\tmissing\\t\\\\\\\\x41"
+	       ID "\ta\tnumber\\t3\\ttype\\ttext\tc\tnumber\\t4\\ttype\\tnumeric\\tmissing\\t1."
+	          "50\td\tnumber\\t5\\ttype\\tbytea\\tmissing\\t\\\\\\\\x41"
 	          "\te\tnumber\\t6\\ttype\\tinteger");
 	commit(w);
 	assert_string_equal(ask(w, "SELECT id, a, c, hex(d), e FROM t"), "1|eins|1.50|41|NULL\n2|NULL|1.50|41|NULL");
@@ -143,7 +156,8 @@ static void columns_are_renamed_added_and_dropped(void **state)
 	/* The value of old rows is no default for new ones, nor given a second time. */
 	change(w, T, "insert\tid\t3\ta\tx\tc\t\\N\td\t\\N\te\t5");
 	define(w, T, 1, "id",
-	       ID "\ta\tnumber\\t3\\ttype\\ttext\tc\tnumber\\t4\\ttype\\tnumeric\\tmissing\\t1.50\te\tnumber\\t6\\ttype\\tinteger");
+	       ID "\ta\tnumber\\t3\\ttype\\ttext\tc\tnumber\\t4\\ttype\\tnumeric\\tmissing\\t1."
+	          "50\te\tnumber\\t6\\ttype\\tinteger");
 	commit(w);
 	assert_string_equal(ask(w, "SELECT * FROM t"), "1|eins|1.50|NULL\n2|NULL|1.50|NULL\n3|x|NULL|5");
 }
@@ -164,16 +178,21 @@ static void a_changed_type_converts_what_is_there(void **state)
 {
 	struct world *w = *state;
 
-	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\tinteger\tb\tnumber\\t3\\ttype\\ttimestamp(3) without time zone");
+	define(w, T, 1, "id",
+	       ID "\ta\tnumber\\t2\\ttype\\tinteger\tb\tnumber\\t3\\ttype\\ttimestamp(3) without time zone");
 	change(w, T, "insert\tid\t1\ta\t7\tb\t2020-01-01 00:00:00");
 	change(w, T, "insert\tid\t2\ta\t8\tb\t0001-01-01 00:00:00 BC");
 	change(w, T, "insert\tid\t3\ta\t\\N\tb\t-infinity");
 	commit(w);
-	define(w, T, 1, "id", "id\tnumber\\t1\\ttype\\tbigint\ta\tnumber\\t2\\ttype\\ttext\tb\tnumber\\t3\\ttype\\ttimestamp(3) with time zone");
+	define(w, T, 1, "id",
+	       "id\tnumber\\t1\\ttype\\tbigint\ta\tnumber\\t2\\ttype\\ttext\tb\tnumber\\t3\\ttype\\ttimestamp(3) with "
+	       "time zone");
 	commit(w);
-	assert_string_equal(ask(w, "SELECT id, typeof(a), a, b FROM t"),
-	                    "1|text|7|2020-01-01 00:00:00+00\n2|text|8|0001-01-01 00:00:00+00 BC\n3|null|NULL|-infinity");
-	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\tdouble precision\tb\tnumber\\t3\\ttype\\ttimestamp without time zone");
+	assert_string_equal(
+	    ask(w, "SELECT id, typeof(a), a, b FROM t"),
+	    "1|text|7|2020-01-01 00:00:00+00\n2|text|8|0001-01-01 00:00:00+00 BC\n3|null|NULL|-infinity");
+	define(w, T, 1, "id",
+	       ID "\ta\tnumber\\t2\\ttype\\tdouble precision\tb\tnumber\\t3\\ttype\\ttimestamp without time zone");
 	commit(w);
 	assert_string_equal(ask(w, "SELECT id, typeof(a), a, b FROM t"),
 	                    "1|real|7.0|2020-01-01 00:00:00\n2|real|8.0|0001-01-01 00:00:00 BC\n3|null|NULL|-infinity");
@@ -195,7 +214,9 @@ static void a_changed_key_is_a_new_table_with_the_same_rows(void **state)
 	assert_string_equal(ask(w, "SELECT id, a, note FROM t ORDER BY a"), "1|ONE|mine\n1|three|n1\n2|two|n1");
 	assert_string_equal(ask(w, "SELECT count(*) FROM v"), "3");
 	assert_string_equal(ask(w, "SELECT a FROM seen"), "three");
-	assert_string_equal(ask(w, "SELECT group_concat(name) FROM (SELECT name FROM sqlite_master WHERE type = 'index' AND sql NOT NULL ORDER BY 1)"), "ia");
+	assert_string_equal(ask(w, "SELECT group_concat(name) FROM (SELECT name FROM sqlite_master WHERE type = "
+	                           "'index' AND sql NOT NULL ORDER BY 1)"),
+	                    "ia");
 	define(w, T, 1, "*", "id\tnumber\\t1\\ttype\\tinteger\t" A);
 	change(w, T, "insert\tid\t2\ta\ttwo");
 	commit(w);

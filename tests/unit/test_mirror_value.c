@@ -73,7 +73,8 @@ static void integers_are_exact(void **state)
 	becomes(*state, "smallint", "0", "integer", "0");
 	becomes(*state, "oid", "4294967295", "integer", "4294967295");
 	becomes(*state, "integer", "\\N", "null", "NULL");
-	static const char *const bad[] = {"", "-", "+1", " 1", "1 ", "01", "-0", "1.0", "9223372036854775808", "-9223372036854775809", "x", "0x1"};
+	static const char *const bad[] = {
+	    "", "-", "+1", " 1", "1 ", "01", "-0", "1.0", "9223372036854775808", "-9223372036854775809", "x", "0x1"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		refuses(*state, "bigint", bad[i]);
 }

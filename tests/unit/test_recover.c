@@ -113,7 +113,7 @@ static void a_whole_store_opens_as_it_is(void **state)
 
 	opens_with(f, fixture_size(f, "*.day"));
 	assert_true(writer_appended_lsn(f->writer) == fixture_lsn + 0x300);
-	assert_true(writer_durable_lsn(f->writer) == fixture_lsn + 0x300);
+	assert_true(durable_lsn(writer_durable(f->writer)) == fixture_lsn + 0x300);
 }
 
 static void no_segment_says_to_run_init(void **state)
@@ -310,16 +310,16 @@ static void one_slot_of_the_mark_torn_leaves_the_other(void **state)
 
 	append_behind_mark(f, 0);
 	fixture_open(f, FIXTURE_SEGMENT);
-	writer_idle(f->writer, fixture_lsn + 0x5000);
-	works(writer_sync(f->writer, 0, &f->err), f->err);
-	writer_idle(f->writer, fixture_lsn + 0x6000);
-	works(writer_sync(f->writer, 0, &f->err), f->err);
+	durable_idle(writer_durable(f->writer), fixture_lsn + 0x5000);
+	works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
+	durable_idle(writer_durable(f->writer), fixture_lsn + 0x6000);
+	works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
 	uint64_t newest = store_confirmed(f->store)->counter;
 	fixture_close(f);
 
 	fixture_flip(f, "confirmed", (size_t)(newest % 2) * 512 + 40);
 	fixture_open(f, FIXTURE_SEGMENT);
-	assert_true(writer_durable_lsn(f->writer) == fixture_lsn + 0x5000);
+	assert_true(durable_lsn(writer_durable(f->writer)) == fixture_lsn + 0x5000);
 }
 
 static void a_newest_segment_older_than_the_mark_is_refused(void **state)

@@ -279,9 +279,9 @@ static struct position any_position(const struct naive *n)
 static void check_place(struct random_store *r, struct position position)
 {
 	const struct naive *n = &r->naive;
-	struct store_place place;
+	struct place place;
 	size_t i = naive_find(n, position);
-	int found = store_find(r->f.store, position, &place, &r->f.err);
+	int found = find_line(r->f.store, position, &place, &r->f.err);
 
 	assert_int_equal(found, i < n->count);
 	if (!found)
@@ -594,14 +594,14 @@ static void *find_thread(void *arg)
 
 	while (!r->wrong && !atomic_load(&r->growth->done)) {
 		struct store_end end;
-		struct store_place place;
+		struct place place;
 		struct err err;
 		store_end(store, &end);
 		struct position any_one = {fixture_second + (uint64_t)rand_r(&r->seed) % (end.last.epoch + 1 - fixture_second),
 		                           (uint64_t)rand_r(&r->seed) % 20};
 		if (position_cmp(any_one, end.last) > 0)
 			any_one = end.last;
-		if (store_find(store, any_one, &place, &err) != 1)
+		if (find_line(store, any_one, &place, &err) != 1)
 			r->wrong = "a position that is shown is not found";
 		else if (position_cmp(place.position, any_one) < 0)
 			r->wrong = "a line before the position";

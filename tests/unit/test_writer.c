@@ -183,10 +183,10 @@ static void nothing_is_shown_before_it_is_synced(void **state)
 	shows(f, ORIGIN);
 	works(writer_flush(f->writer, &f->err), f->err);
 	shows(f, ORIGIN);
-	assert_true(writer_durable_lsn(f->writer) == fixture_lsn);
-	assert_int_equal(writer_sync(f->writer, 0, &f->err), 1);
-	assert_true(writer_durable_lsn(f->writer) == fixture_lsn + 0x100);
-	assert_int_equal(writer_sync(f->writer, 0, &f->err), 0);
+	assert_true(durable_lsn(writer_durable(f->writer)) == fixture_lsn);
+	assert_int_equal(durable_sync(writer_durable(f->writer), 0, &f->err), 1);
+	assert_true(durable_lsn(writer_durable(f->writer)) == fixture_lsn + 0x100);
+	assert_int_equal(durable_sync(writer_durable(f->writer), 0, &f->err), 0);
 }
 
 static void a_part_of_a_transaction_is_never_shown(void **state)
@@ -196,7 +196,7 @@ static void a_part_of_a_transaction_is_never_shown(void **state)
 	fixture_begin(f, fixture_second + 1);
 	fixture_insert(f, "zzz", "1");
 	works(writer_flush(f->writer, &f->err), f->err);
-	assert_int_equal(writer_sync(f->writer, 0, &f->err), 0);
+	assert_int_equal(durable_sync(writer_durable(f->writer), 0, &f->err), 0);
 	shows(f, ORIGIN);
 }
 
@@ -227,7 +227,7 @@ static void a_roll_waits_until_all_before_is_synced(void **state)
 	assert_int_equal(writer_begin(f->writer, fixture_second + 1, &f->err), -EAGAIN);
 	assert_int_equal(writer_begin(f->writer, fixture_second + 1, &f->err), -EAGAIN);
 	files_are(f, "1507507200.0.day");
-	works(writer_sync(f->writer, 0, &f->err), f->err);
+	works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
 	works(writer_begin(f->writer, fixture_second + 1, &f->err), f->err);
 	files_are(f, "1507507200.0.day 1507507201.2.day");
 }
@@ -446,7 +446,7 @@ static void the_first_transaction_of_a_segment_is_rolled_back(void **state)
 		if (flush)
 			works(writer_flush(f->writer, &f->err), f->err);
 		works(writer_rollback(f->writer, &f->err), f->err);
-		assert_int_equal(writer_sync(f->writer, 0, &f->err), 0);
+		assert_int_equal(durable_sync(writer_durable(f->writer), 0, &f->err), 0);
 	}
 	fixture_begin(f, fixture_second + 2);
 	fixture_define(f, "zzz", 1, "text");
@@ -486,7 +486,7 @@ static void take_all(struct fixture *f, long step)
 		while ((r = writer_begin(f->writer, fixture_second + (uint64_t)i, &f->err)) == -ENOSPC || r == -EAGAIN) {
 			space = step;
 			if (r == -EAGAIN)
-				works(writer_sync(f->writer, 0, &f->err), f->err);
+				works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
 		}
 		works(r, f->err);
 		fixture_define(f, "zzz", 1, i % 2 ? "text" : "bigint");
@@ -501,7 +501,7 @@ static void take_all(struct fixture *f, long step)
 		while ((r = writer_flush(f->writer, &f->err)) == -ENOSPC)
 			space = step;
 		works(r, f->err);
-		works(writer_sync(f->writer, 0, &f->err), f->err);
+		works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
 	}
 }
 
@@ -568,14 +568,14 @@ static void idle_wal_is_durable_once_it_is_written_down(void **state)
 {
 	struct fixture *f = *state;
 
-	writer_idle(f->writer, fixture_lsn + 0x5000);
-	assert_true(writer_durable_lsn(f->writer) == fixture_lsn);
-	assert_int_equal(writer_sync(f->writer, 0, &f->err), 1);
-	assert_true(writer_durable_lsn(f->writer) == fixture_lsn + 0x5000);
-	writer_idle(f->writer, fixture_lsn + 0x4000); /* older: nothing to do */
-	assert_int_equal(writer_sync(f->writer, 0, &f->err), 0);
+	durable_idle(writer_durable(f->writer), fixture_lsn + 0x5000);
+	assert_true(durable_lsn(writer_durable(f->writer)) == fixture_lsn);
+	assert_int_equal(durable_sync(writer_durable(f->writer), 0, &f->err), 1);
+	assert_true(durable_lsn(writer_durable(f->writer)) == fixture_lsn + 0x5000);
+	durable_idle(writer_durable(f->writer), fixture_lsn + 0x4000); /* older: nothing to do */
+	assert_int_equal(durable_sync(writer_durable(f->writer), 0, &f->err), 0);
 	reopen(f, FIXTURE_SEGMENT);
-	assert_true(writer_durable_lsn(f->writer) == fixture_lsn + 0x5000);
+	assert_true(durable_lsn(writer_durable(f->writer)) == fixture_lsn + 0x5000);
 	assert_true(writer_appended_lsn(f->writer) == fixture_lsn);
 }
 
@@ -587,9 +587,9 @@ static void idle_wal_behind_commits_waits_for_them(void **state)
 	fixture_insert(f, "zzz", "1");
 	fixture_commit(f);
 	works(writer_flush(f->writer, &f->err), f->err);
-	writer_idle(f->writer, fixture_lsn + 0x5000);
-	assert_int_equal(writer_sync(f->writer, 0, &f->err), 1);
-	assert_true(writer_durable_lsn(f->writer) == fixture_lsn + 0x5000);
+	durable_idle(writer_durable(f->writer), fixture_lsn + 0x5000);
+	assert_int_equal(durable_sync(writer_durable(f->writer), 0, &f->err), 1);
+	assert_true(durable_lsn(writer_durable(f->writer)) == fixture_lsn + 0x5000);
 	assert_true(store_confirmed(f->store)->now.idle_lsn == fixture_lsn + 0x5000);
 	struct store_end end;
 	store_end(f->store, &end);
@@ -602,14 +602,14 @@ static void a_mark_that_has_no_space_waits_and_does_not_spin(void **state)
 
 	space_for = "confirmed";
 	space = 0;
-	writer_idle(f->writer, fixture_lsn + 0x5000);
-	works(writer_sync(f->writer, 0, &f->err), f->err);
-	assert_true(writer_durable_lsn(f->writer) == fixture_lsn);
-	assert_int_equal(writer_sync(f->writer, 0, &f->err), 0); /* nothing to do until it is offered again */
+	durable_idle(writer_durable(f->writer), fixture_lsn + 0x5000);
+	works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
+	assert_true(durable_lsn(writer_durable(f->writer)) == fixture_lsn);
+	assert_int_equal(durable_sync(writer_durable(f->writer), 0, &f->err), 0); /* nothing to do until it is offered again */
 	space = LONG_MAX;
-	writer_idle(f->writer, fixture_lsn + 0x5000);
-	assert_int_equal(writer_sync(f->writer, 0, &f->err), 1);
-	assert_true(writer_durable_lsn(f->writer) == fixture_lsn + 0x5000);
+	durable_idle(writer_durable(f->writer), fixture_lsn + 0x5000);
+	assert_int_equal(durable_sync(writer_durable(f->writer), 0, &f->err), 1);
+	assert_true(durable_lsn(writer_durable(f->writer)) == fixture_lsn + 0x5000);
 }
 
 static void a_mark_that_cannot_be_written_is_told(void **state)
@@ -619,9 +619,9 @@ static void a_mark_that_cannot_be_written_is_told(void **state)
 	space_for = "confirmed";
 	space = 0;
 	space_errno = EIO;
-	writer_idle(f->writer, fixture_lsn + 0x5000);
-	assert_int_equal(writer_sync(f->writer, 0, &f->err), -EIO);
-	assert_true(writer_durable_lsn(f->writer) == fixture_lsn);
+	durable_idle(writer_durable(f->writer), fixture_lsn + 0x5000);
+	assert_int_equal(durable_sync(writer_durable(f->writer), 0, &f->err), -EIO);
+	assert_true(durable_lsn(writer_durable(f->writer)) == fixture_lsn);
 	assert_non_null(strstr(f->err.text, "confirmed"));
 }
 
@@ -629,10 +629,10 @@ static void stop_ends_the_wait(void **state)
 {
 	struct fixture *f = *state;
 
-	writer_stop(f->writer);
-	assert_int_equal(writer_sync(f->writer, 100000, &f->err), 0);
+	durable_stop(writer_durable(f->writer));
+	assert_int_equal(durable_sync(writer_durable(f->writer), 100000, &f->err), 0);
 	fixture_put(f, fixture_second, "zzz", "still synced");
-	assert_true(writer_durable_lsn(f->writer) == f->lsn);
+	assert_true(durable_lsn(writer_durable(f->writer)) == f->lsn);
 }
 
 /* ---- the same again ----------------------------------------------------- */

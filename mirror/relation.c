@@ -1,4 +1,4 @@
-#include "table.h"
+#include "relation.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 
 #include "database.h"
 
-static int alloc_rows(struct table *table)
+static int alloc_rows(struct relation *table)
 {
 	size_t count = table->schema.column_count + 1;
 
@@ -17,9 +17,9 @@ static int alloc_rows(struct table *table)
 	return table->row.values && table->old.values ? 0 : -ENOMEM;
 }
 
-struct table *table_open(sqlite3 *sqlite, struct schema *schema)
+struct relation *relation_open(sqlite3 *sqlite, struct schema *schema)
 {
-	struct table *table = calloc(1, sizeof *table);
+	struct relation *table = calloc(1, sizeof *table);
 
 	if (!table)
 		return NULL;
@@ -36,7 +36,7 @@ struct table *table_open(sqlite3 *sqlite, struct schema *schema)
 	return table;
 }
 
-void table_close(struct table *table)
+void relation_close(struct relation *table)
 {
 	if (!table)
 		return;
@@ -48,7 +48,7 @@ void table_close(struct table *table)
 	free(table);
 }
 
-int table_redefine(struct table *table, struct schema *schema, struct err *err)
+int relation_redefine(struct relation *table, struct schema *schema, struct err *err)
 {
 	statement_clear(&table->statements);
 	schema_fini(&table->schema);
@@ -76,7 +76,7 @@ static const struct schema_column *find_column(const struct schema *schema, unsi
 	return NULL;
 }
 
-static int read_row(const struct schema *schema, struct table_row *row, struct span rest, struct err *err)
+static int read_row(const struct schema *schema, struct relation_row *row, struct span rest, struct err *err)
 {
 	unsigned expected = 0;
 
@@ -104,8 +104,8 @@ static int read_row(const struct schema *schema, struct table_row *row, struct s
 }
 
 /* Binds the columns that are there, or of them only the key's, from parameter `first` on. */
-static int bind_row(struct table *table, sqlite3_stmt *stmt, const struct table_row *row, unsigned first, bool key_only,
-                    struct err *err)
+static int bind_row(struct relation *table, sqlite3_stmt *stmt, const struct relation_row *row, unsigned first,
+                    bool key_only, struct err *err)
 {
 	const struct schema *schema = &table->schema;
 	int rc = 0;
@@ -121,11 +121,11 @@ static int bind_row(struct table *table, sqlite3_stmt *stmt, const struct table_
 }
 
 /* Runs one statement over row and old row (NULL: none); returns the rows it changed. */
-static int run(struct table *table, enum statement_kind kind, const struct table_row *row, const struct table_row *old,
-               struct err *err)
+static int run(struct relation *table, enum statement_kind kind, const struct relation_row *row,
+               const struct relation_row *old, struct err *err)
 {
-	static const char *const doing[] = {"cannot insert the row", "cannot update the row", "cannot change the row's key",
-	                                    "cannot delete the row"};
+	static const char *const doing[] = {"cannot insert the row", "cannot update the row",
+	                                    "cannot change the row's key", "cannot delete the row"};
 	const struct schema *schema = &table->schema;
 	sqlite3_stmt *stmt;
 
@@ -145,11 +145,11 @@ static int run(struct table *table, enum statement_kind kind, const struct table
 }
 
 /* Reads the rows that a line brings, and sees that what places them is there. */
-static int begin(struct table *table, const char *what, const struct span *old, const struct span *row,
+static int begin(struct relation *table, const char *what, const struct span *old, const struct span *row,
                  struct err *err)
 {
 	const struct schema *schema = &table->schema;
-	struct table_row *placing = old ? &table->old : &table->row;
+	struct relation_row *placing = old ? &table->old : &table->row;
 	int rc = 0;
 
 	if (table->emptied)
@@ -176,7 +176,7 @@ static int begin(struct table *table, const char *what, const struct span *old, 
 	return 0;
 }
 
-static int not_placeable(const struct table *table, const char *what, struct err *err)
+static int not_placeable(const struct relation *table, const char *what, struct err *err)
 {
 	const struct definition *definition = &table->schema.definition;
 	char *name = sqlite3_mprintf("\"%w\".\"%w\"", definition->schema, definition->table);
@@ -198,14 +198,14 @@ static int no_such_row(const char *what, struct err *err)
 }
 
 /* After begin: all that the line says is in table->row. */
-static int insert_row(struct table *table, struct err *err)
+static int insert_row(struct relation *table, struct err *err)
 {
 	int changed = run(table, STATEMENT_INSERT, &table->row, NULL, err);
 
 	return changed < 0 ? changed : 0;
 }
 
-int table_insert(struct table *table, struct span row, struct err *err)
+int relation_insert(struct relation *table, struct span row, struct err *err)
 {
 	int rc = begin(table, "insert", NULL, &row, err);
 
@@ -216,7 +216,7 @@ int table_insert(struct table *table, struct span row, struct err *err)
 	return insert_row(table, err);
 }
 
-static int update_row(struct table *table, struct err *err)
+static int update_row(struct relation *table, struct err *err)
 {
 	const struct schema *schema = &table->schema;
 	bool whole = table->row.present == schema->column_count;
@@ -229,7 +229,7 @@ static int update_row(struct table *table, struct err *err)
 	return whole ? insert_row(table, err) : no_such_row("update", err);
 }
 
-int table_update(struct table *table, struct span row, struct err *err)
+int relation_update(struct relation *table, struct span row, struct err *err)
 {
 	if (table->schema.match == SCHEMA_NONE)
 		return not_placeable(table, "update", err);
@@ -239,7 +239,7 @@ int table_update(struct table *table, struct span row, struct err *err)
 }
 
 /* Of a row with a key: whether it stays where it is. */
-static bool same_key(const struct table *table)
+static bool same_key(const struct relation *table)
 {
 	const struct schema *schema = &table->schema;
 
@@ -251,7 +251,7 @@ static bool same_key(const struct table *table)
 	return true;
 }
 
-int table_replace(struct table *table, struct span old, struct span row, struct err *err)
+int relation_replace(struct relation *table, struct span old, struct span row, struct err *err)
 {
 	if (table->schema.match == SCHEMA_NONE)
 		return not_placeable(table, "update", err);
@@ -266,7 +266,7 @@ int table_replace(struct table *table, struct span old, struct span row, struct 
 	return table->row.present == table->schema.column_count ? insert_row(table, err) : no_such_row("update", err);
 }
 
-int table_delete(struct table *table, struct span old, struct err *err)
+int relation_delete(struct relation *table, struct span old, struct err *err)
 {
 	if (table->schema.match == SCHEMA_NONE)
 		return not_placeable(table, "delete", err);
@@ -277,7 +277,7 @@ int table_delete(struct table *table, struct span old, struct err *err)
 	return changed < 0 ? changed : 0;
 }
 
-int table_truncate(struct table *table, struct err *err)
+int relation_truncate(struct relation *table, struct err *err)
 {
 	char *sql = sqlite3_mprintf("DELETE FROM \"%w\"", table->schema.name);
 

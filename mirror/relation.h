@@ -1,5 +1,5 @@
 /*
- * table.h - one table of the mirror: a line's row changes -> SQLite.
+ * relation.h - one table of the mirror: a line's row changes -> SQLite.
  *
  * The pairs handed in are those of line_head.pairs and are borrowed for the
  * call only. Each call runs inside the caller's SQLite transaction; after an
@@ -14,8 +14,8 @@
  * where a row cannot be found, -EEXIST where a key is taken; what SQLite says
  * is -EIO, -EBUSY or -ENOSPC; -ENOMEM.
  */
-#ifndef MIRROR_TABLE_H
-#define MIRROR_TABLE_H
+#ifndef MIRROR_RELATION_H
+#define MIRROR_RELATION_H
 
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -26,37 +26,37 @@
 #include "statement.h"
 #include "value.h"
 
-struct table_row {
+struct relation_row {
 	struct span *values; /* one for each column; at is NULL where it is absent */
 	unsigned present;
 };
 
-struct table {
+struct relation {
 	sqlite3 *sqlite;
 	struct schema schema;
 	struct statement_cache statements;
-	struct table_row row, old;
+	struct relation_row row, old;
 	struct value_room room;
 	bool emptied; /* alter_table said so: only a truncate may come next */
 };
 
 /* Takes `schema`, whose table exists, over (it is empty afterwards). NULL: no memory; then
  * `schema` is as before. */
-struct table *table_open(sqlite3 *sqlite, struct schema *schema);
-void table_close(struct table *table);
+struct relation *relation_open(sqlite3 *sqlite, struct schema *schema);
+void relation_close(struct relation *table);
 
-/* As table_open for a table that has been altered to `schema`. -ENOMEM. */
-int table_redefine(struct table *table, struct schema *schema, struct err *err);
+/* As relation_open for a table that has been altered to `schema`. -ENOMEM. */
+int relation_redefine(struct relation *table, struct schema *schema, struct err *err);
 
-int table_insert(struct table *table, struct span row, struct err *err);
+int relation_insert(struct relation *table, struct span row, struct err *err);
 
 /* The key is that of the row. */
-int table_update(struct table *table, struct span row, struct err *err);
+int relation_update(struct relation *table, struct span row, struct err *err);
 
 /* The row that was `old` (at least its key) becomes `row`. */
-int table_replace(struct table *table, struct span old, struct span row, struct err *err);
+int relation_replace(struct relation *table, struct span old, struct span row, struct err *err);
 
-int table_delete(struct table *table, struct span old, struct err *err);
-int table_truncate(struct table *table, struct err *err);
+int relation_delete(struct relation *table, struct span old, struct err *err);
+int relation_truncate(struct relation *table, struct err *err);
 
 #endif

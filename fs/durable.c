@@ -1,0 +1,188 @@
+#include "durable.h"
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How old the mark in STORE/confirmed may grow under load. */
+enum { MARK_MS = 1000 };
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void durable_init(struct durable *durable, struct store *store, const struct store_end *end)
+{
+	uint64_t idle = store_confirmed(store)->now.idle_lsn;
+	pthread_condattr_t monotonic;
+
+	*durable = (struct durable){.store = store, .appended = *end, .fd = -1, .synced = *end};
+	durable->lsn = idle > end->lsn ? idle : end->lsn;
+	pthread_mutex_init(&durable->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&durable->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+}
+
+static int mark(struct durable *durable, uint64_t idle_lsn, struct err *err)
+{
+	durable->marked_ms = now_ms();
+	return confirmed_write(store_confirmed(durable->store), (struct confirmed){idle_lsn, durable->synced.last}, err);
+}
+
+static bool disk_full(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT;
+}
+
+int durable_mark(struct durable *durable, struct err *err)
+{
+	int r = mark(durable, store_confirmed(durable->store)->now.idle_lsn, err);
+
+	return disk_full(r) ? 0 : r;
+}
+
+void durable_fini(struct durable *durable)
+{
+	if (position_cmp(store_confirmed(durable->store)->now.last, durable->synced.last) < 0)
+		durable_mark(durable, NULL);
+	pthread_cond_destroy(&durable->wake);
+	pthread_mutex_destroy(&durable->lock);
+}
+
+void durable_appended(struct durable *durable, const struct store_end *end, int fd)
+{
+	pthread_mutex_lock(&durable->lock);
+	if (position_cmp(durable->appended.last, end->last) != 0) {
+		durable->appended = *end;
+		durable->fd = fd;
+		pthread_cond_signal(&durable->wake);
+	}
+	pthread_mutex_unlock(&durable->lock);
+}
+
+bool durable_reached(struct durable *durable, struct position last)
+{
+	pthread_mutex_lock(&durable->lock);
+	bool reached = position_cmp(durable->synced.last, last) >= 0;
+	pthread_mutex_unlock(&durable->lock);
+	return reached;
+}
+
+void durable_idle(struct durable *durable, uint64_t lsn)
+{
+	pthread_mutex_lock(&durable->lock);
+	if (lsn > durable->idle_wanted) {
+		durable->idle_wanted = lsn;
+		pthread_cond_signal(&durable->wake);
+	}
+	pthread_mutex_unlock(&durable->lock);
+}
+
+uint64_t durable_lsn(struct durable *durable)
+{
+	pthread_mutex_lock(&durable->lock);
+	uint64_t lsn = durable->lsn;
+	pthread_mutex_unlock(&durable->lock);
+	return lsn;
+}
+
+void durable_stop(struct durable *durable)
+{
+	pthread_mutex_lock(&durable->lock);
+	durable->stop = true;
+	pthread_cond_signal(&durable->wake);
+	pthread_mutex_unlock(&durable->lock);
+}
+
+/* ---- the syncing thread ------------------------------------------------- */
+
+static bool work_to_do(const struct durable *durable)
+{
+	return position_cmp(durable->appended.last, durable->synced.last) != 0 || durable->idle_wanted > durable->lsn;
+}
+
+static void wait_for_work(struct durable *durable, int timeout_ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += timeout_ms % 1000 * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_nsec -= 1000000000L;
+		until.tv_sec++;
+	}
+	while (!work_to_do(durable) && !durable->stop &&
+	       pthread_cond_timedwait(&durable->wake, &durable->lock, &until) == 0)
+		;
+}
+
+static void advance(struct durable *durable, uint64_t lsn)
+{
+	pthread_mutex_lock(&durable->lock);
+	if (lsn > durable->lsn)
+		durable->lsn = lsn;
+	pthread_mutex_unlock(&durable->lock);
+}
+
+/* Until it is offered again, not at once. */
+static void forget_idle(struct durable *durable)
+{
+	pthread_mutex_lock(&durable->lock);
+	durable->idle_wanted = 0;
+	pthread_mutex_unlock(&durable->lock);
+}
+
+static int sync_commits(struct durable *durable, const struct store_end *end, int fd, struct err *err)
+{
+	int r;
+
+	if (fdatasync(fd) < 0)
+		return err_errno(err, "syncing a segment: what the disk holds is not known any more");
+	/* A new segment's name has to be on disk as well. */
+	if (position_cmp(end->first, durable->synced.first) != 0 && fsync(store_segments_dirfd(durable->store)) < 0)
+		return err_errno(err, "syncing the folder of the segments");
+	if ((r = store_show(durable->store, end, fd, err)) < 0)
+		return r;
+	pthread_mutex_lock(&durable->lock);
+	durable->synced = *end;
+	pthread_mutex_unlock(&durable->lock);
+	advance(durable, end->lsn);
+	return 0;
+}
+
+int durable_sync(struct durable *durable, int timeout_ms, struct err *err)
+{
+	int r;
+
+	pthread_mutex_lock(&durable->lock);
+	wait_for_work(durable, timeout_ms);
+	struct store_end end = durable->appended;
+	int fd = durable->fd;
+	uint64_t idle = durable->idle_wanted;
+	bool commits = position_cmp(end.last, durable->synced.last) != 0, work = work_to_do(durable);
+	pthread_mutex_unlock(&durable->lock);
+	if (!work)
+		return 0;
+
+	if (commits && (r = sync_commits(durable, &end, fd, err)) < 0)
+		return r;
+	uint64_t told = store_confirmed(durable->store)->now.idle_lsn;
+	bool idle_more = idle > durable_lsn(durable);
+	if (!idle_more && now_ms() - durable->marked_ms < MARK_MS)
+		return 1;
+	r = mark(durable, idle_more ? idle : told, err);
+	if (r < 0 && !disk_full(r))
+		return r;
+	if (idle_more && r == 0)
+		advance(durable, idle);
+	else if (idle_more)
+		forget_idle(durable);
+	return 1;
+}

@@ -1,0 +1,54 @@
+/*
+ * durable.h - commits that were appended -> synced -> shown, by a thread of its own.
+ *
+ * One sync serves all commits that are at hand when it starts. What it has done
+ * is told as an LSN, which is all that may be confirmed to the source.
+ */
+#ifndef FS_DURABLE_H
+#define FS_DURABLE_H
+
+#include <pthread.h>
+
+#include "store.h"
+
+struct durable {
+	struct store *store;
+	pthread_mutex_t lock; /* all but marked_ms */
+	pthread_cond_t wake;
+	struct store_end appended; /* the last commit that the kernel has */
+	int fd;                    /* of its segment; borrowed */
+	struct store_end synced;
+	uint64_t idle_wanted, lsn;
+	bool stop;
+	uint64_t marked_ms; /* when STORE/confirmed was written; the syncing thread's */
+};
+
+/* `end` is synced and shown; `fd` as durable_appended. The store is borrowed. */
+void durable_init(struct durable *durable, struct store *store, const struct store_end *end);
+
+/* Writes down what is synced (confirmed.h), so that from now on its loss is damage. A
+ * full disk does no harm: the old mark still holds. */
+int durable_mark(struct durable *durable, struct err *err);
+
+/* Marks what has been synced since the last mark, and ends. */
+void durable_fini(struct durable *durable);
+
+/* The appending thread: the kernel has all up to `end`, which is in the file `fd`; that
+ * stays open until durable_reached tells that it is synced. */
+void durable_appended(struct durable *durable, const struct store_end *end, int fd);
+bool durable_reached(struct durable *durable, struct position last);
+
+/* The appending thread: the source needs nothing before `lsn` any more, and all it sent
+ * up to there was told by durable_appended. */
+void durable_idle(struct durable *durable, uint64_t lsn);
+
+/* Any thread: up to where everything is on disk and shown. */
+uint64_t durable_lsn(struct durable *durable);
+
+/* The syncing thread: waits for something to do, at most `timeout_ms` or until durable_stop,
+ * and does it. 1: done; 0: there was nothing. After an error the process has to end: what
+ * the disk holds is not known. */
+int durable_sync(struct durable *durable, int timeout_ms, struct err *err);
+void durable_stop(struct durable *durable);
+
+#endif

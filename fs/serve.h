@@ -1,0 +1,41 @@
+/*
+ * serve.h - the FUSE callbacks: what the kernel asks, answered from file.h and
+ * dir.h.
+ *
+ * - Growing files are opened with direct_io, and their attributes are not cached:
+ *   every page-cached way gives zeros or old lengths to some reader. Lines
+ *   never change, so they are cached for good.
+ * - A read never waits for data; poll(2) wakes when there is more.
+ */
+#ifndef FS_SERVE_H
+#define FS_SERVE_H
+
+#define FUSE_USE_VERSION 35
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+
+#include "file.h"
+
+struct open_file;
+
+/* The session's userdata. */
+struct serve {
+	const struct shown *shown; /* borrowed; set before the first request */
+	struct tree *tree;
+	uid_t uid;
+	gid_t gid;
+	pthread_key_t buffer; /* each thread's, for replies */
+	pthread_mutex_t lock; /* polled, and the fields of open files but `file` */
+	struct open_file *polled;
+};
+
+extern const struct fuse_lowlevel_ops serve_ops;
+
+/* -ENOMEM. */
+int serve_init(struct serve *serve);
+void serve_fini(struct serve *serve);
+
+/* Wakes those who poll: there is more. From a thread that serves no request. */
+void serve_notify(struct serve *serve);
+
+#endif
