@@ -1,7 +1,6 @@
 /*
  * daystream check - verifies every byte of a store.
  */
-#include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,25 +13,7 @@
 #include "log.h"
 #include "store.h"
 
-static error_t parse_option(int key, char *arg, struct argp_state *state)
-{
-	const char **path = state->input;
-
-	switch (key) {
-	case ARGP_KEY_ARG:
-		if (*path)
-			argp_error(state, "only one STORE can be given");
-		*path = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (!*path)
-			argp_error(state, "STORE is needed");
-		return 0;
-	default: return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp argp = {NULL, parse_option, "STORE",
+static const struct argp argp = {NULL, command_parse_one, "STORE",
                                  "Reads every byte of the store and verifies its checksums, grammar and order. Exit "
                                  "status 0 only where it is sound. A running daemon is not disturbed.",
                                  NULL, NULL, NULL};

@@ -1,7 +1,6 @@
 /*
  * daystream status - what /status shows, and the slot's health from the server.
  */
-#include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,25 +17,7 @@
 #include "server.h"
 #include "status.h"
 
-static error_t parse_option(int key, char *arg, struct argp_state *state)
-{
-	const char **path = state->input;
-
-	switch (key) {
-	case ARGP_KEY_ARG:
-		if (*path)
-			argp_error(state, "only one STORE or MOUNTPOINT can be given");
-		*path = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (!*path)
-			argp_error(state, "STORE or MOUNTPOINT is needed");
-		return 0;
-	default: return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp argp = {NULL, parse_option, "STORE|MOUNTPOINT",
+static const struct argp argp = {NULL, command_parse_one, "STORE|MOUNTPOINT",
                                  "Shows how far the stream is, and, for a STORE, how its slot is at the server.", NULL,
                                  NULL, NULL};
 

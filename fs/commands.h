@@ -5,7 +5,12 @@
 #ifndef FS_COMMANDS_H
 #define FS_COMMANDS_H
 
+#include <argp.h>
+
 enum { EXIT_USAGE = 2 };
+
+/* argp's parser for commands that take one argument, which goes to *(const char **)state->input. */
+error_t command_parse_one(int key, char *arg, struct argp_state *state);
 
 int cmd_init(int argc, char **argv);
 int cmd_status(int argc, char **argv);

@@ -4,16 +4,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 /* How old the mark in STORE/confirmed may grow under load. */
 enum { MARK_MS = 1000 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 void durable_init(struct durable *durable, struct store *store, const struct store_end *end)
 {
@@ -31,7 +25,7 @@ void durable_init(struct durable *durable, struct store *store, const struct sto
 
 static int mark(struct durable *durable, uint64_t idle_lsn, struct err *err)
 {
-	durable->marked_ms = now_ms();
+	durable->marked_ms = clock_ms();
 	return confirmed_write(store_confirmed(durable->store), (struct confirmed){idle_lsn, durable->synced.last}, err);
 }
 
@@ -109,15 +103,8 @@ static bool work_to_do(const struct durable *durable)
 
 static void wait_for_work(struct durable *durable, int timeout_ms)
 {
-	struct timespec until;
+	struct timespec until = clock_in(timeout_ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += timeout_ms % 1000 * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_nsec -= 1000000000L;
-		until.tv_sec++;
-	}
 	while (!work_to_do(durable) && !durable->stop &&
 	       pthread_cond_timedwait(&durable->wake, &durable->lock, &until) == 0)
 		;
@@ -175,7 +162,7 @@ int durable_sync(struct durable *durable, int timeout_ms, struct err *err)
 		return r;
 	uint64_t told = store_confirmed(durable->store)->now.idle_lsn;
 	bool idle_more = idle > durable_lsn(durable);
-	if (!idle_more && now_ms() - durable->marked_ms < MARK_MS)
+	if (!idle_more && clock_ms() - durable->marked_ms < MARK_MS)
 		return 1;
 	r = mark(durable, idle_more ? idle : told, err);
 	if (r < 0 && !disk_full(r))

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 
 enum {
@@ -38,23 +39,16 @@ struct ingest {
 	bool open;           /* within a transaction */
 	uint64_t idle_lsn;   /* of the last keepalive between transactions */
 	bool reply;          /* the source asked for an answer */
-	uint64_t told_lsn, told_ms, idle_ms;
+	uint64_t told_lsn;
+	int64_t told_ms, idle_ms;
 
 	pthread_mutex_t lock; /* all below */
 	struct ingest_status status;
-	uint64_t caught_up_ms;
+	int64_t caught_up_ms;
 	bool stop, failed;
 	int failure;
 	struct err reason;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- between the threads ------------------------------------------------ */
 
@@ -123,13 +117,14 @@ static void note_progress(struct ingest *in, uint64_t durable)
 	in->status.durable_lsn = durable;
 	in->status.source_lsn = in->source->ops->end_lsn(in->source);
 	if (!in->open && durable >= in->status.source_lsn && durable >= writer_appended_lsn(in->writer))
-		in->caught_up_ms = now_ms();
+		in->caught_up_ms = clock_ms();
 	pthread_mutex_unlock(&in->lock);
 }
 
 static int confirm(struct ingest *in, struct err *err)
 {
-	uint64_t durable = durable_lsn(in->durable), now = now_ms();
+	uint64_t durable = durable_lsn(in->durable);
+	int64_t now = clock_ms();
 
 	note_progress(in, durable);
 	if (durable == in->told_lsn && !in->reply && now - in->told_ms < CONFIRM_MS)
@@ -144,7 +139,7 @@ static int confirm(struct ingest *in, struct err *err)
  * second, or when the source asks (it does when it wants to shut down). */
 static void offer_idle(struct ingest *in)
 {
-	uint64_t now = now_ms();
+	int64_t now = clock_ms();
 
 	if (in->open || in->idle_lsn <= durable_lsn(in->durable))
 		return;
@@ -326,12 +321,13 @@ static uint64_t space(struct ingest *in)
  * more space than what was not enough, or from time to time. */
 static void wait_for_space(struct ingest *in, const struct err *reason)
 {
-	uint64_t had = space(in), since = now_ms();
+	uint64_t had = space(in);
+	int64_t since = clock_ms();
 	struct err err;
 
 	log_error("%s; waiting for space, nothing is lost", reason->text);
 	set_state(in, "waiting", reason->text);
-	while (!stopping(in) && space(in) < had + SPACE_MORE && now_ms() - since < SPACE_RETRY_MS)
+	while (!stopping(in) && space(in) < had + SPACE_MORE && clock_ms() - since < SPACE_RETRY_MS)
 		wait_for(in, -1, TICK_MS);
 	/* Commits that were received and are buffered still. */
 	if (!stopping(in) && writer_flush(in->writer, &err) == 0)
@@ -417,7 +413,7 @@ int ingest_start(struct ingest **out, struct store *store, struct writer *writer
 	store_end(store, &end);
 	in->origin = end.origin;
 	in->status.state = "connecting";
-	in->caught_up_ms = now_ms();
+	in->caught_up_ms = clock_ms();
 	pthread_mutex_init(&in->lock, NULL);
 	in->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (in->wakefd < 0 || (errno = pthread_create(&in->syncer, NULL, sync_thread, in)) != 0) {
@@ -443,7 +439,7 @@ void ingest_status(struct ingest *in, struct ingest_status *status)
 	pthread_mutex_lock(&in->lock);
 	*status = in->status;
 	bool behind = status->durable_lsn < status->source_lsn || strcmp(status->state, "streaming") != 0;
-	status->lag_seconds = behind ? (now_ms() - in->caught_up_ms) / 1000 : 0;
+	status->lag_seconds = behind ? (uint64_t)(clock_ms() - in->caught_up_ms) / 1000 : 0;
 	pthread_mutex_unlock(&in->lock);
 }
 

@@ -30,17 +30,9 @@ int pg_wait(int fd, bool write, int wakefd, int timeout_ms)
 	return n > 0;
 }
 
-static long long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int left_ms(long long until)
 {
-	long long left = until - now_ms();
+	long long left = until - clock_ms();
 
 	return left < 0 ? 0 : left > 1 << 30 ? 1 << 30 : (int)left;
 }
@@ -141,7 +133,7 @@ int pg_connect(PGconn **out, const char *conninfo, bool replication, int wakefd,
 		if (strcmp(option->keyword, "connect_timeout") == 0)
 			limit = option->val;
 	long long seconds = limit ? atoll(limit) : 0;
-	long long until = now_ms() + (seconds > 0 ? seconds : 10) * 1000;
+	long long until = clock_ms() + (seconds > 0 ? seconds : 10) * 1000;
 	PQconninfoFree(info);
 
 	while (PQstatus(conn) != CONNECTION_BAD && state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
@@ -167,7 +159,7 @@ int pg_connect(PGconn **out, const char *conninfo, bool replication, int wakefd,
 
 static int wait_result(PGconn *conn, int wakefd, int timeout_ms, struct err *err)
 {
-	long long until = now_ms() + timeout_ms;
+	long long until = clock_ms() + timeout_ms;
 
 	while (PQisBusy(conn)) {
 		int r = pg_wait(PQsocket(conn), false, wakefd, timeout_ms ? left_ms(until) : -1);

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "recover.h"
 
 struct store {
@@ -463,15 +464,8 @@ void store_wake(struct store *store)
 
 uint64_t store_wait(struct store *store, uint64_t seen, int timeout_ms)
 {
-	struct timespec until;
+	struct timespec until = clock_in(timeout_ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += timeout_ms % 1000 * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_nsec -= 1000000000L;
-		until.tv_sec++;
-	}
 	pthread_mutex_lock(&store->wait_lock);
 	unsigned wakes = store->wakes;
 	while (store_len(store) <= seen && store->wakes == wakes &&

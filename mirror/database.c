@@ -11,19 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 /* The WAL is copied back from 32 MiB on; from 256 MiB on the mirror waits a moment for
  * readers, so that it can begin at its start again: only a reader that stays makes it grow. */
 #define WAL_PAGES 8192
 #define WAL_PAGES_MOST 65536
 #define WAL_WAIT_MS 200
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 int database_error(sqlite3 *sqlite, const char *doing, struct err *err)
 {
@@ -46,7 +40,7 @@ static int busy(void *context, int count)
 	struct database *database = context;
 	struct pollfd stop = {.fd = database->stop_fd, .events = POLLIN};
 
-	if (database->wait_until_ms && now_ms() >= database->wait_until_ms)
+	if (database->wait_until_ms && clock_ms() >= database->wait_until_ms)
 		return 0;
 	return poll(&stop, 1, count < 20 ? 5 : 50) <= 0;
 }
@@ -65,7 +59,7 @@ static int after_commit(void *context, sqlite3 *sqlite, const char *name, int pa
 	if (pages < WAL_PAGES_MOST) {
 		sqlite3_wal_checkpoint_v2(sqlite, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	} else {
-		database->wait_until_ms = now_ms() + WAL_WAIT_MS;
+		database->wait_until_ms = clock_ms() + WAL_WAIT_MS;
 		sqlite3_wal_checkpoint_v2(sqlite, name, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
 		database->wait_until_ms = 0;
 	}

@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "apply.h"
 #include "database.h"
 #include "filter.h"
@@ -80,14 +81,6 @@ static int catch_signals(struct err *err)
 	if (stop_fd < 0 || sigaction(SIGTERM, &action, NULL) < 0 || sigaction(SIGINT, &action, NULL) < 0)
 		return err_errno(err, "cannot catch signals");
 	return 0;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void warn(const char *text)
@@ -168,8 +161,8 @@ static int at_end(struct mirror *mirror, struct err *err)
 		if (mirror->once)
 			return 1;
 	} else if (mirror->unfinished_ms == 0) {
-		mirror->unfinished_ms = now_ms();
-	} else if (now_ms() - mirror->unfinished_ms > UNFINISHED_MS) {
+		mirror->unfinished_ms = clock_ms();
+	} else if (clock_ms() - mirror->unfinished_ms > UNFINISHED_MS) {
 		char at[POSITION_TEXT_MAX];
 		return err_set(err, -EBADMSG, "the stream ends after %s, within a transaction",
 		               position_print(at, follow_position(mirror->follow)));

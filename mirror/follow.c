@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "crc32c.h"
 #include "record.h"
 
@@ -265,21 +266,13 @@ static int check_line(struct follow *follow, size_t len, struct follow_line *lin
 	return line->commit ? check_crc(follow, &line->head, follow->start + len + 1, err) : 0;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* sshfs answers a read of a file that is dead at the other end (its mount there went away and
  * came back) as if it were the file's end. So where poll(2) tells nothing, a second look is taken
  * now and then, by a file opened afresh. */
 static int ask_again(struct follow *follow, struct err *err)
 {
 	char path[4096], byte;
-	int64_t now = now_ms();
+	int64_t now = clock_ms();
 
 	if (follow->pause_ms == 0 || now - follow->asked_ms < ASK_MS)
 		return 0;

@@ -1,0 +1,16 @@
+#include "clock.h"
+
+int64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+struct timespec clock_in(int ms)
+{
+	int64_t then = clock_ms() + ms;
+
+	return (struct timespec){then / 1000, then % 1000 * 1000000};
+}
