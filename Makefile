@@ -9,8 +9,9 @@ CFLAGS   ?= -O2 -g
 SAN      ?=
 
 WARN     := -Wall -Wextra -Wconversion -Werror -Wno-format-truncation -Wno-unknown-warning-option
-CPPFLAGS += -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Icommon -Ifs -Imirror $(shell pkg-config --cflags $(PKGS))
+CPPFLAGS += -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Icommon $(shell pkg-config --cflags $(PKGS))
 ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) $(SAN) $(CPPFLAGS) -MMD -MP -pthread
+LDFLAGS  += -Wl,--as-needed
 LDLIBS   := $(shell pkg-config --libs $(PKGS)) -lisal -lm -pthread
 
 MAINS    := fs/daystreamfs.c fs/daystream.c mirror/deltamirror.c
@@ -55,23 +56,23 @@ unit-tests: $(UNIT)
 # The mirror and the store know nothing of each other, in tests neither.
 $(BUILD)/tests/test_mirror_%: tests/unit/test_mirror_%.c $(call lib_objects,common mirror)
 	@mkdir -p $(@D)
-	$(CC) -Imirror $(ALL_CFLAGS) -Itests -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
+	$(CC) $(ALL_CFLAGS) -Imirror -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(call lib_objects,common fs)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
+	$(CC) $(ALL_CFLAGS) -Ifs -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
 
 # Each fuzzer runs its corpus once: as a test under any compiler, and for real under clang's libFuzzer.
 fuzz-replay: $(addprefix $(BUILD)/tests/,$(FUZZ))
 $(addprefix $(BUILD)/tests/,$(FUZZ)): $(BUILD)/tests/%: tests/fuzz/%.c tests/fuzz/replay.c $(call lib_objects,common fs)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
+	$(CC) $(ALL_CFLAGS) -Ifs $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
 
 FUZZ_SECONDS ?= 60
 fuzz:
 	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g' SAN='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzz-run
 fuzz-run: $(call lib_objects,common fs)
 	@for f in $(FUZZ); do \
-		$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $(BUILD)/$$f tests/fuzz/$$f.c $^ $(LDLIBS) && \
+		$(CC) $(ALL_CFLAGS) -Ifs -fsanitize=fuzzer -o $(BUILD)/$$f tests/fuzz/$$f.c $^ $(LDLIBS) && \
 		mkdir -p $(BUILD)/corpus/$$f && \
 		$(BUILD)/$$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/ $(BUILD)/corpus/$$f tests/fuzz/corpus/$$f || exit 1; \
 	done

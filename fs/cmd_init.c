@@ -24,6 +24,7 @@ struct init {
 	char *conninfo, *slot, *tables; /* NULL where not given */
 	struct config config;
 	bool again;          /* the store was there before */
+	bool writing;        /* what stands in the folder from here on is ours */
 	struct store *store; /* open where `again` */
 	PGconn *conn, *replication;
 	struct origin origin;
@@ -262,6 +263,7 @@ static int write_store(struct init *init, int dirfd, const struct server_origin 
 	struct confirmed_file confirmed;
 	int r;
 
+	init->writing = true;
 	if (mkdirat(dirfd, "segments", 0700) < 0 && errno != EEXIST)
 		return err_errno(err, "creating %s/segments", init->path);
 	int segments = openat(dirfd, "segments", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -305,8 +307,10 @@ static void undo_folder(const struct init *init, int dirfd, bool created)
 {
 	if (init->again || dirfd < 0)
 		return;
-	unlinkat(dirfd, "confirmed", 0);
-	unlinkat(dirfd, "segments", AT_REMOVEDIR);
+	if (init->writing) {
+		unlinkat(dirfd, "confirmed", 0);
+		unlinkat(dirfd, "segments", AT_REMOVEDIR);
+	}
 	if (created)
 		rmdir(init->path);
 }

@@ -19,6 +19,17 @@ static void report(cfg_t *cfg, const char *fmt, va_list args)
 	err_set(parse_err, -EINVAL, "daystream.conf:%d: %s", cfg ? cfg->line : 0, reason);
 }
 
+/* While it is read, so that the line is known. */
+static int check_size(cfg_t *cfg, cfg_opt_t *opt)
+{
+	double size = cfg_opt_getnfloat(opt, 0);
+
+	if (size >= 4096 && size <= 1e15) /* false for nan as well */
+		return 0;
+	cfg_error(cfg, "segment_size must lie between 4096 and 1e15 bytes");
+	return -1;
+}
+
 static int parse(cfg_t *cfg, FILE *file, struct config *config, struct err *err)
 {
 	if (cfg_parse_fp(cfg, file) != CFG_SUCCESS)
@@ -28,11 +39,7 @@ static int parse(cfg_t *cfg, FILE *file, struct config *config, struct err *err)
 	config->tables = strdup(cfg_getstr(cfg, "tables"));
 	if (!config->conninfo || !config->slot || !config->tables)
 		return err_set(err, -ENOMEM, "out of memory");
-
-	double size = cfg_getfloat(cfg, "segment_size");
-	if (size < 4096 || size > 1e15)
-		return err_set(err, -EINVAL, "daystream.conf: segment_size must lie between 4096 and 1e15 bytes");
-	config->segment_bytes = (uint64_t)size;
+	config->segment_bytes = (uint64_t)cfg_getfloat(cfg, "segment_size");
 	return 0;
 }
 
@@ -53,6 +60,7 @@ int config_read(struct config *config, int dirfd, struct err *err)
 		err_set(err, -EINVAL, "daystream.conf does not follow the syntax");
 		parse_err = err;
 		cfg_set_error_function(cfg, report);
+		cfg_set_validate_func(cfg, "segment_size", check_size);
 		r = parse(cfg, file, config, err);
 		parse_err = NULL;
 	}

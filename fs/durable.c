@@ -42,15 +42,15 @@ static bool disk_full(int r)
 
 int durable_mark(struct durable *durable, struct err *err)
 {
-	struct confirmed told = store_confirmed(durable->store)->now;
-	int r = position_cmp(told.last, durable->synced.last) < 0 ? mark(durable, told.idle_lsn, err) : 0;
+	int r = mark(durable, store_confirmed(durable->store)->now.idle_lsn, err);
 
 	return disk_full(r) ? 0 : r;
 }
 
 void durable_fini(struct durable *durable)
 {
-	durable_mark(durable, NULL);
+	if (position_cmp(store_confirmed(durable->store)->now.last, durable->synced.last) < 0)
+		durable_mark(durable, NULL);
 	pthread_cond_destroy(&durable->wake);
 	pthread_mutex_destroy(&durable->lock);
 }

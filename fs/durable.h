@@ -30,7 +30,7 @@ void durable_init(struct durable *durable, struct store *store, const struct sto
  * full disk does no harm: the old mark still holds. */
 int durable_mark(struct durable *durable, struct err *err);
 
-/* As durable_mark, and ends. */
+/* Marks what has been synced since the last mark, and ends. */
 void durable_fini(struct durable *durable);
 
 /* The appending thread: the kernel has all up to `end`, which is in the file `fd`; that

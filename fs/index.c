@@ -358,6 +358,46 @@ static bool fits(const struct index_file *file, size_t len)
 	return sum == len;
 }
 
+/* True where the table's posts ascend through the blocks and its bytes. */
+static bool sound_posts(const struct index *index, const struct index_file_table *table)
+{
+	const struct index_post *posts = index->file_posts + table->post_first;
+
+	for (uint64_t i = 0; i < table->post_count; i++)
+		if (posts[i].block >= index->block_count || posts[i].before >= table->bytes ||
+		    (i == 0 && posts[i].before != 0) ||
+		    (i > 0 && (posts[i].block <= posts[i - 1].block || posts[i].before <= posts[i - 1].before)))
+			return false;
+	return table->post_count > 0;
+}
+
+/* True where all that look-ups rest on is so: a right checksum only tells that
+ * the file is as somebody wrote it. */
+static bool sound(const struct index *index)
+{
+	const struct index_file *file = index->file;
+	const struct index_block *blocks = index->blocks;
+	uint64_t posts = 0, pairs = 0;
+
+	for (uint64_t i = 0; i < file->block_count; i++)
+		if (blocks[i].off >= file->segment_len ||
+		    (i > 0 && (blocks[i].off <= blocks[i - 1].off || position_cmp(blocks[i].first, blocks[i - 1].first) <= 0)))
+			return false;
+	for (uint64_t i = 0; i < file->table_count; i++) {
+		const struct index_file_table *table = &index->file_tables[i], *last = i ? table - 1 : NULL;
+		if (table->pairs_off != pairs || table->pairs_len > file->pairs_len - pairs || table->post_first != posts ||
+		    table->post_count > file->post_count - posts || table->bytes > file->segment_len ||
+		    !sound_posts(index, table))
+			return false;
+		if (last && compare_bytes(index->file_pairs + last->pairs_off, last->pairs_len,
+		                          index->file_pairs + pairs, table->pairs_len) >= 0)
+			return false;
+		pairs += table->pairs_len;
+		posts += table->post_count;
+	}
+	return pairs == file->pairs_len && posts == file->post_count;
+}
+
 int index_load(struct index **out, int dirfd, const char *name, uint64_t segment_len, struct err *err)
 {
 	struct index *index = index_new();
@@ -393,6 +433,8 @@ int index_load(struct index **out, int dirfd, const char *name, uint64_t segment
 	index->file_tables = (const struct index_file_table *)(index->blocks + index->block_count);
 	index->file_posts = (const struct index_post *)(index->file_tables + index->file->table_count);
 	index->file_pairs = (const char *)(index->file_posts + index->file->post_count);
+	if (!sound(index))
+		r = err_set(err, -EBADMSG, "%s: its checksum is right, its content is not", name);
 out:
 	if (fd >= 0)
 		close(fd);

@@ -73,7 +73,8 @@ int index_tables(const struct index *index, int (*each)(struct span pairs, void 
 int index_save(const struct index *index, int dirfd, const char *name, uint64_t segment_len, struct err *err);
 
 /* Maps it. -ENOENT where there is none; -EBADMSG where it is not the index of
- * a segment of that length, or its checksum differs. */
+ * a segment of that length, its checksum differs, or it cannot be one. What was
+ * loaded can be used without further checks. */
 int index_load(struct index **index, int dirfd, const char *name, uint64_t segment_len, struct err *err);
 
 #endif

@@ -368,6 +368,9 @@ int writer_open(struct writer **out, struct store *store, uint64_t segment_bytes
 		r = err_errno(err, "opening the newest segment");
 	if (r == 0)
 		r = read_catalog(w, w->commit.off, err);
+	/* What the store opened with is on disk: from now on its loss is damage. And what
+	 * the mark says of idle WAL may have been read from memory, unsynced before a
+	 * kill: written anew it holds. */
 	if (r == 0)
 		r = durable_mark(&w->durable, err);
 	if (r < 0) {

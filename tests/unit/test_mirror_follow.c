@@ -234,6 +234,34 @@ static void a_line_may_be_longer_than_any_buffer(void **state)
 	free(body);
 }
 
+/* What a mount shows directly after the last line that was read. */
+static void publish_rest(struct place *p, const char *text)
+{
+	struct position last = follow_position(p->follow);
+	char name[80];
+
+	snprintf(name, sizeof name, "since/%llu/%llu/live", (unsigned long long)last.epoch, (unsigned long long)last.seq + 1);
+	folder_write(p->dir, name, text, strlen(text));
+}
+
+static void a_file_that_is_dead_at_the_other_end_is_noticed(void **state)
+{
+	struct place *p = *state;
+	int stop = eventfd(0, EFD_CLOEXEC);
+	unsigned lines;
+	int rc;
+
+	publish(p, "live");
+	open_live(p);
+	assert_int_equal(read_all(p, &lines), 0);
+	publish_rest(p, "_c\t1507507201\t_s\t0\t_action\tmore\n");
+	for (int i = 0; (rc = read_all(p, &lines)) == 0 && i < 100; i++)
+		follow_wait(p->follow, stop);
+	assert_int_equal(rc, -ENOTCONN);
+	says(p, "does not show");
+	close(stop);
+}
+
 static void waits_end_when_asked_to(void **state)
 {
 	struct place *p = *state;
@@ -243,6 +271,8 @@ static void waits_end_when_asked_to(void **state)
 
 	publish(p, "live");
 	open_live(p);
+	assert_int_equal(read_all(p, &lines), 0);
+	publish_rest(p, "");
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	for (int i = 0; i < 100; i++) {
 		assert_int_equal(read_all(p, &lines), 0);
@@ -265,6 +295,7 @@ int main(void)
 	    TEST(any_byte_that_is_not_right_is_noticed),
 	    TEST(zeros_and_lines_that_are_none_are_refused),
 	    TEST(a_line_may_be_longer_than_any_buffer),
+	    TEST(a_file_that_is_dead_at_the_other_end_is_noticed),
 	    TEST(waits_end_when_asked_to),
 	};
 

@@ -1,0 +1,180 @@
+/* STORE/daystream.conf: what is written is what is read, and what is wrong is named. */
+#include "fixture.h"
+
+#include "config.h"
+
+static struct fixture f;
+static int dirfd_;
+static struct config config;
+
+static int setup(void **state)
+{
+	(void)state;
+	fixture_folder(&f);
+	dirfd_ = open(f.path, O_RDONLY | O_DIRECTORY);
+	return dirfd_ < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	config_fini(&config);
+	close(dirfd_);
+	nftw(f.path, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return 0;
+}
+
+static int read_text(const char *text)
+{
+	config_fini(&config);
+	f.err.text[0] = 0;
+	fixture_write(&f, "daystream.conf", text, strlen(text));
+	return config_read(&config, dirfd_, &f.err);
+}
+
+static void is_refused(const char *text, const char *line, const char *reason)
+{
+	assert_int_equal(read_text(text), -EINVAL);
+	if (!strstr(f.err.text, line) || !strstr(f.err.text, reason))
+		fail_msg("\"%s\" gives \"%s\", which does not say \"%s\" and \"%s\"", text, f.err.text, line, reason);
+}
+
+static void what_is_written_is_read(void **state)
+{
+	static const char *const odd[] = {
+	    "",
+	    "host=localhost dbname=app",
+	    "host='a b' password='it''s'",
+	    "password=\\'\\\\\\",
+	    "password=\"double\"",
+	    "a'b\"c\\d",
+	    "${HOME} $HOME `id` #no comment // neither /* nor this */",
+	    "two\nlines\n",
+	    "\n",
+	    "ends with a backslash\\",
+	    "backslash before a line's end \\\nhere",
+	    "tabs\tand\rreturns",
+	    "{braces} = , += (x)",
+	    "\xc3\xa4\xe2\x82\xac\xff",
+	    "postgresql://user:p%40ss@host:5432/db?options=-c%20geqo%3Doff",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+		struct config want = {(char *)(uintptr_t)odd[i], (char *)(uintptr_t)"slot_1",
+		                      (char *)(uintptr_t)odd[(i + 3) % 15], 4096 + i * 1000000007};
+		works(config_write(&want, dirfd_, &f.err), f.err);
+		works(config_read(&config, dirfd_, &f.err), f.err);
+		assert_string_equal(config.conninfo, want.conninfo);
+		assert_string_equal(config.slot, want.slot);
+		assert_string_equal(config.tables, want.tables);
+		assert_true(config.segment_bytes == want.segment_bytes);
+		config_fini(&config);
+	}
+}
+
+static void a_long_conninfo_is_read(void **state)
+{
+	char *text = malloc(100001);
+
+	(void)state;
+	must(text);
+	for (size_t i = 0; i < 100000; i++)
+		text[i] = "'\\x y\n"[i % 6];
+	text[100000] = 0;
+	struct config want = {text, (char *)(uintptr_t)"s", (char *)(uintptr_t)"", 4096};
+	works(config_write(&want, dirfd_, &f.err), f.err);
+	works(config_read(&config, dirfd_, &f.err), f.err);
+	assert_string_equal(config.conninfo, text);
+	free(text);
+}
+
+static void only_the_owner_can_read_it(void **state)
+{
+	struct config want = {(char *)(uintptr_t)"password=x", (char *)(uintptr_t)"s", (char *)(uintptr_t)"", 4096};
+	char path[PATH_MAX];
+	struct stat st;
+
+	(void)state;
+	mode_t old = umask(0);
+	works(config_write(&want, dirfd_, &f.err), f.err);
+	umask(old);
+	snprintf(path, sizeof path, "%s/daystream.conf", f.path);
+	must(stat(path, &st) == 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void settings_have_defaults_and_comments(void **state)
+{
+	(void)state;
+	works(read_text(""), f.err);
+	assert_string_equal(config.conninfo, "");
+	assert_string_equal(config.slot, "daystream");
+	assert_string_equal(config.tables, "");
+	assert_true(config.segment_bytes == 268435456);
+	works(read_text("# comment\n  slot = other # comment\n\nsegment_size = 1e6\n"), f.err);
+	assert_string_equal(config.slot, "other");
+	assert_true(config.segment_bytes == 1000000);
+}
+
+static void no_file_is_told_apart(void **state)
+{
+	(void)state;
+	assert_int_equal(config_read(&config, dirfd_, &f.err), -ENOENT);
+}
+
+static void errors_name_the_line_and_the_reason(void **state)
+{
+	(void)state;
+	is_refused("slot = a\nslto = b\n", "daystream.conf:2", "slto");
+	is_refused("\n\nslot\n", "daystream.conf:", "");
+	is_refused("slot = 'a\n", "daystream.conf:", "");
+	is_refused("slot = a b\n", "daystream.conf:1", "b");
+	is_refused("conninfo = {a}\n", "daystream.conf:1", "");
+	is_refused("\nsegment_size = many\n", "daystream.conf:2", "segment_size");
+}
+
+static void a_segment_size_out_of_range_is_refused(void **state)
+{
+	static const char *const wrong[] = {"0", "-1", "4095", "1e16", "nan", "inf", "-inf", "1e999"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		char text[64];
+		snprintf(text, sizeof text, "slot = a\nsegment_size = %s\n", wrong[i]);
+		is_refused(text, "daystream.conf:2", "segment_size");
+	}
+	works(read_text("segment_size = 4096\n"), f.err);
+	works(read_text("segment_size = 1e15\n"), f.err);
+}
+
+static void a_failed_write_leaves_what_was_there(void **state)
+{
+	struct config want = {(char *)(uintptr_t)"old", (char *)(uintptr_t)"s", (char *)(uintptr_t)"", 4096};
+	char path[PATH_MAX];
+
+	(void)state;
+	works(config_write(&want, dirfd_, &f.err), f.err);
+	snprintf(path, sizeof path, "%s/daystream.conf.new", f.path);
+	must(mkdir(path, 0700) == 0);
+	want.conninfo = (char *)(uintptr_t)"new";
+	assert_true(config_write(&want, dirfd_, &f.err) < 0);
+	works(config_read(&config, dirfd_, &f.err), f.err);
+	assert_string_equal(config.conninfo, "old");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	    TEST(what_is_written_is_read),
+	    TEST(a_long_conninfo_is_read),
+	    TEST(only_the_owner_can_read_it),
+	    TEST(settings_have_defaults_and_comments),
+	    TEST(no_file_is_told_apart),
+	    TEST(errors_name_the_line_and_the_reason),
+	    TEST(a_segment_size_out_of_range_is_refused),
+	    TEST(a_failed_write_leaves_what_was_there),
+	};
+	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

@@ -1,0 +1,229 @@
+/* Paths and inode numbers <-> nodes. */
+#include "fixture.h"
+
+#include "tree.h"
+
+static struct tree *tree;
+
+static int setup(void **state)
+{
+	(void)state;
+	tree = tree_new();
+	return tree ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	tree_free(tree);
+	return 0;
+}
+
+/* Walks a path; false where a part of it is none. `node`'s strings borrow `path`. */
+static bool walk(char *path, struct node *node)
+{
+	char *save = NULL;
+
+	*node = (struct node){.kind = NODE_ROOT};
+	for (char *part = strtok_r(path, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
+		struct node child;
+		if (!tree_child(node, part, &child))
+			return false;
+		*node = child;
+	}
+	return true;
+}
+
+static void leads_to(const char *path, enum node_kind kind, uint64_t epoch, uint64_t seq, const char *table)
+{
+	char copy[2000];
+	struct node node, back;
+
+	snprintf(copy, sizeof copy, "%s", path);
+	if (!walk(copy, &node))
+		fail_msg("%s is not there", path);
+	assert_int_equal(node.kind, kind);
+	assert_true(node.position.epoch == epoch && node.position.seq == seq);
+	if (table)
+		assert_string_equal(node.table, table);
+	else
+		assert_null(node.table);
+
+	uint64_t ino = tree_ino(tree, &node);
+	assert_true(ino != 0 && ino < 1ull << 63);
+	assert_true(ino == tree_peek(tree, &node));
+	assert_true(kind == NODE_ROOT ? ino == 1 : ino > 1);
+	assert_true(tree_node(tree, ino, &back));
+	assert_int_equal(back.kind, kind);
+	assert_true(back.position.epoch == epoch && back.position.seq == seq);
+	if (table)
+		assert_string_equal(back.table, table);
+	else
+		assert_null(back.table);
+}
+
+static void leads_nowhere(const char *path)
+{
+	char copy[2000];
+	struct node node;
+
+	snprintf(copy, sizeof copy, "%s", path);
+	if (walk(copy, &node))
+		fail_msg("%s is there", path);
+}
+
+static void every_path_leads_to_its_node_and_back(void **state)
+{
+	(void)state;
+	leads_to("", NODE_ROOT, 0, 0, NULL);
+	leads_to("live", NODE_LIVE, 0, 0, NULL);
+	leads_to("status", NODE_STATUS, 0, 0, NULL);
+	leads_to("tables", NODE_TABLES, 0, 0, NULL);
+	leads_to("tables/zzz", NODE_TABLE, 0, 0, "zzz");
+	leads_to("tables/s.a%2Eb", NODE_TABLE, 0, 0, "s.a%2Eb");
+	leads_to("by-time", NODE_BY_TIME, 0, 0, NULL);
+	leads_to("by-time/1507507200", NODE_SECOND, 1507507200, 0, NULL);
+	leads_to("by-time/1507507200/10", NODE_LINE, 1507507200, 10, NULL);
+	leads_to("since", NODE_SINCE, 0, 0, NULL);
+	leads_to("since/0", NODE_SINCE_SECOND, 0, 0, NULL);
+	leads_to("since/0/0", NODE_SINCE_DIR, 0, 0, NULL);
+	leads_to("since/1507507200/10/live", NODE_SINCE_LIVE, 1507507200, 10, NULL);
+	leads_to("since/1507507200/10/tables", NODE_SINCE_TABLES, 1507507200, 10, NULL);
+	leads_to("since/1507507200/10/tables/s.a", NODE_SINCE_TABLE, 1507507200, 10, "s.a");
+}
+
+static void huge_positions_come_back(void **state)
+{
+	static const char *const numbers[] = {"33554431", "33554432", "8589934591", "8589934592", "4611686018427387904",
+	                                      "9223372036854775808", "18446744073709551615"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+			uint64_t epoch = strtoull(numbers[i], NULL, 10), seq = strtoull(numbers[k], NULL, 10);
+			char path[128];
+			snprintf(path, sizeof path, "by-time/%s/%s", numbers[i], numbers[k]);
+			leads_to(path, NODE_LINE, epoch, seq, NULL);
+			snprintf(path, sizeof path, "since/%s/%s/tables/zzz", numbers[i], numbers[k]);
+			leads_to(path, NODE_SINCE_TABLE, epoch, seq, "zzz");
+		}
+}
+
+static void what_is_no_name_leads_nowhere(void **state)
+{
+	static const char *const wrong[] = {"nothere", "live/x", "status/x", "by-time/x", "by-time/01", "by-time/-1",
+	                                    "by-time/1/01", "by-time/1/ 1", "by-time/1/1/1", "since/1/1/x",
+	                                    "since/1/1/tables/a/b", "by-time/18446744073709551616", "since/1/all/live",
+	                                    "tables/public.a", "tables/a.b.c", "tables/%41", "tables/a%", "tables/-a",
+	                                    "tables/.", "tables/a,b", ".", "..", "LIVE", "live "};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		leads_nowhere(wrong[i]);
+}
+
+static void a_table_has_one_number_wherever_it_is_asked(void **state)
+{
+	struct node a = {NODE_TABLE, {0, 0}, "zzz"}, b = {NODE_TABLE, {0, 0}, "zzy"}, c = {NODE_SINCE_TABLE, {0, 0}, "zzz"};
+	struct tree *other = tree_new();
+
+	(void)state;
+	uint64_t ino = tree_ino(tree, &a);
+	assert_true(tree_ino(tree, &a) == ino);
+	assert_true(tree_ino(tree, &b) != ino && tree_ino(tree, &c) != ino);
+	assert_true(tree_ino(other, &a) == ino); /* as after a restart */
+	tree_free(other);
+}
+
+static void a_kept_node_lives_until_its_last_look_up_is_forgotten(void **state)
+{
+	struct node a = {NODE_TABLE, {0, 0}, "zzz"}, back;
+
+	(void)state;
+	uint64_t ino = tree_peek(tree, &a);
+	assert_false(tree_node(tree, ino, &back)); /* peeking keeps nothing */
+	for (int i = 0; i < 5; i++)
+		assert_true(tree_ino(tree, &a) == ino);
+	tree_forget(tree, ino, 2);
+	tree_forget(tree, ino, 2);
+	assert_true(tree_node(tree, ino, &back));
+	tree_forget(tree, ino, 1);
+	assert_false(tree_node(tree, ino, &back));
+	tree_forget(tree, ino, 1); /* once more than it was looked up: nothing */
+	assert_true(tree_ino(tree, &a) == ino);
+	tree_forget(tree, ino, 100);
+	assert_false(tree_node(tree, ino, &back));
+}
+
+static void what_its_number_tells_needs_no_keeping(void **state)
+{
+	struct node line = {NODE_LINE, {1507507200, 33554431}, NULL}, back;
+
+	(void)state;
+	uint64_t ino = tree_peek(tree, &line);
+	assert_true(tree_node(tree, ino, &back));
+	tree_forget(tree, ino, 1);
+	assert_true(tree_node(tree, ino, &back));
+}
+
+static void numbers_that_were_not_given_out_are_no_nodes(void **state)
+{
+	struct node node;
+
+	(void)state;
+	assert_false(tree_node(tree, 0, &node));
+	assert_false(tree_node(tree, 2, &node));
+	assert_false(tree_node(tree, 14ull << 58, &node));
+	assert_false(tree_node(tree, 15ull << 58, &node));
+	assert_false(tree_node(tree, 1ull << 62, &node));
+	assert_false(tree_node(tree, UINT64_MAX, &node));
+}
+
+static void folders_list_what_always_stands_in_them(void **state)
+{
+	static const struct {
+		enum node_kind kind;
+		const char *names;
+	} folders[] = {{NODE_ROOT, "by-time live since status tables "}, {NODE_SINCE_DIR, "live tables "},
+	               {NODE_BY_TIME, ""}, {NODE_TABLES, ""}, {NODE_SINCE, ""}, {NODE_LIVE, ""}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		struct node dir = {.kind = folders[i].kind, .position = {7, 8}}, child;
+		char names[200] = "";
+		const char *name;
+		for (unsigned k = 0; (name = tree_fixed_name(&dir, k)); k++) {
+			assert_true(tree_child(&dir, name, &child));
+			strcat(strcat(names, name), " ");
+		}
+		assert_string_equal(names, folders[i].names);
+	}
+}
+
+static void folders_are_folders(void **state)
+{
+	(void)state;
+	for (int kind = NODE_ROOT; kind <= NODE_SINCE_TABLE; kind++) {
+		struct node node = {.kind = (enum node_kind)kind, .table = "zzz"};
+		bool file = kind == NODE_LIVE || kind == NODE_STATUS || kind == NODE_TABLE || kind == NODE_LINE ||
+		            kind == NODE_SINCE_LIVE || kind == NODE_SINCE_TABLE;
+		assert_int_equal(node_is_dir(&node), !file);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	    TEST(every_path_leads_to_its_node_and_back),
+	    TEST(huge_positions_come_back),
+	    TEST(what_is_no_name_leads_nowhere),
+	    TEST(a_table_has_one_number_wherever_it_is_asked),
+	    TEST(a_kept_node_lives_until_its_last_look_up_is_forgotten),
+	    TEST(what_its_number_tells_needs_no_keeping),
+	    TEST(numbers_that_were_not_given_out_are_no_nodes),
+	    TEST(folders_list_what_always_stands_in_them),
+	    TEST(folders_are_folders),
+	};
+	return cmocka_run_group_tests_name("tree", tests, NULL, NULL);
+}
