@@ -287,6 +287,8 @@ static int follow(struct ingest *in, bool *connected, struct err *err)
 	uint64_t resume = appended > durable ? appended : durable;
 
 	wait_for(in, -1, 0); /* takes wake-ups of the last connection */
+	if (stopping(in))    /* the one to stop may have been among them */
+		return -EINTR;
 	int r = in->source->ops->start(in->source, &in->origin, resume, in->wakefd, err);
 
 	if (r < 0)

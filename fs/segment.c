@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "crc32c.h"
 #include "scan.h"
@@ -141,6 +142,25 @@ int segment_verify(int fd, struct position first, uint64_t len, struct position 
 		r = err_set(err, -EBADMSG, "at %llu: a transaction without its commit", (unsigned long long)end->off);
 	scan_fini(&scan);
 	return r;
+}
+
+int segment_sealed_end(int fd, uint64_t len, struct position *last, struct err *err)
+{
+	char tail[1024]; /* a commit line is far shorter */
+	size_t want = len < sizeof tail ? (size_t)len : sizeof tail;
+	ssize_t n = pread(fd, tail, want, (off_t)(len - want));
+	struct line_head head;
+	struct commit commit;
+
+	if (n < 0)
+		return err_errno(err, "reading its end at %llu", (unsigned long long)(len - want));
+	const char *end = n > 0 && (size_t)n == want && tail[n - 1] == '\n' ? tail + n - 1 : NULL;
+	const char *before = end ? memrchr(tail, '\n', (size_t)(end - tail)) : NULL;
+	if (!before || !line_parse(before + 1, (size_t)(end - before - 1), &head) || !head.stamped ||
+	    !commit_parse(&head, &commit) || !commit.has_crc)
+		return err_set(err, -EBADMSG, "at %llu: it does not end on a commit", (unsigned long long)len);
+	*last = head.position;
+	return 0;
 }
 
 bool segment_commit_follows(int fd, uint64_t off, uint64_t len)

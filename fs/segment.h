@@ -46,6 +46,10 @@ struct segment_end {
 int segment_verify(int fd, struct position first, uint64_t len, struct position mark, struct segment_end *end,
                    struct err *err);
 
+/* The last line of a sealed segment: sets *last. -EBADMSG where that is no commit
+ * line, so the file is not what was sealed. Only its end is read. */
+int segment_sealed_end(int fd, uint64_t len, struct position *last, struct err *err);
+
 /* True where behind `off` (which ends a good commit) a whole transaction with
  * the right checksum still follows somewhere: then what stands in between is
  * damage, not the torn end of an append. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -166,6 +167,40 @@ static struct store *new_store(void)
 	return store;
 }
 
+/* Sealed segments are not read through, but what was cut off or overwritten at
+ * their ends shows here. */
+static int check_sealed(struct store *store, struct err *err)
+{
+	char name[SEGMENT_NAME_MAX];
+
+	for (size_t i = 0; i + 1 < store->count; i++) {
+		const struct segment *segment = store->segments[i];
+		struct position last;
+		struct err why = {""};
+		int r = segment_sealed_end(segment->fd, segment->len, &last, &why);
+		if (r == 0 && (position_cmp(last, segment->first) <= 0 || position_cmp(last, store->segments[i + 1]->first) >= 0))
+			r = err_set(&why, -EBADMSG, "at %llu: its end does not fit between its start and the next segment's",
+			            (unsigned long long)segment->len);
+		if (r == -EBADMSG)
+			return err_set(err, r, "segments/%s %s, so this is damage: restore the file from a copy",
+			               segment_name(name, segment->first), why.text);
+		if (r < 0)
+			return err_set(err, r, "segments/%s: %s", segment_name(name, segment->first), why.text);
+	}
+	return 0;
+}
+
+/* One file of each segment is open: as many as the system lets us. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int store_open(struct store **out, const char *path, enum store_mode mode, struct err *err)
 {
 	struct position *list = NULL;
@@ -177,6 +212,7 @@ int store_open(struct store **out, const char *path, enum store_mode mode, struc
 	if (!store)
 		return err_set(err, -ENOMEM, "out of memory");
 	store->mode = mode;
+	raise_file_limit();
 	if ((r = open_folder(store, path, mode, err)) < 0 ||
 	    (r = segment_list(store->segments_dirfd, &list, &count, err)) < 0)
 		goto out;
@@ -184,6 +220,8 @@ int store_open(struct store **out, const char *path, enum store_mode mode, struc
 		if ((r = open_segment(store, list[i], mode, err)) < 0)
 			goto out;
 	r = open_newest(store, mode, err);
+	if (r == 0 && mode == STORE_WRITE)
+		r = check_sealed(store, err);
 out:
 	free(list);
 	if (r < 0) {

@@ -1,6 +1,7 @@
 /* A store's folder as crashes, disks and people leave it. */
 #include "fixture.h"
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 /* Three transactions, closed; the mark covers all of them. */
@@ -332,6 +333,67 @@ static void a_newest_segment_older_than_the_mark_is_refused(void **state)
 	refused_naming(f, "segments/1507507200.0.day", "1507507230", "damage");
 }
 
+/* Two sealed segments before the newest. */
+static void roll_twice(struct fixture *f)
+{
+	fixture_open(f, 64);
+	fixture_put(f, fixture_second + 30, "zzz", "in the next segment");
+	fixture_put(f, fixture_second + 40, "zzz", "in the one after that");
+	fixture_close(f);
+}
+
+static void a_sealed_segment_that_was_cut_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	static const char sealed[] = "segments/1507507230.0.day";
+	size_t len, lengths[] = {0, 1, 100};
+
+	roll_twice(f);
+	char *text = fixture_read(f, sealed, &len), *commit = strstr(text, "_action\tcommit");
+	for (size_t i = 0; i < 3; i++) {
+		fixture_write(f, sealed, text, lengths[i]);
+		refused_naming(f, sealed, "does not end on a commit");
+	}
+	fixture_write(f, sealed, text, len - 1);
+	refused_naming(f, sealed, "does not end on a commit");
+	fixture_write(f, sealed, text, (size_t)(commit - text));
+	refused_naming(f, sealed, "does not end on a commit");
+	memset(text + len - 20, 0, 20);
+	fixture_write(f, sealed, text, len);
+	refused_naming(f, sealed, "does not end on a commit");
+	free(text);
+}
+
+static void a_sealed_segment_that_is_another_one_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	size_t len;
+
+	roll_twice(f);
+	char *newest = fixture_read(f, "*.day", &len);
+	fixture_write(f, "segments/1507507230.0.day", newest, len);
+	refused_naming(f, "segments/1507507230.0.day", "does not fit");
+	free(newest);
+}
+
+static void more_segments_than_files_are_allowed_at_first(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit limit, low;
+
+	fixture_open(f, 64);
+	for (uint64_t i = 0; i < 100; i++)
+		fixture_put(f, fixture_second + 30 + i, "zzz", "1");
+	fixture_close(f);
+	must(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	low = limit;
+	low.rlim_cur = 50;
+	must(setrlimit(RLIMIT_NOFILE, &low) == 0);
+	fixture_open(f, FIXTURE_SEGMENT);
+	assert_int_equal(store_segment_count(f->store), 101);
+	must(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
 static void a_second_writer_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -456,6 +518,9 @@ int main(void)
 	    TEST(both_slots_of_the_mark_torn_is_a_lost_mark),
 	    TEST(one_slot_of_the_mark_torn_leaves_the_other),
 	    TEST(a_newest_segment_older_than_the_mark_is_refused),
+	    TEST(a_sealed_segment_that_was_cut_is_refused),
+	    TEST(a_sealed_segment_that_is_another_one_is_refused),
+	    TEST(more_segments_than_files_are_allowed_at_first),
 	    TEST(a_second_writer_is_refused),
 	    TEST(readers_change_nothing_and_see_whole_transactions),
 	    TEST(readers_need_no_mark),

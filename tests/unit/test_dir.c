@@ -1,0 +1,181 @@
+/* Listing /by-time: each second and each line once, from any cookie on. */
+#include "fixture.h"
+
+#include <inttypes.h>
+
+#include "dir.h"
+
+static struct fixture f;
+static struct shown shown;
+
+static int setup(void **state)
+{
+	(void)state;
+	fixture_start(&f, 900); /* seconds go on over the segments' ends */
+	for (unsigned i = 0; i < 60; i++) {
+		fixture_begin(&f, fixture_second + i / 7);
+		for (unsigned k = 0; k < i % 4; k++)
+			fixture_insert(&f, k ? "yyy" : "zzz", "1");
+		fixture_commit(&f);
+	}
+	fixture_sync(&f);
+	shown = (struct shown){.store = f.store, .tables = table_set_new(f.store)};
+	return shown.tables ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	table_set_free(shown.tables);
+	fixture_end(&f);
+	return 0;
+}
+
+/* All positions of the stream. */
+static size_t positions(struct position **out)
+{
+	size_t len, count = 0;
+	char *text = fixture_shown(f.store, &len);
+
+	must((*out = malloc(len * sizeof **out)));
+	for (char *at = text; at < text + len; at = strchr(at, '\n') + 1) {
+		struct line_head head;
+		must(line_parse(at, (size_t)(strchr(at, '\n') - at), &head));
+		(*out)[count++] = head.position;
+	}
+	free(text);
+	return count;
+}
+
+static struct dir *open_dir(enum node_kind kind, uint64_t epoch)
+{
+	struct node node = {.kind = kind, .position = {epoch, 0}};
+	struct dir *dir;
+
+	works(dir_open(&dir, &shown, &node, &f.err), f.err);
+	return dir;
+}
+
+static void seconds_are_listed_once_each_in_order(void **state)
+{
+	struct position *all;
+	size_t count = positions(&all), i = 0;
+	struct dir *dir = open_dir(NODE_BY_TIME, 0);
+	struct dir_entry *entry = malloc(sizeof *entry);
+	uint64_t cookie = 0;
+	int r;
+
+	(void)state;
+	must(entry);
+	while ((r = dir_entry(dir, cookie, entry, &f.err)) == 1) {
+		char name[32];
+		must(i < count);
+		snprintf(name, sizeof name, "%" PRIu64, all[i].epoch);
+		assert_string_equal(entry->name, name);
+		assert_int_equal(entry->node.kind, NODE_SECOND);
+		for (uint64_t epoch = all[i].epoch; i < count && all[i].epoch == epoch; i++)
+			;
+		cookie = entry->cookie;
+	}
+	assert_int_equal(r, 0);
+	assert_int_equal(i, count);
+	free(entry);
+	free(all);
+	dir_close(dir);
+}
+
+/* From the line number `from` on, each entry asked for `times` times. */
+static void list_second(const struct position *all, size_t count, uint64_t epoch, uint64_t from, int times)
+{
+	struct dir *dir = open_dir(NODE_SECOND, epoch);
+	struct dir_entry *entry = malloc(sizeof *entry);
+	uint64_t cookie = from;
+	int r = 1;
+
+	must(entry);
+	for (size_t i = 0; i < count; i++) {
+		if (all[i].epoch != epoch || all[i].seq < from)
+			continue;
+		for (int k = 0; k < times; k++) {
+			works(r = dir_entry(dir, cookie, entry, &f.err), f.err);
+			assert_int_equal(r, 1);
+			assert_true(entry->node.position.seq == all[i].seq);
+		}
+		cookie = entry->cookie;
+	}
+	assert_int_equal(dir_entry(dir, cookie, entry, &f.err), 0);
+	assert_int_equal(dir_entry(dir, cookie, entry, &f.err), 0);
+	free(entry);
+	dir_close(dir);
+}
+
+static void lines_of_a_second_are_listed_once_each_from_any_cookie(void **state)
+{
+	struct position *all;
+	size_t count = positions(&all);
+
+	(void)state;
+	assert_true(store_segment_count(f.store) > 5);
+	for (uint64_t epoch = fixture_second - 1; epoch < fixture_second + 11; epoch++)
+		for (uint64_t from = 0; from < 30; from += 1 + from / 4)
+			list_second(all, count, epoch, from, 1 + (int)(from % 2));
+	free(all);
+}
+
+static void every_line_is_a_file_of_its_own(void **state)
+{
+	struct position *all;
+	size_t count = positions(&all), len, off = 0;
+	char *text = fixture_shown(f.store, &len), buf[300];
+
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		struct node node = {.kind = NODE_LINE, .position = all[i]};
+		struct file *file;
+		struct stat st;
+		size_t line = (size_t)(strchr(text + off, '\n') - (text + off)) + 1;
+		works(file_stat(&shown, &node, &st, &f.err), f.err);
+		assert_int_equal(st.st_size, line);
+		works(file_open(&file, &shown, &node, &f.err), f.err);
+		assert_int_equal(file_read(file, 0, buf, sizeof buf, &f.err), line);
+		assert_memory_equal(buf, text + off, line);
+		assert_int_equal(file_read(file, line - 1, buf, sizeof buf, &f.err), 1);
+		assert_int_equal(file_read(file, line, buf, sizeof buf, &f.err), 0);
+		file_close(file);
+		node.position.seq += 1000;
+		assert_int_equal(file_stat(&shown, &node, &st, &f.err), -ENOENT);
+		assert_int_equal(file_open(&file, &shown, &node, &f.err), -ENOENT);
+		off += line;
+	}
+	free(text);
+	free(all);
+}
+
+static void tables_are_listed_in_order(void **state)
+{
+	struct dir *dir = open_dir(NODE_TABLES, 0);
+	struct dir_entry *entry = malloc(sizeof *entry);
+
+	(void)state;
+	must(entry);
+	assert_int_equal(dir_entry(dir, 0, entry, &f.err), 1);
+	assert_string_equal(entry->name, "yyy");
+	assert_int_equal(dir_entry(dir, 1, entry, &f.err), 1);
+	assert_string_equal(entry->name, "zzz");
+	assert_int_equal(dir_entry(dir, 2, entry, &f.err), 0);
+	assert_int_equal(dir_entry(dir, UINT64_MAX, entry, &f.err), 0);
+	free(entry);
+	dir_close(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	    TEST(seconds_are_listed_once_each_in_order),
+	    TEST(lines_of_a_second_are_listed_once_each_from_any_cookie),
+	    TEST(every_line_is_a_file_of_its_own),
+	    TEST(tables_are_listed_in_order),
+	};
+	return cmocka_run_group_tests_name("dir", tests, NULL, NULL);
+}
