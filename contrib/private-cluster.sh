@@ -192,6 +192,7 @@ daemon_stop() { # as systemd would; fails where the daemon does
 	local status=0
 	end_process "$daemon_pid"
 	wait "$daemon_pid" || status=$?
+	[[ $status -eq 0 ]] || tail -n 40 "$work/daemon.log" >&2
 	daemon_pid=
 	return "$status"
 }
