@@ -16,8 +16,7 @@ LDLIBS   := $(shell pkg-config --libs $(PKGS)) -lisal -lm -pthread
 
 MAINS    := fs/daystreamfs.c fs/daystream.c mirror/deltamirror.c
 PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(notdir $(MAINS)))
-COMMANDS := $(wildcard fs/cmd_*.c)
-LIB_SRC  := $(filter-out $(MAINS) $(COMMANDS),$(wildcard common/*.c fs/*.c mirror/*.c))
+LIB_SRC  := $(filter-out $(MAINS),$(wildcard common/*.c fs/*.c mirror/*.c))
 lib_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter $(addsuffix /%,$(1)),$(LIB_SRC)))
 
 all: $(PROGRAMS) $(BUILD)/deltaflood.so
@@ -25,7 +24,6 @@ all: $(PROGRAMS) $(BUILD)/deltaflood.so
 # The mirror never sees fs/: what it needs comes through the mount.
 $(BUILD)/daystreamfs $(BUILD)/daystream: $(BUILD)/%: $(BUILD)/obj/fs/%.o $(call lib_objects,common fs)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-$(BUILD)/daystream: $(COMMANDS:%.c=$(BUILD)/obj/%.o)
 $(BUILD)/deltamirror: $(BUILD)/obj/mirror/deltamirror.o $(call lib_objects,common mirror)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

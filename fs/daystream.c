@@ -21,24 +21,6 @@ static const struct {
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
-error_t command_parse_one(int key, char *arg, struct argp_state *state)
-{
-	const char **only = state->input;
-
-	switch (key) {
-	case ARGP_KEY_ARG:
-		if (*only)
-			argp_error(state, "only one %s can be given", state->root_argp->args_doc);
-		*only = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (!*only)
-			argp_error(state, "%s is needed", state->root_argp->args_doc);
-		return 0;
-	default: return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static void help(FILE *file)
 {
 	fputs("Usage: daystream COMMAND [OPTION...]\n\nCommands:\n", file);

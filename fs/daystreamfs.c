@@ -47,6 +47,13 @@ static void help(void)
 	     "See daystreamfs(8).");
 }
 
+static int usage(struct daemon *d, const struct err *err)
+{
+	log_error("%s; see daystreamfs --help", err->text);
+	mount_options_fini(&d->options);
+	return EXIT_USAGE;
+}
+
 /* ---- into the background ------------------------------------------------ */
 
 /* Forks; the parent stays until the child is ready or has failed, so that who
@@ -218,10 +225,8 @@ int main(int argc, char **argv)
 	int r;
 
 	log_init("daystreamfs");
-	if ((r = mount_options_parse(&d.options, argc, argv, &err)) < 0) {
-		log_error("%s; see daystreamfs --help", err.text);
-		return EXIT_USAGE;
-	}
+	if ((r = mount_options_parse(&d.options, argc, argv, &err)) < 0)
+		return usage(&d, &err);
 	if (d.options.help || d.options.version) {
 		if (d.options.help)
 			help();
@@ -230,10 +235,8 @@ int main(int argc, char **argv)
 		mount_options_fini(&d.options);
 		return 0;
 	}
-	if ((r = mount_open(&d.mount, &d.options, &err)) < 0) {
-		log_error("%s; see daystreamfs --help", err.text);
-		return EXIT_USAGE;
-	}
+	if ((r = mount_open(&d.mount, &d.options, &err)) < 0)
+		return usage(&d, &err);
 	/* Threads inherit this: only mount_serve takes them. */
 	sigemptyset(&ending);
 	sigaddset(&ending, SIGTERM);

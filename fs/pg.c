@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "clock.h"
 
 /* So that a change reads the same whatever a role or database is set to; the
  * plugin pins those that shape values itself. */

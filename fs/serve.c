@@ -7,17 +7,21 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <utlist.h>
+
 #include "dir.h"
 #include "log.h"
 
 static const double for_good = 86400.0;
 
-/* An open file, and who polls it. */
+/* An open file or folder, and who polls it. */
 struct open_file {
-	struct file *file;
+	struct file *file; /* or */
+	struct dir *dir;
 	uint64_t served; /* the end of what was read so far */
 	struct fuse_pollhandle *poll;
-	struct open_file *prev, *next; /* of those with `poll` */
+	struct open_file *prev, *next;               /* of all that are open */
+	struct open_file *polled_prev, *polled_next; /* of those with `poll` */
 };
 
 static struct serve *of(fuse_req_t req)
@@ -141,32 +145,16 @@ static struct open_file *handle(const struct fuse_file_info *info)
 	return (struct open_file *)(uintptr_t)info->fh;
 }
 
-static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+static struct open_file *new_handle(struct serve *serve)
 {
-	struct serve *serve = of(req);
 	struct open_file *open = calloc(1, sizeof *open);
-	struct node node;
-	struct err err = {"out of memory"};
-	int r = -ENOMEM;
 
-	if ((info->flags & O_ACCMODE) != O_RDONLY)
-		r = -EROFS, err_set(&err, r, "a write to the read-only tree");
-	else if (!tree_node(serve->tree, ino, &node))
-		r = -ESTALE;
-	else if (open)
-		r = file_open(&open->file, serve->shown, &node, &err);
-	if (r < 0) {
-		free(open);
-		fuse_reply_err(req, -r);
-		return;
+	if (open) {
+		pthread_mutex_lock(&serve->lock);
+		DL_APPEND(serve->open, open);
+		pthread_mutex_unlock(&serve->lock);
 	}
-	info->fh = (uint64_t)(uintptr_t)open;
-	info->direct_io = file_grows(&node);
-	info->keep_cache = !file_grows(&node);
-	if (fuse_reply_open(req, info) < 0) {
-		file_close(open->file);
-		free(open);
-	}
+	return open;
 }
 
 /* Out of the list of the polled; under the lock. Returns what to notify. */
@@ -174,32 +162,61 @@ static struct fuse_pollhandle *take_poll(struct serve *serve, struct open_file *
 {
 	struct fuse_pollhandle *poll = open->poll;
 
-	if (!poll)
-		return NULL;
-	if (open->prev)
-		open->prev->next = open->next;
-	else
-		serve->polled = open->next;
-	if (open->next)
-		open->next->prev = open->prev;
+	if (poll)
+		DL_DELETE2(serve->polled, open, polled_prev, polled_next);
 	open->poll = NULL;
-	open->prev = open->next = NULL;
 	return poll;
 }
 
-static void on_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+static void free_handle(struct serve *serve, struct open_file *open)
 {
-	struct serve *serve = of(req);
-	struct open_file *open = handle(info);
-
-	(void)ino;
 	pthread_mutex_lock(&serve->lock);
+	DL_DELETE(serve->open, open);
 	struct fuse_pollhandle *poll = take_poll(serve, open);
 	pthread_mutex_unlock(&serve->lock);
 	if (poll)
 		fuse_pollhandle_destroy(poll);
-	file_close(open->file);
+	if (open->file)
+		file_close(open->file);
+	if (open->dir)
+		dir_close(open->dir);
 	free(open);
+}
+
+static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	struct serve *serve = of(req);
+	struct open_file *open = new_handle(serve);
+	struct node node;
+	struct err err = {"out of memory"};
+	int r = open ? 0 : -ENOMEM;
+
+	if (r == 0 && (info->flags & O_ACCMODE) != O_RDONLY)
+		r = -EROFS;
+	else if (r == 0 && !tree_node(serve->tree, ino, &node))
+		r = -ESTALE;
+	else if (r == 0)
+		r = file_open(&open->file, serve->shown, &node, &err);
+	if (r < 0) {
+		if (open)
+			free_handle(serve, open);
+		if (r == -EROFS)
+			fuse_reply_err(req, EROFS);
+		else
+			reply_error(req, r, &err);
+		return;
+	}
+	info->fh = (uint64_t)(uintptr_t)open;
+	info->direct_io = file_grows(&node);
+	info->keep_cache = !file_grows(&node);
+	if (fuse_reply_open(req, info) < 0)
+		free_handle(serve, open);
+}
+
+static void on_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	(void)ino;
+	free_handle(of(req), handle(info));
 	fuse_reply_err(req, 0);
 }
 
@@ -264,10 +281,7 @@ static void on_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info,
 		/* Before looking, so that what comes in between wakes. */
 		old = take_poll(serve, open);
 		open->poll = poll;
-		open->next = serve->polled;
-		if (open->next)
-			open->next->prev = open;
-		serve->polled = open;
+		DL_APPEND2(serve->polled, open, polled_prev, polled_next);
 	}
 	pthread_mutex_unlock(&serve->lock);
 	if (old)
@@ -299,25 +313,22 @@ void serve_notify(struct serve *serve)
 static void on_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	struct serve *serve = of(req);
+	struct open_file *open = new_handle(serve);
 	struct node node;
-	struct dir *dir;
-	struct err err = {""};
-	int r = tree_node(serve->tree, ino, &node) ? dir_open(&dir, serve->shown, &node, &err) : -ESTALE;
+	struct err err = {"out of memory"};
+	int r = open ? 0 : -ENOMEM;
 
+	if (r == 0)
+		r = tree_node(serve->tree, ino, &node) ? dir_open(&open->dir, serve->shown, &node, &err) : -ESTALE;
 	if (r < 0) {
+		if (open)
+			free_handle(serve, open);
 		reply_error(req, r, &err);
 		return;
 	}
-	info->fh = (uint64_t)(uintptr_t)dir;
+	info->fh = (uint64_t)(uintptr_t)open;
 	if (fuse_reply_open(req, info) < 0)
-		dir_close(dir);
-}
-
-static void on_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
-{
-	(void)ino;
-	dir_close((struct dir *)(uintptr_t)info->fh);
-	fuse_reply_err(req, 0);
+		free_handle(serve, open);
 }
 
 /* What fill_dir writes to: the reply, and whether it carries attributes. */
@@ -384,7 +395,7 @@ static void list_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, con
 	struct serve *serve = of(req);
 	struct listing list = {req, serve, ino, plus, thread_buffer(serve, size), size, 0};
 	struct err err = {"out of memory"};
-	int r = list.buf ? fill_dir(&list, (struct dir *)(uintptr_t)info->fh, (uint64_t)off, &err) : -ENOMEM;
+	int r = list.buf ? fill_dir(&list, handle(info)->dir, (uint64_t)off, &err) : -ENOMEM;
 
 	if (r < 0 && list.len == 0)
 		reply_error(req, r, &err);
@@ -425,7 +436,7 @@ const struct fuse_lowlevel_ops serve_ops = {
     .opendir = on_opendir,
     .readdir = on_readdir,
     .readdirplus = on_readdirplus,
-    .releasedir = on_releasedir,
+    .releasedir = on_release,
 };
 
 int serve_init(struct serve *serve)
@@ -440,6 +451,9 @@ int serve_init(struct serve *serve)
 
 void serve_fini(struct serve *serve)
 {
+	/* Of those who had files open while we were ended. */
+	while (serve->open)
+		free_handle(serve, serve->open);
 	free(pthread_getspecific(serve->buffer));
 	pthread_key_delete(serve->buffer);
 	pthread_mutex_destroy(&serve->lock);

@@ -25,8 +25,8 @@ struct serve {
 	uid_t uid;
 	gid_t gid;
 	pthread_key_t buffer; /* each thread's, for replies */
-	pthread_mutex_t lock; /* polled, and the fields of open files but `file` */
-	struct open_file *polled;
+	pthread_mutex_t lock; /* open, polled, and the fields of open files but `file` and `dir` */
+	struct open_file *open, *polled;
 };
 
 extern const struct fuse_lowlevel_ops serve_ops;

@@ -1,0 +1,19 @@
+#include "commands.h"
+
+error_t command_parse_one(int key, char *arg, struct argp_state *state)
+{
+	const char **only = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (*only)
+			argp_error(state, "only one %s can be given", state->root_argp->args_doc);
+		*only = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!*only)
+			argp_error(state, "%s is needed", state->root_argp->args_doc);
+		return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
