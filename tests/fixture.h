@@ -286,7 +286,7 @@ static inline void fixture_append(const struct fixture *f, const char *name, con
 
 static inline void fixture_flip(const struct fixture *f, const char *name, size_t off)
 {
-	char *path = fixture_path(f, name), byte;
+	char *path = fixture_path(f, name), byte = 0;
 	int fd = open(path, O_RDWR);
 
 	must(fd >= 0 && pread(fd, &byte, 1, (off_t)off) == 1);

@@ -476,6 +476,76 @@ static void an_index_built_while_growing_is_the_one_built_later(void **state)
 	random_end(&r);
 }
 
+/* ---- odd files ---------------------------------------------------------- */
+
+static void a_line_longer_than_all_buffers_is_read(void **state)
+{
+	struct fixture f;
+	struct table *table;
+	struct table_cursor cursor = {0};
+	uint64_t len, epoch;
+	size_t size = 5 << 20, off = 0;
+	char *value = malloc(size + 1), *got = malloc(2 * size);
+
+	(void)state;
+	must(value && got);
+	memset(value, 'x', size);
+	value[size] = 0;
+	fixture_start(&f, FIXTURE_SEGMENT);
+	struct table_set *tables = table_set_new(f.store);
+	fixture_put(&f, fixture_second + 1, "other", "1");
+	fixture_begin(&f, fixture_second + 2);
+	fixture_insert(&f, "other", value);
+	fixture_insert(&f, "zzz", value);
+	fixture_insert(&f, "other", "2");
+	fixture_commit(&f);
+	fixture_sync(&f);
+	assert_int_equal(table_get(tables, "zzz", &table, &f.err), 1);
+	works(table_len(table, &len, &epoch, &f.err), f.err);
+	assert_in_range(len, size + 30, size + 100);
+	for (long n; (n = table_read(table, &cursor, off, got + off, 100000, &f.err)) != 0; off += (size_t)n)
+		works(n, f.err);
+	assert_int_equal(off, len);
+	assert_int_equal(got[off - 1], '\n');
+	assert_memory_equal(got + off - 1 - size, value, size);
+	fixture_close(&f);
+	table_set_free(tables);
+	fixture_open(&f, FIXTURE_SEGMENT); /* recovery reads it as well */
+	fixture_end(&f);
+	free(value);
+	free(got);
+}
+
+/* Cut under our feet: an error, never zeros or fewer bytes than were told. */
+static void a_segment_that_is_cut_while_it_is_read_gives_an_error(void **state)
+{
+	struct fixture f;
+	struct table *table;
+	struct table_cursor cursor = {0};
+	char buf[4096];
+
+	(void)state;
+	fixture_start(&f, FIXTURE_SEGMENT);
+	struct table_set *tables = table_set_new(f.store);
+	for (int i = 0; i < 5; i++)
+		fixture_put(&f, fixture_second + 1, "zzz", "1");
+	assert_int_equal(table_get(tables, "zzz", &table, &f.err), 1);
+	size_t len = fixture_size(&f, "*.day");
+	for (size_t cut = 0; cut < len; cut += 7) {
+		size_t had;
+		char *text = fixture_read(&f, "*.day", &had);
+		fixture_cut(&f, "*.day", cut);
+		assert_int_equal(store_read(f.store, 0, buf, sizeof buf, &f.err), -EIO);
+		cursor.valid = false;
+		assert_int_equal(table_read(table, &cursor, 0, buf, sizeof buf, &f.err), -EIO);
+		fixture_write(&f, "*.day", text, had);
+		free(text);
+	}
+	assert_int_equal(store_read(f.store, 0, buf, sizeof buf, &f.err), len);
+	table_set_free(tables);
+	fixture_end(&f);
+}
+
 /* ---- while it grows ----------------------------------------------------- */
 
 /*
@@ -677,6 +747,8 @@ int main(void)
 	    cmocka_unit_test(names_that_no_table_can_have_are_not_there),
 	    cmocka_unit_test(an_index_that_is_missing_or_wrong_is_built_again),
 	    cmocka_unit_test(an_index_built_while_growing_is_the_one_built_later),
+	    cmocka_unit_test(a_line_longer_than_all_buffers_is_read),
+	    cmocka_unit_test(a_segment_that_is_cut_while_it_is_read_gives_an_error),
 	    cmocka_unit_test(readers_of_a_growing_store_get_the_right_bytes),
 	};
 	return cmocka_run_group_tests_name("table", tests, NULL, NULL);
