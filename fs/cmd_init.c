@@ -24,6 +24,7 @@ struct init {
 	char *conninfo, *slot, *tables; /* NULL where not given */
 	struct config config;
 	bool again;          /* the store was there before */
+	bool made_slot;      /* by this run */
 	bool writing;        /* what stands in the folder from here on is ours */
 	struct store *store; /* open where `again` */
 	PGconn *conn, *replication;
@@ -147,8 +148,18 @@ static int open_folder(struct init *init, int *dirfd, bool *created, struct err 
 		int r = config_read(&init->config, *dirfd, err);
 		return r < 0 ? err_prefix(err, r, "%s", init->path) : 0;
 	}
+	if (!*created && faccessat(*dirfd, "segments", F_OK, 0) == 0)
+		return err_set(err, -ENOTEMPTY,
+		               "%s has segments, but no daystream.conf: it was removed, or a daystream init broke off; put it "
+		               "back, or remove the folder (and the slot that init may have made)", init->path);
 	if (!*created && !only_lost_and_found(init->path))
 		return err_set(err, -ENOTEMPTY, "%s holds something else: give a new or an empty folder", init->path);
+	/* The folder's own name is to be as durable as what it will hold. */
+	int parent = *created ? openat(*dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (parent >= 0) {
+		fsync(parent);
+		close(parent);
+	}
 	if (faccessat(*dirfd, ".", W_OK, 0) < 0)
 		return err_errno(err, "%s cannot be written", init->path);
 	return 0;
@@ -253,7 +264,9 @@ static int make_slot(struct init *init, struct server_origin *saved, struct err 
 	if (init->again && slot.exists && (r = server_drop_slot(init->conn, init->config.slot, err)) < 0)
 		return r;
 	log_info("creating the replication slot \"%s\" (this waits for transactions that are open now)", init->config.slot);
-	return server_create_slot(init->replication, init->config.slot, &init->lsn, err);
+	r = server_create_slot(init->replication, init->config.slot, &init->lsn, err);
+	init->made_slot = r == 0;
+	return r;
 }
 
 /* ---- the store ---------------------------------------------------------- */
@@ -296,11 +309,28 @@ static int run(struct init *init, int *dirfd, bool *created, struct err *err)
 	if ((r = server_weak_tables(init->conn, init->config.tables, say_warning, err)) < 0 ||
 	    (r = make_slot(init, &saved, err)) < 0)
 		return r;
-	if ((r = write_store(init, *dirfd, &saved, err)) < 0) {
-		server_drop_slot(init->conn, init->config.slot, NULL); /* a slot without a store pins WAL for nobody */
-		return r;
-	}
-	return 0;
+	r = write_store(init, *dirfd, &saved, err);
+	if (r < 0 && init->made_slot) /* a slot without a store pins WAL for nobody */
+		server_drop_slot(init->conn, init->config.slot, NULL);
+	return r;
+}
+
+/* There was none before, so all are of this run. */
+static void remove_segments(int dirfd)
+{
+	struct position *list = NULL;
+	size_t count = 0;
+	int segments = openat(dirfd, "segments", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (segments < 0)
+		return;
+	if (segment_list(segments, true, &list, &count, NULL) == 0)
+		for (size_t i = 0; i < count; i++) {
+			char name[SEGMENT_NAME_MAX];
+			unlinkat(segments, segment_name(name, list[i]), 0);
+		}
+	free(list);
+	close(segments);
 }
 
 static void undo_folder(const struct init *init, int dirfd, bool created)
@@ -308,6 +338,8 @@ static void undo_folder(const struct init *init, int dirfd, bool created)
 	if (init->again || dirfd < 0)
 		return;
 	if (init->writing) {
+		remove_segments(dirfd);
+		unlinkat(dirfd, "daystream.conf.new", 0);
 		unlinkat(dirfd, "confirmed", 0);
 		unlinkat(dirfd, "segments", AT_REMOVEDIR);
 	}

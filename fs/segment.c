@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <unistd.h>
 
 #include "crc32c.h"
 #include "scan.h"
@@ -39,7 +40,18 @@ static int by_first(const void *a, const void *b)
 	return position_cmp(*(const struct position *)a, *(const struct position *)b);
 }
 
-int segment_list(int dirfd, struct position **list, size_t *count, struct err *err)
+/* "<position>.day.new" and ".idx.new" */
+static bool is_unfinished(const char *name)
+{
+	struct position first;
+	size_t len = strlen(name);
+
+	return len > 8 && strcmp(name + len - 4, ".new") == 0 &&
+	       (memcmp(name + len - 8, ".day", 4) == 0 || memcmp(name + len - 8, ".idx", 4) == 0) &&
+	       position_parse(name, len - 8, &first);
+}
+
+int segment_list(int dirfd, bool clean, struct position **list, size_t *count, struct err *err)
 {
 	size_t cap = 0;
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -52,6 +64,8 @@ int segment_list(int dirfd, struct position **list, size_t *count, struct err *e
 		return err_errno(err, "opening segments");
 	while ((errno = 0, entry = readdir(dir))) {
 		struct position first;
+		if (clean && is_unfinished(entry->d_name))
+			unlinkat(dirfd, entry->d_name, 0);
 		if (!segment_name_parse(entry->d_name, &first))
 			continue;
 		if (*count == cap) {

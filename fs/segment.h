@@ -28,8 +28,9 @@ char *segment_index_name(char *name, struct position first);
 /* True where `name` is a segment's, spelt as segment_name does. */
 bool segment_name_parse(const char *name, struct position *first);
 
-/* The positions of all segments in the folder, ascending; the caller frees. */
-int segment_list(int dirfd, struct position **list, size_t *count, struct err *err);
+/* The positions of all segments in the folder, ascending; the caller frees. Where `clean`,
+ * what writing something beside a file and a crash left ("*.new") is removed. */
+int segment_list(int dirfd, bool clean, struct position **list, size_t *count, struct err *err);
 
 /* How far a segment is whole: up to the end of its last good commit. */
 struct segment_end {

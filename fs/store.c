@@ -215,7 +215,7 @@ int store_open(struct store **out, const char *path, enum store_mode mode, struc
 	store->mode = mode;
 	raise_file_limit();
 	if ((r = open_folder(store, path, mode, err)) < 0 ||
-	    (r = segment_list(store->segments_dirfd, &list, &count, err)) < 0)
+	    (r = segment_list(store->segments_dirfd, mode == STORE_WRITE, &list, &count, err)) < 0)
 		goto out;
 	for (size_t i = 0; i < count; i++)
 		if ((r = open_segment(store, list[i], mode, err)) < 0)

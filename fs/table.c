@@ -16,6 +16,7 @@ struct table {
 	size_t pairs_len;
 	uint64_t *before; /* before[i]: its bytes in the segments before i */
 	size_t known;     /* before[0..known) is filled; the newest segment's is the last */
+	uint64_t sealed_epoch; /* of its last line in the segments before that */
 	size_t cap;
 	UT_hash_handle hh;
 };
@@ -190,7 +191,7 @@ static int extend(struct table *table, size_t count, struct err *err)
 {
 	while (table->known < count) {
 		size_t i = table->known;
-		uint64_t bytes = 0, epoch;
+		uint64_t bytes = 0;
 		if (i == table->cap) {
 			size_t cap = table->cap ? table->cap * 2 : 64;
 			uint64_t *more = realloc(table->before, cap * sizeof *more);
@@ -199,7 +200,7 @@ static int extend(struct table *table, size_t count, struct err *err)
 			table->before = more;
 			table->cap = cap;
 		}
-		int r = i ? part_of(table, i - 1, &bytes, &epoch, err) : 0;
+		int r = i ? part_of(table, i - 1, &bytes, &table->sealed_epoch, err) : 0;
 		if (r < 0)
 			return r;
 		table->before[i] = i ? table->before[i - 1] + bytes : 0;
@@ -221,20 +222,18 @@ static int before_segment(struct table *table, size_t i, uint64_t *before, struc
 int table_len(struct table *table, uint64_t *len, uint64_t *last_epoch, struct err *err)
 {
 	size_t newest = store_segment_count(table->set->store) - 1;
-	uint64_t before, bytes = 0;
-	int r = before_segment(table, newest, &before, err);
+	uint64_t bytes = 0;
 
-	*last_epoch = 0;
-	if (r < 0)
-		return r;
-	for (size_t i = newest + 1; i-- > 0 && *last_epoch == 0;) {
-		uint64_t part = 0;
-		if ((r = part_of(table, i, &part, last_epoch, err)) < 0)
-			return r;
-		if (i == newest)
-			bytes = part;
+	pthread_mutex_lock(&table->set->lock);
+	int r = extend(table, newest + 1, err);
+	if (r == 0) {
+		*len = table->before[newest];
+		*last_epoch = table->sealed_epoch;
 	}
-	*len = before + bytes;
+	pthread_mutex_unlock(&table->set->lock);
+	if (r < 0 || (r = part_of(table, newest, &bytes, last_epoch, err)) < 0)
+		return r;
+	*len += bytes;
 	return 0;
 }
 

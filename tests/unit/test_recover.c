@@ -439,7 +439,7 @@ static void readers_need_no_mark(void **state)
 static void stranger_files_are_passed_over(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const strangers[] = {"1507507400.0.day.new", "01507507400.0.day", "1507507400.day", "x.day",
+	static const char *const strangers[] = {"notes.day.new", "01507507400.0.day", "1507507400.day", "x.day",
 	                                        ".day", "1507507400.0.idx", "1507507400.0.day~", "README",
 	                                        "99999999999999999999.0.day", "-1.0.day", "1507507400.0.DAY"};
 	size_t len = fixture_size(f, "*.day");
@@ -457,6 +457,17 @@ static void stranger_files_are_passed_over(void **state)
 		snprintf(name, sizeof name, "segments/%s", strangers[i]);
 		assert_int_equal(fixture_size(f, name), 8);
 	}
+}
+
+static void what_a_crash_left_beside_a_file_is_removed(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_write(f, "segments/1507507400.0.day.new", "half", 4);
+	fixture_write(f, "segments/1507507400.0.idx.new", "half", 4);
+	fixture_open(f, FIXTURE_SEGMENT);
+	assert_int_equal(faccessat(store_segments_dirfd(f->store), "1507507400.0.day.new", F_OK, 0), -1);
+	assert_int_equal(faccessat(store_segments_dirfd(f->store), "1507507400.0.idx.new", F_OK, 0), -1);
 }
 
 static void a_recovered_store_goes_on_with_the_same_positions(void **state)
@@ -525,6 +536,7 @@ int main(void)
 	    TEST(readers_change_nothing_and_see_whole_transactions),
 	    TEST(readers_need_no_mark),
 	    TEST(stranger_files_are_passed_over),
+	    TEST(what_a_crash_left_beside_a_file_is_removed),
 	    TEST(a_recovered_store_goes_on_with_the_same_positions),
 	    TEST(what_was_recovered_is_marked),
 	};
