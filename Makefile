@@ -32,7 +32,7 @@ $(BUILD)/obj/%.o: %.c
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # PGXS builds in the current folder; VPATH keeps the sources clean.
-PLUGIN_SRC := $(wildcard plugin/*.c plugin/Makefile common/line.[ch] common/name.[ch] common/position.[ch])
+PLUGIN_SRC := $(wildcard plugin/*.[ch] plugin/Makefile common/line.[ch] common/name.[ch] common/position.[ch])
 $(BUILD)/deltaflood.so: $(PLUGIN_SRC)
 	@mkdir -p $(BUILD)/plugin
 	$(MAKE) -C $(BUILD)/plugin -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) all
