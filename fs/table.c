@@ -370,6 +370,12 @@ long table_read(struct table *table, struct table_cursor *cursor, uint64_t off, 
 		sink.skip = at - cursor->at.taken;
 		if ((r = filter_read(pairs_span(table), &cursor->at, &run, &sink, err)) < 0)
 			break;
+		/* Else the same run would be read for ever. */
+		if (off + sink.len == at) {
+			r = err_set(err, -EIO, "a segment has less of table %s than its index says: `daystream check` finds where",
+			            table->name);
+			break;
+		}
 	}
 	if (r < 0)
 		cursor->valid = false;

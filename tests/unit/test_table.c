@@ -737,6 +737,41 @@ static void readers_of_a_growing_store_get_the_right_bytes(void **state)
 	grow(3, 3000, 100);
 }
 
+/* The start of the name in the n-th line of the table. */
+static size_t name_at(struct fixture *f, const char *file, const char *pair, int nth)
+{
+	size_t len;
+	char *text = fixture_read(f, file, &len), *at = text;
+
+	for (int i = 0; i < nth; i++)
+		must((at = memmem(at + 1, len - (size_t)(at + 1 - text), pair, strlen(pair))));
+	size_t off = (size_t)(at - text) + strlen("_table\t");
+	free(text);
+	return off;
+}
+
+static void a_line_that_lost_its_table_is_an_error_and_no_endless_search(void **state)
+{
+	char buf[4096];
+
+	(void)state;
+	for (int nth = 1; nth <= 3; nth++) {
+		struct fixture f;
+		struct table *table;
+		struct table_cursor cursor = {0};
+		fixture_start(&f, FIXTURE_SEGMENT);
+		struct table_set *tables = table_set_new(f.store);
+		for (int i = 0; i < 3; i++)
+			fixture_put(&f, fixture_second + 1, "zzz", "1");
+		assert_int_equal(table_get(tables, "zzz", &table, &f.err), 1);
+		fixture_flip(&f, "*.day", name_at(&f, "*.day", "_table\tzzz", nth));
+		assert_int_equal(table_read(table, &cursor, 0, buf, sizeof buf, &f.err), -EIO);
+		assert_non_null(strstr(f.err.text, "zzz"));
+		table_set_free(tables);
+		fixture_end(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -749,6 +784,7 @@ int main(void)
 	    cmocka_unit_test(an_index_built_while_growing_is_the_one_built_later),
 	    cmocka_unit_test(a_line_longer_than_all_buffers_is_read),
 	    cmocka_unit_test(a_segment_that_is_cut_while_it_is_read_gives_an_error),
+	    cmocka_unit_test(a_line_that_lost_its_table_is_an_error_and_no_endless_search),
 	    cmocka_unit_test(readers_of_a_growing_store_get_the_right_bytes),
 	};
 	return cmocka_run_group_tests_name("table", tests, NULL, NULL);
