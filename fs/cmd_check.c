@@ -37,7 +37,7 @@ static bool unfinished(struct check *check, const struct segment *segment, uint6
 {
 	struct position mark = store_confirmed(check->store)->now.last;
 
-	return position_cmp(end->last, mark) >= 0 && !segment_commit_follows(segment->fd, end->off, len);
+	return position_cmp(end->last, mark) >= 0 && segment_commit_follows(segment->fd, end->off, len, NULL) == 0;
 }
 
 static void check_index(struct check *check, const struct segment *segment)

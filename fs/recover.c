@@ -53,7 +53,10 @@ int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struc
 		return err_set(err, -EBADMSG,
 		               "segments/%s %s; it was whole up to %s once, so this is damage: restore the file from a copy",
 		               name, r < 0 ? why.text : "is too short", position_print(mark, synced));
-	if (!known && r < 0 && segment_commit_follows(fd, end->off, len))
+	int follows = !known && r < 0 ? segment_commit_follows(fd, end->off, len, err) : 0;
+	if (follows < 0)
+		return err_prefix(err, follows, "segments/%s", name);
+	if (follows)
 		return err_set(err, -EBADMSG,
 		               "segments/%s %s, and whole transactions follow, so this is damage: restore the file from a copy",
 		               name, why.text);

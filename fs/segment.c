@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <unistd.h>
 
 #include "crc32c.h"
 #include "scan.h"
@@ -93,8 +92,8 @@ struct walk {
 	uint32_t crc; /* since the last commit line's end */
 };
 
-/* Why a line cannot stand where it does; NULL where it can. Sets *commit_lsn
- * on a good commit line. */
+/* Why a line cannot stand where it does; NULL where it can. commit->has_crc
+ * tells a good commit line. */
 static const char *check_line(struct walk *walk, const char *line, size_t len, struct origin *origin,
                               struct commit *commit)
 {
@@ -177,7 +176,7 @@ int segment_sealed_end(int fd, uint64_t len, struct position *last, struct err *
 	return 0;
 }
 
-bool segment_commit_follows(int fd, uint64_t off, uint64_t len)
+int segment_commit_follows(int fd, uint64_t off, uint64_t len, struct err *err)
 {
 	struct scan scan;
 	const char *line;
@@ -185,9 +184,10 @@ bool segment_commit_follows(int fd, uint64_t off, uint64_t len)
 	uint32_t crc = 0;
 	bool found = false, after_commit = false;
 
-	if (scan_init(&scan, fd, off, len, NULL) < 0)
-		return false;
-	while (!found && scan_next(&scan, &line, &line_len, &off, NULL) == 1) {
+	int r = scan_init(&scan, fd, off, len, err);
+	if (r < 0)
+		return r;
+	while (!found && (r = scan_next(&scan, &line, &line_len, &off, err)) == 1) {
 		struct line_head head;
 		struct commit commit;
 		if (line_parse(line, line_len, &head) && commit_parse(&head, &commit) && commit.has_crc) {
@@ -199,7 +199,7 @@ bool segment_commit_follows(int fd, uint64_t off, uint64_t len)
 		}
 	}
 	scan_fini(&scan);
-	return found;
+	return found ? 1 : r == -ENODATA ? 0 : r;
 }
 
 int segment_index(int fd, uint64_t *from, uint64_t to, struct index *index, struct err *err)

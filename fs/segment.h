@@ -51,10 +51,10 @@ int segment_verify(int fd, struct position first, uint64_t len, struct position 
  * line, so the file is not what was sealed. Only its end is read. */
 int segment_sealed_end(int fd, uint64_t len, struct position *last, struct err *err);
 
-/* True where behind `off` (which ends a good commit) a whole transaction with
- * the right checksum still follows somewhere: then what stands in between is
- * damage, not the torn end of an append. */
-bool segment_commit_follows(int fd, uint64_t off, uint64_t len);
+/* 1 where behind `off` (which ends a good commit) a whole transaction with the right
+ * checksum still follows somewhere: then what stands in between is damage, not the torn
+ * end of an append. 0 where none does; an error of reading says nothing about that. */
+int segment_commit_follows(int fd, uint64_t off, uint64_t len, struct err *err);
 
 /* Adds the whole lines in [*from, to), which are known to be good, to the
  * index, and moves *from behind the last of them. */

@@ -82,7 +82,7 @@ static void check_verified(int fd, struct position first, uint64_t len, struct s
 	must(position_cmp(first, end->last) < 0);
 	must(segment_verify(fd, first, end->off, end->last, &again, &err) == 0);
 	must(same_end(end, &again) && again.mark_off == end->off);
-	must(!segment_commit_follows(fd, end->off, end->off));
+	must(segment_commit_follows(fd, end->off, end->off, NULL) == 0);
 	/* Cut anywhere inside, it is whole up to an earlier commit. */
 	must(segment_verify(fd, first, end->off - 1, nothing, &again, &err) == -EBADMSG);
 	must(again.off < end->off);

@@ -295,6 +295,23 @@ static void a_lost_mark_and_good_commits_behind_damage_is_refused(void **state)
 	refused_naming(f, "segments/1507507200.0.day", "whole transactions follow");
 }
 
+/* A tail that cannot be read may hold good transactions: it is not to be cut off. */
+static void what_follows_damage_is_not_guessed_where_it_cannot_be_read(void **state)
+{
+	struct fixture *f = *state;
+	char *path = fixture_path(f, "*.day");
+	int readable = open(path, O_RDONLY), unreadable = open(path, O_WRONLY);
+	uint64_t len = fixture_size(f, "*.day");
+
+	assert_int_equal(segment_commit_follows(readable, 0, len, &f->err), 1);
+	assert_int_equal(segment_commit_follows(readable, len, len, &f->err), 0);
+	assert_int_equal(segment_commit_follows(readable, len - 1, len - 1, &f->err), 0);
+	assert_int_equal(segment_commit_follows(unreadable, 0, len, &f->err), -EBADF);
+	close(readable);
+	close(unreadable);
+	free(path);
+}
+
 static void both_slots_of_the_mark_torn_is_a_lost_mark(void **state)
 {
 	struct fixture *f = *state;
@@ -526,6 +543,7 @@ int main(void)
 	    TEST(a_flipped_byte_behind_the_mark_is_cut_off),
 	    TEST(a_lost_mark_and_a_torn_end_is_cut_off),
 	    TEST(a_lost_mark_and_good_commits_behind_damage_is_refused),
+	    TEST(what_follows_damage_is_not_guessed_where_it_cannot_be_read),
 	    TEST(both_slots_of_the_mark_torn_is_a_lost_mark),
 	    TEST(one_slot_of_the_mark_torn_leaves_the_other),
 	    TEST(a_newest_segment_older_than_the_mark_is_refused),
