@@ -20,6 +20,7 @@ static const struct argp argp = {NULL, command_parse_one, "STORE",
 
 struct check {
 	struct store *store;
+	struct position mark; /* up to there all was synced once */
 	struct position last; /* of the segment before */
 	uint64_t bytes;
 	unsigned problems;
@@ -35,9 +36,21 @@ static void problem(struct check *check, const char *name, const char *what)
  * that is no damage, unless it was synced once or good transactions follow it. */
 static bool unfinished(struct check *check, const struct segment *segment, uint64_t len, const struct segment_end *end)
 {
-	struct position mark = store_confirmed(check->store)->now.last;
+	return position_cmp(end->last, check->mark) >= 0 &&
+	       segment_commit_follows(segment->fd, end->off, len, NULL) == 0;
+}
 
-	return position_cmp(end->last, mark) >= 0 && segment_commit_follows(segment->fd, end->off, len, NULL) == 0;
+/* A newest segment without a whole commit is not among the store's: here is what it had. */
+static void check_mark(struct check *check, const char *name, const struct segment_end *end)
+{
+	char mark[POSITION_TEXT_MAX];
+	struct err err;
+
+	if (position_cmp(end->last, check->mark) >= 0)
+		return;
+	err_set(&err, -EBADMSG, "is the last that is whole, but the store was whole up to %s once: what came behind it is damaged",
+	        position_print(mark, check->mark));
+	problem(check, name, err.text);
 }
 
 static void check_index(struct check *check, const struct segment *segment)
@@ -73,6 +86,8 @@ static void check_segment(struct check *check, const struct segment *segment, bo
 		log_info("segments/%s ends with %" PRIu64 " bytes of an unfinished transaction", name, len - end.off);
 	else if (r < 0)
 		problem(check, name, err.text);
+	else if (newest)
+		check_mark(check, name, &end);
 	if (check->bytes > 0 && position_cmp(segment->first, check->last) <= 0)
 		problem(check, name, "starts before the segment before it ends");
 	if (!newest)
@@ -101,6 +116,7 @@ int cmd_check(int argc, char **argv)
 		log_error("%s", err.text);
 		return EXIT_FAILURE;
 	}
+	check.mark = store_confirmed(check.store)->now.last;
 	size_t count = store_segment_count(check.store);
 	for (size_t i = 0; i < count; i++)
 		check_segment(&check, store_segment(check.store, i), i + 1 == count);

@@ -61,7 +61,8 @@ void store_close(struct store *store);
 int store_dirfd(const struct store *store);
 int store_segments_dirfd(const struct store *store);
 
-/* Only the writer's: what is known to be durable (confirmed.h). */
+/* What is known to be durable (confirmed.h): the writer's; to a reader, what it was when
+ * the store was opened. */
 struct confirmed_file *store_confirmed(struct store *store);
 
 void store_end(struct store *store, struct store_end *end);
