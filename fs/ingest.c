@@ -69,12 +69,15 @@ static bool stopping(struct ingest *in)
 	return stop;
 }
 
+/* After a final error the state stays: its own thread may not know of it yet. */
 static void set_state(struct ingest *in, const char *state, const char *error)
 {
 	pthread_mutex_lock(&in->lock);
-	in->status.state = state;
-	if (error)
-		snprintf(in->status.last_error, sizeof in->status.last_error, "%s", error);
+	if (!in->failed) {
+		in->status.state = state;
+		if (error)
+			snprintf(in->status.last_error, sizeof in->status.last_error, "%s", error);
+	}
 	pthread_mutex_unlock(&in->lock);
 }
 
@@ -87,11 +90,12 @@ static void fail(struct ingest *in, int code, const struct err *err)
 		in->failed = true;
 		in->failure = code;
 		in->reason = *err;
+		in->status.state = "stopped";
+		snprintf(in->status.last_error, sizeof in->status.last_error, "%s", err->text);
 	}
 	pthread_mutex_unlock(&in->lock);
 	if (!first)
 		return;
-	set_state(in, "stopped", err->text);
 	durable_stop(in->durable);
 	wake(in);
 	in->ended(in->ctx);
@@ -400,6 +404,28 @@ static void *sync_thread(void *arg)
 
 /* ---- starting and stopping ---------------------------------------------- */
 
+static void request_stop(struct ingest *in)
+{
+	pthread_mutex_lock(&in->lock);
+	in->stop = true;
+	pthread_mutex_unlock(&in->lock);
+}
+
+static void stop_syncer(struct ingest *in)
+{
+	request_stop(in);
+	durable_stop(in->durable);
+	pthread_join(in->syncer, NULL);
+}
+
+static void free_ingest(struct ingest *in)
+{
+	if (in->wakefd >= 0)
+		close(in->wakefd);
+	pthread_mutex_destroy(&in->lock);
+	free(in);
+}
+
 int ingest_start(struct ingest **out, struct store *store, struct writer *writer, struct source *source,
                  void (*ended)(void *ctx), void *ctx, struct err *err)
 {
@@ -409,7 +435,12 @@ int ingest_start(struct ingest **out, struct store *store, struct writer *writer
 	*out = NULL;
 	if (!in)
 		return err_set(err, -ENOMEM, "out of memory");
-	*in = (struct ingest){.store = store, .writer = writer, .durable = writer_durable(writer), .source = source, .ended = ended, .ctx = ctx};
+	*in = (struct ingest){.store = store,
+	                      .writer = writer,
+	                      .durable = writer_durable(writer),
+	                      .source = source,
+	                      .ended = ended,
+	                      .ctx = ctx};
 	store_end(store, &end);
 	in->origin = end.origin;
 	in->status.state = "connecting";
@@ -418,16 +449,13 @@ int ingest_start(struct ingest **out, struct store *store, struct writer *writer
 	in->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (in->wakefd < 0 || (errno = pthread_create(&in->syncer, NULL, sync_thread, in)) != 0) {
 		int r = err_errno(err, "starting the ingest threads");
-		free(in);
+		free_ingest(in);
 		return r;
 	}
 	if ((errno = pthread_create(&in->receiver, NULL, receive_thread, in)) != 0) {
 		int r = err_errno(err, "starting the ingest threads");
-		in->stop = true;
-		durable_stop(in->durable);
-		pthread_join(in->syncer, NULL);
-		close(in->wakefd);
-		free(in);
+		stop_syncer(in);
+		free_ingest(in);
 		return r;
 	}
 	*out = in;
@@ -445,18 +473,13 @@ void ingest_status(struct ingest *in, struct ingest_status *status)
 
 int ingest_stop(struct ingest *in, struct err *err)
 {
-	pthread_mutex_lock(&in->lock);
-	in->stop = true;
-	pthread_mutex_unlock(&in->lock);
+	request_stop(in);
 	wake(in);
 	pthread_join(in->receiver, NULL);
-	durable_stop(in->durable);
-	pthread_join(in->syncer, NULL);
+	stop_syncer(in);
 	int r = in->failed ? in->failure : 0;
 	if (r < 0)
 		*err = in->reason;
-	close(in->wakefd);
-	pthread_mutex_destroy(&in->lock);
-	free(in);
+	free_ingest(in);
 	return r;
 }

@@ -7,7 +7,7 @@
  *
  *     connecting ─▶ streaming ─▶ connecting ...     the source went away: pauses of 0.2 s to 10 s
  *         │             ├──▶ waiting ─▶ connecting   the disk is full: disconnected until there is space
- *         └─▶ stopped ◀─┘                            what cannot mend itself, or ingest_stop
+ *         └─▶ stopped ◀─┘                            what cannot mend itself
  */
 #ifndef FS_INGEST_H
 #define FS_INGEST_H
