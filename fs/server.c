@@ -300,7 +300,7 @@ int server_create_slot(PGconn *replication, const char *name, uint64_t *consiste
 {
 	char *quoted = PQescapeIdentifier(replication, name, strlen(name)), *sql = NULL, sqlstate[6] = "";
 	PGresult *res = NULL;
-	int r = -ENOMEM;
+	int r = err_set(err, -ENOMEM, "out of memory");
 
 	if (quoted && asprintf(&sql, "CREATE_REPLICATION_SLOT %s LOGICAL deltaflood NOEXPORT_SNAPSHOT", quoted) >= 0)
 		r = pg_exec(replication, sql, -1, 0, &res, sqlstate, err);

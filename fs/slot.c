@@ -157,7 +157,7 @@ static int check_slot(struct slot *slot, uint64_t resume_lsn, int wakefd, struct
 	uint64_t confirmed;
 	PGresult *res;
 	char *sql = slot_query(slot);
-	int r = sql ? pg_exec(slot->conn, sql, wakefd, query_ms, &res, NULL, err) : -ENOMEM;
+	int r = sql ? pg_exec(slot->conn, sql, wakefd, query_ms, &res, NULL, err) : err_set(err, -ENOMEM, "out of memory");
 
 	free(sql);
 	if (r < 0)
@@ -206,7 +206,8 @@ static int start_streaming(struct slot *slot, uint64_t lsn, int wakefd, struct e
 {
 	char *sql = start_command(slot, lsn), sqlstate[6];
 	PGresult *res;
-	int r = sql ? pg_exec(slot->conn, sql, wakefd, query_ms, &res, sqlstate, err) : -ENOMEM;
+	int r = sql ? pg_exec(slot->conn, sql, wakefd, query_ms, &res, sqlstate, err)
+	            : err_set(err, -ENOMEM, "out of memory");
 
 	free(sql);
 	if (r == 0) {

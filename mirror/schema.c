@@ -74,7 +74,8 @@ static bool fill_key(struct schema *schema)
 	return true;
 }
 
-char *schema_text(const struct line_head *head, size_t *len)
+/* As schema->text has it. */
+static char *definition_text(const struct line_head *head)
 {
 	/* From _relid on to the end of the line. */
 	const char *from = head->relid.at - strlen("_relid\t");
@@ -87,20 +88,17 @@ char *schema_text(const struct line_head *head, size_t *len)
 	memcpy(text, head->table_pairs.at, table_len);
 	text[table_len] = '\t';
 	memcpy(text + table_len + 1, from, rest);
-	*len = table_len + 1 + rest;
-	text[*len] = 0;
+	text[table_len + 1 + rest] = 0;
 	return text;
 }
 
 int schema_parse(struct schema *schema, const struct line_head *head, struct err *err)
 {
-	size_t len;
-
 	*schema = (struct schema){0};
 	int rc = definition_parse(&schema->definition, head, err);
 	if (rc < 0)
 		return rc;
-	schema->text = schema_text(head, &len);
+	schema->text = definition_text(head);
 	schema->table_pairs_len = head->table_pairs.len;
 	schema->columns = calloc(schema->definition.column_count + 1, sizeof *schema->columns);
 	bool good = schema->text && schema->columns;
@@ -224,14 +222,12 @@ int schema_drop(sqlite3 *sqlite, const struct schema *schema, struct err *err)
 {
 	char *sql = sqlite3_mprintf("DROP TABLE \"%w\"; DELETE FROM _daystream_tables WHERE relid = %lld", schema->name,
 	                            (long long)schema->definition.relid);
-	int rc = -ENOMEM;
 
-	if (!sql || sqlite3_exec(sqlite, sql, NULL, NULL, NULL) != SQLITE_OK)
-		err_set(err, rc = -EIO, "cannot drop table \"%s\": %s", schema->name, sqlite3_errmsg(sqlite));
-	else
-		rc = 0;
+	if (!sql)
+		return err_set(err, -ENOMEM, "out of memory for a statement");
+	int rc = database_run(sqlite, sql, err);
 	sqlite3_free(sql);
-	return rc;
+	return rc < 0 ? err_prefix(err, rc, "cannot drop table \"%s\"", schema->name) : 0;
 }
 
 int schema_save(sqlite3 *sqlite, const struct schema *schema, struct err *err)

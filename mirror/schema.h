@@ -4,9 +4,9 @@
  * Names. A table of schema public has its own name, any other is called
  * "schema.table". A name that is reserved (sqlite_..., _daystream...) gets "_"
  * before it; where it is taken, "#<relid>" is appended. Names are compared
- * without regard to ASCII case, as SQLite does. Columns have their own names; one that differs from an earlier
- * one in case only, or is called _rowid_, gets "#<number>" appended: so
- * _rowid_ always is SQLite's own.
+ * without regard to ASCII case, as SQLite does. Columns have their own names;
+ * one that differs from an earlier one in case only, or is called _rowid_,
+ * gets "#<number>" appended: so _rowid_ always is SQLite's own.
  *
  * Types: value.h. Of constraints, only the key is declared:
  *
@@ -69,9 +69,6 @@ struct schema {
 /* From a `schema` line; owns its memory. -EBADMSG, -ENOMEM; schema_fini is to be called in any case. */
 int schema_parse(struct schema *schema, const struct line_head *head, struct err *err);
 void schema_fini(struct schema *schema);
-
-/* The text that schema->text has for the same definition, to be freed; NULL: no memory. */
-char *schema_text(const struct line_head *head, size_t *len);
 
 /* A name for SQLite's table, to be freed: its own as above, or, where `aside`, the one with
  * "#<relid>". A table may keep `schema->name`, where it has one. NULL: see err. */
