@@ -1,6 +1,6 @@
 /*
  * log.h - the one place that prints messages; used at the edges only (the
- * programs, fuse.c, the ingest loop).
+ * programs, the mount and its callbacks, the ingest loop).
  *
  * A line is "<program>: <text>", "<program>: warning: <text>" or
  * "<program>: error: <text>", to stderr or, after log_to_syslog, to syslog.
@@ -9,7 +9,10 @@
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
 
+/* At the start, before there are threads; `program` is borrowed for good. */
 void log_init(const char *program);
+
+/* From here on; once. */
 void log_to_syslog(void);
 
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

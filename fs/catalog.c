@@ -30,7 +30,7 @@ const struct catalog_entry *catalog_find(const struct catalog *catalog, const st
 	return NULL;
 }
 
-/* From "_relid" to the end of the line. */
+/* From the value of `_relid` to the end of the line. */
 static struct span said(const struct line_head *head)
 {
 	const char *end = head->pairs.at ? head->pairs.at + head->pairs.len : head->action.at + head->action.len;

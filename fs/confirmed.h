@@ -34,7 +34,8 @@ struct confirmed_file {
 	struct confirmed now; /* zeros where there was none */
 };
 
-/* Reads STORE/confirmed; creates it where there is none and `writable`. */
+/* Reads STORE/confirmed; creates it where there is none and `writable`. confirmed_close is to
+ * be called in any case. */
 int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct err *err);
 
 /* Writes the other slot and syncs it. -errno; then what stood before holds. */

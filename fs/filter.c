@@ -17,7 +17,7 @@ static void emit(struct filter_sink *sink, const char *bytes, size_t len, size_t
 	*taken = skipped + n;
 }
 
-/* How much of buf[0..len) has to be there to know whose line it is. */
+/* Whether buf[0..len) is enough to tell whose line starts there; if so, *ours says it. */
 static bool head_complete(struct span pairs, const char *buf, size_t len, bool *ours)
 {
 	const char *at = buf, *end = buf + len;

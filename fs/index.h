@@ -69,7 +69,8 @@ bool index_part(const struct index *index, struct span pairs, struct index_part 
 int index_tables(const struct index *index, int (*each)(struct span pairs, void *ctx), void *ctx);
 
 /* Writes the index of a segment of `segment_len` bytes to `name` in `dirfd`:
- * beside it, synced, then renamed. The caller syncs the folder. */
+ * beside it, synced, then renamed. The folder is not synced: an index that a crash takes
+ * back is built again. */
 int index_save(const struct index *index, int dirfd, const char *name, uint64_t segment_len, struct err *err);
 
 /* Maps it. -ENOENT where there is none; -EBADMSG where it is not the index of

@@ -19,14 +19,16 @@ int pg_connect(PGconn **conn, const char *conninfo, bool replication, int wakefd
 /* Runs a statement; *res is the result, to be cleared by the caller, or NULL
  * after an error. Any other status than tuples or command-ok is an error: `err`
  * has the server's sentence, and `sqlstate` (6 bytes, may be NULL) its code.
- * -EAGAIN where the connection is gone or 30 s (0: no limit) have passed. */
+ * -EAGAIN where the connection is gone or `timeout_ms` (0: no limit) are over between two
+ * results; -EINTR where `wakefd` is readable. */
 int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult **res, char *sqlstate,
             struct err *err);
 
 /* "host:port/dbname", to name the server without its secrets. */
 void pg_where(const PGconn *conn, char *text, size_t size);
 
-/* 1: fd is readable; 0: time is over; -EINTR: wakefd is. */
+/* 1: fd is readable (`write`: writable); 0: time is over, or a signal came; -EINTR: wakefd (or
+ * -1) is readable. */
 int pg_wait(int fd, bool write, int wakefd, int timeout_ms);
 
 #endif

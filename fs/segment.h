@@ -28,7 +28,8 @@ char *segment_index_name(char *name, struct position first);
 /* True where `name` is a segment's, spelt as segment_name does. */
 bool segment_name_parse(const char *name, struct position *first);
 
-/* The positions of all segments in the folder, ascending; the caller frees. Where `clean`,
+/* The positions of all segments in the folder, ascending; the caller frees, also after
+ * an error. Where `clean`,
  * what writing something beside a file and a crash left ("*.new") is removed. */
 int segment_list(int dirfd, bool clean, struct position **list, size_t *count, struct err *err);
 

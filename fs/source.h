@@ -42,8 +42,8 @@ struct source_ops {
 	 * its timeline is brought up to the source's. Checked before any line is
 	 * taken: it is the same system and database, its history holds `resume_lsn`,
 	 * nobody confirmed more than that, and it is not behind it.
-	 * -EAGAIN: cannot be had now, try again; any other error is final, and `err`
-	 * says the remedy. */
+	 * -EAGAIN: cannot be had now, try again; -EINTR: `wakefd` became readable; any
+	 * other error is final, and `err` says the remedy. */
 	int (*start)(struct source *, struct origin *origin, uint64_t resume_lsn, int wakefd, struct err *);
 
 	/* Takes what came next. -EAGAIN: the connection is gone. Others are final. */

@@ -2,7 +2,7 @@
  * writer.h - the one writer of a store: stamps lines, appends them, syncs and
  * shows whole transactions.
  *
- *     writer_begin ─▶ writer_line ... ─▶ writer_commit ─▶ writer_flush ─▶ durable.h (thread B): synced, shown
+ *     writer_begin ─▶ writer_line ... ─▶ writer_commit ─▶ writer_flush ─▶ durable.h (another thread): synced, shown
  *
  * - A transaction's lines get the second of writer_begin, never below the one
  *   before, and count on from there; so the same transactions, read again,
@@ -12,9 +12,9 @@
  * - A definition that is in force is not written again.
  * - Nothing is shown that is not synced, nor a part of a transaction.
  *
- * One thread has all of it, but for writer_durable's. After
- * -ENOSPC and -EDQUOT (the disk is full) and -EAGAIN (writer_begin: the full segment
- * is still being synced) all is as it was, and the same call may be made again.
+ * One thread has all of it, but for writer_durable's. After -ENOSPC and
+ * -EDQUOT (the disk is full) and -EAGAIN (writer_begin: the full segment is
+ * still being synced) all is as it was, and the same call may be made again.
  * After any other error the process has to end; the next start recovers.
  */
 #ifndef FS_WRITER_H
