@@ -85,7 +85,7 @@ tsan:
 
 lint:
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr -Icommon -Ifs -Imirror common fs mirror
-	shellcheck contrib/install-deps contrib/demo tests/run tests/flow/*.sh
+	shellcheck contrib/install-deps contrib/demo contrib/private-cluster.sh tests/run tests/flow/*.sh
 fmt:
 	clang-format -i common/*.[ch] fs/*.[ch] mirror/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]
 

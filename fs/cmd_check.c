@@ -88,8 +88,8 @@ static void check_segment(struct check *check, const struct segment *segment, bo
 		problem(check, name, err.text);
 	else if (newest)
 		check_mark(check, name, &end);
-	if (check->bytes > 0 && position_cmp(segment->first, check->last) <= 0)
-		problem(check, name, "starts before the segment before it ends");
+	if (check->bytes > 0 && !position_follows(check->last, segment->first))
+		problem(check, name, "does not start where the segment before it ends");
 	if (!newest)
 		check_index(check, segment);
 	check->last = end.last;

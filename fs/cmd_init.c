@@ -283,15 +283,16 @@ static int write_store(struct init *init, int dirfd, const struct server_origin 
 	if (segments < 0)
 		return err_errno(err, "opening %s/segments", init->path);
 	snprintf(init->origin.slot, sizeof init->origin.slot, "%s", init->config.slot);
-	r = writer_origin(segments, init->after, saved->second, &init->origin, saved->xid, init->lsn, saved->time, err);
-	close(segments);
-	/* Both slots of the file, so that no later write of it needs space. What a
-	 * former generation had confirmed is over. */
-	if (r == 0 && (r = confirmed_open(&confirmed, dirfd, true, err)) == 0) {
+	/* What a former generation had confirmed is over, before there is a new one; in both
+	 * slots of the file, so that no later write of it needs space. */
+	if ((r = confirmed_open(&confirmed, dirfd, true, err)) == 0) {
 		if ((r = confirmed_write(&confirmed, (struct confirmed){0}, err)) == 0)
 			r = confirmed_write(&confirmed, (struct confirmed){0}, err);
 		confirmed_close(&confirmed);
 	}
+	if (r == 0)
+		r = writer_origin(segments, init->after, saved->second, &init->origin, saved->xid, init->lsn, saved->time, err);
+	close(segments);
 	return r == 0 ? config_write(&init->config, dirfd, err) : r;
 }
 

@@ -261,12 +261,15 @@ int server_identify(PGconn *replication, struct origin *origin, uint64_t *end_ls
 
 	if (r < 0)
 		return r;
-	const char *lsn = PQgetvalue(res, 0, 2);
-	origin->system = strtoull(PQgetvalue(res, 0, 0), NULL, 10);
-	origin->timeline = (uint32_t)strtoul(PQgetvalue(res, 0, 1), NULL, 10);
-	snprintf(origin->database, sizeof origin->database, "%s", PQgetvalue(res, 0, 3));
-	if (!lsn_parse(lsn, strlen(lsn), end_lsn))
+	bool whole = PQntuples(res) == 1 && PQnfields(res) == 4;
+	const char *lsn = whole ? PQgetvalue(res, 0, 2) : "";
+	if (!lsn_parse(lsn, strlen(lsn), end_lsn)) {
 		r = err_set(err, -EPROTO, "the server's answer to IDENTIFY_SYSTEM cannot be read");
+	} else {
+		origin->system = strtoull(PQgetvalue(res, 0, 0), NULL, 10);
+		origin->timeline = (uint32_t)strtoul(PQgetvalue(res, 0, 1), NULL, 10);
+		snprintf(origin->database, sizeof origin->database, "%s", PQgetvalue(res, 0, 3));
+	}
 	PQclear(res);
 	return r;
 }

@@ -212,7 +212,8 @@ static int start_streaming(struct slot *slot, uint64_t lsn, int wakefd, struct e
 	free(sql);
 	if (r == 0) {
 		PQclear(res);
-		return 0;
+		/* From here on nothing waits for a server that does not read. */
+		return PQsetnonblocking(slot->conn, 1) == 0 ? 0 : err_set(err, -EAGAIN, "the connection to the server broke");
 	}
 	if (r != -EPROTO)
 		return r;
@@ -332,7 +333,8 @@ static int slot_confirm(struct source *source, uint64_t lsn, struct err *err)
 	put64(reply + 9, lsn);
 	put64(reply + 17, lsn);
 	put64(reply + 25, ((uint64_t)now.tv_sec - epoch_2000) * 1000000 + (uint64_t)now.tv_nsec / 1000);
-	if (PQputCopyData(slot->conn, reply, sizeof reply) <= 0 || PQflush(slot->conn) < 0)
+	/* 0, and 1 from PQflush: it has not read the last ones yet; what comes later says more. */
+	if (PQputCopyData(slot->conn, reply, sizeof reply) < 0 || PQflush(slot->conn) < 0)
 		return err_set(err, -EAGAIN, "the connection to the server broke");
 	return 0;
 }

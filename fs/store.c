@@ -129,12 +129,22 @@ static int open_newest(struct store *store, enum store_mode mode, struct err *er
 	}
 }
 
+/* `daystream status` holds the lock for a moment, to see whether it is free. */
+static int lock_folder(int dirfd)
+{
+	int r = -1;
+
+	for (int tries = 0; tries < 20 && (r = flock(dirfd, LOCK_EX | LOCK_NB)) < 0 && errno == EWOULDBLOCK; tries++)
+		usleep(10000);
+	return r;
+}
+
 static int open_folder(struct store *store, const char *path, enum store_mode mode, struct err *err)
 {
 	store->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store->dirfd < 0)
 		return err_errno(err, "opening the store");
-	if (mode == STORE_WRITE && flock(store->dirfd, LOCK_EX | LOCK_NB) < 0)
+	if (mode == STORE_WRITE && lock_folder(store->dirfd) < 0)
 		return errno == EWOULDBLOCK
 		           ? err_set(err, -EBUSY, "another daystreamfs (or daystream init) is at work on this store")
 		           : err_errno(err, "locking the store");
