@@ -10,6 +10,13 @@ int position_cmp(struct position a, struct position b)
 	return (a.seq > b.seq) - (a.seq < b.seq);
 }
 
+bool position_follows(struct position last, struct position next)
+{
+	if (next.epoch == last.epoch)
+		return next.seq > 0 && next.seq - 1 == last.seq;
+	return next.epoch > last.epoch && next.seq == 0;
+}
+
 size_t position_parse_number(const char *text, size_t len, uint64_t *number)
 {
 	uint64_t value = 0;

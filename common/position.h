@@ -24,6 +24,10 @@ struct position {
 /* <0, 0, >0 like memcmp. */
 int position_cmp(struct position a, struct position b);
 
+/* Whether a line at `next` can stand directly behind one at `last`: numbers
+ * within a second have no gaps. */
+bool position_follows(struct position last, struct position next);
+
 /* Reads a decimal number without sign, spaces or leading zeros: the only
  * spelling of it, so that a file name and its number are one to one.
  * Returns the bytes read, 0 where there is none or it exceeds 64 bits. */

@@ -104,8 +104,8 @@ static const char *check_line(struct walk *walk, const char *line, size_t len, s
 		return "not a line of the format";
 	if (!walk->started && position_cmp(head.position, walk->first) != 0)
 		return "the first line's position is not the file's name";
-	if (walk->started && position_cmp(head.position, walk->last) <= 0)
-		return "the position does not come after the line before";
+	if (walk->started && !position_follows(walk->last, head.position))
+		return "the position does not follow that of the line before";
 	bool is_origin = span_is(head.action, "origin");
 	if (is_origin ? !origin_parse(&head, origin) : !walk->started)
 		return is_origin ? "not a line of the format" : "the first line is not an origin";

@@ -172,7 +172,7 @@ static struct store *new_store(void)
  * their ends shows here. */
 static int check_sealed(struct store *store, struct err *err)
 {
-	char name[SEGMENT_NAME_MAX];
+	char name[SEGMENT_NAME_MAX], at[POSITION_TEXT_MAX];
 
 	for (size_t i = 0; i + 1 < store->count; i++) {
 		const struct segment *segment = store->segments[i];
@@ -182,6 +182,9 @@ static int check_sealed(struct store *store, struct err *err)
 		if (r == 0 && (position_cmp(last, segment->first) <= 0 || position_cmp(last, store->segments[i + 1]->first) >= 0))
 			r = err_set(&why, -EBADMSG, "at %llu: its end does not fit between its start and the next segment's",
 			            (unsigned long long)segment->len);
+		if (r == 0 && !position_follows(last, store->segments[i + 1]->first))
+			return err_set(err, -EBADMSG, "behind segments/%s, which ends at %s, a segment is missing: restore it from a copy",
+			               segment_name(name, segment->first), position_print(at, last));
 		if (r == -EBADMSG)
 			return err_set(err, r, "segments/%s %s, so this is damage: restore the file from a copy",
 			               segment_name(name, segment->first), why.text);

@@ -243,13 +243,6 @@ static int check_crc(struct follow *follow, const struct line_head *head, size_t
 	return 0;
 }
 
-static bool goes_on(struct position last, struct position next)
-{
-	if (next.epoch == last.epoch)
-		return next.seq == last.seq + 1;
-	return next.epoch > last.epoch && next.seq == 0;
-}
-
 static int check_line(struct follow *follow, size_t len, struct follow_line *line, struct err *err)
 {
 	char text[80], at[POSITION_TEXT_MAX];
@@ -258,7 +251,7 @@ static int check_line(struct follow *follow, size_t len, struct follow_line *lin
 	line->len = len;
 	if (!line_parse(line->text, len, &line->head) || !line->head.stamped)
 		return damaged(follow, "what follows is not a line of the stream (docs/FORMAT.md)", err);
-	if (follow->has_last && !goes_on(follow->last, line->head.position)) {
+	if (follow->has_last && !position_follows(follow->last, line->head.position)) {
 		snprintf(text, sizeof text, "the stream goes on at %s", position_print(at, line->head.position));
 		return damaged(follow, text, err);
 	}

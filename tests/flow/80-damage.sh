@@ -50,6 +50,19 @@ for offset in 10 20000 60000; do
 done
 check "mended, it is sound again" daystream check "$store"
 
+# A segment that somebody took away. A second's lines are numbered without gaps.
+mapfile -t within < <(segments | awk -F . '$2 > 0')
+note "${#within[@]} segments start within a second"
+if ((${#within[@]} > 1)); then
+	mv "$store/segments/${within[0]}" "$work/taken"
+	exits "a segment that is missing is found" 1 daystream check "$store"
+	like "with the place" "$output" 'missing'
+	exits "the daemon does not serve a stream with a hole" 1 timeout 20 daystreamfs "$store" "$mnt" -f
+	like "and says where" "$output" 'behind segments/' 'missing'
+	mv "$work/taken" "$store/segments/${within[0]}"
+	check "put back, the store is sound again" daystream check "$store"
+fi
+
 # The index is only derived.
 idx=${sealed%.day}.idx
 cp "$idx" "$work/idx"
