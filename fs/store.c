@@ -194,6 +194,20 @@ static int check_sealed(struct store *store, struct err *err)
 	return 0;
 }
 
+/* A folder that is listed while the writer adds to it may show a new file and not the
+ * one before. Up to the newest that was seen, the second look shows all. */
+static int list_again(struct store *store, struct position **list, size_t *count, struct err *err)
+{
+	if (*count == 0)
+		return 0;
+	struct position newest = (*list)[*count - 1];
+	free(*list);
+	int r = segment_list(store->segments_dirfd, false, list, count, err);
+	while (r == 0 && *count > 0 && position_cmp((*list)[*count - 1], newest) > 0)
+		--*count;
+	return r;
+}
+
 /* One file of each segment is open: as many as the system lets us. */
 static void raise_file_limit(void)
 {
@@ -218,7 +232,8 @@ int store_open(struct store **out, const char *path, enum store_mode mode, struc
 	store->mode = mode;
 	raise_file_limit();
 	if ((r = open_folder(store, path, mode, err)) < 0 ||
-	    (r = segment_list(store->segments_dirfd, mode == STORE_WRITE, &list, &count, err)) < 0)
+	    (r = segment_list(store->segments_dirfd, mode == STORE_WRITE, &list, &count, err)) < 0 ||
+	    (mode == STORE_READ && (r = list_again(store, &list, &count, err)) < 0))
 		goto out;
 	for (size_t i = 0; i < count; i++)
 		if ((r = open_segment(store, list[i], mode, err)) < 0)
