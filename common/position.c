@@ -13,7 +13,7 @@ int position_cmp(struct position a, struct position b)
 bool position_follows(struct position last, struct position next)
 {
 	if (next.epoch == last.epoch)
-		return next.seq == last.seq + 1;
+		return next.seq > 0 && next.seq - 1 == last.seq;
 	return next.epoch > last.epoch && next.seq == 0;
 }
 

@@ -21,7 +21,7 @@ static const struct argp argp = {NULL, command_parse_one, "STORE",
 struct check {
 	struct store *store;
 	struct position mark; /* up to there all was synced once */
-	struct position last; /* of the segment before */
+	struct position last; /* of the segment before; 0: not known */
 	uint64_t bytes;
 	unsigned problems;
 };
@@ -88,11 +88,11 @@ static void check_segment(struct check *check, const struct segment *segment, bo
 		problem(check, name, err.text);
 	else if (newest)
 		check_mark(check, name, &end);
-	if (check->bytes > 0 && !position_follows(check->last, segment->first))
-		problem(check, name, "does not start where the segment before it ends");
+	if (check->last.epoch && !position_follows(check->last, segment->first))
+		problem(check, name, "does not start where the segment before it ends: one is missing or not its own");
 	if (!newest)
 		check_index(check, segment);
-	check->last = end.last;
+	check->last = r < 0 ? (struct position){0} : end.last;
 	check->bytes += len;
 }
 

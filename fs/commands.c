@@ -7,12 +7,12 @@ error_t command_parse_one(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_ARG:
 		if (*only)
-			argp_error(state, "only one %s can be given", state->root_argp->args_doc);
+			argp_error(state, "only one argument can be given: \"%s\" is too many", arg);
 		*only = arg;
 		return 0;
 	case ARGP_KEY_END:
 		if (!*only)
-			argp_error(state, "%s is needed", state->root_argp->args_doc);
+			argp_error(state, "an argument is needed");
 		return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}

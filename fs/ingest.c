@@ -155,7 +155,9 @@ static void offer_idle(struct ingest *in)
 
 /* ---- appending ---------------------------------------------------------- */
 
-/* "2017-10-09 00:00:00.5+00" -> Unix time. */
+/* "2017-10-09 00:00:00.5+00" -> Unix time. A transaction that was replicated with an
+ * origin has that origin's time, which may be anything, "infinity" too: what no calendar
+ * of ours has is 0, so that it takes the second of the line before. */
 static bool second_of(struct span value, uint64_t *second)
 {
 	char text[64];
@@ -165,6 +167,11 @@ static bool second_of(struct span value, uint64_t *second)
 		return false;
 	memcpy(text, value.at, value.len);
 	text[value.len] = 0;
+	size_t year = strspn(text, "0123456789");
+	*second = 0;
+	if (strcmp(text, "infinity") == 0 || strcmp(text, "-infinity") == 0 || (year > 4 && text[year] == '-') ||
+	    (year == 4 && value.len > 3 && memcmp(text + value.len - 3, " BC", 3) == 0))
+		return true;
 	const char *end = strptime(text, "%Y-%m-%d %H:%M:%S", &tm);
 	if (!end || (*end != '.' && *end != '+'))
 		return false;

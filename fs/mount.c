@@ -20,7 +20,7 @@ struct mount {
 	sigset_t signals; /* that end the daemon */
 	pthread_t notifier;
 	pthread_mutex_t lock; /* stop */
-	bool mounted, notifying, stop;
+	bool handling, mounted, notifying, stop;
 };
 
 /* ---- the command line --------------------------------------------------- */
@@ -150,6 +150,7 @@ int mount_start(struct mount *mount, const char *mountpoint, const struct shown 
 		return err_set(err, -ENOTDIR, "%s is not a folder", mountpoint);
 	if (fuse_set_signal_handlers(mount->session) < 0)
 		return err_set(err, -EIO, "cannot handle signals");
+	mount->handling = true;
 	if (fuse_session_mount(mount->session, mountpoint) < 0)
 		return err_set(err, -EIO, "cannot mount at %s (is /dev/fuse there? is allow_other permitted in /etc/fuse.conf?)",
 		               mountpoint);
@@ -202,10 +203,10 @@ void mount_end(struct mount *mount)
 	}
 	if (mount->mounted)
 		fuse_session_unmount(mount->session);
-	if (mount->session) {
+	if (mount->handling)
 		fuse_remove_signal_handlers(mount->session);
+	if (mount->session)
 		fuse_session_destroy(mount->session);
-	}
 	pthread_mutex_destroy(&mount->lock);
 	serve_fini(&mount->serve);
 	free(mount);

@@ -182,7 +182,7 @@ static struct store *new_store(void)
  * their ends shows here. */
 static int check_sealed(struct store *store, struct err *err)
 {
-	char name[SEGMENT_NAME_MAX];
+	char name[SEGMENT_NAME_MAX], at[POSITION_TEXT_MAX];
 
 	for (size_t i = 0; i + 1 < store->count; i++) {
 		const struct segment *segment = store->segments[i];
@@ -192,6 +192,9 @@ static int check_sealed(struct store *store, struct err *err)
 		if (r == 0 && (position_cmp(last, segment->first) <= 0 || position_cmp(last, store->segments[i + 1]->first) >= 0))
 			r = err_set(&why, -EBADMSG, "at %llu: its end does not fit between its start and the next segment's",
 			            (unsigned long long)segment->len);
+		if (r == 0 && !position_follows(last, store->segments[i + 1]->first))
+			return err_set(err, -EBADMSG, "behind segments/%s, which ends at %s, a segment is missing: restore it from a copy",
+			               segment_name(name, segment->first), position_print(at, last));
 		if (r == -EBADMSG)
 			return err_set(err, r, "segments/%s %s, so this is damage: restore the file from a copy",
 			               segment_name(name, segment->first), why.text);
@@ -199,6 +202,20 @@ static int check_sealed(struct store *store, struct err *err)
 			return err_set(err, r, "segments/%s: %s", segment_name(name, segment->first), why.text);
 	}
 	return 0;
+}
+
+/* A folder that is listed while the writer adds to it may show a new file and not the
+ * one before. Up to the newest that was seen, the second look shows all. */
+static int list_again(struct store *store, struct position **list, size_t *count, struct err *err)
+{
+	if (*count == 0)
+		return 0;
+	struct position newest = (*list)[*count - 1];
+	free(*list);
+	int r = segment_list(store->segments_dirfd, false, list, count, err);
+	while (r == 0 && *count > 0 && position_cmp((*list)[*count - 1], newest) > 0)
+		--*count;
+	return r;
 }
 
 /* One file of each segment is open: as many as the system lets us. */
@@ -225,7 +242,8 @@ int store_open(struct store **out, const char *path, enum store_mode mode, struc
 	store->mode = mode;
 	raise_file_limit();
 	if ((r = open_folder(store, path, mode, err)) < 0 ||
-	    (r = segment_list(store->segments_dirfd, mode == STORE_WRITE, &list, &count, err)) < 0)
+	    (r = segment_list(store->segments_dirfd, mode == STORE_WRITE, &list, &count, err)) < 0 ||
+	    (mode == STORE_READ && (r = list_again(store, &list, &count, err)) < 0))
 		goto out;
 	for (size_t i = 0; i < count; i++)
 		if ((r = open_segment(store, list[i], mode, err)) < 0)

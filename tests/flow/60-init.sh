@@ -16,6 +16,7 @@ done
 exits "an unknown subcommand is a usage error" 2 daystream no-such-command
 for command in init status check drop; do
 	exits "daystream $command without a store is a usage error" 2 daystream "$command"
+	check_not "and the message makes sense" grep -F '(null)' "$work/output"
 done
 exits "init without --conninfo takes libpq's variables, and fails without a server" 1 daystream init "$store"
 check_not "a failed init leaves no store" test -e "$store/daystream.conf"

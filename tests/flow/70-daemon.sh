@@ -15,6 +15,8 @@ mkdir "$work/mnt2"
 exits "a second daemon on one store is refused" 1 timeout 20 daystreamfs "$store" "$work/mnt2" -f
 like "with the reason" "$output" "$store" 'lock|use|another|running'
 check "the first one goes on" test -s "$mnt/live"
+exits "a store that is not there is refused" 1 timeout 20 daystreamfs "$work/nowhere" "$work/mnt2" -f
+check_not "and libfuse does not chatter about it" grep -q "fuse_remove" "$work/output"
 
 # An idle stream.
 before=$(sql "SELECT confirmed_flush_lsn FROM pg_replication_slots")

@@ -50,6 +50,19 @@ for offset in 10 20000 60000; do
 done
 check "mended, it is sound again" daystream check "$store"
 
+# A segment that somebody took away. A second's lines are numbered without gaps.
+mapfile -t within < <(segments | awk -F . '$2 > 0')
+note "${#within[@]} segments start within a second"
+if ((${#within[@]} > 1)); then
+	mv "$store/segments/${within[0]}" "$work/taken"
+	exits "a segment that is missing is found" 1 daystream check "$store"
+	like "with the place" "$output" 'missing'
+	exits "the daemon does not serve a stream with a hole" 1 timeout 20 daystreamfs "$store" "$mnt" -f
+	like "and says where" "$output" 'behind segments/' 'missing'
+	mv "$work/taken" "$store/segments/${within[0]}"
+	check "put back, the store is sound again" daystream check "$store"
+fi
+
 # The index is only derived.
 idx=${sealed%.day}.idx
 cp "$idx" "$work/idx"
@@ -107,4 +120,21 @@ exits "damage before the newest segment is no torn end" 1 bash -c "
 	python3 -c 'import sys; f = open(sys.argv[1], \"r+b\"); f.seek(30000); f.write(b\"#\")' '$sealed'
 	daystream check '$store'"
 like "check names it" "$output" "$(basename "$sealed")"
+
+# A running daemon makes new segments while check lists them.
+rm -rf "$store"
+daystream init "$store" --slot second --conninfo "$conninfo" >/dev/null 2>&1
+echo 'segment_size = 4096' >>"$store/daystream.conf"
+daemon_start "$store" "$mnt"
+echo "INSERT INTO zzz VALUES (nextval('n'), repeat('x', 300));" >"$work/insert"
+sql "CREATE SEQUENCE n START 100000"
+pgbench -n -c 3 -T 8 -f "$work/insert" >/dev/null 2>&1 &
+load=$!
+: >"$work/wrong"
+while alive $load; do
+	daystream check "$store" >>"$work/checks" 2>&1 || tail -n 3 "$work/checks" >>"$work/wrong"
+done
+note "$(wc -l <"$work/checks") checks"
+is "check finds a growing store sound" "$(cat "$work/wrong")" ""
+daemon_stop
 plan

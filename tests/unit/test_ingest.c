@@ -432,6 +432,31 @@ static void nonsense_ends_it(void **state)
 	}
 }
 
+/* A transaction that was replicated has its origin's time. */
+static void any_time_of_an_origin_is_taken(void **state)
+{
+	static const char *const times[] = {"infinity", "-infinity", "294276-12-31 23:59:59.999999+00",
+	                                    "2500-03-15 00:00:00+00 BC", "1969-12-31 00:00:00+00"};
+	struct scene *s = *state;
+	struct store_end before, after;
+	char lines[512];
+
+	s->fake.last = 0;
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+		store_end(s->f.store, &before);
+		snprintf(lines, sizeof lines,
+		         "_xid\t7\t_action\tbegin\ttime\t%s\n_xid\t7\t_action\tmessage\tprefix\t\tcontent\t\n"
+		         "_xid\t7\t_action\tcommit\tlsn\tFF/%zu0\ttime\t%s", times[i], i + 1, times[i]);
+		s->fake.nonsense = lines;
+		start(s);
+		until(s->ended || store_len(s->f.store) > before.off);
+		assert_int_equal(stop(s), 0);
+		store_end(s->f.store, &after);
+		assert_int_equal(after.last.epoch, before.last.epoch);
+		assert_int_equal(after.last.seq, before.last.seq + 2);
+	}
+}
+
 static void a_full_disk_is_waited_for(void **state)
 {
 	struct scene *s = *state;
@@ -583,6 +608,7 @@ int main(void)
 	    TEST(a_stop_is_never_missed_while_connecting),
 	    TEST(a_final_error_ends_it_and_is_told),
 	    TEST(nonsense_ends_it),
+	    TEST(any_time_of_an_origin_is_taken),
 	    TEST(a_full_disk_is_waited_for),
 	    TEST(a_stop_while_the_disk_is_full_is_quick_and_loses_nothing),
 	    TEST(a_failed_write_or_sync_ends_it),

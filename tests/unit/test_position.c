@@ -151,9 +151,24 @@ static void what_is_no_lsn_is_refused(void **state)
 		assert_false(lsn(wrong[i], &value));
 }
 
+static void a_line_follows_without_a_gap(void **state)
+{
+	(void)state;
+	struct position last = {7, 3};
+
+	assert_true(position_follows(last, (struct position){7, 4}));
+	assert_true(position_follows(last, (struct position){9, 0}));
+	assert_false(position_follows(last, last));
+	assert_false(position_follows(last, (struct position){7, 5}));
+	assert_false(position_follows(last, (struct position){9, 1}));
+	assert_false(position_follows(last, (struct position){6, 0}));
+	assert_false(position_follows((struct position){7, UINT64_MAX}, (struct position){7, 0}));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_line_follows_without_a_gap),
 	    cmocka_unit_test(a_number_is_read_up_to_the_first_other_byte),
 	    cmocka_unit_test(a_number_has_no_sign_space_or_leading_zero),
 	    cmocka_unit_test(the_largest_number_is_2_to_the_64_minus_1),

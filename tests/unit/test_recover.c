@@ -393,6 +393,18 @@ static void a_sealed_segment_that_is_another_one_is_refused(void **state)
 	free(newest);
 }
 
+static void a_segment_missing_within_a_second_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_open(f, 64);
+	for (int i = 0; i < 3; i++)
+		fixture_put(f, fixture_second + 30, "zzz", "in a segment of its own");
+	fixture_close(f);
+	fixture_unlink(f, "segments/1507507230.3.day");
+	refused_naming(f, "segments/1507507230.0.day", "a segment is missing");
+}
+
 static void more_segments_than_files_are_allowed_at_first(void **state)
 {
 	struct fixture *f = *state;
@@ -549,6 +561,7 @@ int main(void)
 	    TEST(a_newest_segment_older_than_the_mark_is_refused),
 	    TEST(a_sealed_segment_that_was_cut_is_refused),
 	    TEST(a_sealed_segment_that_is_another_one_is_refused),
+	    TEST(a_segment_missing_within_a_second_is_refused),
 	    TEST(more_segments_than_files_are_allowed_at_first),
 	    TEST(a_second_writer_is_refused),
 	    TEST(readers_change_nothing_and_see_whole_transactions),
