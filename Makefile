@@ -19,24 +19,33 @@ PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(notdir $(MAINS)))
 LIB_SRC  := $(filter-out $(MAINS),$(wildcard common/*.c fs/*.c mirror/*.c))
 lib_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter $(addsuffix /%,$(1)),$(LIB_SRC)))
 
+# `make V=1` shows the commands.
+MAKEFLAGS += --no-print-directory
+Q := $(if $(V),,@)
+say = @echo '  $(1) $(patsubst $(CURDIR)/%,%,$@)'
+
 all: $(PROGRAMS) $(BUILD)/deltaflood.so
 
 # The mirror never sees fs/: what it needs comes through the mount.
 $(BUILD)/daystreamfs $(BUILD)/daystream: $(BUILD)/%: $(BUILD)/obj/fs/%.o $(call lib_objects,common fs)
-	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/deltamirror: $(BUILD)/obj/mirror/deltamirror.o $(call lib_objects,common mirror)
-	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # PGXS builds in the current folder; VPATH keeps the sources clean.
 PLUGIN_SRC := $(wildcard plugin/*.[ch] plugin/Makefile common/line.[ch] common/name.[ch] common/position.[ch])
 $(BUILD)/deltaflood.so: $(PLUGIN_SRC)
 	@mkdir -p $(BUILD)/plugin
-	$(MAKE) -C $(BUILD)/plugin -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) all
-	install -m 755 $(BUILD)/plugin/deltaflood.so $@
+	$(call say,PGXS)
+	$(Q)$(MAKE) $(if $(V),,-s) -C $(BUILD)/plugin -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) all
+	$(Q)install -m 755 $(BUILD)/plugin/deltaflood.so $@
 
 deps:
 	contrib/install-deps
@@ -56,16 +65,19 @@ unit-tests: $(UNIT)
 # The mirror and the store know nothing of each other, in tests neither.
 $(BUILD)/tests/test_mirror_%: tests/unit/test_mirror_%.c $(call lib_objects,common mirror)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Imirror -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -Imirror -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(call lib_objects,common fs)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Ifs -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -Ifs -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
 
 # Each fuzzer runs its corpus once: as a test under any compiler, and for real under clang's libFuzzer.
 fuzz-replay: $(addprefix $(BUILD)/tests/,$(FUZZ))
 $(addprefix $(BUILD)/tests/,$(FUZZ)): $(BUILD)/tests/%: tests/fuzz/%.c tests/fuzz/replay.c $(call lib_objects,common fs)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Ifs $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -Ifs $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
 
 FUZZ_SECONDS ?= 60
 fuzz:
@@ -100,7 +112,13 @@ clean:
 	rm -rf $(BUILD)
 
 help:
-	@echo 'all demo check asan tsan fuzz lint fmt install clean (BUILD=, PREFIX=, DESTDIR=, TESTS=tests/flow/01-*.sh)'
+	@echo 'all      build/deltaflood.so, daystream, daystreamfs, deltamirror'
+	@echo 'demo     installs what is missing, and shows all of it on a private PostgreSQL'
+	@echo 'check    installs what is missing, and runs every test (TESTS=tests/flow/10-talk.sh: only that)'
+	@echo 'asan     check, built with address and undefined-behaviour sanitizers; tsan: with the thread sanitizer'
+	@echo 'fuzz     libFuzzer on each fuzzer (FUZZ_SECONDS=60); lint, fmt: cppcheck, shellcheck, clang-format'
+	@echo 'install  programs and man pages to PREFIX (/usr/local), the plugin to the server (DESTDIR, PG_CONFIG)'
+	@echo 'clean    removes BUILD (build); V=1 shows the commands'
 
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/tests/*.d)
 .PHONY: all deps demo check unit-tests fuzz-replay fuzz fuzz-run asan tsan lint fmt install clean help

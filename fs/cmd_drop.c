@@ -68,8 +68,8 @@ static int run(const struct drop *drop, const struct config *config, struct err 
 			r = err_set(err, -EBUSY, "the replication slot \"%s\" is in use: stop daystreamfs first", config->slot);
 		else if (!drop->yes && !agreed(config))
 			r = err_set(err, -ECANCELED, "nothing was dropped");
-		else
-			r = server_drop_slot(conn, config->slot, err);
+		else if ((r = server_drop_slot(conn, config->slot, err)) == 0)
+			server_forget_schema(conn, config->slot);
 	}
 	PQfinish(conn);
 	return r;

@@ -259,6 +259,8 @@ static int make_slot(struct init *init, struct server_origin *saved, struct err 
 		if ((r = judge_store(init, &server, server_lsn, &slot, err)) < 0)
 			return r;
 	}
+	if (!init->again && slot.exists)
+		return server_slot_exists(init->config.slot, err);
 	if ((r = server_save_schema(init->conn, init->config.slot, saved, err)) < 0 || init->lsn)
 		return r;
 	if (init->again && slot.exists && (r = server_drop_slot(init->conn, init->config.slot, err)) < 0)

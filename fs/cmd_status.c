@@ -84,6 +84,8 @@ static int print_store_status(const char *path, int dirfd, struct err *err)
 	if (r < 0)
 		return r;
 	store_end(store, &end);
+	struct position mark = store_confirmed(store)->now.last;
+	bool damaged = position_cmp(end.last, mark) < 0;
 	status.durable_lsn = status.source_lsn = end.lsn;
 	/* Without the lag, which only the daemon and the server know. */
 	status_print(text, sizeof text, store, &status);
@@ -91,6 +93,9 @@ static int print_store_status(const char *path, int dirfd, struct err *err)
 		if (strncmp(line, "lag_", 4) != 0 && strncmp(line, "source_lsn", 10) != 0 && strncmp(line, "last_error", 10) != 0)
 			puts(line);
 	store_close(store);
+	if (damaged)
+		return err_set(err, -EBADMSG, "%s was whole up to %s once: it is damaged, run daystream check", path,
+		               position_print(text, mark));
 	if ((r = config_read(&config, dirfd, err)) == 0)
 		r = print_slot(&config, end.lsn, err);
 	config_fini(&config);
@@ -110,6 +115,8 @@ int cmd_status(int argc, char **argv)
 		r = err_errno(&err, "%s", path);
 	else if (fd >= 0)
 		r = print_mount_status(fd, &err);
+	else if (faccessat(dirfd, "segments", F_OK, 0) < 0)
+		r = err_set(&err, -ENOENT, "%s is no store, and nothing that daystreamfs serves now: is it running?", path);
 	else
 		r = print_store_status(path, dirfd, &err);
 	if (fd >= 0)

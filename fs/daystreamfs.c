@@ -159,7 +159,7 @@ static int start(struct daemon *d, struct err *err)
 {
 	int r;
 
-	if ((r = read_config(d, err)) < 0 || (r = store_open(&d->store, d->options.store, STORE_WRITE, err)) < 0 ||
+	if ((r = mount_check(&d->options, err)) < 0 || (r = read_config(d, err)) < 0 || (r = store_open(&d->store, d->options.store, STORE_WRITE, err)) < 0 ||
 	    (r = writer_open(&d->writer, d->store, d->config.segment_bytes, err)) < 0)
 		return r;
 	d->source = slot_source(d->config.conninfo, d->config.slot, d->config.tables);

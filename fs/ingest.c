@@ -355,11 +355,14 @@ static void *receive_thread(void *arg)
 	struct ingest *in = arg;
 	struct err err = {""};
 	int pause = PAUSE_FIRST_MS;
-	bool said = false;
+	bool said = false, streamed = false;
 
 	while (!stopping(in)) {
 		bool connected = false;
 		int r = follow(in, &connected, &err);
+		streamed |= connected;
+		if (r == -EACCES && streamed) /* a password that is being changed must not take the mount away */
+			r = -EAGAIN;
 		if (stopping(in))
 			break;
 		if (r == -EINTR) { /* woken by the other thread, not to stop */

@@ -138,16 +138,23 @@ int mount_open(struct mount **out, const struct mount_options *options, struct e
 	return 0;
 }
 
+int mount_check(const struct mount_options *options, struct err *err)
+{
+	struct stat at, store;
+
+	if (stat(options->mountpoint, &at) < 0)
+		return errno == ENOTCONN ? 0 : err_errno(err, "the mountpoint %s", options->mountpoint);
+	if (!S_ISDIR(at.st_mode))
+		return err_set(err, -ENOTDIR, "the mountpoint %s is not a folder", options->mountpoint);
+	if (stat(options->store, &store) == 0 && at.st_dev == store.st_dev && at.st_ino == store.st_ino)
+		return err_set(err, -EINVAL, "the mountpoint %s is the store itself: it would be hidden", options->mountpoint);
+	return 0;
+}
+
 int mount_start(struct mount *mount, const char *mountpoint, const struct shown *shown, struct err *err)
 {
-	struct stat st;
-
 	mount->serve.shown = shown;
 	clear_dead_mount(mountpoint);
-	if (stat(mountpoint, &st) < 0)
-		return err_errno(err, "%s", mountpoint);
-	if (!S_ISDIR(st.st_mode))
-		return err_set(err, -ENOTDIR, "%s is not a folder", mountpoint);
 	if (fuse_set_signal_handlers(mount->session) < 0)
 		return err_set(err, -EIO, "cannot handle signals");
 	mount->handling = true;

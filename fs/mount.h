@@ -27,6 +27,9 @@ struct mount;
 /* Reads libfuse's part of the options. -EINVAL: usage; libfuse has said what. */
 int mount_open(struct mount **mount, const struct mount_options *options, struct err *err);
 
+/* That the mountpoint can be one; a dead mount can. */
+int mount_check(const struct mount_options *options, struct err *err);
+
 /* Clears what a killed daemon left at the mountpoint, and mounts. `shown` is
  * borrowed until mount_end. The caller has SIGTERM, SIGINT and SIGHUP blocked in all
  * threads; mount_serve takes them. */

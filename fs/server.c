@@ -127,7 +127,7 @@ int server_problems(PGconn *conn, bool need_slot, void (*say)(const char *senten
 	if (!PQgetisnull(res, 0, PQfnumber(res, "libraries")) && !listed(value(res, "libraries"))) {
 		const char *now = value(res, "libraries");
 		count++, sayf(say, "the server does not allow the plugin: output_plugin_libraries is \"%s\"; run: ALTER SYSTEM SET "
-		                   "output_plugin_libraries = %s%sdeltaflood; SELECT pg_reload_conf();", now, now, *now ? ", " : "");
+		                   "output_plugin_libraries = %s%sdeltaflood; and then: SELECT pg_reload_conf();", now, now, *now ? ", " : "");
 	}
 	PQclear(res);
 	return count;
@@ -299,6 +299,14 @@ int server_slot(PGconn *conn, const char *name, struct server_slot *slot, struct
 	return 0;
 }
 
+int server_slot_exists(const char *name, struct err *err)
+{
+	return err_set(err, -EEXIST,
+	               "the replication slot \"%s\" exists already; choose another name with --slot, or, if nobody needs it, "
+	               "run: SELECT pg_drop_replication_slot('%s');",
+	               name, name);
+}
+
 int server_create_slot(PGconn *replication, const char *name, uint64_t *consistent_lsn, struct err *err)
 {
 	char *quoted = PQescapeIdentifier(replication, name, strlen(name)), *sql = NULL, sqlstate[6] = "";
@@ -312,21 +320,17 @@ int server_create_slot(PGconn *replication, const char *name, uint64_t *consiste
 		if (!lsn_parse(lsn, strlen(lsn), consistent_lsn))
 			r = err_set(err, -EPROTO, "the server's answer to CREATE_REPLICATION_SLOT cannot be read");
 	} else if (strcmp(sqlstate, "42710") == 0) {
-		r = err_set(err, -EEXIST,
-		            "the replication slot \"%s\" exists already; choose another name with --slot, or, if nobody needs it, "
-		            "run: SELECT pg_drop_replication_slot('%s');", name, name);
+		r = server_slot_exists(name, err);
 	} else if (strcmp(sqlstate, "58P01") == 0) {
 		err_set(err, r, "the server cannot load the plugin deltaflood: run `make install` (or put deltaflood.so into the "
 		                "folder that `pg_config --pkglibdir` prints) on its host, or name the plugin's folder in "
 		                "dynamic_library_path");
 	}
 	/* A role that may not see the setting learns of it here. */
-	if (r < 0 && strstr(err->text, "output_plugin_libraries")) {
-		struct err said = *err;
-		err_set(err, r, "%.500s Run as a superuser, with what SHOW output_plugin_libraries lists in place of the first two: "
-		                "ALTER SYSTEM SET output_plugin_libraries = pgoutput, test_decoding, deltaflood; "
-		                "SELECT pg_reload_conf();", said.text);
-	}
+	if (r < 0 && strstr(err->text, "output_plugin_libraries"))
+		err_set(err, r, "deltaflood is not in the server's output_plugin_libraries; run as a superuser, keeping what SHOW "
+		                "output_plugin_libraries lists: ALTER SYSTEM SET output_plugin_libraries = pgoutput, "
+		                "test_decoding, deltaflood; and then: SELECT pg_reload_conf();");
 	PQclear(res);
 	free(sql);
 	PQfreemem(quoted);
@@ -336,4 +340,10 @@ int server_create_slot(PGconn *replication, const char *name, uint64_t *consiste
 int server_drop_slot(PGconn *conn, const char *name, struct err *err)
 {
 	return save_step(conn, "SELECT pg_catalog.pg_drop_replication_slot(%s)", name, err);
+}
+
+void server_forget_schema(PGconn *conn, const char *slot)
+{
+	save_step(conn, "DELETE FROM daystream.columns WHERE slot = %s", slot, NULL);
+	save_step(conn, "DELETE FROM daystream.tables WHERE slot = %s", slot, NULL);
 }

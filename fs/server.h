@@ -25,6 +25,9 @@ struct server_origin {
 /* Saves every table's schema to daystream.tables and daystream.columns. */
 int server_save_schema(PGconn *conn, const char *slot, struct server_origin *saved, struct err *err);
 
+/* Removes what was saved for a slot that is dropped, as far as that can be done. */
+void server_forget_schema(PGconn *conn, const char *slot);
+
 /* System identifier, timeline, database and end of WAL, by a replication connection. */
 int server_identify(PGconn *replication, struct origin *origin, uint64_t *end_lsn, struct err *err);
 
@@ -38,6 +41,7 @@ int server_slot(PGconn *conn, const char *name, struct server_slot *slot, struct
 
 /* Waits for the transactions that are open, as PostgreSQL does. */
 int server_create_slot(PGconn *replication, const char *name, uint64_t *consistent_lsn, struct err *err);
+int server_slot_exists(const char *name, struct err *err); /* the sentence for it; -EEXIST */
 int server_drop_slot(PGconn *conn, const char *name, struct err *err);
 
 #endif

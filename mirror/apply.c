@@ -20,6 +20,7 @@ struct apply {
 	bool in_transaction;
 	bool warned;     /* of an action that is not known */
 	bool first_time; /* a new mirror, which has not reached the end of what is published yet */
+	uint64_t skip_to; /* a new mirror passes over all generations before this one */
 
 	/* Of a `replace` that waits for its update. */
 	struct relation *held_table;
@@ -28,8 +29,8 @@ struct apply {
 	bool holding;
 };
 
-int apply_open(struct apply **opened, struct database *database, const char *tables, void (*warn)(const char *text),
-               struct err *err)
+int apply_open(struct apply **opened, struct database *database, const char *tables, uint64_t newest_generation,
+               void (*warn)(const char *text), struct err *err)
 {
 	struct apply *apply = calloc(1, sizeof *apply);
 
@@ -40,6 +41,7 @@ int apply_open(struct apply **opened, struct database *database, const char *tab
 	apply->tables = tables;
 	apply->warn = warn;
 	apply->first_time = !database->has_position;
+	apply->skip_to = apply->first_time ? newest_generation : 0;
 	int rc = registry_open(&apply->registry, database->sqlite, tables, err);
 	if (rc < 0) {
 		apply_close(apply);
@@ -211,10 +213,24 @@ static int where(const struct line_head *head, int rc, struct err *err)
 	                  head->schema.at ? "." : "", (int)table_len, head->table.at);
 }
 
+/* True for lines of a generation that is over, which a new mirror has no use for. */
+static bool is_over(struct apply *apply, const struct line_head *head)
+{
+	struct origin origin;
+
+	if (apply->skip_to && span_is(head->action, "origin") && origin_parse(head, &origin) &&
+	    origin.generation >= apply->skip_to)
+		apply->skip_to = 0;
+	return apply->skip_to > 0;
+}
+
 int apply_line(struct apply *apply, const struct line_head *head, struct err *err)
 {
 	struct database *database = apply->database;
 	int rc = 0;
+
+	if (is_over(apply, head))
+		return 0;
 
 	if (!database->open_transaction && (rc = database_begin(database, err)) < 0)
 		return rc;

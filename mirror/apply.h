@@ -29,10 +29,11 @@
 
 struct apply;
 
-/* `database` and `tables` (a normalized list or NULL) are borrowed. `warn` gets the sentence
- * where something is passed over. */
-int apply_open(struct apply **opened, struct database *database, const char *tables, void (*warn)(const char *text),
-               struct err *err);
+/* `database` and `tables` (a normalized list or NULL) are borrowed. A database without a
+ * position begins at the `newest_generation` (0: at the first line). `warn` gets the
+ * sentence where something is passed over. */
+int apply_open(struct apply **opened, struct database *database, const char *tables, uint64_t newest_generation,
+               void (*warn)(const char *text), struct err *err);
 
 /* Rolls back what has not been committed. */
 void apply_close(struct apply *apply);

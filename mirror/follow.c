@@ -150,6 +150,21 @@ int follow_recognize(const char *mount, struct position commit, const char *lsn,
 	               position_print(at, commit), lsn);
 }
 
+uint64_t follow_generation(const char *mount)
+{
+	char path[4096], line[4096];
+	unsigned long long generation = 0;
+
+	snprintf(path, sizeof path, "%s/status", mount);
+	FILE *file = fopen(path, "re");
+	while (file && fgets(line, sizeof line, file))
+		if (sscanf(line, "generation\t%llu", &generation) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return generation;
+}
+
 void follow_close(struct follow *follow)
 {
 	if (!follow)

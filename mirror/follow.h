@@ -28,6 +28,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "err.h"
 #include "line.h"
@@ -50,6 +51,9 @@ void follow_close(struct follow *follow);
 /* Whether the mount shows the stream that `commit` was read from: the line there still ends
  * its transaction at `lsn`. 0: it does, or nothing can be said; -ESTALE: it is another one. */
 int follow_recognize(const char *mount, struct position commit, const char *lsn, struct err *err);
+
+/* The generation that MOUNT/status names; 0 where that cannot be read. */
+uint64_t follow_generation(const char *mount);
 
 /* 1: a line, which is borrowed until the next call; 0: there is no more at
  * this time (follow_in_line tells whether the file ends within a line). */

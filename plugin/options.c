@@ -144,5 +144,8 @@ void options_parse(struct options *options, List *given, MemoryContext context)
 
 bool options_want(const struct options *options, const struct table_name *name)
 {
-	return !options->tables || hash_search(options->tables, name, HASH_FIND, NULL);
+	/* What `daystream init` keeps on the server, for people to look at. */
+	if (!options->tables)
+		return strcmp(NameStr(name->schema), "daystream") != 0;
+	return hash_search(options->tables, name, HASH_FIND, NULL);
 }

@@ -18,6 +18,29 @@ check "the first one goes on" test -s "$mnt/live"
 exits "a store that is not there is refused" 1 timeout 20 daystreamfs "$work/nowhere" "$work/mnt2" -f
 check_not "and libfuse does not chatter about it" grep -q "fuse_remove" "$work/output"
 
+exits "a mountpoint that is the store is refused" 1 timeout 20 daystreamfs "$store" "$store" -f
+exits "a mountpoint that is not there is refused" 1 timeout 20 daystreamfs "$store" "$work/nothing" -f
+like "before anything else, by its name" "$output" "mountpoint .*nothing"
+
+# A refused login while it streams: the files stay, and it goes on afterwards.
+sql "CREATE ROLE follower LOGIN REPLICATION"
+login() { sed -i "s|^conninfo.*|conninfo = 'host=$PGHOST port=$PGPORT user=$1 dbname=$PGDATABASE'|" "$store/daystream.conf"; }
+daemon_stop
+login follower
+daemon_start "$store" "$mnt"
+sql "ALTER ROLE follower NOLOGIN"
+sql "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active" >/dev/null
+wait_for 10 "grep -q 'state	connecting' '$mnt/status'" || true
+sleep 1
+check "a login that is refused later does not take the mount away" test -s "$mnt/live"
+like "status tells why" "$(cat "$mnt/status")" "follower"
+sql "ALTER ROLE follower LOGIN"
+wait_for 30 "grep -q 'state	streaming' '$mnt/status'" || true
+check "it goes on when the login is allowed again" grep -q 'state	streaming' "$mnt/status"
+daemon_stop
+login postgres
+daemon_start "$store" "$mnt"
+
 # An idle stream.
 before=$(sql "SELECT confirmed_flush_lsn FROM pg_replication_slots")
 sql "CREATE TEMP TABLE noise AS SELECT generate_series(1, 20000)"

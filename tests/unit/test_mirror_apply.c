@@ -340,6 +340,23 @@ static void a_new_mirror_takes_the_newest_generation_of_a_store(void **state)
 	assert_string_equal(ask(w, "SELECT a FROM zzz"), "new");
 }
 
+static void generations_that_are_over_are_passed_over_whatever_is_in_them(void **state)
+{
+	struct world *w = *state;
+
+	apply_close(w->apply);
+	assert_int_equal(apply_open(&w->apply, &w->database, NULL, 2, world_warn, &w->err), 0);
+	line(w, "_table\tkeyless\t_xid\t700\t_relid\t16500\t_key\t\\N\t_action\tschema\ta\tnumber\\t1\\ttype\\ttext");
+	line(w, "_table\tkeyless\t_xid\t700\t_action\tupdate\ta\tnowhere to put it");
+	commit(w);
+	stream_origin(&w->stream, 2);
+	line(w, ZZZ);
+	line(w, "_table\tzzz\t_xid\t700\t_action\tinsert\ta\tnew\tb\tx");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT generation FROM _daystream"), "2");
+	assert_string_equal(ask(w, "SELECT count(*) FROM _daystream_tables"), "1");
+}
+
 static void a_stream_that_does_not_begin_with_its_origin_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -446,6 +463,7 @@ int main(void)
 	    TEST(heads_of_segments_change_nothing),
 	    TEST(another_generation_or_another_source_stops_it),
 	    TEST(a_new_mirror_takes_the_newest_generation_of_a_store),
+	    TEST(generations_that_are_over_are_passed_over_whatever_is_in_them),
 	    TEST(a_stream_that_does_not_begin_with_its_origin_is_refused),
 	    TEST(unknown_actions_are_passed_over_with_one_warning),
 	    TEST(tables_that_the_list_leaves_out_are_not_there),

@@ -161,7 +161,7 @@ static void world_open(struct world *world)
 {
 	int rc = database_open(&world->database, world->path, world->tables, -1, &world->err);
 	if (rc == 0)
-		rc = apply_open(&world->apply, &world->database, world->tables, world_warn, &world->err);
+		rc = apply_open(&world->apply, &world->database, world->tables, 0, world_warn, &world->err);
 	if (rc < 0)
 		fail_msg("%s", world->err.text);
 }

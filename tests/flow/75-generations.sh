@@ -1,0 +1,35 @@
+#!/bin/bash
+# What a mirror cannot follow, and the way out that its message names: a new
+# generation, from which a new mirror starts.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+stream_up
+sql "CREATE TABLE good (a int PRIMARY KEY, b text)"
+sql "CREATE TABLE keyless (a int, b text)"
+sql "INSERT INTO good VALUES (1, 'one')"
+sql "INSERT INTO keyless VALUES (1, 'one')"
+sql "UPDATE keyless SET b = 'two'"
+caught_up "$mnt"
+exits "a line that cannot be placed stops the mirror" 1 deltamirror --once "$mnt" "$mirror"
+like "with table, reason and remedy" "$output" keyless "replica identity" "--tables" "ALTER TABLE" "daystream drop"
+exits "it can be left out" 0 deltamirror --once --tables good "$mnt" "$work/part.sqlite"
+is "and the others are there" "$(sqlite3 "$work/part.sqlite" 'SELECT * FROM good')" "1|one"
+
+# The remedy, word by word.
+sql "ALTER TABLE keyless REPLICA IDENTITY FULL"
+daemon_stop
+exits "the slot is dropped" 0 daystream drop --yes "$store"
+exits "a new generation begins" 0 daystream init "$store"
+daemon_start "$store" "$mnt"
+sql "INSERT INTO keyless VALUES (2, 'three')"
+sql "UPDATE keyless SET b = 'four' WHERE a = 2"
+caught_up "$mnt"
+exits "the mirror of the generation before stops" 1 deltamirror --once --tables good "$mnt" "$work/part.sqlite"
+like "and says so" "$output" generation
+rm -f "$mirror"*
+exits "a new mirror starts at the new generation" 0 deltamirror --once "$mnt" "$mirror"
+is "with what came since" "$(sqlite3 "$mirror" 'SELECT * FROM keyless')" "2|four"
+is "init's own tables are not in the stream" "$(grep -c '_schema	daystream' "$mnt/live" || true)" 0
+check "the store is sound" daystream check "$store"
+plan
