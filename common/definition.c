@@ -149,8 +149,9 @@ int definition_parse(struct definition *def, const struct line_head *head, struc
 	if (!def->text || !def->columns)
 		return err_set(err, -ENOMEM, "out of memory for a schema line of %zu bytes", head->pairs.len);
 	if (parse(def, head, &used) < 0)
-		return err_set(err, -EBADMSG, "the schema line of table \"%.*s\" does not follow the format (docs/FORMAT.md)",
-		               (int)(head->table.len < 300 ? head->table.len : 300), head->table.at ? head->table.at : "");
+		return err_set(
+		    err, -EBADMSG, "the schema line of table \"%.*s\" does not follow the format (docs/FORMAT.md)",
+		    (int)(head->table.len < 300 ? head->table.len : 300), head->table.at ? head->table.at : "");
 	return 0;
 }
 

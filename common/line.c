@@ -22,7 +22,8 @@ size_t line_plain_len(const char *text, size_t len)
 	size_t i = 0;
 
 	/* Nearly all bytes are above both tests; only what is left asks the switch. */
-	while (i < len && (((unsigned char)text[i] >= ' ' && text[i] != '\\') || !escape_letter((unsigned char)text[i])))
+	while (i < len &&
+	       (((unsigned char)text[i] >= ' ' && text[i] != '\\') || !escape_letter((unsigned char)text[i])))
 		i++;
 	return i;
 }

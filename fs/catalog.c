@@ -84,7 +84,9 @@ int catalog_copy(struct catalog *to, const struct catalog *from)
 	if (from->count)
 		memcpy(entries, from->entries, from->count * sizeof *entries);
 	free(to->entries);
-	*to = (struct catalog){entries, from->count, from->count + 1};
+	to->entries = entries;
+	to->count = from->count;
+	to->cap = from->count + 1;
 	return 0;
 }
 

@@ -13,10 +13,14 @@
 #include "log.h"
 #include "store.h"
 
-static const struct argp argp = {NULL, command_parse_one, "STORE",
+static const struct argp argp = {NULL,
+                                 command_parse_one,
+                                 "STORE",
                                  "Reads every byte of the store and verifies its checksums, grammar and order. Exit "
                                  "status 0 only where it is sound. A running daemon is not disturbed.",
-                                 NULL, NULL, NULL};
+                                 NULL,
+                                 NULL,
+                                 NULL};
 
 struct check {
 	struct store *store;
@@ -48,7 +52,8 @@ static void check_mark(struct check *check, const char *name, const struct segme
 
 	if (position_cmp(end->last, check->mark) >= 0)
 		return;
-	err_set(&err, -EBADMSG, "is the last that is whole, but the store was whole up to %s once: what came behind it is damaged",
+	err_set(&err, -EBADMSG,
+	        "is the last that is whole, but the store was whole up to %s once: what came behind it is damaged",
 	        position_print(mark, check->mark));
 	problem(check, name, err.text);
 }
@@ -92,7 +97,8 @@ static void check_segment(struct check *check, const struct segment *segment, bo
 		problem(check, name, "does not start where the segment before it ends: one is missing or not its own");
 	if (!newest)
 		check_index(check, segment);
-	check->last = r < 0 ? (struct position){0} : end.last;
+	static const struct position unknown;
+	check->last = r < 0 ? unknown : end.last;
 	check->bytes += len;
 }
 

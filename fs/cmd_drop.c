@@ -39,16 +39,22 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {{"yes", 'y', NULL, 0, "do not ask", 0}, {0}};
-static const struct argp argp = {options, parse_option, "STORE",
-                                 "Drops the replication slot that feeds STORE, so that the server keeps no WAL for it any "
-                                 "more. What the store holds stays; `daystream init` on it starts a new generation.",
-                                 NULL, NULL, NULL};
+static const struct argp argp = {
+    options,
+    parse_option,
+    "STORE",
+    "Drops the replication slot that feeds STORE, so that the server keeps no WAL for it any "
+    "more. What the store holds stays; `daystream init` on it starts a new generation.",
+    NULL,
+    NULL,
+    NULL};
 
 static bool agreed(const struct config *config)
 {
 	char answer[16];
 
-	fprintf(stderr, "Drop the replication slot \"%s\"? The stream cannot go on from it afterwards. [y/N] ", config->slot);
+	fprintf(stderr, "Drop the replication slot \"%s\"? The stream cannot go on from it afterwards. [y/N] ",
+	        config->slot);
 	fflush(stderr);
 	return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
@@ -65,7 +71,8 @@ static int run(const struct drop *drop, const struct config *config, struct err 
 		if (!slot.exists)
 			r = err_set(err, -ENOENT, "the replication slot \"%s\" does not exist", config->slot);
 		else if (slot.active)
-			r = err_set(err, -EBUSY, "the replication slot \"%s\" is in use: stop daystreamfs first", config->slot);
+			r = err_set(err, -EBUSY, "the replication slot \"%s\" is in use: stop daystreamfs first",
+			            config->slot);
 		else if (!drop->yes && !agreed(config))
 			r = err_set(err, -ECANCELED, "nothing was dropped");
 		else if ((r = server_drop_slot(conn, config->slot, err)) == 0)

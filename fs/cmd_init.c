@@ -100,12 +100,16 @@ static const struct argp_option options[] = {
     {0},
 };
 static const struct argp argp = {
-    options, parse_option, "STORE",
+    options,
+    parse_option,
+    "STORE",
     "Creates the folder STORE, the replication slot that feeds it, and its daystream.conf. Says what the server lacks, "
     "with the statement to run, and which tables' changes cannot be placed.\v"
     "On a store that is there already and whose slot is lost, or whose server is another one now, it starts a new "
     "generation: what the store holds stays, and mirrors start again from there on.",
-    NULL, NULL, NULL};
+    NULL,
+    NULL,
+    NULL};
 
 static void say_warning(const char *sentence)
 {
@@ -149,9 +153,11 @@ static int open_folder(struct init *init, int *dirfd, bool *created, struct err 
 		return r < 0 ? err_prefix(err, r, "%s", init->path) : 0;
 	}
 	if (!*created && faccessat(*dirfd, "segments", F_OK, 0) == 0)
-		return err_set(err, -ENOTEMPTY,
-		               "%s has segments, but no daystream.conf: it was removed, or a daystream init broke off; put it "
-		               "back, or remove the folder (and the slot that init may have made)", init->path);
+		return err_set(
+		    err, -ENOTEMPTY,
+		    "%s has segments, but no daystream.conf: it was removed, or a daystream init broke off; put it "
+		    "back, or remove the folder (and the slot that init may have made)",
+		    init->path);
 	if (!*created && !only_lost_and_found(init->path))
 		return err_set(err, -ENOTEMPTY, "%s holds something else: give a new or an empty folder", init->path);
 	/* The folder's own name is to be as durable as what it will hold. */
@@ -229,14 +235,17 @@ static int judge_store(struct init *init, const struct origin *server, uint64_t 
 	init->after = end.last;
 	init->origin.generation = end.origin.generation + 1;
 	if (slot->active)
-		return err_set(err, -EBUSY, "the replication slot \"%s\" is in use: stop daystreamfs first", init->config.slot);
+		return err_set(err, -EBUSY, "the replication slot \"%s\" is in use: stop daystreamfs first",
+		               init->config.slot);
 	if (slot->exists && strcmp(slot->plugin, "deltaflood") != 0)
-		return err_set(err, -EEXIST, "the replication slot \"%s\" belongs to the plugin \"%s\"; give another --slot",
+		return err_set(err, -EEXIST,
+		               "the replication slot \"%s\" belongs to the plugin \"%s\"; give another --slot",
 		               init->config.slot, slot->plugin);
 	int r = can_go_on(init, &end, server, server_lsn, err);
 	if (r > 0)
-		return err_set(err, -EEXIST, "%s is a store already, and its slot \"%s\" can go on: start daystreamfs (or, to "
-		                             "end this generation for all who follow it, run daystream drop first)",
+		return err_set(err, -EEXIST,
+		               "%s is a store already, and its slot \"%s\" can go on: start daystreamfs (or, to "
+		               "end this generation for all who follow it, run daystream drop first)",
 		               init->path, end.origin.slot);
 	init->lsn = slot->exists && strcmp(slot->wal_status, "lost") != 0 ? slot->confirmed_lsn : 0;
 	return r;
@@ -265,7 +274,8 @@ static int make_slot(struct init *init, struct server_origin *saved, struct err 
 		return r;
 	if (init->again && slot.exists && (r = server_drop_slot(init->conn, init->config.slot, err)) < 0)
 		return r;
-	log_info("creating the replication slot \"%s\" (this waits for transactions that are open now)", init->config.slot);
+	log_info("creating the replication slot \"%s\" (this waits for transactions that are open now)",
+	         init->config.slot);
 	r = server_create_slot(init->replication, init->config.slot, &init->lsn, err);
 	init->made_slot = r == 0;
 	return r;
@@ -293,7 +303,8 @@ static int write_store(struct init *init, int dirfd, const struct server_origin 
 		confirmed_close(&confirmed);
 	}
 	if (r == 0)
-		r = writer_origin(segments, init->after, saved->second, &init->origin, saved->xid, init->lsn, saved->time, err);
+		r = writer_origin(segments, init->after, saved->second, &init->origin, saved->xid, init->lsn,
+		                  saved->time, err);
 	close(segments);
 	return r == 0 ? config_write(&init->config, dirfd, err) : r;
 }

@@ -17,9 +17,13 @@
 #include "server.h"
 #include "status.h"
 
-static const struct argp argp = {NULL, command_parse_one, "STORE|MOUNTPOINT",
-                                 "Shows how far the stream is, and, for a STORE, how its slot is at the server.", NULL,
-                                 NULL, NULL};
+static const struct argp argp = {NULL,
+                                 command_parse_one,
+                                 "STORE|MOUNTPOINT",
+                                 "Shows how far the stream is, and, for a STORE, how its slot is at the server.",
+                                 NULL,
+                                 NULL,
+                                 NULL};
 
 /* A mount has it ready. */
 static int print_mount_status(int fd, struct err *err)
@@ -55,8 +59,10 @@ static int print_slot(const struct config *config, uint64_t lsn, struct err *err
 		return err_prefix(err, r, "asking the server for the slot");
 	if (!slot.exists) {
 		puts("slot_state\tmissing");
-		return err_set(err, -ENOENT, "the replication slot \"%s\" does not exist any more: run `daystream init` on the "
-		                             "store again for a new generation", config->slot);
+		return err_set(err, -ENOENT,
+		               "the replication slot \"%s\" does not exist any more: run `daystream init` on the "
+		               "store again for a new generation",
+		               config->slot);
 	}
 	printf("slot_state\t%s\n", slot.active ? "active" : "inactive");
 	printf("slot_wal_status\t%s\n", slot.wal_status);
@@ -67,8 +73,10 @@ static int print_slot(const struct config *config, uint64_t lsn, struct err *err
 		lsn = slot.confirmed_lsn;
 	printf("server_lag_bytes\t%" PRIu64 "\n", slot.server_lsn > lsn ? slot.server_lsn - lsn : 0);
 	if (strcmp(slot.wal_status, "lost") == 0)
-		return err_set(err, -EPROTO, "the replication slot \"%s\" was invalidated: run `daystream init` on the store "
-		                             "again for a new generation", config->slot);
+		return err_set(err, -EPROTO,
+		               "the replication slot \"%s\" was invalidated: run `daystream init` on the store "
+		               "again for a new generation",
+		               config->slot);
 	return 0;
 }
 
@@ -90,7 +98,8 @@ static int print_store_status(const char *path, int dirfd, struct err *err)
 	/* Without the lag, which only the daemon and the server know. */
 	status_print(text, sizeof text, store, &status);
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-		if (strncmp(line, "lag_", 4) != 0 && strncmp(line, "source_lsn", 10) != 0 && strncmp(line, "last_error", 10) != 0)
+		if (strncmp(line, "lag_", 4) != 0 && strncmp(line, "source_lsn", 10) != 0 &&
+		    strncmp(line, "last_error", 10) != 0)
 			puts(line);
 	store_close(store);
 	if (damaged)
@@ -116,7 +125,8 @@ int cmd_status(int argc, char **argv)
 	else if (fd >= 0)
 		r = print_mount_status(fd, &err);
 	else if (faccessat(dirfd, "segments", F_OK, 0) < 0)
-		r = err_set(&err, -ENOENT, "%s is no store, and nothing that daystreamfs serves now: is it running?", path);
+		r = err_set(&err, -ENOENT, "%s is no store, and nothing that daystreamfs serves now: is it running?",
+		            path);
 	else
 		r = print_store_status(path, dirfd, &err);
 	if (fd >= 0)

@@ -47,7 +47,8 @@ int config_read(struct config *config, int dirfd, struct err *err)
 {
 	/* A float holds bytes beyond what libConfuse's long prints on 32 bits. */
 	cfg_opt_t options[] = {CFG_STR("conninfo", "", CFGF_NONE), CFG_STR("slot", "daystream", CFGF_NONE),
-	                       CFG_STR("tables", "", CFGF_NONE), CFG_FLOAT("segment_size", 268435456, CFGF_NONE), CFG_END()};
+	                       CFG_STR("tables", "", CFGF_NONE), CFG_FLOAT("segment_size", 268435456, CFGF_NONE),
+	                       CFG_END()};
 	int r = err_set(err, -ENOMEM, "out of memory");
 
 	*config = (struct config){0};

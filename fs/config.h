@@ -10,7 +10,7 @@
 #include "err.h"
 
 struct config {
-	char *conninfo;         /* libpq's; may hold a password, never to be printed */
+	char *conninfo; /* libpq's; may hold a password, never to be printed */
 	char *slot;
 	char *tables;           /* path names (name.h) joined by commas; "" for all */
 	uint64_t segment_bytes; /* a segment is closed behind the first commit past it */

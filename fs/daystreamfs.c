@@ -94,7 +94,7 @@ static void detached(int ready_fd)
 	if (null > 2)
 		close(null);
 	if (write(ready_fd, "", 1) != 1) { /* status 0 */
-		/* the parent is gone; nobody waits */
+		                           /* the parent is gone; nobody waits */
 	}
 	close(ready_fd);
 }
@@ -159,7 +159,8 @@ static int start(struct daemon *d, struct err *err)
 {
 	int r;
 
-	if ((r = mount_check(&d->options, err)) < 0 || (r = read_config(d, err)) < 0 || (r = store_open(&d->store, d->options.store, STORE_WRITE, err)) < 0 ||
+	if ((r = mount_check(&d->options, err)) < 0 || (r = read_config(d, err)) < 0 ||
+	    (r = store_open(&d->store, d->options.store, STORE_WRITE, err)) < 0 ||
 	    (r = writer_open(&d->writer, d->store, d->config.segment_bytes, err)) < 0)
 		return r;
 	d->source = slot_source(d->config.conninfo, d->config.slot, d->config.tables);

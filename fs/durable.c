@@ -26,7 +26,8 @@ void durable_init(struct durable *durable, struct store *store, const struct sto
 static int mark(struct durable *durable, uint64_t idle_lsn, struct err *err)
 {
 	durable->marked_ms = clock_ms();
-	return confirmed_write(store_confirmed(durable->store), (struct confirmed){idle_lsn, durable->synced.last}, err);
+	return confirmed_write(store_confirmed(durable->store), (struct confirmed){idle_lsn, durable->synced.last},
+	                       err);
 }
 
 static bool disk_full(int r)

@@ -20,7 +20,7 @@ struct durable {
 	struct store_end synced;
 	uint64_t idle_wanted, lsn;
 	bool stop;
-	int64_t marked_ms;  /* when STORE/confirmed was written; the syncing thread's */
+	int64_t marked_ms; /* when STORE/confirmed was written; the syncing thread's */
 };
 
 /* `end` is synced and shown; `fd` as durable_appended. The store is borrowed. */

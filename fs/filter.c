@@ -38,8 +38,8 @@ static bool head_complete(struct span pairs, const char *buf, size_t len, bool *
 	return true;
 }
 
-int filter_read(struct span pairs, struct filter_cursor *cursor, const struct filter_run *run,
-                struct filter_sink *sink, struct err *err)
+int filter_read(struct span pairs, struct filter_cursor *cursor, const struct filter_run *run, struct filter_sink *sink,
+                struct err *err)
 {
 	enum { CHUNK = 256 << 10 };
 	char *chunk = malloc(CHUNK);

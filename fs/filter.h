@@ -36,7 +36,7 @@ struct filter_sink {
 };
 
 /* Reads from the cursor on until the sink is full or the run ends. 0 or -errno. */
-int filter_read(struct span pairs, struct filter_cursor *cursor, const struct filter_run *run,
-                struct filter_sink *sink, struct err *err);
+int filter_read(struct span pairs, struct filter_cursor *cursor, const struct filter_run *run, struct filter_sink *sink,
+                struct err *err);
 
 #endif

@@ -53,7 +53,7 @@ static int find_block(struct store *store, size_t i, struct position position, u
 
 /* The first line at or after `position` in [from, to) of segment i. */
 static int scan_block(struct store *store, size_t i, uint64_t from, uint64_t to, struct position position,
-                     struct place *place, struct err *err)
+                      struct place *place, struct err *err)
 {
 	struct scan scan;
 	const char *line;
@@ -66,7 +66,8 @@ static int scan_block(struct store *store, size_t i, uint64_t from, uint64_t to,
 	while ((r = scan_next(&scan, &line, &len, &off, err)) == 1) {
 		struct line_head head;
 		if (!line_parse(line, len, &head)) {
-			r = err_set(err, -EIO, "segment %zu at %llu: not a line of the format", i, (unsigned long long)off);
+			r = err_set(err, -EIO, "segment %zu at %llu: not a line of the format", i,
+			            (unsigned long long)off);
 			break;
 		}
 		if (position_cmp(head.position, position) >= 0) {

@@ -197,8 +197,8 @@ static bool mapped_part(const struct index *index, struct span pairs, struct ind
 		const struct index_file_table *table = &index->file_tables[middle];
 		int order = compare_bytes(pairs.at, pairs.len, index->file_pairs + table->pairs_off, table->pairs_len);
 		if (order == 0) {
-			*part = (struct index_part){index->file_posts + table->post_first, table->post_count, table->bytes,
-			                            table->last_epoch};
+			*part = (struct index_part){index->file_posts + table->post_first, table->post_count,
+			                            table->bytes, table->last_epoch};
 			return true;
 		}
 		if (order < 0)
@@ -250,7 +250,8 @@ static int by_pairs(const void *a, const void *b)
 /* The whole file in memory: its size is 1/1000 of its segment's. */
 static char *encode(const struct index *index, uint64_t segment_len, size_t *len)
 {
-	struct index_file header = {.magic = index_magic, .segment_len = segment_len, .block_count = index->block_count};
+	struct index_file header = {
+	    .magic = index_magic, .segment_len = segment_len, .block_count = index->block_count};
 	size_t n = HASH_COUNT(index->tables);
 	struct index_table **sorted = malloc((n + 1) * sizeof *sorted);
 	char *out = NULL;
@@ -381,13 +382,14 @@ static bool sound(const struct index *index)
 
 	for (uint64_t i = 0; i < file->block_count; i++)
 		if (blocks[i].off >= file->segment_len ||
-		    (i > 0 && (blocks[i].off <= blocks[i - 1].off || position_cmp(blocks[i].first, blocks[i - 1].first) <= 0)))
+		    (i > 0 &&
+		     (blocks[i].off <= blocks[i - 1].off || position_cmp(blocks[i].first, blocks[i - 1].first) <= 0)))
 			return false;
 	for (uint64_t i = 0; i < file->table_count; i++) {
 		const struct index_file_table *table = &index->file_tables[i], *last = i ? table - 1 : NULL;
-		if (table->pairs_off != pairs || table->pairs_len > file->pairs_len - pairs || table->post_first != posts ||
-		    table->post_count > file->post_count - posts || table->bytes > file->segment_len ||
-		    !sound_posts(index, table))
+		if (table->pairs_off != pairs || table->pairs_len > file->pairs_len - pairs ||
+		    table->post_first != posts || table->post_count > file->post_count - posts ||
+		    table->bytes > file->segment_len || !sound_posts(index, table))
 			return false;
 		if (last && compare_bytes(index->file_pairs + last->pairs_off, last->pairs_len,
 		                          index->file_pairs + pairs, table->pairs_len) >= 0)

@@ -36,9 +36,9 @@ struct ingest {
 
 	/* the receiver's */
 	struct origin origin;
-	bool open;           /* within a transaction */
-	uint64_t idle_lsn;   /* of the last keepalive between transactions */
-	bool reply;          /* the source asked for an answer */
+	bool open;         /* within a transaction */
+	uint64_t idle_lsn; /* of the last keepalive between transactions */
+	bool reply;        /* the source asked for an answer */
 	uint64_t told_lsn;
 	int64_t told_ms, idle_ms;
 

@@ -26,12 +26,9 @@ struct mount {
 /* ---- the command line --------------------------------------------------- */
 
 static const struct fuse_opt option_specs[] = {
-    {"-f", offsetof(struct mount_options, foreground), 1},
-    {"-h", offsetof(struct mount_options, help), 1},
-    {"--help", offsetof(struct mount_options, help), 1},
-    {"-V", offsetof(struct mount_options, version), 1},
-    {"--version", offsetof(struct mount_options, version), 1},
-    FUSE_OPT_END,
+    {"-f", offsetof(struct mount_options, foreground), 1},     {"-h", offsetof(struct mount_options, help), 1},
+    {"--help", offsetof(struct mount_options, help), 1},       {"-V", offsetof(struct mount_options, version), 1},
+    {"--version", offsetof(struct mount_options, version), 1}, FUSE_OPT_END,
 };
 
 static int on_option(void *data, const char *arg, int key, struct fuse_args *out)
@@ -147,7 +144,8 @@ int mount_check(const struct mount_options *options, struct err *err)
 	if (!S_ISDIR(at.st_mode))
 		return err_set(err, -ENOTDIR, "the mountpoint %s is not a folder", options->mountpoint);
 	if (stat(options->store, &store) == 0 && at.st_dev == store.st_dev && at.st_ino == store.st_ino)
-		return err_set(err, -EINVAL, "the mountpoint %s is the store itself: it would be hidden", options->mountpoint);
+		return err_set(err, -EINVAL, "the mountpoint %s is the store itself: it would be hidden",
+		               options->mountpoint);
 	return 0;
 }
 
@@ -159,7 +157,8 @@ int mount_start(struct mount *mount, const char *mountpoint, const struct shown 
 		return err_set(err, -EIO, "cannot handle signals");
 	mount->handling = true;
 	if (fuse_session_mount(mount->session, mountpoint) < 0)
-		return err_set(err, -EIO, "cannot mount at %s (is /dev/fuse there? is allow_other permitted in /etc/fuse.conf?)",
+		return err_set(err, -EIO,
+		               "cannot mount at %s (is /dev/fuse there? is allow_other permitted in /etc/fuse.conf?)",
 		               mountpoint);
 	mount->mounted = true;
 	return 0;

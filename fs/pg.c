@@ -97,9 +97,15 @@ static PGconn *start(const char *conninfo, bool replication, struct err *err)
 	/* What stands before dbname, the user's own conninfo overrides. A peer that is
 	 * gone without a word is noticed within a minute, since we send at least every
 	 * ten seconds. */
-	const char *names[] = {"connect_timeout", "fallback_application_name", "keepalives_idle",
-	                       "tcp_user_timeout", "dbname", "client_encoding", "options",
-	                       replication ? "replication" : NULL, NULL};
+	const char *names[] = {"connect_timeout",
+	                       "fallback_application_name",
+	                       "keepalives_idle",
+	                       "tcp_user_timeout",
+	                       "dbname",
+	                       "client_encoding",
+	                       "options",
+	                       replication ? "replication" : NULL,
+	                       NULL};
 	const char *values[] = {"10", "daystream", "30", "60000", conninfo, "UTF8", options, "database", NULL};
 	PGconn *conn = options ? PQconnectStartParams(names, values, 1) : NULL;
 	free(options);
@@ -113,9 +119,9 @@ static bool refused_for_good(const PGconn *conn)
 {
 	const char *message = PQerrorMessage(conn);
 
-	return PQconnectionNeedsPassword(conn) || strstr(message, "no pg_hba.conf entry") || strstr(message, "does not exist") ||
-	       strstr(message, "permission denied") || strstr(message, "must be superuser or replication role") ||
-	       strstr(message, "authentication failed");
+	return PQconnectionNeedsPassword(conn) || strstr(message, "no pg_hba.conf entry") ||
+	       strstr(message, "does not exist") || strstr(message, "permission denied") ||
+	       strstr(message, "must be superuser or replication role") || strstr(message, "authentication failed");
 }
 
 int pg_connect(PGconn **out, const char *conninfo, bool replication, int wakefd, struct err *err)
@@ -174,8 +180,7 @@ static int wait_result(PGconn *conn, int wakefd, int timeout_ms, struct err *err
 	return 0;
 }
 
-int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult **out, char *sqlstate,
-            struct err *err)
+int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult **out, char *sqlstate, struct err *err)
 {
 	PGresult *last = NULL, *res;
 	int r;

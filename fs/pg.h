@@ -21,8 +21,7 @@ int pg_connect(PGconn **conn, const char *conninfo, bool replication, int wakefd
  * has the server's sentence, and `sqlstate` (6 bytes, may be NULL) its code.
  * -EAGAIN where the connection is gone or `timeout_ms` (0: no limit) are over between two
  * results; -EINTR where `wakefd` is readable. */
-int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult **res, char *sqlstate,
-            struct err *err);
+int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult **res, char *sqlstate, struct err *err);
 
 /* "host:port/dbname", to name the server without its secrets. */
 void pg_where(const PGconn *conn, char *text, size_t size);

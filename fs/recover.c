@@ -50,21 +50,24 @@ int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struc
 	if (r < 0 && r != -EBADMSG)
 		return err_set(err, r, "segments/%s: %s", name, why.text);
 	if (known && position_cmp(synced, first) >= 0 && (end->off == 0 || position_cmp(end->last, synced) < 0))
-		return err_set(err, -EBADMSG,
-		               "segments/%s %s; it was whole up to %s once, so this is damage: restore the file from a copy",
-		               name, r < 0 ? why.text : "is too short", position_print(mark, synced));
+		return err_set(
+		    err, -EBADMSG,
+		    "segments/%s %s; it was whole up to %s once, so this is damage: restore the file from a copy", name,
+		    r < 0 ? why.text : "is too short", position_print(mark, synced));
 	int follows = !known && r < 0 ? segment_commit_follows(fd, end->off, len, err) : 0;
 	if (follows < 0)
 		return err_prefix(err, follows, "segments/%s", name);
 	if (follows)
-		return err_set(err, -EBADMSG,
-		               "segments/%s %s, and whole transactions follow, so this is damage: restore the file from a copy",
-		               name, why.text);
+		return err_set(
+		    err, -EBADMSG,
+		    "segments/%s %s, and whole transactions follow, so this is damage: restore the file from a copy",
+		    name, why.text);
 	if (end->off == 0 && only)
-		return err_set(err, -EBADMSG,
-		               "segments/%s %s; it is the only one and was whole once, so this is damage: restore the file "
-		               "from a copy",
-		               name, r < 0 ? why.text : "is empty");
+		return err_set(
+		    err, -EBADMSG,
+		    "segments/%s %s; it is the only one and was whole once, so this is damage: restore the file "
+		    "from a copy",
+		    name, r < 0 ? why.text : "is empty");
 	if (end->off == 0)
 		return remove_segment(dirfd, first, err);
 

@@ -104,30 +104,44 @@ int server_problems(PGconn *conn, bool need_slot, void (*say)(const char *senten
 	if (*value(res, "standby") == 't')
 		count++, say("the server is a standby; give the primary's address in --conninfo");
 	if (strcmp(value(res, "wal_level"), "logical") != 0)
-		count++, sayf(say, "wal_level is \"%s\"; run: ALTER SYSTEM SET wal_level = logical; and restart the server",
-		              value(res, "wal_level"));
+		count++,
+		    sayf(say, "wal_level is \"%s\"; run: ALTER SYSTEM SET wal_level = logical; and restart the server",
+		         value(res, "wal_level"));
 	int slots = atoi(value(res, "slots")), slots_used = atoi(value(res, "slots_used"));
 	if (need_slot && slots_used >= slots)
-		count++, sayf(say, "all of max_replication_slots (%d) are taken; run: ALTER SYSTEM SET max_replication_slots = %d; "
-		                   "and restart the server", slots, slots_used + 4);
+		count++, sayf(say,
+		              "all of max_replication_slots (%d) are taken; run: ALTER SYSTEM SET "
+		              "max_replication_slots = %d; "
+		              "and restart the server",
+		              slots, slots_used + 4);
 	int senders = atoi(value(res, "senders")), senders_used = atoi(value(res, "senders_used"));
 	if (senders_used >= senders)
-		count++, sayf(say, "all of max_wal_senders (%d) are taken; run: ALTER SYSTEM SET max_wal_senders = %d; and restart "
-		                   "the server", senders, senders_used + 4);
+		count++, sayf(say,
+		              "all of max_wal_senders (%d) are taken; run: ALTER SYSTEM SET max_wal_senders = %d; and "
+		              "restart "
+		              "the server",
+		              senders, senders_used + 4);
 	if (*value(res, "may_replicate") != 't')
 		count++, sayf(say, "the role %s may not replicate; run as a superuser: ALTER ROLE %s REPLICATION;",
 		              value(res, "who"), value(res, "who"));
 	if (*value(res, "may_create") != 't')
-		count++, sayf(say, "the role %s may not create the schema \"daystream\"; run: GRANT CREATE ON DATABASE %s TO %s;",
-		              value(res, "who"), value(res, "database"), value(res, "who"));
+		count++,
+		    sayf(say,
+		         "the role %s may not create the schema \"daystream\"; run: GRANT CREATE ON DATABASE %s TO %s;",
+		         value(res, "who"), value(res, "database"), value(res, "who"));
 	if (*value(res, "schema_is_foreign") == 't')
-		count++, sayf(say, "the role %s may not write to the schema \"daystream\", which is another role's; run: GRANT ALL ON "
-		                   "SCHEMA daystream TO %s; GRANT ALL ON ALL TABLES IN SCHEMA daystream TO %s;",
+		count++, sayf(say,
+		              "the role %s may not write to the schema \"daystream\", which is another role's; run: "
+		              "GRANT ALL ON "
+		              "SCHEMA daystream TO %s; GRANT ALL ON ALL TABLES IN SCHEMA daystream TO %s;",
 		              value(res, "who"), value(res, "who"), value(res, "who"));
 	if (!PQgetisnull(res, 0, PQfnumber(res, "libraries")) && !listed(value(res, "libraries"))) {
 		const char *now = value(res, "libraries");
-		count++, sayf(say, "the server does not allow the plugin: output_plugin_libraries is \"%s\"; run: ALTER SYSTEM SET "
-		                   "output_plugin_libraries = %s%sdeltaflood; and then: SELECT pg_reload_conf();", now, now, *now ? ", " : "");
+		count++, sayf(say,
+		              "the server does not allow the plugin: output_plugin_libraries is \"%s\"; run: ALTER "
+		              "SYSTEM SET "
+		              "output_plugin_libraries = %s%sdeltaflood; and then: SELECT pg_reload_conf();",
+		              now, now, *now ? ", " : "");
 	}
 	PQclear(res);
 	return count;
@@ -185,8 +199,11 @@ int server_weak_tables(PGconn *conn, const char *tables, void (*say)(const char 
 		char name[NAME_PATH_MAX];
 		name_join(name, PQgetvalue(res, i, 0), PQgetvalue(res, i, 1));
 		if (*PQgetvalue(res, i, 3) == 't' && (!*tables || in_list(tables, name)))
-			sayf(say, "table %s has no replica identity, so its updates and deletes cannot be placed: give it a primary "
-			          "key, or run: ALTER TABLE %s REPLICA IDENTITY FULL;", name, PQgetvalue(res, i, 2));
+			sayf(say,
+			     "table %s has no replica identity, so its updates and deletes cannot be placed: give it a "
+			     "primary "
+			     "key, or run: ALTER TABLE %s REPLICA IDENTITY FULL;",
+			     name, PQgetvalue(res, i, 2));
 	}
 	PQclear(res);
 	return 0;
@@ -196,7 +213,8 @@ static const char create_sql[] =
     "CREATE SCHEMA IF NOT EXISTS daystream;"
     "CREATE TABLE IF NOT EXISTS daystream.tables (slot text, relid oid, schema_name text NOT NULL, table_name text NOT "
     "NULL, replica_identity text NOT NULL, saved timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (slot, relid));"
-    "CREATE TABLE IF NOT EXISTS daystream.columns (slot text, relid oid, number int, column_name text NOT NULL, type text "
+    "CREATE TABLE IF NOT EXISTS daystream.columns (slot text, relid oid, number int, column_name text NOT NULL, type "
+    "text "
     "NOT NULL, not_null boolean NOT NULL, key_position int, PRIMARY KEY (slot, relid, number))";
 
 static const char save_sql[] =
@@ -214,8 +232,10 @@ static const char save_columns_sql[] =
 static int read_saved(PGconn *conn, struct server_origin *saved, struct err *err)
 {
 	PGresult *res;
-	int r = query(conn, "SELECT pg_catalog.pg_current_xact_id(), extract(epoch FROM clock_timestamp())::bigint, "
-	                    "clock_timestamp()", &res, err);
+	int r = query(conn,
+	              "SELECT pg_catalog.pg_current_xact_id(), extract(epoch FROM clock_timestamp())::bigint, "
+	              "clock_timestamp()",
+	              &res, err);
 
 	if (r < 0)
 		return r;
@@ -240,13 +260,14 @@ int server_save_schema(PGconn *conn, const char *slot, struct server_origin *sav
 {
 	int r;
 
-	if ((r = command(conn, "BEGIN; SET LOCAL client_min_messages = warning; SET LOCAL search_path = public", err)) < 0)
+	if ((r = command(conn, "BEGIN; SET LOCAL client_min_messages = warning; SET LOCAL search_path = public", err)) <
+	    0)
 		return r;
 	if ((r = command(conn, create_sql, err)) == 0 &&
 	    (r = save_step(conn, "DELETE FROM daystream.columns WHERE slot = %s", slot, err)) == 0 &&
 	    (r = save_step(conn, "DELETE FROM daystream.tables WHERE slot = %s", slot, err)) == 0 &&
-	    (r = save_step(conn, save_sql, slot, err)) == 0 && (r = save_step(conn, save_columns_sql, slot, err)) == 0 &&
-	    (r = read_saved(conn, saved, err)) == 0)
+	    (r = save_step(conn, save_sql, slot, err)) == 0 &&
+	    (r = save_step(conn, save_columns_sql, slot, err)) == 0 && (r = read_saved(conn, saved, err)) == 0)
 		return command(conn, "COMMIT", err);
 	command(conn, "ROLLBACK", NULL);
 	return err_prefix(err, r, "saving the schema in the server's schema \"daystream\"");
@@ -277,12 +298,13 @@ int server_identify(PGconn *replication, struct origin *origin, uint64_t *end_ls
 int server_slot(PGconn *conn, const char *name, struct server_slot *slot, struct err *err)
 {
 	PGresult *res;
-	int r = query_literal(conn,
-	                      "SELECT s.plugin, s.active, s.wal_status, s.safe_wal_size, s.confirmed_flush_lsn, l.lsn FROM "
-	                      "(SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE "
-	                      "pg_current_wal_flush_lsn() END AS lsn) l LEFT JOIN pg_catalog.pg_replication_slots s ON "
-	                      "s.slot_name = %s",
-	                      name, &res, err);
+	int r =
+	    query_literal(conn,
+	                  "SELECT s.plugin, s.active, s.wal_status, s.safe_wal_size, s.confirmed_flush_lsn, l.lsn FROM "
+	                  "(SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE "
+	                  "pg_current_wal_flush_lsn() END AS lsn) l LEFT JOIN pg_catalog.pg_replication_slots s ON "
+	                  "s.slot_name = %s",
+	                  name, &res, err);
 
 	*slot = (struct server_slot){0};
 	if (r < 0)
@@ -301,10 +323,11 @@ int server_slot(PGconn *conn, const char *name, struct server_slot *slot, struct
 
 int server_slot_exists(const char *name, struct err *err)
 {
-	return err_set(err, -EEXIST,
-	               "the replication slot \"%s\" exists already; choose another name with --slot, or, if nobody needs it, "
-	               "run: SELECT pg_drop_replication_slot('%s');",
-	               name, name);
+	return err_set(
+	    err, -EEXIST,
+	    "the replication slot \"%s\" exists already; choose another name with --slot, or, if nobody needs it, "
+	    "run: SELECT pg_drop_replication_slot('%s');",
+	    name, name);
 }
 
 int server_create_slot(PGconn *replication, const char *name, uint64_t *consistent_lsn, struct err *err)
@@ -322,15 +345,19 @@ int server_create_slot(PGconn *replication, const char *name, uint64_t *consiste
 	} else if (strcmp(sqlstate, "42710") == 0) {
 		r = server_slot_exists(name, err);
 	} else if (strcmp(sqlstate, "58P01") == 0) {
-		err_set(err, r, "the server cannot load the plugin deltaflood: run `make install` (or put deltaflood.so into the "
-		                "folder that `pg_config --pkglibdir` prints) on its host, or name the plugin's folder in "
-		                "dynamic_library_path");
+		err_set(
+		    err, r,
+		    "the server cannot load the plugin deltaflood: run `make install` (or put deltaflood.so into the "
+		    "folder that `pg_config --pkglibdir` prints) on its host, or name the plugin's folder in "
+		    "dynamic_library_path");
 	}
 	/* A role that may not see the setting learns of it here. */
 	if (r < 0 && strstr(err->text, "output_plugin_libraries"))
-		err_set(err, r, "deltaflood is not in the server's output_plugin_libraries; run as a superuser, keeping what SHOW "
-		                "output_plugin_libraries lists: ALTER SYSTEM SET output_plugin_libraries = pgoutput, "
-		                "test_decoding, deltaflood; and then: SELECT pg_reload_conf();");
+		err_set(
+		    err, r,
+		    "deltaflood is not in the server's output_plugin_libraries; run as a superuser, keeping what SHOW "
+		    "output_plugin_libraries lists: ALTER SYSTEM SET output_plugin_libraries = pgoutput, "
+		    "test_decoding, deltaflood; and then: SELECT pg_reload_conf();");
 	PQclear(res);
 	free(sql);
 	PQfreemem(quoted);

@@ -86,8 +86,8 @@ static int check_timeline(struct slot *slot, struct origin *origin, uint32_t tim
 		return 0;
 	if (timeline < origin->timeline)
 		return err_set(err, -EPROTO,
-		               "the server is on timeline %u, this store on %u: it was restored from a backup; %s", timeline,
-		               origin->timeline, new_generation);
+		               "the server is on timeline %u, this store on %u: it was restored from a backup; %s",
+		               timeline, origin->timeline, new_generation);
 	snprintf(sql, sizeof sql, "TIMELINE_HISTORY %u", timeline);
 	if ((r = pg_exec(slot->conn, sql, wakefd, query_ms, &res, NULL, err)) < 0)
 		return r;
@@ -96,12 +96,13 @@ static int check_timeline(struct slot *slot, struct origin *origin, uint32_t tim
 	                        : UINT64_MAX;
 	PQclear(res);
 	if (switched == UINT64_MAX)
-		return err_set(err, -EPROTO, "the server's timeline %u does not come from this store's %u; %s", timeline,
-		               origin->timeline, new_generation);
+		return err_set(err, -EPROTO, "the server's timeline %u does not come from this store's %u; %s",
+		               timeline, origin->timeline, new_generation);
 	if (switched < resume_lsn)
-		return err_set(err, -EPROTO,
-		               "the server failed over at %s, behind what this store holds (%s), so they differ from there on; %s",
-		               lsn_print(left, switched), lsn_print(have, resume_lsn), new_generation);
+		return err_set(
+		    err, -EPROTO,
+		    "the server failed over at %s, behind what this store holds (%s), so they differ from there on; %s",
+		    lsn_print(left, switched), lsn_print(have, resume_lsn), new_generation);
 	origin->timeline = timeline;
 	return 0;
 }
@@ -118,22 +119,25 @@ static int check_system(struct slot *slot, struct origin *origin, uint64_t resum
 	if (PQntuples(res) != 1 || PQnfields(res) < 4 || !lsn_of(res, 2, &server_lsn)) {
 		r = err_set(err, -EPROTO, "the server's answer to IDENTIFY_SYSTEM cannot be read");
 	} else if (strtoull(text(res, 0), NULL, 10) != origin->system) {
-		r = err_set(err, -EPROTO,
-		            "another server is at this address: its system identifier is %s, this store holds %llu; correct "
-		            "conninfo in daystream.conf, or, %s",
-		            text(res, 0), (unsigned long long)origin->system, new_generation);
+		r = err_set(
+		    err, -EPROTO,
+		    "another server is at this address: its system identifier is %s, this store holds %llu; correct "
+		    "conninfo in daystream.conf, or, %s",
+		    text(res, 0), (unsigned long long)origin->system, new_generation);
 	} else if (strcmp(text(res, 3), origin->database) != 0) {
-		r = err_set(err, -EPROTO,
-		            "conninfo leads to the database \"%s\", this store holds \"%s\"; correct it in daystream.conf",
-		            text(res, 3), origin->database);
+		r = err_set(
+		    err, -EPROTO,
+		    "conninfo leads to the database \"%s\", this store holds \"%s\"; correct it in daystream.conf",
+		    text(res, 3), origin->database);
 	} else {
 		r = check_timeline(slot, origin, (uint32_t)strtoul(text(res, 1), NULL, 10), resume_lsn, wakefd, err);
 	}
 	PQclear(res);
 	if (r == 0 && server_lsn < resume_lsn)
-		r = err_set(err, -EPROTO,
-		            "the server stands at %s, behind what this store holds (%s): it was restored from a backup; %s",
-		            lsn_print(there, server_lsn), lsn_print(have, resume_lsn), new_generation);
+		r = err_set(
+		    err, -EPROTO,
+		    "the server stands at %s, behind what this store holds (%s): it was restored from a backup; %s",
+		    lsn_print(there, server_lsn), lsn_print(have, resume_lsn), new_generation);
 	slot->end_lsn = server_lsn;
 	return r;
 }
@@ -157,13 +161,15 @@ static int check_slot(struct slot *slot, uint64_t resume_lsn, int wakefd, struct
 	uint64_t confirmed;
 	PGresult *res;
 	char *sql = slot_query(slot);
-	int r = sql ? pg_exec(slot->conn, sql, wakefd, query_ms, &res, NULL, err) : err_set(err, -ENOMEM, "out of memory");
+	int r =
+	    sql ? pg_exec(slot->conn, sql, wakefd, query_ms, &res, NULL, err) : err_set(err, -ENOMEM, "out of memory");
 
 	free(sql);
 	if (r < 0)
 		return r;
 	if (PQntuples(res) == 0)
-		r = err_set(err, -EPROTO, "the replication slot \"%s\" does not exist any more, so changes may be lost; %s",
+		r = err_set(err, -EPROTO,
+		            "the replication slot \"%s\" does not exist any more, so changes may be lost; %s",
 		            slot->name, new_generation);
 	else if (strcmp(text(res, 0), "deltaflood") != 0)
 		r = err_set(err, -EPROTO, "the replication slot \"%s\" belongs to the plugin \"%s\", not to deltaflood",
@@ -176,10 +182,11 @@ static int check_slot(struct slot *slot, uint64_t resume_lsn, int wakefd, struct
 	else if (!lsn_of(res, 3, &confirmed))
 		r = err_set(err, -EPROTO, "the replication slot \"%s\" has no confirmed position", slot->name);
 	else if (confirmed > resume_lsn)
-		r = err_set(err, -EPROTO,
-		            "the replication slot \"%s\" is confirmed up to %s, this store holds up to %s: the slot was "
-		            "recreated or read by another program, and what is between may be lost; %s",
-		            slot->name, text(res, 3), lsn_print(have, resume_lsn), new_generation);
+		r = err_set(
+		    err, -EPROTO,
+		    "the replication slot \"%s\" is confirmed up to %s, this store holds up to %s: the slot was "
+		    "recreated or read by another program, and what is between may be lost; %s",
+		    slot->name, text(res, 3), lsn_print(have, resume_lsn), new_generation);
 	PQclear(res);
 	return r;
 }
@@ -194,7 +201,8 @@ static char *start_command(const struct slot *slot, uint64_t lsn)
 	char *sql = name && tables ? malloc(strlen(name) + strlen(tables) + 128) : NULL;
 
 	if (sql && *slot->tables)
-		sprintf(sql, "START_REPLICATION SLOT %s LOGICAL %s (\"tables\" %s)", name, lsn_print(lsn_text, lsn), tables);
+		sprintf(sql, "START_REPLICATION SLOT %s LOGICAL %s (\"tables\" %s)", name, lsn_print(lsn_text, lsn),
+		        tables);
 	else if (sql)
 		sprintf(sql, "START_REPLICATION SLOT %s LOGICAL %s", name, lsn_print(lsn_text, lsn));
 	PQfreemem(name);
@@ -213,7 +221,9 @@ static int start_streaming(struct slot *slot, uint64_t lsn, int wakefd, struct e
 	if (r == 0) {
 		PQclear(res);
 		/* From here on nothing waits for a server that does not read. */
-		return PQsetnonblocking(slot->conn, 1) == 0 ? 0 : err_set(err, -EAGAIN, "the connection to the server broke");
+		return PQsetnonblocking(slot->conn, 1) == 0
+		           ? 0
+		           : err_set(err, -EAGAIN, "the connection to the server broke");
 	}
 	if (r != -EPROTO)
 		return r;
@@ -286,12 +296,12 @@ static int ended(struct slot *slot, struct err *err)
 	const char *hint = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_HINT) : NULL;
 	/* Server stopping or restarting, out of something, a connection cut; the rest
 	 * (a broken plugin option, a line that cannot be written) would come again. */
-	bool passes = !code || strncmp(code, "57", 2) == 0 || strncmp(code, "53", 2) == 0 || strncmp(code, "08", 2) == 0 ||
-	              strncmp(code, "58", 2) == 0 || strncmp(code, "XX", 2) == 0 || strncmp(code, "55", 2) == 0 ||
-	              strcmp(code, "00000") == 0;
+	bool passes = !code || strncmp(code, "57", 2) == 0 || strncmp(code, "53", 2) == 0 ||
+	              strncmp(code, "08", 2) == 0 || strncmp(code, "58", 2) == 0 || strncmp(code, "XX", 2) == 0 ||
+	              strncmp(code, "55", 2) == 0 || strcmp(code, "00000") == 0;
 
-	int r = err_set(err, passes ? -EAGAIN : -EPROTO, "%s%s%s", primary ? primary : "the server ended the connection",
-	                hint ? ". " : "", hint ? hint : "");
+	int r = err_set(err, passes ? -EAGAIN : -EPROTO, "%s%s%s",
+	                primary ? primary : "the server ended the connection", hint ? ". " : "", hint ? hint : "");
 	PQclear(res);
 	return r;
 }
@@ -316,7 +326,9 @@ static int slot_receive(struct source *source, struct source_event *event, struc
 	switch (slot->message[0]) {
 	case 'w': return take_data(slot, len, event, err);
 	case 'k': return take_keepalive(slot, len, event, err);
-	default: return err_set(err, -EPROTO, "the server sent a replication message of the kind 0x%02x", slot->message[0]);
+	default:
+		return err_set(err, -EPROTO, "the server sent a replication message of the kind 0x%02x",
+		               slot->message[0]);
 	}
 }
 
@@ -359,8 +371,8 @@ static void slot_free(struct source *source)
 
 struct source *slot_source(const char *conninfo, const char *name, const char *tables)
 {
-	static const struct source_ops ops = {slot_start, slot_receive, slot_confirm, slot_fd,
-	                                      slot_end_lsn, slot_stop, slot_free};
+	static const struct source_ops ops = {slot_start,   slot_receive, slot_confirm, slot_fd,
+	                                      slot_end_lsn, slot_stop,    slot_free};
 	struct slot *slot = calloc(1, sizeof *slot);
 
 	if (!slot)

@@ -62,7 +62,8 @@ static int add_segment(struct store *store, struct position first, int fd, uint6
 		free(segment);
 		return err_set(err, -ENOMEM, "out of memory for the list of segments");
 	}
-	*segment = (struct segment){.first = first, .fd = fd, .base = before ? before->base + before->len : 0, .len = len};
+	*segment =
+	    (struct segment){.first = first, .fd = fd, .base = before ? before->base + before->len : 0, .len = len};
 	store->segments[store->count++] = segment;
 	return 0;
 }
@@ -189,12 +190,16 @@ static int check_sealed(struct store *store, struct err *err)
 		struct position last;
 		struct err why = {""};
 		int r = segment_sealed_end(segment->fd, segment->len, &last, &why);
-		if (r == 0 && (position_cmp(last, segment->first) <= 0 || position_cmp(last, store->segments[i + 1]->first) >= 0))
-			r = err_set(&why, -EBADMSG, "at %llu: its end does not fit between its start and the next segment's",
+		if (r == 0 &&
+		    (position_cmp(last, segment->first) <= 0 || position_cmp(last, store->segments[i + 1]->first) >= 0))
+			r = err_set(&why, -EBADMSG,
+			            "at %llu: its end does not fit between its start and the next segment's",
 			            (unsigned long long)segment->len);
 		if (r == 0 && !position_follows(last, store->segments[i + 1]->first))
-			return err_set(err, -EBADMSG, "behind segments/%s, which ends at %s, a segment is missing: restore it from a copy",
-			               segment_name(name, segment->first), position_print(at, last));
+			return err_set(
+			    err, -EBADMSG,
+			    "behind segments/%s, which ends at %s, a segment is missing: restore it from a copy",
+			    segment_name(name, segment->first), position_print(at, last));
 		if (r == -EBADMSG)
 			return err_set(err, r, "segments/%s %s, so this is damage: restore the file from a copy",
 			               segment_name(name, segment->first), why.text);

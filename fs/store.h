@@ -35,19 +35,19 @@ enum store_mode {
 struct segment {
 	struct position first;
 	int fd;
-	uint64_t base; /* where it starts in the stream */
-	uint64_t len;  /* shown */
+	uint64_t base;       /* where it starts in the stream */
+	uint64_t len;        /* shown */
 	struct index *index; /* NULL until asked for, where it is sealed */
 	bool growing;
 };
 
 /* Up to where the stream is shown. */
 struct store_end {
-	struct position first;  /* of the newest segment, which `off` counts in */
+	struct position first; /* of the newest segment, which `off` counts in */
 	uint64_t off;
-	struct position last;   /* of the last commit line */
+	struct position last; /* of the last commit line */
 	uint64_t lsn;
-	struct origin origin;   /* in force */
+	struct origin origin; /* in force */
 };
 
 struct store;

@@ -14,8 +14,8 @@ struct table {
 	char *name;
 	char *pairs; /* line.h: table_pairs, what its lines have behind the stamp */
 	size_t pairs_len;
-	uint64_t *before; /* before[i]: its bytes in the segments before i */
-	size_t known;     /* before[0..known) is filled; the newest segment's is the last */
+	uint64_t *before;      /* before[i]: its bytes in the segments before i */
+	size_t known;          /* before[0..known) is filled; the newest segment's is the last */
 	uint64_t sealed_epoch; /* of its last line in the segments before that */
 	size_t cap;
 	UT_hash_handle hh;
@@ -113,7 +113,7 @@ struct listing {
 	struct listed {
 		char *name;
 		UT_hash_handle hh;
-	} *seen;
+	} * seen;
 };
 
 static int list_one(struct span pairs, void *ctx)
@@ -255,7 +255,8 @@ int table_get(struct table_set *set, const char *name, struct table **out, struc
 	size_t pairs_len = pairs_of_name(name, pairs);
 	if (pairs_len == 0)
 		return 0;
-	if (!(table = calloc(1, sizeof *table)) || !(table->name = strdup(name)) || !(table->pairs = malloc(pairs_len))) {
+	if (!(table = calloc(1, sizeof *table)) || !(table->name = strdup(name)) ||
+	    !(table->pairs = malloc(pairs_len))) {
 		if (table)
 			free_table(table);
 		return err_set(err, -ENOMEM, "out of memory for the table %s", name);
@@ -284,7 +285,7 @@ int table_get(struct table_set *set, const char *name, struct table **out, struc
 /* ---- reading ------------------------------------------------------------ */
 
 static struct filter_run run_from(const struct segment *segment, const struct index_block *blocks, size_t block_count,
-                           const struct index_part *part, size_t post)
+                                  const struct index_part *part, size_t post)
 {
 	struct filter_run run = {segment->fd, blocks[part->posts[post].block].off, 0, part->posts[post].before};
 	uint64_t block = part->posts[post].block;
@@ -350,8 +351,7 @@ static int seek(struct table *table, struct table_cursor *cursor, uint64_t off, 
 	return 1;
 }
 
-long table_read(struct table *table, struct table_cursor *cursor, uint64_t off, char *buf, size_t len,
-                struct err *err)
+long table_read(struct table *table, struct table_cursor *cursor, uint64_t off, char *buf, size_t len, struct err *err)
 {
 	struct filter_sink sink = {buf, 0, len, 0};
 	int r = 0;
@@ -372,7 +372,8 @@ long table_read(struct table *table, struct table_cursor *cursor, uint64_t off, 
 			break;
 		/* Else the same run would be read for ever. */
 		if (off + sink.len == at) {
-			r = err_set(err, -EIO, "a segment has less of table %s than its index says: `daystream check` finds where",
+			r = err_set(err, -EIO,
+			            "a segment has less of table %s than its index says: `daystream check` finds where",
 			            table->name);
 			break;
 		}
@@ -401,7 +402,8 @@ int table_offset(struct table *table, const struct place *place, uint64_t *off, 
 			else
 				high = middle;
 		}
-		run = run_from(store_segment_locked(table->set->store, place->segment), blocks, block_count, &part, low);
+		run =
+		    run_from(store_segment_locked(table->set->store, place->segment), blocks, block_count, &part, low);
 	}
 	store_unlock(table->set->store);
 	*off += run.before;

@@ -42,7 +42,6 @@ struct table_cursor {
 };
 
 /* Copies shown bytes from `off`; fewer only at the end. Count or -errno. */
-long table_read(struct table *table, struct table_cursor *cursor, uint64_t off, char *buf, size_t len,
-                struct err *err);
+long table_read(struct table *table, struct table_cursor *cursor, uint64_t off, char *buf, size_t len, struct err *err);
 
 #endif

@@ -130,7 +130,7 @@ void tree_free(struct tree *tree)
 	if (!tree)
 		return;
 	HASH_ITER(hh, tree->kept, kept, next)
-		free_kept(tree, kept);
+	free_kept(tree, kept);
 	pthread_mutex_destroy(&tree->lock);
 	free(tree);
 }

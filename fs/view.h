@@ -16,10 +16,10 @@
 
 struct view {
 	struct store *store;
-	struct table *table;   /* NULL: all lines */
+	struct table *table; /* NULL: all lines */
 	struct position start;
-	bool placed;           /* `base` is known: a line at or after `start` is there */
-	uint64_t base;         /* where it starts in the stream, or in the table */
+	bool placed;   /* `base` is known: a line at or after `start` is there */
+	uint64_t base; /* where it starts in the stream, or in the table */
 	struct table_cursor cursor;
 };
 

@@ -175,9 +175,10 @@ static size_t print_origin(char *out, size_t size, const struct origin *origin)
 	size_t database_len = line_escape(database, origin->database, strlen(origin->database));
 	size_t slot_len = line_escape(slot, origin->slot, strlen(origin->slot));
 
-	int n = snprintf(out, size, "_action\torigin\tsystem\t%llu\ttimeline\t%u\tdatabase\t%.*s\tslot\t%.*s\tgeneration\t%llu",
-	                 (unsigned long long)origin->system, origin->timeline, (int)database_len, database, (int)slot_len,
-	                 slot, (unsigned long long)origin->generation);
+	int n = snprintf(out, size,
+	                 "_action\torigin\tsystem\t%llu\ttimeline\t%u\tdatabase\t%.*s\tslot\t%.*s\tgeneration\t%llu",
+	                 (unsigned long long)origin->system, origin->timeline, (int)database_len, database,
+	                 (int)slot_len, slot, (unsigned long long)origin->generation);
 	return (size_t)n;
 }
 enum { ORIGIN_MAX = 2048 };
@@ -231,8 +232,7 @@ int writer_begin(struct writer *w, uint64_t second, struct err *err)
 	int r;
 
 	w->second = second < w->last.epoch ? w->last.epoch : second;
-	if (w->has_commit &&
-	    (w->roll || w->end.off >= w->segment_bytes || w->second / DAY != w->first.epoch / DAY)) {
+	if (w->has_commit && (w->roll || w->end.off >= w->segment_bytes || w->second / DAY != w->first.epoch / DAY)) {
 		if ((r = writer_flush(w, err)) < 0)
 			return r;
 		if (!durable_reached(&w->durable, w->commit.last))

@@ -18,8 +18,8 @@ struct apply {
 	struct registry *registry;
 	size_t lines, bytes;
 	bool in_transaction;
-	bool warned;     /* of an action that is not known */
-	bool first_time; /* a new mirror, which has not reached the end of what is published yet */
+	bool warned;      /* of an action that is not known */
+	bool first_time;  /* a new mirror, which has not reached the end of what is published yet */
 	uint64_t skip_to; /* a new mirror passes over all generations before this one */
 
 	/* Of a `replace` that waits for its update. */

@@ -24,8 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "apply.h"
+#include "clock.h"
 #include "database.h"
 #include "filter.h"
 #include "follow.h"
@@ -270,8 +270,8 @@ static int mirror_mount(struct mirror *mirror, struct err *err)
 		return err_errno(err, "cannot open %s", live);
 	rc = database_open(&mirror->database, mirror->path, mirror->tables, stop_fd, err);
 	if (rc == 0)
-		rc = apply_open(&mirror->apply, &mirror->database, mirror->tables, follow_generation(mirror->mount), warn,
-		                err);
+		rc = apply_open(&mirror->apply, &mirror->database, mirror->tables, follow_generation(mirror->mount),
+		                warn, err);
 	if (rc == 0)
 		rc = run(mirror, err);
 	follow_close(mirror->follow);

@@ -181,21 +181,23 @@ static int not_placeable(const struct relation *table, const char *what, struct 
 	const struct definition *definition = &table->schema.definition;
 	char *name = sqlite3_mprintf("\"%w\".\"%w\"", definition->schema, definition->table);
 
-	err_set(err, -ENOENT,
-	        "it has no replica identity, so this %s cannot be placed; leave it out with --tables, or, on the server: "
-	        "ALTER TABLE %s REPLICA IDENTITY FULL; then begin a new generation (daystream drop, daystream init) and a "
-	        "new mirror",
-	        what, name ? name : "");
+	err_set(
+	    err, -ENOENT,
+	    "it has no replica identity, so this %s cannot be placed; leave it out with --tables, or, on the server: "
+	    "ALTER TABLE %s REPLICA IDENTITY FULL; then begin a new generation (daystream drop, daystream init) and a "
+	    "new mirror",
+	    what, name ? name : "");
 	sqlite3_free(name);
 	return -ENOENT;
 }
 
 static int no_such_row(const char *what, struct err *err)
 {
-	return err_set(err, -ENOENT,
-	               "the row that this %s speaks of is not there (it is older than the stream?), and the line leaves "
-	               "columns out; leave the table out with --tables",
-	               what);
+	return err_set(
+	    err, -ENOENT,
+	    "the row that this %s speaks of is not there (it is older than the stream?), and the line leaves "
+	    "columns out; leave the table out with --tables",
+	    what);
 }
 
 /* After begin: all that the line says is in table->row. */

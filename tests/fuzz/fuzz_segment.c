@@ -105,9 +105,10 @@ static void check_recovered(int fd, struct position first, uint64_t len)
 	} else {
 		must((uint64_t)st.st_size == end.off);
 		must(segment_verify(fd, first, end.off, nothing, &again, &err) == 0 && same_end(&end, &again));
-		must(recover_newest(folder, fd, first, end.off, end.last, false, &again, &err) == 0 && same_end(&end, &again));
-		must(recover_newest(folder, fd, first, end.off, (struct position){end.last.epoch + 1, 0}, false,
-		                    &again, &err) == -EBADMSG);
+		must(recover_newest(folder, fd, first, end.off, end.last, false, &again, &err) == 0 &&
+		     same_end(&end, &again));
+		must(recover_newest(folder, fd, first, end.off, (struct position){end.last.epoch + 1, 0}, false, &again,
+		                    &err) == -EBADMSG);
 	}
 }
 

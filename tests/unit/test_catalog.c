@@ -23,8 +23,8 @@ static int teardown(void **state)
 
 static const struct line_head *define(int i, const char *pairs, const char *relid, const char *type)
 {
-	int n = snprintf(lines[i], sizeof lines[i], "%s\t_xid\t%d\t_relid\t%s\t_key\ta\t_action\tschema\ta\t%s", pairs, i, relid,
-	                 type);
+	int n = snprintf(lines[i], sizeof lines[i], "%s\t_xid\t%d\t_relid\t%s\t_key\ta\t_action\tschema\ta\t%s", pairs,
+	                 i, relid, type);
 
 	assert_true(line_parse(lines[i], (size_t)n, &heads[i]));
 	return &heads[i];

@@ -61,7 +61,7 @@ static void what_is_written_is_read(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
-		struct config want = {(char *)(uintptr_t)odd[i], (char *)(uintptr_t)"slot_1",
+		struct config want = {(char *)(uintptr_t)odd[i], (char *)(uintptr_t) "slot_1",
 		                      (char *)(uintptr_t)odd[(i + 3) % 15], 4096 + i * 1000000007};
 		works(config_write(&want, dirfd_, &f.err), f.err);
 		works(config_read(&config, dirfd_, &f.err), f.err);
@@ -82,7 +82,7 @@ static void a_long_conninfo_is_read(void **state)
 	for (size_t i = 0; i < 100000; i++)
 		text[i] = "'\\x y\n"[i % 6];
 	text[100000] = 0;
-	struct config want = {text, (char *)(uintptr_t)"s", (char *)(uintptr_t)"", 4096};
+	struct config want = {text, (char *)(uintptr_t) "s", (char *)(uintptr_t) "", 4096};
 	works(config_write(&want, dirfd_, &f.err), f.err);
 	works(config_read(&config, dirfd_, &f.err), f.err);
 	assert_string_equal(config.conninfo, text);
@@ -91,7 +91,7 @@ static void a_long_conninfo_is_read(void **state)
 
 static void only_the_owner_can_read_it(void **state)
 {
-	struct config want = {(char *)(uintptr_t)"password=x", (char *)(uintptr_t)"s", (char *)(uintptr_t)"", 4096};
+	struct config want = {(char *)(uintptr_t) "password=x", (char *)(uintptr_t) "s", (char *)(uintptr_t) "", 4096};
 	char path[PATH_MAX];
 	struct stat st;
 
@@ -150,14 +150,14 @@ static void a_segment_size_out_of_range_is_refused(void **state)
 
 static void a_failed_write_leaves_what_was_there(void **state)
 {
-	struct config want = {(char *)(uintptr_t)"old", (char *)(uintptr_t)"s", (char *)(uintptr_t)"", 4096};
+	struct config want = {(char *)(uintptr_t) "old", (char *)(uintptr_t) "s", (char *)(uintptr_t) "", 4096};
 	char path[PATH_MAX];
 
 	(void)state;
 	works(config_write(&want, dirfd_, &f.err), f.err);
 	snprintf(path, sizeof path, "%s/daystream.conf.new", f.path);
 	must(mkdir(path, 0700) == 0);
-	want.conninfo = (char *)(uintptr_t)"new";
+	want.conninfo = (char *)(uintptr_t) "new";
 	assert_true(config_write(&want, dirfd_, &f.err) < 0);
 	works(config_read(&config, dirfd_, &f.err), f.err);
 	assert_string_equal(config.conninfo, "old");

@@ -56,14 +56,14 @@ struct fake {
 	struct source source;
 	struct store *store;
 	pthread_mutex_t lock;
-	int fd;           /* readable: there is more */
-	int last;         /* transactions that there are */
-	int at, step;     /* the next one, and what of it was sent */
+	int fd;       /* readable: there is more */
+	int last;     /* transactions that there are */
+	int at, step; /* the next one, and what of it was sent */
 	char text[4096];
-	int breaks;       /* a connection breaks after so many events; 0: never */
+	int breaks; /* a connection breaks after so many events; 0: never */
 	int events;
-	int refuse;       /* so many starts fail */
-	bool block;       /* start waits until it is woken */
+	int refuse;           /* so many starts fail */
+	bool block;           /* start waits until it is woken */
 	const char *nonsense; /* sent in place of the next lines */
 	int receive_error;
 	uint64_t idle_lsn; /* a keepalive that waits */
@@ -109,9 +109,11 @@ static struct source_event next_event(struct fake *fake)
 
 	switch (fake->step++) {
 	case 0:
-		n = sprintf(fake->text, "_xid\t%d\t_action\tbegin\ttime\t2017-10-09 %02d:%02d:%02d.25+00\n"
+		n = sprintf(fake->text,
+		            "_xid\t%d\t_action\tbegin\ttime\t2017-10-09 %02d:%02d:%02d.25+00\n"
 		            "_table\tzzz\t_xid\t%d\t_relid\t1\t_key\ta\t_action\tschema\ta\tnumber\\t1\\ttype\\ttext\n"
-		            "_table\tzzz\t_xid\t%d\t_action\tinsert\ta\t%d", i, second / 3600, second / 60 % 60, second % 60, i, i, i);
+		            "_table\tzzz\t_xid\t%d\t_action\tinsert\ta\t%d",
+		            i, second / 3600, second / 60 % 60, second % 60, i, i, i);
 		break;
 	case 1: n = sprintf(fake->text, "_table\tzzz\t_xid\t%d\t_action\tinsert\ta\t-%d", i, i); break;
 	default:
@@ -185,8 +187,8 @@ static void fake_stop(struct source *source)
 	(void)source;
 }
 
-static const struct source_ops fake_ops = {fake_start, fake_receive, fake_confirm, fake_fd,
-                                           fake_end_lsn, fake_stop, fake_stop};
+static const struct source_ops fake_ops = {fake_start,   fake_receive, fake_confirm, fake_fd,
+                                           fake_end_lsn, fake_stop,    fake_stop};
 
 /* ---- both --------------------------------------------------------------- */
 
@@ -403,13 +405,19 @@ static void a_final_error_ends_it_and_is_told(void **state)
 static void nonsense_ends_it(void **state)
 {
 	static const char *const lines[] = {
-	    "nonsense", "", "\n", "_xid\t1\t_action\tbegin", "_xid\t1\t_action\tbegin\ttime\tnow",
-	    "_xid\t1\t_action\tbegin\ttime\t2017-10-09 00:00:00+00\n_xid\t1\t_action\tbegin\ttime\t2017-10-09 00:00:00+00",
+	    "nonsense",
+	    "",
+	    "\n",
+	    "_xid\t1\t_action\tbegin",
+	    "_xid\t1\t_action\tbegin\ttime\tnow",
+	    "_xid\t1\t_action\tbegin\ttime\t2017-10-09 00:00:00+00\n_xid\t1\t_action\tbegin\ttime\t2017-10-09 "
+	    "00:00:00+00",
 	    "_table\tzzz\t_xid\t1\t_action\tinsert\ta\t1",
 	    "_xid\t1\t_action\tcommit\tlsn\t0/1\ttime\tx",
 	    "_c\t1\t_s\t1\t_xid\t1\t_action\tbegin\ttime\t2017-10-09 00:00:00+00",
 	    "_xid\t1\t_action\tbegin\ttime\t2017-10-09 00:00:00+00\n_xid\t1\t_action\tcommit\tlsn\tx\ttime\tx",
-	    "_xid\t1\t_action\tbegin\ttime\t2017-10-09 00:00:00+00\n_xid\t1\t_action\tcommit\tlsn\t0/1\ttime\tx\tcrc\t01234567",
+	    "_xid\t1\t_action\tbegin\ttime\t2017-10-09 "
+	    "00:00:00+00\n_xid\t1\t_action\tcommit\tlsn\t0/1\ttime\tx\tcrc\t01234567",
 	    "_xid\t1\t_action\tbegin\ttime\t2017-10-09 00:00:00+00\n_table\tt\t_xid\t1\t_action\tschema\ta\tb"};
 	struct scene *s = *state;
 
@@ -446,7 +454,8 @@ static void any_time_of_an_origin_is_taken(void **state)
 		store_end(s->f.store, &before);
 		snprintf(lines, sizeof lines,
 		         "_xid\t7\t_action\tbegin\ttime\t%s\n_xid\t7\t_action\tmessage\tprefix\t\tcontent\t\n"
-		         "_xid\t7\t_action\tcommit\tlsn\tFF/%zu0\ttime\t%s", times[i], i + 1, times[i]);
+		         "_xid\t7\t_action\tcommit\tlsn\tFF/%zu0\ttime\t%s",
+		         times[i], i + 1, times[i]);
 		s->fake.nonsense = lines;
 		start(s);
 		until(s->ended || store_len(s->f.store) > before.off);

@@ -240,7 +240,8 @@ static void publish_rest(struct place *p, const char *text)
 	struct position last = follow_position(p->follow);
 	char name[80];
 
-	snprintf(name, sizeof name, "since/%llu/%llu/live", (unsigned long long)last.epoch, (unsigned long long)last.seq + 1);
+	snprintf(name, sizeof name, "since/%llu/%llu/live", (unsigned long long)last.epoch,
+	         (unsigned long long)last.seq + 1);
 	folder_write(p->dir, name, text, strlen(text));
 }
 

@@ -140,8 +140,9 @@ static void no_folder_of_segments_says_to_run_init(void **state)
 static void the_newest_segment_without_a_commit_is_removed(void **state)
 {
 	struct fixture *f = *state;
-	static const char torn[] = "_c\t1507507300\t_s\t0\t_action\torigin\tsystem\t7123\ttimeline\t1\tdatabase\tapp\tslot"
-	                           "\tdaystream\tgeneration\t1\n_c\t1507507300\t_s\t1\t_table\tzzz\t_xid\t9\t_action\tinsert\n";
+	static const char torn[] =
+	    "_c\t1507507300\t_s\t0\t_action\torigin\tsystem\t7123\ttimeline\t1\tdatabase\tapp\tslot"
+	    "\tdaystream\tgeneration\t1\n_c\t1507507300\t_s\t1\t_table\tzzz\t_xid\t9\t_action\tinsert\n";
 	size_t len = fixture_size(f, "*.day");
 
 	fixture_write(f, "segments/1507507300.0.day", torn, sizeof torn - 1);
@@ -468,9 +469,17 @@ static void readers_need_no_mark(void **state)
 static void stranger_files_are_passed_over(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const strangers[] = {"notes.day.new", "01507507400.0.day", "1507507400.day", "x.day",
-	                                        ".day", "1507507400.0.idx", "1507507400.0.day~", "README",
-	                                        "99999999999999999999.0.day", "-1.0.day", "1507507400.0.DAY"};
+	static const char *const strangers[] = {"notes.day.new",
+	                                        "01507507400.0.day",
+	                                        "1507507400.day",
+	                                        "x.day",
+	                                        ".day",
+	                                        "1507507400.0.idx",
+	                                        "1507507400.0.day~",
+	                                        "README",
+	                                        "99999999999999999999.0.day",
+	                                        "-1.0.day",
+	                                        "1507507400.0.DAY"};
 	size_t len = fixture_size(f, "*.day");
 
 	for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {

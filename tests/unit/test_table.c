@@ -11,10 +11,17 @@
 #include "view.h"
 
 enum { TABLES = 9 };
-static const char *const table_pairs[TABLES] = {
-    "_table\ta", "_table\tab", "_table\tA\\tb", "_schema\ts\t_table\ta", "_schema\ts\t_table\tab",
-    "_table\trare", "_table\tlate", "_schema\tpublic2\t_table\tx\\\\y", "_table\tonce"};
-static const char *const table_names[TABLES] = {"a", "ab", "A%09b", "s.a", "s.ab", "rare", "late", "public2.x\\y", "once"};
+static const char *const table_pairs[TABLES] = {"_table\ta",
+                                                "_table\tab",
+                                                "_table\tA\\tb",
+                                                "_schema\ts\t_table\ta",
+                                                "_schema\ts\t_table\tab",
+                                                "_table\trare",
+                                                "_table\tlate",
+                                                "_schema\tpublic2\t_table\tx\\\\y",
+                                                "_table\tonce"};
+static const char *const table_names[TABLES] = {"a",    "ab",   "A%09b",        "s.a", "s.ab",
+                                                "rare", "late", "public2.x\\y", "once"};
 
 /* A line of the naive answer. */
 struct naive_line {
@@ -375,7 +382,8 @@ static void the_list_of_tables_has_each_once(void **state)
 
 static void names_that_no_table_can_have_are_not_there(void **state)
 {
-	static const char *const wrong[] = {"nothere", "", ".", "..", "public.a", "a.b.c", "s.", ".a", "A\tb", "%41", "a%"};
+	static const char *const wrong[] = {"nothere", "",   ".",    "..",  "public.a", "a.b.c",
+	                                    "s.",      ".a", "A\tb", "%41", "a%"};
 	struct random_store r;
 	struct table *table;
 
@@ -667,7 +675,8 @@ static void *find_thread(void *arg)
 		struct place place;
 		struct err err;
 		store_end(store, &end);
-		struct position any_one = {fixture_second + (uint64_t)rand_r(&r->seed) % (end.last.epoch + 1 - fixture_second),
+		struct position any_one = {fixture_second +
+		                               (uint64_t)rand_r(&r->seed) % (end.last.epoch + 1 - fixture_second),
 		                           (uint64_t)rand_r(&r->seed) % 20};
 		if (position_cmp(any_one, end.last) > 0)
 			any_one = end.last;
@@ -706,10 +715,13 @@ static void grow(uint64_t with_seed, uint64_t segment, int transactions)
 	fixture_start(&f, segment);
 	struct growth growth = {.f = &f, .tables = table_set_new(f.store), .transactions = transactions};
 	for (int i = 0; i <= FOLLOWERS; i++) {
-		followers[i] = (struct follower){.growth = &growth, .table = i < FOLLOWERS ? tables[i] : -1, .seed = (unsigned)i};
+		followers[i] =
+		    (struct follower){.growth = &growth, .table = i < FOLLOWERS ? tables[i] : -1, .seed = (unsigned)i};
 		if (i >= 7)
-			followers[i].start = (struct position){fixture_second + (uint64_t)(transactions / 9 * (i - 6)), any(5)};
-		must(pthread_create(&threads[i], NULL, i < FOLLOWERS ? follow_thread : find_thread, &followers[i]) == 0);
+			followers[i].start =
+			    (struct position){fixture_second + (uint64_t)(transactions / 9 * (i - 6)), any(5)};
+		must(pthread_create(&threads[i], NULL, i < FOLLOWERS ? follow_thread : find_thread, &followers[i]) ==
+		     0);
 	}
 	must(pthread_create(&threads[FOLLOWERS + 1], NULL, write_thread, &growth) == 0);
 	for (int i = 0; i < FOLLOWERS + 2; i++)

@@ -94,8 +94,13 @@ static void every_path_leads_to_its_node_and_back(void **state)
 
 static void huge_positions_come_back(void **state)
 {
-	static const char *const numbers[] = {"33554431", "33554432", "8589934591", "8589934592", "4611686018427387904",
-	                                      "9223372036854775808", "18446744073709551615"};
+	static const char *const numbers[] = {"33554431",
+	                                      "33554432",
+	                                      "8589934591",
+	                                      "8589934592",
+	                                      "4611686018427387904",
+	                                      "9223372036854775808",
+	                                      "18446744073709551615"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -111,11 +116,30 @@ static void huge_positions_come_back(void **state)
 
 static void what_is_no_name_leads_nowhere(void **state)
 {
-	static const char *const wrong[] = {"nothere", "live/x", "status/x", "by-time/x", "by-time/01", "by-time/-1",
-	                                    "by-time/1/01", "by-time/1/ 1", "by-time/1/1/1", "since/1/1/x",
-	                                    "since/1/1/tables/a/b", "by-time/18446744073709551616", "since/1/all/live",
-	                                    "tables/public.a", "tables/a.b.c", "tables/%41", "tables/a%", "tables/-a",
-	                                    "tables/.", "tables/a,b", ".", "..", "LIVE", "live "};
+	static const char *const wrong[] = {"nothere",
+	                                    "live/x",
+	                                    "status/x",
+	                                    "by-time/x",
+	                                    "by-time/01",
+	                                    "by-time/-1",
+	                                    "by-time/1/01",
+	                                    "by-time/1/ 1",
+	                                    "by-time/1/1/1",
+	                                    "since/1/1/x",
+	                                    "since/1/1/tables/a/b",
+	                                    "by-time/18446744073709551616",
+	                                    "since/1/all/live",
+	                                    "tables/public.a",
+	                                    "tables/a.b.c",
+	                                    "tables/%41",
+	                                    "tables/a%",
+	                                    "tables/-a",
+	                                    "tables/.",
+	                                    "tables/a,b",
+	                                    ".",
+	                                    "..",
+	                                    "LIVE",
+	                                    "live "};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
@@ -124,7 +148,8 @@ static void what_is_no_name_leads_nowhere(void **state)
 
 static void a_table_has_one_number_wherever_it_is_asked(void **state)
 {
-	struct node a = {NODE_TABLE, {0, 0}, "zzz"}, b = {NODE_TABLE, {0, 0}, "zzy"}, c = {NODE_SINCE_TABLE, {0, 0}, "zzz"};
+	struct node a = {NODE_TABLE, {0, 0}, "zzz"}, b = {NODE_TABLE, {0, 0}, "zzy"},
+	            c = {NODE_SINCE_TABLE, {0, 0}, "zzz"};
 	struct tree *other = tree_new();
 
 	(void)state;
@@ -184,8 +209,12 @@ static void folders_list_what_always_stands_in_them(void **state)
 	static const struct {
 		enum node_kind kind;
 		const char *names;
-	} folders[] = {{NODE_ROOT, "by-time live since status tables "}, {NODE_SINCE_DIR, "live tables "},
-	               {NODE_BY_TIME, ""}, {NODE_TABLES, ""}, {NODE_SINCE, ""}, {NODE_LIVE, ""}};
+	} folders[] = {{NODE_ROOT, "by-time live since status tables "},
+	               {NODE_SINCE_DIR, "live tables "},
+	               {NODE_BY_TIME, ""},
+	               {NODE_TABLES, ""},
+	               {NODE_SINCE, ""},
+	               {NODE_LIVE, ""}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {

@@ -483,7 +483,8 @@ static void take_all(struct fixture *f, long step)
 	int r;
 
 	for (int i = 0; i < 6; i++) {
-		while ((r = writer_begin(f->writer, fixture_second + (uint64_t)i, &f->err)) == -ENOSPC || r == -EAGAIN) {
+		while ((r = writer_begin(f->writer, fixture_second + (uint64_t)i, &f->err)) == -ENOSPC ||
+		       r == -EAGAIN) {
 			space = step;
 			if (r == -EAGAIN)
 				works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
@@ -605,7 +606,8 @@ static void a_mark_that_has_no_space_waits_and_does_not_spin(void **state)
 	durable_idle(writer_durable(f->writer), fixture_lsn + 0x5000);
 	works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
 	assert_true(durable_lsn(writer_durable(f->writer)) == fixture_lsn);
-	assert_int_equal(durable_sync(writer_durable(f->writer), 0, &f->err), 0); /* nothing to do until it is offered again */
+	assert_int_equal(durable_sync(writer_durable(f->writer), 0, &f->err),
+	                 0); /* nothing to do until it is offered again */
 	space = LONG_MAX;
 	durable_idle(writer_durable(f->writer), fixture_lsn + 0x5000);
 	assert_int_equal(durable_sync(writer_durable(f->writer), 0, &f->err), 1);
