@@ -14,26 +14,11 @@
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "folder.h"
 #include "index.h"
 #include "property.h"
 
 enum { CRC_AT = 8, COVERED_FROM = 12, SEGMENT_LEN_AT = 16 };
-
-static int folder = -1;
-static char folder_name[] = "/dev/shm/fuzz_index.XXXXXX";
-
-static void remove_folder(void)
-{
-	rmdir(folder_name);
-}
-
-static void open_folder(void)
-{
-	must(mkdtemp(folder_name));
-	folder = open(folder_name, O_RDONLY | O_DIRECTORY);
-	must(folder >= 0);
-	atexit(remove_folder);
-}
 
 static void put_right(uint8_t *bytes, size_t len)
 {
@@ -97,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	if (folder < 0)
-		open_folder();
+		folder_open();
 	size_t len = size - 1;
 	uint8_t *bytes = malloc(len ? len : 1);
 	must(bytes);

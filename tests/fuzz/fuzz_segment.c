@@ -14,25 +14,10 @@
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "folder.h"
 #include "property.h"
 #include "recover.h"
 #include "segment.h"
-
-static int folder = -1;
-static char folder_name[] = "/dev/shm/fuzz_segment.XXXXXX";
-
-static void remove_folder(void)
-{
-	rmdir(folder_name);
-}
-
-static void open_folder(void)
-{
-	must(mkdtemp(folder_name));
-	folder = open(folder_name, O_RDONLY | O_DIRECTORY);
-	must(folder >= 0);
-	atexit(remove_folder);
-}
 
 /* docs/FORMAT.md: all bytes since the last commit line, up to `crc`. */
 static void right_checksums(char *text, size_t len)
@@ -120,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	if (folder < 0)
-		open_folder();
+		folder_open();
 	size_t len = size - 1;
 	char *text = malloc(len ? len : 1);
 	must(text);

@@ -2,6 +2,7 @@
 #ifndef TESTS_FUZZ_PROPERTY_H
 #define TESTS_FUZZ_PROPERTY_H
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
