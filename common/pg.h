@@ -1,8 +1,8 @@
 /*
  * pg.h - libpq with ends: every wait has a time limit and answers a wake-up.
  */
-#ifndef FS_PG_H
-#define FS_PG_H
+#ifndef COMMON_PG_H
+#define COMMON_PG_H
 
 #include <libpq-fe.h>
 #include <stdbool.h>
