@@ -7,6 +7,7 @@
 #ifndef COMMON_PROGRESS_H
 #define COMMON_PROGRESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct progress;
@@ -23,6 +24,6 @@ void progress_add(struct progress *progress, uint64_t rows, uint64_t bytes);
 void progress_at(struct progress *progress, const char *name);
 
 /* Ends the bar. `done`: with a line of what was done and how long it took; else without. */
-void progress_close(struct progress *progress, int done);
+void progress_close(struct progress *progress, bool done);
 
 #endif
