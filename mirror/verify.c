@@ -28,6 +28,8 @@ struct verify {
 	struct report report;
 	char *tables; /* the mirror's own list */
 	bool said_standing;
+	uint32_t *relids; /* the mirror's tables at the beginning */
+	size_t relid_count;
 
 	/* The table at hand. */
 	struct schema schema;
@@ -196,20 +198,18 @@ static int check_table(struct verify *verify, uint32_t relid, struct err *err)
 }
 
 /* The mirror's tables, as OIDs in the order of their names. */
-static int list_tables(struct verify *verify, uint32_t **relids, size_t *count, struct err *err)
+static int list_tables(struct verify *verify, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = sqlite3_prepare_v2(verify->reading.sqlite,
 	                            "SELECT relid FROM _daystream_tables ORDER BY schema, \"table\"", -1, &stmt, NULL);
 
-	*relids = NULL;
-	*count = 0;
 	while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		uint32_t *more = realloc(*relids, (*count + 1) * sizeof **relids);
+		uint32_t *more = realloc(verify->relids, (verify->relid_count + 1) * sizeof *more);
 		rc = more ? SQLITE_OK : SQLITE_NOMEM;
 		if (more) {
-			*relids = more;
-			more[(*count)++] = (uint32_t)sqlite3_column_int64(stmt, 0);
+			verify->relids = more;
+			more[verify->relid_count++] = (uint32_t)sqlite3_column_int64(stmt, 0);
 		}
 	}
 	sqlite3_finalize(stmt);
@@ -218,18 +218,23 @@ static int list_tables(struct verify *verify, uint32_t **relids, size_t *count, 
 
 static int check_mirror_tables(struct verify *verify, struct err *err)
 {
-	uint32_t *relids;
-	size_t count;
-	int rc = list_tables(verify, &relids, &count, err);
+	int rc = list_tables(verify, err);
 
-	for (size_t i = 0; rc == 0 && i < count; i++)
-		rc = stop_asked() ? err_set(err, -EINTR, "stopped") : check_table(verify, relids[i], err);
-	free(relids);
+	for (size_t i = 0; rc == 0 && i < verify->relid_count; i++)
+		rc = stop_asked() ? err_set(err, -EINTR, "stopped") : check_table(verify, verify->relids[i], err);
 	return rc;
 }
 
+static bool was_checked(const struct verify *verify, uint32_t relid)
+{
+	for (size_t i = 0; i < verify->relid_count; i++)
+		if (verify->relids[i] == relid)
+			return true;
+	return false;
+}
+
 /* 1: the mirror has that table; 0: it has not. */
-static int mirror_has(struct verify *verify, const char *relid, struct err *err)
+static int mirror_has(struct verify *verify, uint32_t relid, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = reading_refresh(&verify->reading, err);
@@ -239,7 +244,7 @@ static int mirror_has(struct verify *verify, const char *relid, struct err *err)
 	rc = sqlite3_prepare_v2(verify->reading.sqlite, "SELECT 1 FROM _daystream_tables WHERE relid = ?1", -1, &stmt,
 	                        NULL);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_int64(stmt, 1, strtoll(relid, NULL, 10));
+		rc = sqlite3_bind_int64(stmt, 1, relid);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
 	sqlite3_finalize(stmt);
@@ -298,14 +303,19 @@ static int check_server_tables(struct verify *verify, struct err *err)
 		const char *schema = PQgetvalue(answer, i, 1), *table = PQgetvalue(answer, i, 2);
 		if (!is_wanted(verify, schema, table))
 			continue;
-		int has = mirror_has(verify, PQgetvalue(answer, i, 0), err);
+		uint32_t relid = (uint32_t)strtoul(PQgetvalue(answer, i, 0), NULL, 10);
+		int has = was_checked(verify, relid) ? 2 : mirror_has(verify, relid, err);
 		if (has == 0 && !passed) {
 			has = pass(verify, err);
 			passed = true;
 			if (has >= 0)
-				has = mirror_has(verify, PQgetvalue(answer, i, 0), err);
+				has = mirror_has(verify, relid, err);
 		}
-		rc = has < 0 ? has : has ? 0 : report_missing(verify, schema, table, err);
+		/* 1: it came meanwhile. */
+		rc = has < 0    ? has
+		     : has == 0 ? report_missing(verify, schema, table, err)
+		     : has == 1 ? check_table(verify, relid, err)
+		                : 0;
 	}
 	PQclear(answer);
 	return rc;
@@ -354,6 +364,7 @@ int verify_run(const struct verify_options *options, FILE *out, struct err *err)
 	schema_fini(&verify.schema);
 	free(verify.result.inexact);
 	free(verify.tables);
+	free(verify.relids);
 	server_close(&verify.server);
 	reading_close(&verify.reading);
 	return rc < 0 ? rc : verify.report.different == 0;
