@@ -103,7 +103,7 @@ class Catalog:
             return None
         schema, name, kind, identity, partition, placed, primary, rows = found[0]
         if frozen:
-            placed = self.session.value(f"SELECT pg_get_replica_identity_index({relid}) IS NOT NULL")
+            placed = "t" if kind == "r" and self.session.value(f"SELECT pg_get_replica_identity_index({relid})") else "f"
         columns = [Column(column, self.type(int(oid), sql, limit == "t"), int(place), notnull == "t", generated == "t", indexed == "t", refers)
                    for column, oid, sql, limit, place, notnull, generated, indexed, refers in self.session.rows(COLUMNS.format(relid))]
         return Table(relid, schema, name, kind, identity, placed == "t", partition == "t", primary, int(rows), columns)

@@ -327,6 +327,8 @@ class Definer(Client):
             leaf, parent, bound = self.detached.pop(self.random.randrange(len(self.detached)))
             leaf, parent = self.catalog.table(leaf), self.catalog.table(parent)
             if leaf and parent:
+                # This lock lets others write to the parent, who have looked at its partitions already.
+                self.session.run(f"ALTER TABLE {leaf.sql} REPLICA IDENTITY FULL")
                 self.session.run(f"ALTER TABLE {parent.sql} ATTACH PARTITION {leaf.sql} {bound}")
         else:
             found = self.session.rows("SELECT c.oid, i.inhparent, pg_get_expr(c.relpartbound, c.oid) FROM pg_class c JOIN pg_inherits i"
