@@ -139,8 +139,8 @@ class Writer(Client):
     def _change(self, table):
         r = self.random
         kinds = [(self._insert, 10), (self._copy, 2), (self._fill, 1 if table.rows < 3000 else 0)]
-        if table.partition: # rows find their partition by themselves
-            kinds = [(self._insert, 1)]
+        if table.partition: # rows find theirs by way of the parent
+            kinds = [(self._insert, 0.2)]
         if table.placed and table.writable():
             kinds += [(self._update, 10), (self._delete, 4 if table.rows < 3000 else 12), (self._upsert, 2), (self._update_many, 1)]
         chosen, weights = zip(*kinds)
@@ -201,8 +201,8 @@ class Writer(Client):
 
     def _update(self, table):
         r = self.random
-        open_to_change = [column for column in table.writable() if not column.indexed or r.random() < 0.15 and not table.partition]
-        open_to_change = open_to_change or table.writable()[:1]
+        columns = [column for column in table.writable() if not table.partition or column.number > 1] # 1 chooses the partition
+        open_to_change = [column for column in columns if not column.indexed or r.random() < 0.15] or columns[-1:]
         chosen = r.sample(open_to_change, min(len(open_to_change), r.randint(1, 3)))
         sets = ", ".join(f"{quoted(column.name)} = {quoted(column.name) if r.random() < 0.1 else self._value(column)}" for column in chosen)
         count = 1 if any(column.indexed for column in chosen) else r.choice((1, 1, 3, 20))
