@@ -79,9 +79,9 @@ static int parse(cfg_t *cfg, FILE *file, struct config *config, struct err *err)
 int config_read(struct config *config, int dirfd, struct err *err)
 {
 	/* A float holds bytes beyond what libConfuse's long prints on 32 bits. */
-	cfg_opt_t options[] = {CFG_STR("conninfo", "", CFGF_NONE), CFG_STR("slot", "daystream", CFGF_NONE),
-	                       CFG_STR("tables", "", CFGF_NONE), CFG_FLOAT("segment_size", 268435456, CFGF_NONE),
-	                       CFG_INT("keep_days", 0, CFGF_NONE), CFG_FLOAT("keep_bytes", 0, CFGF_NONE),
+	cfg_opt_t options[] = {CFG_STR("conninfo", "", CFGF_NONE),     CFG_STR("slot", "daystream", CFGF_NONE),
+	                       CFG_STR("tables", "", CFGF_NONE),       CFG_FLOAT("segment_size", 268435456, CFGF_NONE),
+	                       CFG_INT("keep_days", 0, CFGF_NONE),     CFG_FLOAT("keep_bytes", 0, CFGF_NONE),
 	                       CFG_STR("snapshot", "auto", CFGF_NONE), CFG_END()};
 	int r = err_set(err, -ENOMEM, "out of memory");
 
@@ -141,12 +141,14 @@ int config_write(const struct config *config, int dirfd, struct err *err)
 	print_quoted(file, "tables", config->tables);
 	fprintf(file, "\n# A segment is closed behind the first commit past this many bytes.\nsegment_size = %llu\n",
 	        (unsigned long long)config->segment_bytes);
-	fprintf(file, "\n# Segments whose lines are all older than this many days are removed; 0: never.\nkeep_days = %llu\n",
+	fprintf(file,
+	        "\n# Segments whose lines are all older than this many days are removed; 0: never.\nkeep_days = %llu\n",
 	        (unsigned long long)config->keep_days);
 	fprintf(file, "\n# The oldest segments beyond this many bytes are removed; 0: never.\nkeep_bytes = %llu\n",
 	        (unsigned long long)config->keep_bytes);
-	fprintf(file, "\n# auto: a snapshot is taken whenever new followers could not start otherwise; or off.\n"
-	              "snapshot = %s\n",
+	fprintf(file,
+	        "\n# auto: a snapshot is taken whenever new followers could not start otherwise; or off.\n"
+	        "snapshot = %s\n",
 	        config->snapshot);
 
 	int r = 0;

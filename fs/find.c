@@ -55,8 +55,7 @@ static int scan_block(const struct segment *segment, uint64_t from, uint64_t to,
 			break;
 		}
 		if (position_cmp(head.position, position) >= 0) {
-			*place =
-			    (struct place){head.position, segment->number, off, len + 1, segment->base + off};
+			*place = (struct place){head.position, segment->number, off, len + 1, segment->base + off};
 			break;
 		}
 	}

@@ -44,7 +44,8 @@ static size_t choose(const struct retain *retain, const struct stock *stock, con
 
 	*held = false;
 	for (; edge < stock->newest; edge++) {
-		struct segments_edge segment = segments_start(segments, edge), next = segments_start(segments, edge + 1);
+		struct segments_edge segment = segments_start(segments, edge),
+		                     next = segments_start(segments, edge + 1);
 		if (next.first.epoch >= stock->horizon && !(keep_bytes && bytes > keep_bytes))
 			break;
 		*held = snapshot && position_cmp(next.first, *snapshot) > 0;

@@ -156,8 +156,7 @@ static int check_end(const struct segment *segment, struct position next, struct
 	int r = segment_sealed_end(segment->fd, segment->len, last, why);
 
 	if (r == 0 && (position_cmp(*last, segment->first) <= 0 || position_cmp(*last, next) >= 0))
-		r = err_set(why, -EBADMSG,
-		            "at %llu: its end does not fit between its start and the next segment's",
+		r = err_set(why, -EBADMSG, "at %llu: its end does not fit between its start and the next segment's",
 		            (unsigned long long)segment->len);
 	return r;
 }

@@ -336,8 +336,8 @@ static int read_run(struct table *table, struct table_cursor *cursor, uint64_t a
 		return r;
 	if ((r = run_at(table, segment, at - before, &run, err)) == 1) {
 		/* The cursor may know better where in that run the byte is. */
-		if (!cursor->valid || cursor->segment != number || cursor->at.taken != at || cursor->at.off < run.from ||
-		    cursor->at.off >= run.to)
+		if (!cursor->valid || cursor->segment != number || cursor->at.taken != at ||
+		    cursor->at.off < run.from || cursor->at.off >= run.to)
 			*cursor = (struct table_cursor){true, number, {run.from, before + run.before, false}};
 		sink->skip = at - cursor->at.taken;
 		size_t had = sink->len;

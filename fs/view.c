@@ -92,7 +92,7 @@ static bool same(const struct view_key *a, const struct view_key *b)
 	return a->table == b->table && position_cmp(a->start, b->start) == 0 && a->line_len == b->line_len;
 }
 
-/* Starts where an open view of the same key does; under the set's lock. */
+/* Starts where an open view of the same key does, also where that was given up; under the set's lock. */
 static void place_like(struct view *view)
 {
 	struct view *other;
@@ -120,8 +120,7 @@ int view_open(struct view **out, struct view_set *set, const struct view_key *ke
 	view->set = set;
 	view->key = *key;
 	pthread_mutex_init(&view->lock, NULL);
-	pthread_mutex_lock(&set->lock);
-	place_like(view);
+	pthread_mutex_lock(&set->lock); /* so that retention sees it, or it sees what retention did */
 	int r = place(view, err);
 	if (r >= 0)
 		DL_APPEND2(set->open, view, prev, following);

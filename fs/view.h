@@ -9,8 +9,8 @@
  *     /by-time/<epoch>/<seq>            one line, which does not grow
  *
  * A growing one ends on a commit and only grows. Its offsets count from where it started when it was
- * opened, whatever retention gives up meanwhile; while it is open, its like is opened and looked at in
- * the same way, so that its length never goes back (FUSE asks for attributes by inode, not by handle).
+ * opened, whatever retention gives up meanwhile. While it is open, view_stat of the same key tells its
+ * length, so that this never goes back: FUSE asks for attributes by inode, not by handle.
  *
  * Threads: any.
  */
@@ -37,8 +37,8 @@ struct view;
 int view_open(struct view **view, struct view_set *set, const struct view_key *key, struct err *err);
 void view_close(struct view *view);
 
-/* Length in bytes, and the second of the last line (0: none yet); of an open view, or of what would be
- * opened. */
+/* Length in bytes, and the second of the last line (0: none yet); of an open view, and of a key, whether
+ * such a view is open or would be. */
 int view_len(struct view *view, uint64_t *len, uint64_t *last_epoch, struct err *err);
 int view_stat(struct view_set *set, const struct view_key *key, uint64_t *len, uint64_t *last_epoch, struct err *err);
 

@@ -81,8 +81,8 @@ static inline void fixture_origin(struct fixture *f)
 	must(mkdir(path, 0700) == 0);
 	int fd = open(path, O_RDONLY | O_DIRECTORY);
 	must(fd >= 0);
-	works(writer_origin(fd, (struct position){0}, fixture_second, &origin, 9, fixture_lsn,
-	                    "2017-10-09 00:00:00+00", &f->err),
+	works(writer_origin(fd, (struct position){0}, fixture_second, &origin, 9, fixture_lsn, "2017-10-09 00:00:00+00",
+	                    &f->err),
 	      f->err);
 	close(fd);
 	f->lsn = fixture_lsn;
@@ -158,8 +158,9 @@ static inline void fixture_define(struct fixture *f, const char *table, unsigned
 {
 	char line[512];
 
-	snprintf(line, sizeof line, "_table\t%s\t_xid\t%u\t_relid\t%u\t_key\ta\t_action\tschema\ta\tnumber\\t1\\ttype\\t%s",
-	         table, f->xid, relid, type);
+	snprintf(line, sizeof line,
+	         "_table\t%s\t_xid\t%u\t_relid\t%u\t_key\ta\t_action\tschema\ta\tnumber\\t1\\ttype\\t%s", table, f->xid,
+	         relid, type);
 	works(fixture_try_line(f, line), f->err);
 }
 

@@ -18,10 +18,8 @@ static struct retain retain;
 static void open_all(uint64_t segment_bytes)
 {
 	fixture_open(&f, segment_bytes);
-	shown = (struct shown){.store = f.store,
-	                       .tables = table_set_new(f.store),
-	                       .views = view_set_new(f.store),
-	                       .config = &config};
+	shown = (struct shown){
+	    .store = f.store, .tables = table_set_new(f.store), .views = view_set_new(f.store), .config = &config};
 	must(shown.tables && shown.views);
 	retain = (struct retain){.store = f.store, .tables = shown.tables, .views = shown.views, .config = &config};
 }
@@ -608,7 +606,8 @@ static void *look_thread(void *ctx)
 	struct dir_entry *entry = malloc(sizeof *entry);
 
 	while (writing && entry && !r->wrong) {
-		struct node second = {.kind = NODE_SECOND, .position = {fixture_second + (unsigned)rand_r(&r->seed) % 300, 0}};
+		struct node second = {.kind = NODE_SECOND,
+		                      .position = {fixture_second + (unsigned)rand_r(&r->seed) % 300, 0}};
 		struct stat st;
 		struct dir *dir;
 		struct err err;
@@ -654,8 +653,8 @@ static void followers_miss_nothing_while_segments_go(void **state)
 {
 	enum { FOLLOWERS = 7 };
 	unsigned transactions = 1500;
-	struct follower followers[FOLLOWERS] = {{.table = NULL}, {.table = NULL}, {.table = "zzz"}, {.table = "yyy"},
-	                                        {.table = NULL}, {.table = "zzz"}};
+	struct follower followers[FOLLOWERS] = {{.table = NULL},  {.table = NULL}, {.table = "zzz"},
+	                                        {.table = "yyy"}, {.table = NULL}, {.table = "zzz"}};
 	pthread_t threads[FOLLOWERS + 2];
 	const char *wrong = NULL;
 

@@ -721,7 +721,8 @@ static void grow(uint64_t with_seed, uint64_t segment, int transactions)
 
 	seed = with_seed * 77 + 3;
 	fixture_start(&f, segment);
-	struct growth growth = {.f = &f, .tables = table_set_new(f.store), .views = view_set_new(f.store), .transactions = transactions};
+	struct growth growth = {
+	    .f = &f, .tables = table_set_new(f.store), .views = view_set_new(f.store), .transactions = transactions};
 	for (int i = 0; i <= FOLLOWERS; i++) {
 		followers[i] =
 		    (struct follower){.growth = &growth, .table = i < FOLLOWERS ? tables[i] : -1, .seed = (unsigned)i};
