@@ -172,6 +172,8 @@ static void *run(void *arg)
 		if (r < 0 && !said)
 			log_error("removing what has expired: %s", err.text);
 		said = r < 0;
+		if (r == 1 && retain->held)
+			retain->held(retain->ctx);
 	} while (pause_for(retainer, TICK_MS));
 	return NULL;
 }
