@@ -52,6 +52,7 @@ size_t status_print(char *text, size_t size, struct store *store, const struct i
 	row(&out, "oldest", "%s", position_print(position, edge.first));
 	row(&out, "keep_days", "%llu", (unsigned long long)config->keep_days);
 	row(&out, "keep_bytes", "%llu", (unsigned long long)config->keep_bytes);
+	row(&out, "unplaced", "%s", ingest->unplaced);
 	row(&out, "last_error", "%s", ingest->last_error);
 	return out.len;
 }
