@@ -474,7 +474,7 @@ static void stranger_files_are_passed_over(void **state)
 	                                        "1507507400.day",
 	                                        "x.day",
 	                                        ".day",
-	                                        "01507507400.0.idx",
+	                                        "1507507400.0.idx",
 	                                        "1507507400.0.day~",
 	                                        "README",
 	                                        "99999999999999999999.0.day",
