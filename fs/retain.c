@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -144,6 +145,7 @@ struct retainer {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stop;
+	atomic_bool held;
 };
 
 /* False when it is to end. */
@@ -172,6 +174,7 @@ static void *run(void *arg)
 		if (r < 0 && !said)
 			log_error("removing what has expired: %s", err.text);
 		said = r < 0;
+		retainer->held = r == 1;
 	} while (pause_for(retainer, TICK_MS));
 	return NULL;
 }
@@ -197,6 +200,11 @@ int retain_start(struct retainer **out, const struct retain *retain, struct err 
 	}
 	*out = retainer;
 	return 0;
+}
+
+bool retain_held(const struct retainer *retainer)
+{
+	return retainer->held;
 }
 
 void retain_stop(struct retainer *retainer)

@@ -38,6 +38,10 @@ int retain_once(const struct retain *retain, uint64_t now, bool may_pass_snapsho
 /* A thread that does so every second. */
 struct retainer;
 int retain_start(struct retainer **retainer, const struct retain *retain, struct err *err);
+
+/* Whether the newest snapshot holds back what has expired: then it is time for a newer one. Any thread. */
+bool retain_held(const struct retainer *retainer);
+
 void retain_stop(struct retainer *retainer); /* NULL is fine */
 
 #endif
