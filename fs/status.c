@@ -50,7 +50,7 @@ size_t status_print(char *text, size_t size, struct store *store, const struct c
 	    (unsigned long long)(ingest->source_lsn > durable ? ingest->source_lsn - durable : 0));
 	row(&out, "lag_seconds", "%llu", (unsigned long long)ingest->lag_seconds);
 	struct segments_edge edge = segments_edge(store_segments(store));
-	row(&out, "segments", "%zu", segments_newest(store_segments(store)) + 1 - edge.number);
+	row(&out, "segments", "%zu", segments_range(store_segments(store)).newest + 1 - edge.number);
 	row(&out, "bytes", "%llu", (unsigned long long)(store_len(store) - edge.base));
 	row(&out, "oldest", "%s", position_print(position, edge.first));
 	row(&out, "keep_days", "%llu", (unsigned long long)config->keep_days);
