@@ -6,6 +6,7 @@
 #include <uthash.h>
 
 #include "alter.h"
+#include "database.h"
 #include "filter.h"
 #include "name.h"
 
@@ -30,6 +31,9 @@ struct registry {
 	struct known *by_relid;
 	struct entry *last; /* what registry_find found */
 	bool emptied;       /* some table waits for a truncate */
+	bool exact;         /* the mirror began with all rows */
+	bool refilling;     /* between registry_refill and registry_refilled */
+	bool foreign;       /* and they are of another database */
 };
 
 static int out_of_memory(struct err *err)
@@ -83,6 +87,8 @@ static int add_table(struct registry *registry, struct schema *schema, struct er
 	}
 	known->table = table;
 	known->relid = table->schema.definition.relid;
+	table->exact = registry->exact && !*table->schema.inexact_since;
+	table->seen = true;
 	HASH_ADD(hh, registry->by_relid, relid, sizeof known->relid, known);
 	struct span pairs = {table->schema.text, table->schema.table_pairs_len};
 	if (!table->schema.displaced && !add_entry(registry, pairs, table))
@@ -108,7 +114,7 @@ static int load(struct registry *registry, struct err *err)
 	return rc;
 }
 
-int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, struct err *err)
+int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, bool exact, struct err *err)
 {
 	struct registry *registry = calloc(1, sizeof *registry);
 
@@ -117,6 +123,7 @@ int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables,
 		return out_of_memory(err);
 	registry->sqlite = sqlite;
 	registry->tables = tables;
+	registry->exact = exact;
 	int rc = load(registry, err);
 	if (rc < 0) {
 		registry_close(registry);
@@ -242,15 +249,41 @@ static int alter(struct registry *registry, struct relation *table, struct schem
 
 	remove_entry(registry, table);
 	statement_clear(&table->statements);
+	memcpy(schema->inexact_since, table->schema.inexact_since, sizeof schema->inexact_since);
 	int rc = alter_table(registry->sqlite, &table->schema, schema, &emptied, err);
 	if (rc == 0)
 		rc = relation_redefine(table, schema, err);
 	if (rc < 0)
 		return rc;
-	table->emptied = emptied;
-	registry->emptied = registry->emptied || emptied;
+	/* Of a table that is not exact, what does not fit the new key is given up. */
+	table->emptied = emptied && !*table->schema.inexact_since;
+	registry->emptied = registry->emptied || table->emptied;
 	struct span pairs = {table->schema.text, table->schema.table_pairs_len};
 	return add_entry(registry, pairs, table) ? 0 : out_of_memory(err);
+}
+
+/* Where the tables are another database's: one of ours becomes that which has its name now. */
+static struct known *adopt(struct registry *registry, struct relation *table, const struct schema *schema)
+{
+	struct known *known;
+	uint32_t relid = table->schema.definition.relid;
+
+	HASH_FIND(hh, registry->by_relid, &relid, sizeof relid, known);
+	HASH_DEL(registry->by_relid, known);
+	alter_adopt(&table->schema, schema);
+	known->relid = table->schema.definition.relid;
+	HASH_ADD(hh, registry->by_relid, relid, sizeof known->relid, known);
+	return known;
+}
+
+/* The first definition of a table that comes anew. */
+static int refill(struct registry *registry, struct relation *table, struct err *err)
+{
+	if (table->seen)
+		return 0;
+	table->seen = true;
+	int rc = relation_truncate(table, err);
+	return rc < 0 ? rc : registry_unmark(registry, table, err);
 }
 
 int registry_define(struct registry *registry, const struct line_head *head, struct err *err)
@@ -268,9 +301,14 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 	rc = schema_parse(&schema, head, err);
 	if (rc < 0)
 		goto out;
-	if (known && !known->table->schema.displaced && strcmp(known->table->schema.text, schema.text) == 0)
-		goto out;
 	struct entry *holder = find_entry(registry, head->table_pairs);
+	if (!known && registry->foreign && holder && holder->table)
+		known = adopt(registry, holder->table, &schema);
+	if (known && registry->refilling && (rc = refill(registry, known->table, err)) < 0)
+		goto out;
+	if (known && !registry->foreign && !known->table->schema.displaced &&
+	    strcmp(known->table->schema.text, schema.text) == 0)
+		goto out;
 	if (holder && holder->table && (!known || holder->table != known->table))
 		rc = displace(registry, holder->table, err);
 	if (rc < 0)
@@ -285,6 +323,93 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 out:
 	schema_fini(&schema);
 	return rc;
+}
+
+int registry_refill(struct registry *registry, bool foreign, struct err *err)
+{
+	struct known *known, *next, *all = NULL;
+	uint32_t away = UINT32_MAX;
+
+	registry->refilling = true;
+	registry->foreign = foreign;
+	for (known = registry->by_relid; known; known = known->hh.next)
+		known->table->seen = false;
+	if (!foreign)
+		return 0;
+	/* The other database's OIDs may be ours, for other tables. */
+	HASH_ITER(hh, registry->by_relid, known, next)
+	{
+		HASH_DEL(registry->by_relid, known);
+		known->relid = known->table->schema.definition.relid = away--;
+		HASH_ADD(hh, all, relid, sizeof known->relid, known);
+	}
+	registry->by_relid = all;
+	return database_run(registry->sqlite, "DELETE FROM _daystream_tables", err);
+}
+
+int registry_refilled(struct registry *registry, struct err *err)
+{
+	struct known *known, *next;
+	int rc = 0;
+
+	registry->refilling = registry->foreign = false;
+	registry->exact = true;
+	HASH_ITER(hh, registry->by_relid, known, next)
+	{
+		known->table->exact = true;
+		if (!known->table->seen && (rc = registry_drop(registry, known->table, err)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int registry_drop(struct registry *registry, struct relation *table, struct err *err)
+{
+	struct known *known;
+	uint32_t relid = table->schema.definition.relid;
+
+	statement_clear(&table->statements);
+	int rc = schema_drop(registry->sqlite, &table->schema, err);
+	if (rc < 0)
+		return rc;
+	remove_entry(registry, table);
+	HASH_FIND(hh, registry->by_relid, &relid, sizeof relid, known);
+	HASH_DEL(registry->by_relid, known);
+	relation_close(table);
+	free(known);
+	return 0;
+}
+
+int registry_mark(struct registry *registry, struct relation *table, struct position position, struct err *err)
+{
+	if (*table->schema.inexact_since)
+		return 0;
+	position_print(table->schema.inexact_since, position);
+	table->exact = false;
+	int rc = schema_save_mark(registry->sqlite, &table->schema, err);
+	return rc < 0 ? rc : 1;
+}
+
+int registry_unmark(struct registry *registry, struct relation *table, struct err *err)
+{
+	if (!*table->schema.inexact_since)
+		return 0;
+	*table->schema.inexact_since = 0;
+	table->exact = registry->exact;
+	return schema_save_mark(registry->sqlite, &table->schema, err);
+}
+
+struct relation *registry_named(struct registry *registry, const char *name)
+{
+	char component[NAME_PATH_MAX];
+
+	for (struct known *known = registry->by_relid; known; known = known->hh.next) {
+		const struct schema *schema = &known->table->schema;
+		if (!schema->displaced && name_join(component, schema->definition.schema, schema->definition.table) &&
+		    strcmp(component, name) == 0)
+			return known->table;
+	}
+	return NULL;
 }
 
 int registry_check(struct registry *registry, struct err *err)

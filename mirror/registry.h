@@ -17,6 +17,7 @@
 #define MIRROR_REGISTRY_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 
 #include "err.h"
 #include "line.h"
@@ -24,8 +25,9 @@
 
 struct registry;
 
-/* Reads _daystream_tables. `tables` is a normalized list (filter.h) or NULL; borrowed. */
-int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, struct err *err);
+/* Reads _daystream_tables. `tables` is a normalized list (filter.h) or NULL; borrowed. `exact`: the
+ * mirror began with all rows (relation.h); this does not hold for tables that are marked. */
+int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, bool exact, struct err *err);
 void registry_close(struct registry *registry);
 
 /* The table of a line that has a _table; NULL where --tables leaves it out. Borrowed until
@@ -37,6 +39,27 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 
 /* Drops all tables: a new generation begins. */
 int registry_clear(struct registry *registry, struct err *err);
+
+/* From here on the definitions and rows of all tables come anew, as they are somewhere else:
+ * a definition empties its table, and people's indexes, views, triggers and columns stay. `foreign`:
+ * it is another database's, so that tables and columns are known by their names alone. */
+int registry_refill(struct registry *registry, bool foreign, struct err *err);
+
+/* All have come: tables that have not are dropped, and the mirror is exact. */
+int registry_refilled(struct registry *registry, struct err *err);
+
+/* A change of the table at `position` was passed over; its first such one is written down. 1
+ * where this was it, else 0. */
+int registry_mark(struct registry *registry, struct relation *table, struct position position, struct err *err);
+
+/* All its rows are gone, or came anew: it is exact again. */
+int registry_unmark(struct registry *registry, struct relation *table, struct err *err);
+
+/* The table that is called so in PostgreSQL (a path name); NULL: none. */
+struct relation *registry_named(struct registry *registry, const char *name);
+
+/* Drops one table. */
+int registry_drop(struct registry *registry, struct relation *table, struct err *err);
 
 /* At the end of a transaction: -EBADMSG where a table still waits for the truncate that
  * alter_table announced. */

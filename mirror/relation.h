@@ -8,10 +8,12 @@
  * A row that a change speaks of may be missing where the mirror began in the
  * middle of the table's life: then a delete does nothing, and an update that
  * brings the whole row adds it. One that leaves columns out is an error: the
- * row cannot be made up.
+ * row cannot be made up. Where the mirror is known to have all rows (`exact`),
+ * a missing one always is an error.
  *
  * Errors: -EBADMSG where a line does not fit the table's definition, -ENOENT
- * where a row cannot be found, -EEXIST where a key is taken; what SQLite says
+ * where a row cannot be found (or nothing tells which one is meant), with nothing
+ * changed; -EEXIST where a key is taken; what SQLite says
  * is -EIO, -EBUSY or -ENOSPC; -ENOMEM.
  */
 #ifndef MIRROR_RELATION_H
@@ -38,6 +40,8 @@ struct relation {
 	struct relation_row row, old;
 	struct value_room room;
 	bool emptied; /* alter_table said so: only a truncate may come next */
+	bool exact;   /* all rows are here */
+	bool seen;    /* since registry_refill */
 };
 
 /* Takes `schema`, whose table exists, over (it is empty afterwards). NULL: no memory; then
