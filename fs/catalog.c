@@ -6,6 +6,8 @@
 
 #include <isa-l/crc64.h>
 
+#define OFF_MOST (UINT64_MAX >> 1)
+
 static uint32_t relid_of(const struct line_head *head)
 {
 	uint64_t relid;
@@ -48,20 +50,32 @@ bool catalog_same(const struct line_head *a, const struct line_head *b)
 	       memcmp(x.at, y.at, x.len) == 0;
 }
 
+static void remove_entries(struct catalog *catalog, uint32_t relid, uint64_t crc)
+{
+	size_t kept = 0;
+
+	catalog->keyless = 0;
+	for (size_t i = 0; i < catalog->count; i++) {
+		const struct catalog_entry *entry = &catalog->entries[i];
+		if (entry->relid == relid || entry->name_crc == crc)
+			continue;
+		catalog->keyless += entry->keyless;
+		catalog->entries[kept++] = *entry;
+	}
+	catalog->count = kept;
+}
+
 int catalog_put(struct catalog *catalog, const struct line_head *head, uint64_t off, size_t len)
 {
-	struct catalog_entry entry = {relid_of(head), (uint32_t)len, 0, off};
-	size_t kept = 0;
+	struct catalog_entry entry = {.relid = relid_of(head), .len = (uint32_t)len, .off = off & OFF_MOST};
 
 	if (entry.relid == 0 || !head->table_pairs.at || len > UINT32_MAX)
 		return -EBADMSG;
 	entry.name_crc = name_crc(head);
-	/* A table whose name another one takes has its own renamed or dropped: the
-	 * plugin tells it anew before its next line. */
-	for (size_t i = 0; i < catalog->count; i++)
-		if (catalog->entries[i].relid != entry.relid && catalog->entries[i].name_crc != entry.name_crc)
-			catalog->entries[kept++] = catalog->entries[i];
-	catalog->count = kept;
+	entry.keyless = head->key.at && line_is_null(head->key);
+	/* A table whose name another one takes was renamed or dropped: the plugin tells
+	 * its new name, if it has one. */
+	remove_entries(catalog, entry.relid, entry.name_crc);
 
 	if (catalog->count == catalog->cap) {
 		size_t cap = catalog->cap ? catalog->cap * 2 : 16;
@@ -72,7 +86,29 @@ int catalog_put(struct catalog *catalog, const struct line_head *head, uint64_t 
 		catalog->cap = cap;
 	}
 	catalog->entries[catalog->count++] = entry;
+	catalog->keyless += entry.keyless;
 	return 0;
+}
+
+bool catalog_drop(struct catalog *catalog, const struct line_head *head)
+{
+	size_t before = catalog->count;
+
+	if (head->table_pairs.at)
+		remove_entries(catalog, 0, name_crc(head));
+	return catalog->count < before;
+}
+
+bool catalog_unplaced(const struct catalog *catalog, const struct line_head *head)
+{
+	if (catalog->keyless == 0 || !head->table_pairs.at ||
+	    (!span_is(head->action, "update") && !span_is(head->action, "delete")))
+		return false;
+	uint64_t crc = name_crc(head);
+	for (size_t i = 0; i < catalog->count; i++)
+		if (catalog->entries[i].keyless && catalog->entries[i].name_crc == crc)
+			return true;
+	return false;
 }
 
 int catalog_copy(struct catalog *to, const struct catalog *from)
@@ -87,6 +123,7 @@ int catalog_copy(struct catalog *to, const struct catalog *from)
 	to->entries = entries;
 	to->count = from->count;
 	to->cap = from->count + 1;
+	to->keyless = from->keyless;
 	return 0;
 }
 

@@ -2,8 +2,8 @@
  * catalog.h - the definitions in force: which `schema` line in the newest segment
  * holds for which table.
  *
- * A definition is in force until its table gets another, or another table takes
- * its name. Only places are kept, not the lines: 32 bytes a table.
+ * A definition is in force until its table gets another or is dropped, or another
+ * table takes its name. Only places are kept, not the lines: 32 bytes a table.
  */
 #ifndef FS_CATALOG_H
 #define FS_CATALOG_H
@@ -16,14 +16,16 @@
 
 struct catalog_entry {
 	uint32_t relid;
-	uint32_t len;      /* of the line, without '\n' */
-	uint64_t name_crc; /* of table_pairs: 64 bits, so that no two names meet in one */
-	uint64_t off;      /* in the segment */
+	uint32_t len;         /* of the line, without '\n' */
+	uint64_t name_crc;    /* of table_pairs: 64 bits, so that no two names meet in one */
+	uint64_t off : 63;    /* in the segment */
+	uint64_t keyless : 1; /* no replica identity: updates and deletes cannot be placed */
 };
 
 struct catalog {
 	struct catalog_entry *entries; /* in the order in which they came into force */
 	size_t count, cap;
+	size_t keyless; /* how many of them are */
 };
 
 /* The entry of the table of a `schema` line, NULL where there is none. */
@@ -35,6 +37,13 @@ bool catalog_same(const struct line_head *a, const struct line_head *b);
 /* Puts a `schema` line that stands at `off` in force. -EBADMSG without `_relid`,
  * -ENOMEM. */
 int catalog_put(struct catalog *catalog, const struct line_head *head, uint64_t off, size_t len);
+
+/* Takes the definition of the table of a `drop` line out of force. False where there is none. */
+bool catalog_drop(struct catalog *catalog, const struct line_head *head);
+
+/* True for a change of a row that is there already, of a table in force without a replica
+ * identity. Costs nothing where there is no such table. */
+bool catalog_unplaced(const struct catalog *catalog, const struct line_head *head);
 
 /* Makes `to` a copy of `from`. -ENOMEM. */
 int catalog_copy(struct catalog *to, const struct catalog *from);

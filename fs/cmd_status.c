@@ -95,11 +95,11 @@ static int print_store_status(const char *path, int dirfd, struct err *err)
 	struct position mark = store_confirmed(store)->now.last;
 	bool damaged = position_cmp(end.last, mark) < 0;
 	status.durable_lsn = status.source_lsn = end.lsn;
-	/* Without the lag, which only the daemon and the server know. */
+	/* Without what only the daemon and the server know. */
 	status_print(text, sizeof text, store, &status);
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
 		if (strncmp(line, "lag_", 4) != 0 && strncmp(line, "source_lsn", 10) != 0 &&
-		    strncmp(line, "last_error", 10) != 0)
+		    strncmp(line, "unplaced", 8) != 0 && strncmp(line, "last_error", 10) != 0)
 			puts(line);
 	store_close(store);
 	if (damaged)

@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "scan.h"
+#include "snapshots.h"
 
 struct dir {
 	const struct shown *shown;
 	struct node node;
-	char **names; /* of tables, sorted */
+	char **names; /* of tables and snapshots, sorted */
 	size_t name_count, name_cap;
 	/* Lines of a second come one after the other: where the scan stands. */
 	bool scanning;
@@ -42,18 +43,45 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static int name_snapshots(struct dir *dir, struct err *err)
+{
+	char text[POSITION_TEXT_MAX];
+	struct position *list;
+	size_t count;
+	int r = snapshots_list(store_dirfd(dir->shown->store), &list, &count, err);
+
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = add_name(position_print(text, list[i]), dir);
+	free(list);
+	if (r < 0)
+		return r;
+	r = file_link(dir->shown, text, err);
+	return r == 0 ? add_name("latest", dir) : r == -ENOENT ? 0 : r;
+}
+
+/* The names of those folders that are listed from memory. */
+static int take_names(struct dir *dir, struct err *err)
+{
+	switch (dir->node.kind) {
+	case NODE_TABLES:
+	case NODE_SINCE_TABLES: return table_list(dir->shown->tables, add_name, dir, err);
+	case NODE_SNAPSHOTS: return name_snapshots(dir, err);
+	case NODE_COPIES:
+		return snapshots_tables(store_dirfd(dir->shown->store), dir->node.position, add_name, dir, err);
+	default: return 0;
+	}
+}
+
 int dir_open(struct dir **out, const struct shown *shown, const struct node *node, struct err *err)
 {
 	struct dir *dir = calloc(1, sizeof *dir);
-	int r = 0;
 
 	*out = NULL;
 	if (!dir)
 		return err_set(err, -ENOMEM, "out of memory");
 	dir->shown = shown;
 	dir->node = *node;
-	if (node->kind == NODE_TABLES || node->kind == NODE_SINCE_TABLES)
-		r = table_list(shown->tables, add_name, dir, err);
+	int r = take_names(dir, err);
 	if (r < 0) {
 		dir_close(dir);
 		return r;
@@ -145,7 +173,9 @@ int dir_entry(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct 
 	case NODE_BY_TIME: r = next_second(dir, cookie, entry, err); break;
 	case NODE_SECOND: r = next_line(dir, cookie, entry, err); break;
 	case NODE_TABLES:
-	case NODE_SINCE_TABLES: name = cookie < dir->name_count ? dir->names[cookie] : NULL; break;
+	case NODE_SINCE_TABLES:
+	case NODE_SNAPSHOTS:
+	case NODE_COPIES: name = cookie < dir->name_count ? dir->names[cookie] : NULL; break;
 	default: name = tree_fixed_name(&dir->node, (unsigned)cookie); break;
 	}
 	if (name) {

@@ -2,9 +2,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "name.h"
+#include "snapshots.h"
 #include "status.h"
 
 struct file {
@@ -14,11 +18,17 @@ struct file {
 	uint64_t base, len; /* NODE_LINE: where it is in the stream */
 	struct store *store;
 	char *text; /* NODE_STATUS: as it was when opened */
+	int fd;     /* in a snapshot; else -1 */
 };
 
 bool file_grows(const struct node *node)
 {
-	return node->kind != NODE_LINE;
+	return node->kind != NODE_LINE && !node_in_snapshot(node);
+}
+
+mode_t file_type(const struct node *node)
+{
+	return node_is_dir(node) ? S_IFDIR : node->kind == NODE_LATEST ? S_IFLNK : S_IFREG;
 }
 
 static size_t print_status(const struct shown *shown, char *text)
@@ -52,14 +62,88 @@ static int look_up(const struct shown *shown, struct position position, struct p
 	return r == 1 && position_cmp(place->position, position) == 0 ? 0 : -ENOENT;
 }
 
+/* ---- snapshots ---------------------------------------------------------- */
+
+/* What was there once and what never was: retention alone takes away. */
+static int not_there(const struct shown *shown, struct position position)
+{
+	return position_cmp(position, store_segment(shown->store, 0)->first) < 0 ? -ESTALE : -ENOENT;
+}
+
+static int open_snapshot(const struct shown *shown, const struct node *node, struct err *err)
+{
+	char part[NAME_PATH_MAX + 16] = ".";
+
+	switch (node->kind) {
+	case NODE_MANIFEST: strcpy(part, "manifest"); break;
+	case NODE_OVERLAP: strcpy(part, "overlap"); break;
+	case NODE_COPIES: strcpy(part, "tables"); break;
+	case NODE_COPY: snprintf(part, sizeof part, "tables/%s", node->table); break;
+	default: break;
+	}
+	int fd = snapshots_open(store_dirfd(shown->store), node->position, part, err);
+	return fd == -ENOENT ? not_there(shown, node->position) : fd;
+}
+
+static int stat_snapshot(const struct shown *shown, const struct node *node, struct stat *st, struct err *err)
+{
+	struct stat own;
+	int fd = open_snapshot(shown, node, err);
+
+	if (fd < 0)
+		return fd;
+	int r = fstat(fd, &own) < 0 ? err_errno(err, "asking for a snapshot's file") : 0;
+	close(fd);
+	if (r < 0)
+		return r;
+	if (!node_is_dir(node))
+		st->st_size = own.st_size;
+	st->st_mtime = (time_t)node->position.epoch;
+	return 0;
+}
+
+static int newest_snapshot(const struct shown *shown, struct position *newest, struct err *err)
+{
+	struct store_end end;
+
+	store_end(shown->store, &end);
+	int r = snapshots_newest(store_dirfd(shown->store), end.origin.generation, newest, err);
+	if (r == 1 && not_there(shown, *newest) == -ESTALE)
+		r = 0;
+	return r < 0 ? r : r == 0 ? -ENOENT : 0;
+}
+
+int file_link(const struct shown *shown, char target[POSITION_TEXT_MAX], struct err *err)
+{
+	struct position newest;
+	int r = newest_snapshot(shown, &newest, err);
+
+	if (r == 0)
+		position_print(target, newest);
+	return r;
+}
+
+static int stat_link(const struct shown *shown, struct stat *st, struct err *err)
+{
+	char target[POSITION_TEXT_MAX];
+	struct position newest;
+	int r = newest_snapshot(shown, &newest, err);
+
+	if (r < 0)
+		return r;
+	st->st_size = (off_t)strlen(position_print(target, newest));
+	st->st_mtime = (time_t)newest.epoch;
+	return 0;
+}
+
+/* ---- attributes --------------------------------------------------------- */
+
 static int stat_dir(const struct shown *shown, const struct node *node, struct stat *st, struct err *err)
 {
 	struct place place;
 	struct store_end end;
 
 	store_end(shown->store, &end);
-	st->st_mode = S_IFDIR | 0555;
-	st->st_nlink = 2;
 	st->st_mtime = (time_t)end.last.epoch;
 	if (node->kind != NODE_SECOND)
 		return 0;
@@ -85,33 +169,52 @@ static int stat_growing(const struct shown *shown, const struct node *node, stru
 	return 0;
 }
 
-int file_stat(const struct shown *shown, const struct node *node, struct stat *st, struct err *err)
+static int stat_line(const struct shown *shown, const struct node *node, struct stat *st, struct err *err)
+{
+	struct place place;
+	int r = look_up(shown, node->position, &place, err);
+
+	st->st_mtime = (time_t)node->position.epoch;
+	if (r == 0)
+		st->st_size = (off_t)place.len;
+	return r;
+}
+
+static int stat_status(const struct shown *shown, struct stat *st)
 {
 	char text[STATUS_MAX];
-	struct place place;
-	int r = 0;
+
+	st->st_size = (off_t)print_status(shown, text);
+	st->st_mtime = time(NULL);
+	return 0;
+}
+
+int file_stat(const struct shown *shown, const struct node *node, struct stat *st, struct err *err)
+{
+	mode_t type = file_type(node);
+	int r;
 
 	*st = (struct stat){.st_blksize = 1 << 20};
-	if (node_is_dir(node)) {
+	st->st_mode = type | (type == S_IFDIR ? 0555 : type == S_IFREG ? 0444 : 0777);
+	st->st_nlink = type == S_IFDIR ? 2 : 1;
+	if (node_in_snapshot(node))
+		r = stat_snapshot(shown, node, st, err);
+	else if (node->kind == NODE_LATEST)
+		r = stat_link(shown, st, err);
+	else if (node->kind == NODE_STATUS)
+		r = stat_status(shown, st);
+	else if (node->kind == NODE_LINE)
+		r = stat_line(shown, node, st, err);
+	else if (type == S_IFDIR)
 		r = stat_dir(shown, node, st, err);
-	} else {
-		st->st_mode = S_IFREG | 0444;
-		st->st_nlink = 1;
-		if (node->kind == NODE_STATUS) {
-			st->st_size = (off_t)print_status(shown, text);
-			st->st_mtime = time(NULL);
-		} else if (node->kind == NODE_LINE) {
-			if ((r = look_up(shown, node->position, &place, err)) == 0)
-				st->st_size = (off_t)place.len;
-			st->st_mtime = (time_t)node->position.epoch;
-		} else {
-			r = stat_growing(shown, node, st, err);
-		}
-	}
+	else
+		r = stat_growing(shown, node, st, err);
 	st->st_blocks = (st->st_size + 511) / 512;
 	st->st_atime = st->st_ctime = st->st_mtime;
 	return r;
 }
+
+/* ---- open files --------------------------------------------------------- */
 
 static int open_line(struct file *file, const struct shown *shown, const struct node *node, struct err *err)
 {
@@ -143,11 +246,14 @@ int file_open(struct file **out, const struct shown *shown, const struct node *n
 		return err_set(err, -ENOMEM, "out of memory");
 	file->kind = node->kind;
 	file->store = shown->store;
+	file->fd = -1;
 	pthread_mutex_init(&file->lock, NULL);
 	if (node->kind == NODE_LINE)
 		r = open_line(file, shown, node, err);
 	else if (node->kind == NODE_STATUS)
 		r = open_status(file, shown, err);
+	else if (node_in_snapshot(node))
+		r = file->fd = open_snapshot(shown, node, err);
 	else if ((r = view_of(shown, node, &file->view, err)) >= 0)
 		r = r == 0 ? -ENOENT : 0;
 	if (r < 0) {
@@ -161,12 +267,33 @@ int file_open(struct file **out, const struct shown *shown, const struct node *n
 void file_close(struct file *file)
 {
 	pthread_mutex_destroy(&file->lock);
+	if (file->fd >= 0)
+		close(file->fd);
 	free(file->text);
 	free(file);
 }
 
+static long read_snapshot(struct file *file, uint64_t off, char *buf, size_t len, struct err *err)
+{
+	size_t got = 0;
+
+	while (got < len) {
+		ssize_t n = pread(file->fd, buf + got, len - got, (off_t)(off + got));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(err, "reading a snapshot at %llu", (unsigned long long)(off + got));
+		if (n == 0)
+			break;
+		got += (size_t)n;
+	}
+	return (long)got;
+}
+
 long file_read(struct file *file, uint64_t off, char *buf, size_t len, struct err *err)
 {
+	if (file->fd >= 0)
+		return read_snapshot(file, off, buf, len, err);
 	if (file->kind == NODE_LINE || file->kind == NODE_STATUS) {
 		if (off >= file->len)
 			return 0;
@@ -186,8 +313,13 @@ long file_read(struct file *file, uint64_t off, char *buf, size_t len, struct er
 int file_len(struct file *file, uint64_t *len, struct err *err)
 {
 	uint64_t last_epoch;
+	struct stat st;
 
 	*len = file->len;
+	if (file->fd >= 0 && fstat(file->fd, &st) == 0)
+		*len = (uint64_t)st.st_size;
+	if (file->fd >= 0)
+		return 0;
 	if (file->kind == NODE_LINE || file->kind == NODE_STATUS)
 		return 0;
 	pthread_mutex_lock(&file->lock);

@@ -20,17 +20,23 @@ struct shown {
 };
 
 /* st_mode, st_size, st_mtime, st_nlink and st_blksize of a node; the caller adds
- * the inode number and the owner. -ENOENT where there is no such line, second
- * or table. */
+ * the inode number and the owner. -ENOENT where there is no such line, second,
+ * table or snapshot; -ESTALE where there was one, and retention gave it up. */
 int file_stat(const struct shown *shown, const struct node *node, struct stat *st, struct err *err);
+
+/* S_IFDIR, S_IFREG or S_IFLNK. */
+mode_t file_type(const struct node *node);
 
 /* True for files that grow (or change, as /status does): they must not be
  * cached, since the page cache mixes old lengths with new bytes. */
 bool file_grows(const struct node *node);
 
+/* Where /snapshots/latest leads: the newest of all tables that can be followed. -ENOENT: there is none. */
+int file_link(const struct shown *shown, char target[POSITION_TEXT_MAX], struct err *err);
+
 struct file;
 
-/* -ENOENT as file_stat. */
+/* -ENOENT, -ESTALE as file_stat. */
 int file_open(struct file **file, const struct shown *shown, const struct node *node, struct err *err);
 void file_close(struct file *file);
 

@@ -41,6 +41,7 @@ struct ingest {
 	bool reply;        /* the source asked for an answer */
 	uint64_t told_lsn;
 	int64_t told_ms, idle_ms;
+	size_t unplaced_added, unplaced_removed; /* those that are in the status */
 
 	pthread_mutex_t lock; /* all below */
 	struct ingest_status status;
@@ -247,6 +248,32 @@ static int take_lines(struct ingest *in, const char *data, size_t len, struct er
 
 /* ---- the receiver ------------------------------------------------------- */
 
+static void show_unplaced(struct ingest *in, const struct unplaced *unplaced)
+{
+	in->unplaced_added = unplaced->added;
+	in->unplaced_removed = unplaced->removed;
+	pthread_mutex_lock(&in->lock);
+	unplaced_print(in->status.unplaced, sizeof in->status.unplaced, unplaced);
+	pthread_mutex_unlock(&in->lock);
+}
+
+/* Says once of a table that its changes cannot be placed, and shows it in the status. */
+static void note_unplaced(struct ingest *in)
+{
+	const struct unplaced *unplaced = writer_unplaced(in->writer);
+
+	size_t added = unplaced->added - in->unplaced_added;
+
+	if (added == 0 && unplaced->removed == in->unplaced_removed)
+		return;
+	for (size_t i = added < unplaced->count ? unplaced->count - added : 0; i < unplaced->count; i++)
+		log_warn("a row of table %s was changed, and no follower can find it, since the table has no replica "
+		         "identity; run: ALTER TABLE ... REPLICA IDENTITY FULL; or give it a primary key, then take "
+		         "the table anew (deltamirror --resync=%s)",
+		         unplaced->names[i], unplaced->names[i]);
+	show_unplaced(in, unplaced);
+}
+
 /* Takes what is at hand. 1: there may be more. */
 static int take_round(struct ingest *in, struct err *err)
 {
@@ -255,6 +282,7 @@ static int take_round(struct ingest *in, struct err *err)
 		int r = in->source->ops->receive(in->source, &event, err);
 		if (r == 0 && event.kind == SOURCE_LINES)
 			r = take_lines(in, event.data, event.len, err);
+		note_unplaced(in);
 		if (r < 0)
 			return r;
 		if (event.kind == SOURCE_NOTHING)
@@ -456,6 +484,7 @@ int ingest_start(struct ingest **out, struct store *store, struct writer *writer
 	in->status.state = "connecting";
 	in->caught_up_ms = clock_ms();
 	pthread_mutex_init(&in->lock, NULL);
+	show_unplaced(in, writer_unplaced(writer));
 	in->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (in->wakefd < 0 || (errno = pthread_create(&in->syncer, NULL, sync_thread, in)) != 0) {
 		int r = err_errno(err, "starting the ingest threads");

@@ -12,7 +12,7 @@
 #include "dir.h"
 #include "log.h"
 
-static const double for_good = 86400.0;
+static const double for_good = 86400.0, for_a_while = 60.0;
 
 /* An open file or folder, and who polls it. */
 struct open_file {
@@ -49,16 +49,21 @@ static int stat_node(struct serve *serve, const struct node *node, uint64_t ino,
 	return r;
 }
 
+/* What never changes may be cached; a snapshot is removed one day. */
 static double attr_timeout(const struct node *node)
 {
-	return node->kind == NODE_LINE ? for_good : 0;
+	return node->kind == NODE_LINE ? for_good : node_in_snapshot(node) ? for_a_while : 0;
 }
 
-/* A name once there stays (nothing is given up), but a directory's time does not. */
+static double entry_timeout(const struct node *node)
+{
+	return node->kind == NODE_LATEST ? 0 : node_in_snapshot(node) ? for_a_while : for_good;
+}
+
 static void fill_entry(struct fuse_entry_param *entry, const struct node *node, uint64_t ino)
 {
 	entry->ino = ino;
-	entry->entry_timeout = for_good;
+	entry->entry_timeout = entry_timeout(node);
 	entry->attr_timeout = attr_timeout(node);
 }
 
@@ -123,6 +128,22 @@ static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 		reply_error(req, r, &err);
 	else
 		fuse_reply_attr(req, &st, attr_timeout(&node));
+}
+
+static void on_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	struct serve *serve = of(req);
+	char target[POSITION_TEXT_MAX];
+	struct node node;
+	struct err err = {""};
+	int r = -ESTALE;
+
+	if (tree_node(serve->tree, ino, &node))
+		r = node.kind == NODE_LATEST ? file_link(serve->shown, target, &err) : -EINVAL;
+	if (r < 0)
+		reply_error(req, r, &err);
+	else
+		fuse_reply_readlink(req, target);
 }
 
 static void on_statfs(fuse_req_t req, fuse_ino_t ino)
@@ -350,7 +371,7 @@ static bool add_entry(struct listing *list, const char *name, const struct node 
 	size_t left = list->size - list->len, n;
 
 	entry.attr.st_ino = ino;
-	entry.attr.st_mode = !node || node_is_dir(node) ? S_IFDIR : S_IFREG;
+	entry.attr.st_mode = node ? file_type(node) : S_IFDIR;
 	if (!list->plus) {
 		n = fuse_add_direntry(list->req, at, left, name, &entry.attr, (off_t)cookie);
 	} else {
@@ -428,6 +449,7 @@ const struct fuse_lowlevel_ops serve_ops = {
     .forget = on_forget,
     .forget_multi = on_forget_multi,
     .getattr = on_getattr,
+    .readlink = on_readlink,
     .statfs = on_statfs,
     .open = on_open,
     .read = on_read,

@@ -4,7 +4,7 @@
  *
  * - Growing files are opened with direct_io, and their attributes are not cached:
  *   every page-cached way gives zeros or old lengths to some reader. Lines
- *   never change, so they are cached for good.
+ *   never change, so they are cached for good; nor do a snapshot's files, until it is removed.
  * - A read never waits for data; poll(2) wakes when there is more.
  */
 #ifndef FS_SERVE_H

@@ -48,6 +48,7 @@ size_t status_print(char *text, size_t size, struct store *store, const struct i
 	row(&out, "segments", "%zu", store_segment_count(store));
 	row(&out, "bytes", "%llu", (unsigned long long)store_len(store));
 	row(&out, "oldest", "%s", position_print(position, store_segment(store, 0)->first));
+	row(&out, "unplaced", "%s", ingest->unplaced);
 	row(&out, "last_error", "%s", ingest->last_error);
 	return out.len;
 }

@@ -9,7 +9,7 @@
 
 #include "name.h"
 
-enum { SEQ_BITS = 25, EPOCH_BITS = 33, KIND_SHIFT = SEQ_BITS + EPOCH_BITS };
+enum { SEQ_BITS = 24, EPOCH_BITS = 33, KIND_SHIFT = SEQ_BITS + EPOCH_BITS };
 static const uint64_t kept_bit = 1ull << 62;
 static const uint64_t root_ino = 1; /* FUSE_ROOT_ID */
 
@@ -30,13 +30,12 @@ static const struct fixed {
 	const char *name;
 	enum node_kind kind;
 } fixed[] = {
-    {NODE_ROOT, "by-time", NODE_BY_TIME},
-    {NODE_ROOT, "live", NODE_LIVE},
-    {NODE_ROOT, "since", NODE_SINCE},
-    {NODE_ROOT, "status", NODE_STATUS},
-    {NODE_ROOT, "tables", NODE_TABLES},
-    {NODE_SINCE_DIR, "live", NODE_SINCE_LIVE},
-    {NODE_SINCE_DIR, "tables", NODE_SINCE_TABLES},
+    {NODE_ROOT, "by-time", NODE_BY_TIME},      {NODE_ROOT, "live", NODE_LIVE},
+    {NODE_ROOT, "since", NODE_SINCE},          {NODE_ROOT, "snapshots", NODE_SNAPSHOTS},
+    {NODE_ROOT, "status", NODE_STATUS},        {NODE_ROOT, "tables", NODE_TABLES},
+    {NODE_SINCE_DIR, "live", NODE_SINCE_LIVE}, {NODE_SINCE_DIR, "tables", NODE_SINCE_TABLES},
+    {NODE_SNAPSHOTS, "latest", NODE_LATEST},   {NODE_SNAPSHOT, "manifest", NODE_MANIFEST},
+    {NODE_SNAPSHOT, "overlap", NODE_OVERLAP},  {NODE_SNAPSHOT, "tables", NODE_COPIES},
 };
 enum { FIXED_COUNT = sizeof fixed / sizeof *fixed };
 
@@ -50,9 +49,17 @@ bool node_is_dir(const struct node *node)
 	case NODE_SINCE:
 	case NODE_SINCE_SECOND:
 	case NODE_SINCE_DIR:
-	case NODE_SINCE_TABLES: return true;
+	case NODE_SINCE_TABLES:
+	case NODE_SNAPSHOTS:
+	case NODE_SNAPSHOT:
+	case NODE_COPIES: return true;
 	default: return false;
 	}
+}
+
+bool node_in_snapshot(const struct node *node)
+{
+	return node->kind >= NODE_SNAPSHOT && node->kind <= NODE_COPY;
 }
 
 const char *tree_fixed_name(const struct node *dir, unsigned i)
@@ -88,11 +95,18 @@ static bool table_child(enum node_kind kind, const struct node *parent, const ch
 	return true;
 }
 
+static bool snapshot_child(const char *name, struct node *child)
+{
+	*child = (struct node){.kind = NODE_SNAPSHOT};
+	return position_parse(name, strlen(name), &child->position);
+}
+
 bool tree_child(const struct node *parent, const char *name, struct node *child)
 {
 	switch (parent->kind) {
 	case NODE_TABLES: return table_child(NODE_TABLE, parent, name, child);
 	case NODE_SINCE_TABLES: return table_child(NODE_SINCE_TABLE, parent, name, child);
+	case NODE_COPIES: return table_child(NODE_COPY, parent, name, child);
 	case NODE_BY_TIME: return number_child(NODE_SECOND, parent, name, child);
 	case NODE_SECOND: return number_child(NODE_LINE, parent, name, child);
 	case NODE_SINCE: return number_child(NODE_SINCE_SECOND, parent, name, child);
@@ -104,7 +118,7 @@ bool tree_child(const struct node *parent, const char *name, struct node *child)
 			*child = (struct node){.kind = fixed[i].kind, .position = parent->position};
 			return true;
 		}
-	return false;
+	return parent->kind == NODE_SNAPSHOTS && snapshot_child(name, child);
 }
 
 struct tree *tree_new(void)
@@ -241,7 +255,7 @@ bool tree_node(struct tree *tree, uint64_t ino, struct node *node)
 		*node = (struct node){(enum node_kind)kind,
 		                      {ino >> SEQ_BITS & ((1ull << EPOCH_BITS) - 1), ino & ((1ull << SEQ_BITS) - 1)},
 		                      NULL};
-		return kind > NODE_ROOT && kind <= NODE_SINCE_TABLE;
+		return kind > NODE_ROOT && kind <= NODE_COPY;
 	}
 	pthread_mutex_lock(&tree->lock);
 	HASH_FIND(hh, tree->kept, &ino, sizeof ino, kept);

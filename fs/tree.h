@@ -6,9 +6,9 @@
  * An inode number holds the node itself, so that forgetting it needs nothing
  * and it is the same after a restart:
  *
- *     bit 62: 0    bits 58-61: kind    bits 25-57: epoch    bits 0-24: seq
+ *     bit 62: 0    bits 57-61: kind    bits 24-56: epoch    bits 0-23: seq
  *
- * What does not fit (a table's name, a line beyond 2^25 of a second) is kept in a
+ * What does not fit (a table's name, a line beyond 2^24 of a second) is kept in a
  * table of nodes and has a number made from its hash, with bit 62 set.
  */
 #ifndef FS_TREE_H
@@ -34,6 +34,13 @@ enum node_kind {
 	NODE_SINCE_LIVE,   /* /since/<epoch>/<seq>/live */
 	NODE_SINCE_TABLES, /* /since/<epoch>/<seq>/tables */
 	NODE_SINCE_TABLE,  /* /since/<epoch>/<seq>/tables/<name> */
+	NODE_SNAPSHOTS,    /* /snapshots */
+	NODE_LATEST,       /* /snapshots/latest, a link */
+	NODE_SNAPSHOT,     /* /snapshots/<epoch>.<seq> */
+	NODE_MANIFEST,     /* /snapshots/<epoch>.<seq>/manifest */
+	NODE_OVERLAP,      /* /snapshots/<epoch>.<seq>/overlap */
+	NODE_COPIES,       /* /snapshots/<epoch>.<seq>/tables */
+	NODE_COPY,         /* /snapshots/<epoch>.<seq>/tables/<name> */
 };
 
 struct node {
@@ -43,6 +50,9 @@ struct node {
 };
 
 bool node_is_dir(const struct node *node);
+
+/* True for what belongs to one snapshot: its folders and files. */
+bool node_in_snapshot(const struct node *node);
 
 /* The child of that name: false where the tree has none. child->table borrows
  * `name`. */

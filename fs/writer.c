@@ -27,6 +27,7 @@ struct writer {
 	struct origin origin;
 	struct catalog catalog, catalog_before; /* as of now; at writer_begin, where changed since */
 	bool catalog_changed;
+	struct unplaced unplaced;
 	bool open;               /* in a transaction */
 	bool has_commit;         /* the segment holds one */
 	bool roll;               /* at the next writer_begin, whatever the size */
@@ -253,17 +254,25 @@ int writer_line(struct writer *w, const char *line, size_t len, const struct lin
 
 	if (w->end.len >= FLUSH_LEN && (r = append_write(&w->end, err)) < 0)
 		return r;
-	if (!span_is(head->action, "schema"))
+	bool drop = span_is(head->action, "drop");
+	if (!drop && !span_is(head->action, "schema")) {
+		if (catalog_unplaced(&w->catalog, head) && unplaced_add(&w->unplaced, head) < 0)
+			return err_set(err, -ENOMEM, "out of memory for a table's name");
 		return put(w, line, len, "", 0, err);
+	}
 
-	if ((r = in_force(w, head, err)) != 0)
+	if (!drop && (r = in_force(w, head, err)) != 0)
 		return r < 0 ? r : 0;
 	if (!w->catalog_changed) {
 		if (catalog_copy(&w->catalog_before, &w->catalog) < 0)
 			return err_set(err, -ENOMEM, "out of memory for the definitions");
 		w->catalog_changed = true;
 	}
-	return put_definition(w, line, len, err);
+	if (!drop)
+		return put_definition(w, line, len, err);
+	catalog_drop(&w->catalog, head);
+	unplaced_remove(&w->unplaced, head);
+	return put(w, line, len, "", 0, err);
 }
 
 int writer_commit(struct writer *w, const char *line, size_t len, uint64_t lsn, struct err *err)
@@ -316,12 +325,29 @@ uint64_t writer_appended_lsn(const struct writer *w)
 	return w->commit.lsn;
 }
 
+const struct unplaced *writer_unplaced(const struct writer *w)
+{
+	return &w->unplaced;
+}
+
 struct durable *writer_durable(struct writer *w)
 {
 	return &w->durable;
 }
 
 /* ---- opening ------------------------------------------------------------ */
+
+/* What one line of the newest segment does to the definitions in force. */
+static int read_line(struct writer *w, const struct line_head *head, uint64_t off, size_t len)
+{
+	if (span_is(head->action, "schema"))
+		return catalog_put(&w->catalog, head, off, len);
+	if (span_is(head->action, "drop")) {
+		catalog_drop(&w->catalog, head);
+		unplaced_remove(&w->unplaced, head);
+	}
+	return catalog_unplaced(&w->catalog, head) ? unplaced_add(&w->unplaced, head) : 0;
+}
 
 /* Finds the definitions in force in the newest segment. */
 static int read_catalog(struct writer *w, uint64_t len, struct err *err)
@@ -336,9 +362,9 @@ static int read_catalog(struct writer *w, uint64_t len, struct err *err)
 		return r;
 	while ((r = scan_next(&scan, &line, &line_len, &off, err)) == 1) {
 		struct line_head head;
-		if (line_parse(line, line_len, &head) && span_is(head.action, "schema") &&
-		    (r = catalog_put(&w->catalog, &head, off, line_len)) < 0) {
-			err_set(err, r, "the schema line at %llu cannot be read", (unsigned long long)off);
+		if (line_parse(line, line_len, &head) && (r = read_line(w, &head, off, line_len)) < 0) {
+			err_set(err, r, "the %.*s line at %llu cannot be read", (int)head.action.len, head.action.at,
+			        (unsigned long long)off);
 			break;
 		}
 	}
@@ -389,6 +415,7 @@ void writer_close(struct writer *w)
 	append_fini(&w->end);
 	catalog_fini(&w->catalog);
 	catalog_fini(&w->catalog_before);
+	unplaced_fini(&w->unplaced);
 	free(w);
 }
 

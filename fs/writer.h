@@ -22,6 +22,7 @@
 
 #include "durable.h"
 #include "store.h"
+#include "unplaced.h"
 
 struct writer;
 
@@ -36,7 +37,7 @@ void writer_close(struct writer *writer);
 int writer_begin(struct writer *writer, uint64_t second, struct err *err);
 
 /* One line without stamp and '\n', and its head; a `schema` line in force is
- * dropped. */
+ * left out, a `drop` line takes one out of force. */
 int writer_line(struct writer *writer, const char *line, size_t len, const struct line_head *head, struct err *err);
 
 /* The `commit` line, without stamp and crc; ends the transaction. */
@@ -53,6 +54,9 @@ void writer_timeline(struct writer *writer, uint32_t timeline);
 
 /* The last commit that was appended, synced or not. */
 uint64_t writer_appended_lsn(const struct writer *writer);
+
+/* The tables whose changes could not be placed, as far as the newest segment tells. Borrowed. */
+const struct unplaced *writer_unplaced(const struct writer *writer);
 
 /* What syncs and shows its commits; as long as the writer is open. */
 struct durable *writer_durable(struct writer *writer);

@@ -1,54 +1,30 @@
 /*
  * deltaflood.c - the output plugin: decoded changes as lines.
  *
- * common/line.h has the grammar, docs/FORMAT.md what the lines mean. A
- * transaction's lines stand between a `begin` and a `commit` line; one
- * without any other line leaves nothing at all, since `begin` waits for the
- * first. There are no stream callbacks on purpose: what is rolled back is
- * never sent.
+ * common/line.h has the grammar, docs/FORMAT.md what the lines mean. There
+ * are no stream callbacks on purpose: what is rolled back is never sent.
  *
  * All state hangs on the decoding context and goes with it, also after an
  * error; relation.c keeps the one pointer that the server's callbacks need.
  */
 #include "postgres.h"
 
-#include "access/transam.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "replication/logical.h"
 #include "replication/origin.h"
 #include "replication/output_plugin.h"
 #include "replication/walsender.h"
-#include "utils/builtins.h"
-#include "utils/datetime.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
-#include "options.h"
-#include "output.h"
-#include "relation.h"
+#include "define.h"
 #include "row.h"
+#include "session.h"
 #include "settings.h"
-#include "text.h"
 
 PG_MODULE_MAGIC;
 
 extern PGDLLEXPORT void _PG_output_plugin_init(OutputPluginCallbacks *callbacks);
-
-struct session {
-	struct options options;
-	struct text text;
-	struct output output;
-	struct relation_cache relations;
-	MemoryContext scratch; /* reset after each change */
-	bool started;          /* `text` is set */
-
-	/* The transaction at hand. */
-	bool begun;   /* its `begin` was printed */
-	char xid[40]; /* "_xid\tN\t", or nothing */
-	int xid_len;
-	char time[MAXDATELEN + 1];
-};
 
 static void startup(LogicalDecodingContext *ctx, OutputPluginOptions *options, bool is_init)
 {
@@ -70,17 +46,6 @@ static bool filter_by_origin(LogicalDecodingContext *ctx, RepOriginId origin)
 	return session->options.only_local && origin != InvalidRepOriginId;
 }
 
-/* All 64 bits. Decoding holds the horizon back, so no xid here is older than one epoch. */
-static uint64 full_xid(TransactionId xid)
-{
-	FullTransactionId next = ReadNextFullTransactionId();
-	uint64 epoch = EpochFromFullTransactionId(next);
-
-	if (xid > XidFromFullTransactionId(next))
-		epoch--;
-	return epoch << 32 | xid;
-}
-
 static void begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 {
 	struct session *session = ctx->output_plugin_private;
@@ -95,76 +60,24 @@ static void begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	settings_pin();
 }
 
-static TimestampTz commit_time(ReorderBufferTXN *txn)
-{
-#if PG_VERSION_NUM >= 150000
-	return txn->xact_time.commit_time;
-#else
-	return txn->commit_time;
-#endif
-}
-
-/* Before each line of a transaction. */
-static void ensure_begun(struct session *session, ReorderBufferTXN *txn)
-{
-	if (session->begun)
-		return;
-	session->begun = true;
-	session->xid_len = 0;
-	if (session->options.include_xids)
-		session->xid_len =
-		    snprintf(session->xid, sizeof(session->xid), "_xid\t" UINT64_FORMAT "\t", full_xid(txn->xid));
-	if (!session->options.include_commit)
-		return;
-
-	char *time = DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(commit_time(txn))));
-	strlcpy(session->time, time, sizeof(session->time));
-	pfree(time);
-
-	StringInfo out = output_begin(&session->output);
-	appendBinaryStringInfo(out, session->xid, session->xid_len);
-	appendStringInfoString(out, "_action\tbegin\ttime\t");
-	appendStringInfoString(out, session->time);
-	output_end(&session->output);
-}
-
 static void commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_lsn)
 {
 	struct session *session = ctx->output_plugin_private;
+	MemoryContext old = MemoryContextSwitchTo(session->scratch);
+
+	define_print_rest(session, txn);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(session->scratch);
 
 	output_progress(&session->output, !session->begun);
-	if (session->begun && session->options.include_commit) {
-		StringInfo out = output_begin(&session->output);
-		appendBinaryStringInfo(out, session->xid, session->xid_len);
-		appendStringInfo(out, "_action\tcommit\tlsn\t%X/%X\ttime\t%s", (uint32)(txn->end_lsn >> 32),
-		                 (uint32)txn->end_lsn, session->time);
-		output_end(&session->output);
-	}
+	session_print_commit(session, txn);
 	output_flush(&session->output);
 	session->begun = false;
 }
 
-/* A table's line up to its `_action`. */
-static StringInfo begin_line(struct session *session, const struct relation *relation)
-{
-	StringInfo out = output_begin(&session->output);
-
-	appendBinaryStringInfo(out, relation->lead, relation->lead_len);
-	appendBinaryStringInfo(out, session->xid, session->xid_len);
-	return out;
-}
-
-static void print_schema(struct session *session, struct relation *relation)
-{
-	if (!relation_announce(&session->relations, relation))
-		return;
-	appendBinaryStringInfo(begin_line(session, relation), relation->definition, relation->definition_len);
-	output_end(&session->output);
-}
-
 static void print_truncate(struct session *session, struct relation *relation)
 {
-	appendStringInfoString(begin_line(session, relation), "_action\ttruncate");
+	appendStringInfoString(session_begin_line(session, relation), "_action\ttruncate");
 	output_end(&session->output);
 }
 
@@ -182,7 +95,7 @@ static void print_new(struct session *session, struct relation *relation, Relati
 	if (!tuple)
 		elog(ERROR, "deltaflood: no new row in a change of table \"%s.%s\"", NameStr(relation->name.schema),
 		     NameStr(relation->name.table));
-	StringInfo out = begin_line(session, relation);
+	StringInfo out = session_begin_line(session, relation);
 	appendStringInfoString(out, action);
 	row_append_new(out, &session->relations, relation, RelationGetDescr(rel), tuple);
 	output_end(&session->output);
@@ -191,7 +104,7 @@ static void print_new(struct session *session, struct relation *relation, Relati
 static void print_old(struct session *session, struct relation *relation, Relation rel, const char *action,
                       HeapTuple tuple)
 {
-	StringInfo out = begin_line(session, relation);
+	StringInfo out = session_begin_line(session, relation);
 
 	appendStringInfoString(out, action);
 	if (tuple)
@@ -224,8 +137,8 @@ static void change_table(struct session *session, ReorderBufferTXN *txn, Relatio
 
 	if (!relation->wanted)
 		return;
-	ensure_begun(session, txn);
-	print_schema(session, relation);
+	define_print(session, txn, relation);
+	session_ensure_begun(session, txn);
 	if (rel != written && (relation->rewrite != RelationGetRelid(written) || relation->rewrite_xid != txn->xid)) {
 		relation->rewrite = RelationGetRelid(written);
 		relation->rewrite_xid = txn->xid;
@@ -264,8 +177,8 @@ static void truncate_tables(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, 
 		struct relation *relation = relation_find(&session->relations, rels[i]);
 		if (!relation->wanted)
 			continue;
-		ensure_begun(session, txn);
-		print_schema(session, relation);
+		define_print(session, txn, relation);
+		session_ensure_begun(session, txn);
 		print_truncate(session, relation);
 	}
 	output_tick(&session->output);
@@ -298,7 +211,7 @@ static void message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecP
 	if (!transactional)
 		return;
 	MemoryContext old = MemoryContextSwitchTo(session->scratch);
-	ensure_begun(session, txn);
+	session_ensure_begun(session, txn);
 	StringInfo out = output_begin(&session->output);
 	appendBinaryStringInfo(out, session->xid, session->xid_len);
 	appendStringInfoString(out, "_action\tmessage\tprefix\t");

@@ -15,7 +15,7 @@
 
 struct owner {
 	struct table_name name; /* the hash key */
-	Oid relid;
+	Oid relid;              /* InvalidOid: readers know that the name is free */
 };
 
 /* Where the server's messages go. They cannot be unsubscribed, so this is
@@ -46,7 +46,7 @@ static void on_relation(Datum arg, Oid relid)
 		relation->valid = false;
 }
 
-/* A schema or type was changed, maybe renamed. That is rare enough not to ask which. */
+/* A schema, a type or an enum's label was changed, maybe renamed. That is rare enough not to ask which. */
 static void on_syscache(Datum arg, int cache, uint32 hash)
 {
 	if (live)
@@ -74,6 +74,7 @@ static void subscribe(struct relation_cache *cache, MemoryContext parent)
 	CacheRegisterRelcacheCallback(on_relation, (Datum)0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, on_syscache, (Datum)0);
 	CacheRegisterSyscacheCallback(TYPEOID, on_syscache, (Datum)0);
+	CacheRegisterSyscacheCallback(ENUMOID, on_syscache, (Datum)0);
 	subscribed = true;
 }
 
@@ -98,7 +99,7 @@ void relation_cache_init(struct relation_cache *cache, const struct options *opt
 
 void relation_cache_trim(struct relation_cache *cache)
 {
-	if (hash_get_num_entries(cache->by_oid) <= RELATION_MAX)
+	if (hash_get_num_entries(cache->by_oid) <= RELATION_MAX && hash_get_num_entries(cache->by_name) <= RELATION_MAX)
 		return;
 	live = NULL;
 	MemoryContextReset(cache->context);
@@ -118,25 +119,37 @@ static const char *keep(const struct relation *relation, StringInfo built, int *
 	return kept;
 }
 
-static void append_name(struct relation_cache *cache, const struct relation *relation, StringInfo out, const char *name)
+static void refuse_name(const struct relation_cache *cache, const struct relation *relation)
 {
-	if (!text_append(cache->text, out, name, strlen(name)))
-		text_refuse(cache->text, NameStr(relation->name.schema), NameStr(relation->name.table), NULL);
-	appendStringInfoCharMacro(out, '\t');
+	text_refuse(cache->text, NameStr(relation->name.schema), NameStr(relation->name.table), NULL);
 }
 
-/* "[_schema\tS\t]_table\tT\t" */
+static bool append_name(const struct relation_cache *cache, StringInfo out, const char *name)
+{
+	if (!text_append(cache->text, out, name, strlen(name)))
+		return false;
+	appendStringInfoCharMacro(out, '\t');
+	return true;
+}
+
+bool relation_append_lead(const struct relation_cache *cache, StringInfo out, const struct table_name *name)
+{
+	if (strcmp(NameStr(name->schema), "public") != 0) {
+		appendStringInfoString(out, "_schema\t");
+		if (!append_name(cache, out, NameStr(name->schema)))
+			return false;
+	}
+	appendStringInfoString(out, "_table\t");
+	return append_name(cache, out, NameStr(name->table));
+}
+
 static void build_lead(struct relation_cache *cache, struct relation *relation)
 {
 	StringInfoData lead;
 
 	initStringInfo(&lead);
-	if (strcmp(NameStr(relation->name.schema), "public") != 0) {
-		appendStringInfoString(&lead, "_schema\t");
-		append_name(cache, relation, &lead, NameStr(relation->name.schema));
-	}
-	appendStringInfoString(&lead, "_table\t");
-	append_name(cache, relation, &lead, NameStr(relation->name.table));
+	if (!relation_append_lead(cache, &lead, &relation->name))
+		refuse_name(cache, relation);
 	relation->lead = keep(relation, &lead, &relation->lead_len);
 }
 
@@ -152,7 +165,8 @@ static void build_column(struct relation_cache *cache, struct relation *relation
 		return;
 	initStringInfo(&lead);
 	appendStringInfoCharMacro(&lead, '\t');
-	append_name(cache, relation, &lead, column->name);
+	if (!append_name(cache, &lead, column->name))
+		refuse_name(cache, relation);
 	column->lead = keep(relation, &lead, &column->lead_len);
 	column->may_be_external = attribute->attlen == -1;
 	value_init(&column->type, attribute->atttypid, cache->options->convert_bool, relation->context);
@@ -228,43 +242,84 @@ struct relation *relation_find(struct relation_cache *cache, Relation rel)
 	return relation;
 }
 
-/* Makes it the owner of its name; whether it was before. */
-static bool take_name(struct relation_cache *cache, struct relation *relation)
+/* Makes it the owner of its name. */
+static Oid take_name(struct relation_cache *cache, struct relation *relation)
 {
 	bool found;
 	struct owner *owner = hash_search(cache->by_name, &relation->name, HASH_ENTER, &found);
-	Oid before = found ? owner->relid : InvalidOid;
+	Oid before = !found ? InvalidOid : OidIsValid(owner->relid) ? owner->relid : relation->relid;
 	struct relation *other;
 
 	owner->relid = relation->relid;
-	if (before == relation->relid)
-		return true;
-	if (found && (other = hash_search(cache->by_oid, &before, HASH_FIND, NULL)))
+	if (before != relation->relid && (other = hash_search(cache->by_oid, &before, HASH_FIND, NULL)))
 		other->announced = false;
-	return false;
+	return before;
+}
+
+static void leave_name(struct relation_cache *cache, Oid relid, const struct table_name *name)
+{
+	struct owner *owner = hash_search(cache->by_name, name, HASH_FIND, NULL);
+
+	if (owner && owner->relid == relid)
+		owner->relid = InvalidOid;
 }
 
 static bool is_sent(const struct relation *relation)
 {
-	return relation->sent_len == relation->lead_len + relation->definition_len &&
+	return relation->sent && relation->sent_len == relation->lead_len + relation->definition_len &&
 	       memcmp(relation->sent, relation->lead, (Size)relation->lead_len) == 0 &&
 	       memcmp(relation->sent + relation->lead_len, relation->definition, (Size)relation->definition_len) == 0;
 }
 
-bool relation_announce(struct relation_cache *cache, struct relation *relation)
+bool relation_announce(struct relation_cache *cache, struct relation *relation, Oid *before)
 {
 	if (relation->announced || !relation->definition)
 		return false;
 	relation->announced = true;
-	/* In this order: the name is to be taken in any case. */
-	if (take_name(cache, relation) && is_sent(relation))
+	/* In any case: the name is to be taken. */
+	*before = take_name(cache, relation);
+	if (*before == relation->relid && is_sent(relation))
 		return false;
 
-	if (relation->sent)
+	if (relation->sent) {
+		if (memcmp(&relation->sent_name, &relation->name, sizeof(relation->name)) != 0)
+			leave_name(cache, relation->relid, &relation->sent_name);
 		pfree(relation->sent);
+	}
 	relation->sent_len = relation->lead_len + relation->definition_len;
 	relation->sent = MemoryContextAlloc(cache->context, (Size)relation->sent_len);
 	memcpy(relation->sent, relation->lead, (Size)relation->lead_len);
 	memcpy(relation->sent + relation->lead_len, relation->definition, (Size)relation->definition_len);
+	relation->sent_name = relation->name;
 	return true;
+}
+
+bool relation_told_name(struct relation_cache *cache, Oid relid, const struct table_name *past, struct table_name *name)
+{
+	struct relation *relation = hash_search(cache->by_oid, &relid, HASH_FIND, NULL);
+
+	if (relation && relation->sent)
+		*name = relation->sent_name;
+	else if (past)
+		*name = *past;
+	else
+		return false;
+	struct owner *owner = hash_search(cache->by_name, name, HASH_FIND, NULL);
+	return !owner || owner->relid == relid;
+}
+
+void relation_forget(struct relation_cache *cache, Oid relid, const struct table_name *name)
+{
+	struct relation *relation = hash_search(cache->by_oid, &relid, HASH_FIND, NULL);
+	bool found;
+	struct owner *owner = hash_search(cache->by_name, name, HASH_ENTER, &found);
+
+	if (!found || owner->relid == relid)
+		owner->relid = InvalidOid;
+	if (!relation)
+		return;
+	if (relation->sent)
+		pfree(relation->sent);
+	relation->sent = NULL;
+	relation->announced = false;
 }

@@ -4,8 +4,9 @@
  * A relation is built from the catalogs as they stood when the change was
  * made (the server has set the historic snapshot), kept until the server says
  * that something of it may have changed, and then built again at its next
- * change. Many such messages mean nothing (ANALYZE): so a definition is
- * compared with the one sent last before it is sent again.
+ * change, or at the end of the transaction that changed it. Many such messages
+ * mean nothing (ANALYZE): so a definition is compared with the one sent last
+ * before it is sent again.
  *
  * A `schema` line tells a reader what the lines under a name mean from there
  * on. So it is due before a table's line when its own definition was not sent
@@ -49,8 +50,9 @@ struct relation {
 	bool *nulls;
 
 	bool announced; /* the definition is in force at the reader */
-	char *sent;     /* lead and definition of the last schema line; NULL before */
+	char *sent;     /* lead and definition of the last schema line; NULL before, and after a drop */
 	int sent_len;
+	struct table_name sent_name;
 
 	/* The rewrite (a table of its own, for a while) whose `truncate` was printed, and its transaction. */
 	Oid rewrite;
@@ -80,7 +82,19 @@ void relation_cache_trim(struct relation_cache *cache);
 struct relation *relation_find(struct relation_cache *cache, Relation rel);
 
 /* Whether a schema line has to stand before the next line of this table. If
- * so, it counts as sent from then on. */
-bool relation_announce(struct relation_cache *cache, struct relation *relation);
+ * so, it counts as sent from then on. *before is the table that had the
+ * name for readers, itself where that is free; InvalidOid: the session does not know. */
+bool relation_announce(struct relation_cache *cache, struct relation *relation, Oid *before);
+
+/* The name under which readers know the table: the one sent last, or, where the session has
+ * sent none, `past`. False where there is neither, or where it is another table's now. */
+bool relation_told_name(struct relation_cache *cache, Oid relid, const struct table_name *past,
+                        struct table_name *name);
+
+/* Its `drop` under `name` is sent: readers know it no longer. */
+void relation_forget(struct relation_cache *cache, Oid relid, const struct table_name *name);
+
+/* Appends "[_schema\tS\t]_table\tT\t"; false where that cannot be written in UTF-8. */
+bool relation_append_lead(const struct relation_cache *cache, StringInfo out, const struct table_name *name);
 
 #endif

@@ -1,9 +1,14 @@
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/tupdesc_details.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_enum.h"
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "name.h"
 #include "schema.h"
@@ -83,6 +88,36 @@ static void print_fact(StringInfo facts, const char *name, const char *value)
 	text_escape(facts, value, strlen(value));
 }
 
+static int compare_labels(const void *a, const void *b)
+{
+	float4 x = ((Form_pg_enum)GETSTRUCT(*(const HeapTuple *)a))->enumsortorder;
+	float4 y = ((Form_pg_enum)GETSTRUCT(*(const HeapTuple *)b))->enumsortorder;
+
+	return x < y ? -1 : x > y;
+}
+
+/* An enum's labels with their OIDs, which a renamed one keeps: rows print it otherwise from then on. */
+static void print_labels(StringInfo facts, Oid type)
+{
+	char part[3 * NAMEDATALEN + 1];
+	CatCList *list = SearchSysCacheList1(ENUMTYPOIDNAME, ObjectIdGetDatum(type));
+	HeapTuple *labels = palloc((list->n_members + 1) * sizeof(*labels));
+
+	for (int i = 0; i < list->n_members; i++)
+		labels[i] = &list->members[i]->tuple;
+	qsort(labels, list->n_members, sizeof(*labels), compare_labels);
+	appendStringInfoString(facts, "\tlabels\t");
+	for (int i = 0; i < list->n_members; i++) {
+		Form_pg_enum label = (Form_pg_enum)GETSTRUCT(labels[i]);
+		Size len = name_encode(part, NameStr(label->enumlabel), strlen(NameStr(label->enumlabel)));
+
+		appendStringInfo(facts, "%s%u=", i > 0 ? "," : "", label->oid);
+		text_escape(facts, part, len);
+	}
+	pfree(labels);
+	ReleaseSysCacheList(list);
+}
+
 /* The value that a fast ADD COLUMN gave to the rows that were there. */
 static void print_missing(StringInfo facts, struct column *column, TupleDesc desc, int i)
 {
@@ -106,6 +141,8 @@ static void print_facts(StringInfo facts, struct column *column, TupleDesc desc,
 	print_fact(facts, "type", format_type_with_typemod(attribute->atttypid, attribute->atttypmod));
 	if (base != attribute->atttypid)
 		print_fact(facts, "base", format_type_with_typemod(base, typmod));
+	if (get_typtype(base) == TYPTYPE_ENUM)
+		print_labels(facts, base);
 	if (never_null(desc, i))
 		print_fact(facts, "notnull", "1");
 	for (int place = 0; place < primary->count; place++)

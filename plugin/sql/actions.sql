@@ -39,7 +39,6 @@ SELECT string_agg(data, E'\n') = (SELECT string_agg(data, E'\n') FROM pg_logical
 SELECT count(*) FROM pg_logical_slot_get_changes('regress', NULL, NULL, 'batch-bytes', '200');
 
 -- The transaction's number, end and time are the server's own. (A LSN may lie behind a page header.)
-CREATE TABLE seen (xid xid8, at timestamptz);
 BEGIN;
 INSERT INTO zzz VALUES ('g', '7');
 SELECT pg_current_xact_id() AS xid \gset
@@ -53,5 +52,5 @@ SELECT data LIKE E'\\_xid\t' || :'xid' || E'\t\\_action\tcommit\tlsn\t%',
 SELECT count(DISTINCT substring(data FROM 'time\t(.*)')) FROM pg_logical_slot_get_changes('regress', NULL, NULL, 'batch-bytes', '0')
 	WHERE data ~ 'begin|commit';
 
-DROP TABLE zzz, seen;
+DROP TABLE zzz;
 SELECT FROM pg_drop_replication_slot('regress');

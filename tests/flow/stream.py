@@ -248,14 +248,15 @@ def bank(path, history):
     print(f"{len(seen)} transactions, balances {sums}")
 
 
-if sys.argv[1] == "rules":
-    rules(sys.argv[-1], "--crc" in sys.argv)
-elif sys.argv[1] == "tree":
-    tree(sys.argv[2])
-elif sys.argv[1] == "bank":
-    bank(sys.argv[2], sys.argv[3])
-else:
-    sys.exit(__doc__)
-if problems:
-    print(f"{problems} problems")
-sys.exit(problems > 0)
+if __name__ == "__main__":
+    if sys.argv[1] == "rules":
+        rules(sys.argv[-1], "--crc" in sys.argv)
+    elif sys.argv[1] == "tree":
+        tree(sys.argv[2])
+    elif sys.argv[1] == "bank":
+        bank(sys.argv[2], sys.argv[3])
+    else:
+        sys.exit(__doc__)
+    if problems:
+        print(f"{problems} problems")
+    sys.exit(problems > 0)

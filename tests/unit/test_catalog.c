@@ -75,6 +75,61 @@ static void a_table_that_takes_anothers_name_ends_it(void **state)
 	assert_int_equal(catalog_find(&catalog, &heads[1])->off, 20);
 }
 
+static const struct line_head *line(int i, const char *text)
+{
+	snprintf(lines[i], sizeof lines[i], "%s", text);
+	assert_true(line_parse(lines[i], strlen(lines[i]), &heads[i]));
+	return &heads[i];
+}
+
+static void a_dropped_table_is_out_of_force(void **state)
+{
+	(void)state;
+	define(0, "_table\ta", "1", "x");
+	define(1, "_schema\ts\t_table\ta", "2", "x");
+	assert_int_equal(put(0, 10), 0);
+	assert_int_equal(put(1, 20), 0);
+	assert_true(catalog_drop(&catalog, line(2, "_table\ta\t_xid\t1\t_action\tdrop")));
+	assert_null(catalog_find(&catalog, &heads[0]));
+	assert_int_equal(catalog_find(&catalog, &heads[1])->off, 20);
+	assert_false(catalog_drop(&catalog, &heads[2]));
+	assert_int_equal(put(0, 30), 0);
+	assert_int_equal(catalog_find(&catalog, &heads[0])->off, 30);
+}
+
+static void changes_of_rows_cannot_be_placed_as_long_as_their_table_has_no_identity(void **state)
+{
+	const char *key = "_table\ta\t_relid\t1\t_key\ta\t_action\tschema\ta\tx";
+	const char *none = "_table\ta\t_relid\t1\t_key\t\\N\t_action\tschema\ta\tx";
+	struct catalog copy = {0};
+
+	(void)state;
+	line(0, none);
+	line(1, key);
+	line(2, "_table\ta\t_xid\t1\t_action\tupdate\ta\t1");
+	line(3, "_table\ta\t_xid\t1\t_action\tdelete");
+	line(4, "_table\ta\t_xid\t1\t_action\tinsert\ta\t1");
+	line(5, "_table\tb\t_xid\t1\t_action\tdelete");
+	line(6, "_table\ta\t_xid\t1\t_action\tdrop");
+	for (int way = 0; way < 2; way++) {
+		assert_false(catalog_unplaced(&catalog, &heads[2]));
+		assert_int_equal(put(0, 10), 0);
+		assert_true(catalog_unplaced(&catalog, &heads[2]));
+		assert_true(catalog_unplaced(&catalog, &heads[3]));
+		assert_false(catalog_unplaced(&catalog, &heads[4]));
+		assert_false(catalog_unplaced(&catalog, &heads[5]));
+		assert_int_equal(catalog_copy(&copy, &catalog), 0);
+		assert_true(catalog_unplaced(&copy, &heads[2]));
+		if (way == 0)
+			assert_int_equal(put(1, 20), 0);
+		else
+			assert_true(catalog_drop(&catalog, &heads[6]));
+		assert_false(catalog_unplaced(&catalog, &heads[3]));
+		assert_int_equal(catalog.keyless, 0);
+	}
+	catalog_fini(&copy);
+}
+
 static void the_same_is_said_whoever_and_whenever(void **state)
 {
 	(void)state;
@@ -127,6 +182,8 @@ int main(void)
 	    TEST(a_table_is_found_by_its_oid),
 	    TEST(a_newer_definition_takes_the_place_of_the_older),
 	    TEST(a_table_that_takes_anothers_name_ends_it),
+	    TEST(a_dropped_table_is_out_of_force),
+	    TEST(changes_of_rows_cannot_be_placed_as_long_as_their_table_has_no_identity),
 	    TEST(the_same_is_said_whoever_and_whenever),
 	    TEST(an_oid_that_is_none_is_refused),
 	    TEST(a_copy_stands_on_its_own),

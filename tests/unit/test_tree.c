@@ -90,12 +90,19 @@ static void every_path_leads_to_its_node_and_back(void **state)
 	leads_to("since/1507507200/10/live", NODE_SINCE_LIVE, 1507507200, 10, NULL);
 	leads_to("since/1507507200/10/tables", NODE_SINCE_TABLES, 1507507200, 10, NULL);
 	leads_to("since/1507507200/10/tables/s.a", NODE_SINCE_TABLE, 1507507200, 10, "s.a");
+	leads_to("snapshots", NODE_SNAPSHOTS, 0, 0, NULL);
+	leads_to("snapshots/latest", NODE_LATEST, 0, 0, NULL);
+	leads_to("snapshots/1507507200.10", NODE_SNAPSHOT, 1507507200, 10, NULL);
+	leads_to("snapshots/1507507200.10/manifest", NODE_MANIFEST, 1507507200, 10, NULL);
+	leads_to("snapshots/1507507200.10/overlap", NODE_OVERLAP, 1507507200, 10, NULL);
+	leads_to("snapshots/1507507200.10/tables", NODE_COPIES, 1507507200, 10, NULL);
+	leads_to("snapshots/1507507200.10/tables/s.a", NODE_COPY, 1507507200, 10, "s.a");
 }
 
 static void huge_positions_come_back(void **state)
 {
-	static const char *const numbers[] = {"33554431",
-	                                      "33554432",
+	static const char *const numbers[] = {"16777215",
+	                                      "16777216",
 	                                      "8589934591",
 	                                      "8589934592",
 	                                      "4611686018427387904",
@@ -111,6 +118,10 @@ static void huge_positions_come_back(void **state)
 			leads_to(path, NODE_LINE, epoch, seq, NULL);
 			snprintf(path, sizeof path, "since/%s/%s/tables/zzz", numbers[i], numbers[k]);
 			leads_to(path, NODE_SINCE_TABLE, epoch, seq, "zzz");
+			snprintf(path, sizeof path, "snapshots/%s.%s/overlap", numbers[i], numbers[k]);
+			leads_to(path, NODE_OVERLAP, epoch, seq, NULL);
+			snprintf(path, sizeof path, "snapshots/%s.%s/tables/zzz", numbers[i], numbers[k]);
+			leads_to(path, NODE_COPY, epoch, seq, "zzz");
 		}
 }
 
@@ -136,6 +147,15 @@ static void what_is_no_name_leads_nowhere(void **state)
 	                                    "tables/-a",
 	                                    "tables/.",
 	                                    "tables/a,b",
+	                                    "snapshots/1",
+	                                    "snapshots/1.",
+	                                    "snapshots/1.01",
+	                                    "snapshots/1.2.new",
+	                                    "snapshots/latest/tables",
+	                                    "snapshots/1.2/x",
+	                                    "snapshots/1.2/tables/..",
+	                                    "snapshots/1.2/tables/a%2f",
+	                                    "snapshots/1.2/tables/a/b",
 	                                    ".",
 	                                    "..",
 	                                    "LIVE",
@@ -182,7 +202,7 @@ static void a_kept_node_lives_until_its_last_look_up_is_forgotten(void **state)
 
 static void what_its_number_tells_needs_no_keeping(void **state)
 {
-	struct node line = {NODE_LINE, {1507507200, 33554431}, NULL}, back;
+	struct node line = {NODE_LINE, {1507507200, 16777215}, NULL}, back;
 
 	(void)state;
 	uint64_t ino = tree_peek(tree, &line);
@@ -198,8 +218,9 @@ static void numbers_that_were_not_given_out_are_no_nodes(void **state)
 	(void)state;
 	assert_false(tree_node(tree, 0, &node));
 	assert_false(tree_node(tree, 2, &node));
-	assert_false(tree_node(tree, 14ull << 58, &node));
-	assert_false(tree_node(tree, 15ull << 58, &node));
+	assert_true(tree_node(tree, (uint64_t)NODE_COPY << 57, &node));
+	for (uint64_t kind = NODE_COPY + 1; kind < 32; kind++)
+		assert_false(tree_node(tree, kind << 57, &node));
 	assert_false(tree_node(tree, 1ull << 62, &node));
 	assert_false(tree_node(tree, UINT64_MAX, &node));
 }
@@ -209,11 +230,14 @@ static void folders_list_what_always_stands_in_them(void **state)
 	static const struct {
 		enum node_kind kind;
 		const char *names;
-	} folders[] = {{NODE_ROOT, "by-time live since status tables "},
+	} folders[] = {{NODE_ROOT, "by-time live since snapshots status tables "},
 	               {NODE_SINCE_DIR, "live tables "},
 	               {NODE_BY_TIME, ""},
 	               {NODE_TABLES, ""},
 	               {NODE_SINCE, ""},
+	               {NODE_SNAPSHOTS, "latest "},
+	               {NODE_SNAPSHOT, "manifest overlap tables "},
+	               {NODE_COPIES, ""},
 	               {NODE_LIVE, ""}};
 
 	(void)state;
@@ -232,10 +256,11 @@ static void folders_list_what_always_stands_in_them(void **state)
 static void folders_are_folders(void **state)
 {
 	(void)state;
-	for (int kind = NODE_ROOT; kind <= NODE_SINCE_TABLE; kind++) {
+	for (int kind = NODE_ROOT; kind <= NODE_COPY; kind++) {
 		struct node node = {.kind = (enum node_kind)kind, .table = "zzz"};
 		bool file = kind == NODE_LIVE || kind == NODE_STATUS || kind == NODE_TABLE || kind == NODE_LINE ||
-		            kind == NODE_SINCE_LIVE || kind == NODE_SINCE_TABLE;
+		            kind == NODE_SINCE_LIVE || kind == NODE_SINCE_TABLE || kind == NODE_LATEST ||
+		            kind == NODE_MANIFEST || kind == NODE_OVERLAP || kind == NODE_COPY;
 		assert_int_equal(node_is_dir(&node), !file);
 	}
 }

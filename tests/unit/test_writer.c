@@ -340,6 +340,64 @@ static void a_segment_opens_with_the_definitions_in_force(void **state)
 	free(have);
 }
 
+static void a_segment_does_not_open_with_a_dropped_table(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_begin(f, fixture_second + 1);
+	fixture_define(f, "keep", 1, "text");
+	fixture_define(f, "gone", 2, "text");
+	fixture_define(f, "back", 3, "text");
+	fixture_commit(f);
+	fixture_begin(f, fixture_second + 1);
+	works(fixture_try_line(f, "_table\tkeep\t_xid\t2\t_action\tdrop"), f->err);
+	works(writer_rollback(f->writer, &f->err), f->err);
+	fixture_begin(f, fixture_second + 1);
+	works(fixture_try_line(f, "_table\tgone\t_xid\t2\t_action\tdrop"), f->err);
+	works(fixture_try_line(f, "_table\tback\t_xid\t2\t_action\tdrop"), f->err);
+	fixture_define(f, "back", 3, "text"); /* not in force: so it is written */
+	fixture_commit(f);
+	fixture_sync(f);
+	/* As it stands in memory, and as it is read from the newest segment. */
+	for (int read = 0; read < 2; read++) {
+		reopen(f, 300);
+		fixture_put(f, fixture_second + 2 + (unsigned)read, "zzz", "1");
+		char *have = outline(f), *last = strstr(have, read ? "1507507203.0" : "1507507202.0");
+		assert_non_null(strstr(last, " schema keep in force\n"));
+		assert_non_null(strstr(last, " schema back in force\n"));
+		assert_null(strstr(last, "gone"));
+		free(have);
+	}
+}
+
+static void tables_whose_changes_cannot_be_placed_are_known_once_and_after_a_start(void **state)
+{
+	static const char none[] = "_table\tzzz\t_xid\t1\t_relid\t9\t_key\t\\N\t_action\tschema\ta\tx";
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 2; i++) {
+		fixture_begin(f, fixture_second + 1);
+		works(fixture_try_line(f, none), f->err);
+		fixture_insert(f, "zzz", "1");
+		assert_int_equal(writer_unplaced(f->writer)->count, i);
+		works(fixture_try_line(f, "_table\tzzz\t_xid\t1\t_action\tdelete"), f->err);
+		works(fixture_try_line(f, "_table\tzzz\t_xid\t1\t_action\tupdate\ta\t1"), f->err);
+		fixture_commit(f);
+		assert_int_equal(writer_unplaced(f->writer)->count, 1);
+	}
+	fixture_sync(f);
+	reopen(f, FIXTURE_SEGMENT);
+	assert_int_equal(writer_unplaced(f->writer)->count, 1);
+	assert_string_equal(writer_unplaced(f->writer)->names[0], "zzz");
+	fixture_begin(f, fixture_second + 1);
+	works(fixture_try_line(f, "_table\tzzz\t_xid\t1\t_action\tdrop"), f->err);
+	fixture_commit(f);
+	fixture_sync(f);
+	assert_int_equal(writer_unplaced(f->writer)->count, 0);
+	reopen(f, FIXTURE_SEGMENT);
+	assert_int_equal(writer_unplaced(f->writer)->count, 0);
+}
+
 static void a_schema_line_without_a_relid_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -704,6 +762,8 @@ int main(void)
 	    TEST(a_definition_in_force_is_not_written_again),
 	    TEST(a_definition_within_a_flushed_part_of_the_transaction_is_known),
 	    TEST(a_segment_opens_with_the_definitions_in_force),
+	    TEST(a_segment_does_not_open_with_a_dropped_table),
+	    TEST(tables_whose_changes_cannot_be_placed_are_known_once_and_after_a_start),
 	    TEST(a_schema_line_without_a_relid_is_refused),
 	    TEST(without_a_transaction_there_is_nothing_to_roll_back),
 	    TEST(a_transaction_in_the_buffer_is_rolled_back),

@@ -1,0 +1,152 @@
+#include "snapshots.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "name.h"
+
+enum { PART_MAX = NAME_PATH_MAX + 16, PATH_LEN_MAX = POSITION_TEXT_MAX + PART_MAX + 16 };
+
+static const char *print_path(char *path, struct position position, const char *part)
+{
+	char text[POSITION_TEXT_MAX];
+
+	snprintf(path, PATH_LEN_MAX, "snapshots/%s/%s", position_print(text, position), part);
+	return path;
+}
+
+/* What cannot be the name of anything there is not there. */
+static int failed(const char *path, struct err *err)
+{
+	if (errno == ENOTDIR || errno == ENAMETOOLONG)
+		errno = ENOENT;
+	return err_errno(err, "opening %s", path);
+}
+
+static int open_part(int store_dirfd, struct position position, const char *part, struct err *err)
+{
+	char path[PATH_LEN_MAX];
+	int fd = openat(store_dirfd, print_path(path, position, part), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? failed(path, err) : fd;
+}
+
+int snapshots_open(int store_dirfd, struct position position, const char *part, struct err *err)
+{
+	char path[PATH_LEN_MAX];
+
+	if (faccessat(store_dirfd, print_path(path, position, "manifest"), F_OK, 0) < 0)
+		return failed(path, err);
+	return open_part(store_dirfd, position, part, err);
+}
+
+static int by_position(const void *a, const void *b)
+{
+	return position_cmp(*(const struct position *)a, *(const struct position *)b);
+}
+
+static int add_position(struct position **list, size_t *count, struct position position, struct err *err)
+{
+	enum { STEP = 16 };
+
+	if (*count % STEP == 0) {
+		struct position *more = realloc(*list, (*count + STEP) * sizeof **list);
+		if (!more)
+			return err_set(err, -ENOMEM, "out of memory for the list of snapshots");
+		*list = more;
+	}
+	(*list)[(*count)++] = position;
+	return 0;
+}
+
+int snapshots_list(int store_dirfd, struct position **list, size_t *count, struct err *err)
+{
+	int fd = openat(store_dirfd, "snapshots", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int r = 0;
+
+	*list = NULL;
+	*count = 0;
+	if (!dir)
+		return errno == ENOENT ? 0 : err_errno(err, "opening snapshots");
+	while (r == 0 && (errno = 0, entry = readdir(dir))) {
+		struct position position;
+		char path[PATH_LEN_MAX];
+		if (position_parse(entry->d_name, strlen(entry->d_name), &position) &&
+		    faccessat(store_dirfd, print_path(path, position, "manifest"), F_OK, 0) == 0)
+			r = add_position(list, count, position, err);
+	}
+	if (r == 0 && errno)
+		r = err_errno(err, "listing snapshots");
+	closedir(dir);
+	if (*count)
+		qsort(*list, *count, sizeof **list, by_position);
+	return r;
+}
+
+int snapshots_manifest(int store_dirfd, struct position position, struct manifest *manifest, struct err *err)
+{
+	char name[POSITION_TEXT_MAX], *text = NULL;
+	struct stat st;
+	int fd = open_part(store_dirfd, position, "manifest", err);
+	int r = 0;
+
+	*manifest = (struct manifest){0};
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0 || !(text = malloc((size_t)st.st_size + 1)) ||
+	    read(fd, text, (size_t)st.st_size) != st.st_size)
+		r = err_set(err, -EIO, "the manifest of the snapshot %s cannot be read",
+		            position_print(name, position));
+	else if ((r = manifest_parse(manifest, text, (size_t)st.st_size, err)) < 0)
+		err_prefix(err, r, "the manifest of the snapshot %s", position_print(name, position));
+	close(fd);
+	free(text);
+	return r;
+}
+
+int snapshots_newest(int store_dirfd, uint64_t generation, struct position *newest, struct err *err)
+{
+	struct position *list;
+	size_t count;
+	int r = snapshots_list(store_dirfd, &list, &count, err);
+	bool found = false;
+
+	while (r == 0 && !found && count-- > 0) {
+		struct manifest manifest;
+		found = snapshots_manifest(store_dirfd, list[count], &manifest, NULL) == 0 && !manifest.tables &&
+		        manifest.origin.generation == generation;
+		manifest_fini(&manifest);
+	}
+	if (found)
+		*newest = list[count];
+	free(list);
+	return r < 0 ? r : found;
+}
+
+int snapshots_tables(int store_dirfd, struct position position, int (*each)(const char *name, void *ctx), void *ctx,
+                     struct err *err)
+{
+	char schema[NAME_RAW_MAX], table[NAME_RAW_MAX];
+	int fd = snapshots_open(store_dirfd, position, "tables", err);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!dir)
+		return fd < 0 ? fd : err_errno(err, "opening a snapshot's tables");
+	while (r == 0 && (errno = 0, entry = readdir(dir)))
+		if (name_split(entry->d_name, strlen(entry->d_name), schema, table))
+			r = each(entry->d_name, ctx);
+	if (r == 0 && errno)
+		r = err_errno(err, "listing a snapshot's tables");
+	closedir(dir);
+	return r;
+}

@@ -1,0 +1,98 @@
+#include "unplaced.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "name.h"
+
+/* The line's table as a path name. False where that is none. */
+static bool path_name(char name[NAME_PATH_MAX], const struct line_head *head)
+{
+	char schema[2 * NAME_RAW_MAX] = "public", table[2 * NAME_RAW_MAX];
+	long schema_len = 6, table_len;
+
+	if (head->table.len >= sizeof table || head->schema.len >= sizeof schema)
+		return false;
+	if (head->schema.at)
+		schema_len = line_unescape(schema, head->schema);
+	table_len = line_unescape(table, head->table);
+	if (schema_len < 0 || table_len < 0)
+		return false;
+	schema[schema_len] = table[table_len] = 0;
+	return name_join(name, schema, table) > 0;
+}
+
+static size_t find(const struct unplaced *unplaced, const char *name)
+{
+	size_t i = 0;
+
+	while (i < unplaced->count && strcmp(unplaced->names[i], name) != 0)
+		i++;
+	return i;
+}
+
+int unplaced_add(struct unplaced *unplaced, const struct line_head *head)
+{
+	char name[NAME_PATH_MAX];
+
+	if (!path_name(name, head) || find(unplaced, name) < unplaced->count)
+		return 0;
+	if (unplaced->count == unplaced->cap) {
+		size_t cap = unplaced->cap ? 2 * unplaced->cap : 8;
+		char **more = realloc(unplaced->names, cap * sizeof *more);
+		if (!more)
+			return -ENOMEM;
+		unplaced->names = more;
+		unplaced->cap = cap;
+	}
+	if (!(unplaced->names[unplaced->count] = strdup(name)))
+		return -ENOMEM;
+	unplaced->count++;
+	unplaced->added++;
+	return 0;
+}
+
+void unplaced_remove(struct unplaced *unplaced, const struct line_head *head)
+{
+	char name[NAME_PATH_MAX];
+
+	if (unplaced->count == 0 || !path_name(name, head))
+		return;
+	size_t i = find(unplaced, name);
+	if (i == unplaced->count)
+		return;
+	free(unplaced->names[i]);
+	unplaced->count--;
+	unplaced->removed++;
+	memmove(&unplaced->names[i], &unplaced->names[i + 1], (unplaced->count - i) * sizeof *unplaced->names);
+}
+
+char *unplaced_print(char *text, size_t size, const struct unplaced *unplaced)
+{
+	static const char more[] = ",...";
+	size_t len = 0;
+
+	text[0] = 0;
+	for (size_t i = 0; i < unplaced->count; i++) {
+		size_t name_len = strlen(unplaced->names[i]), comma = i > 0;
+		/* What is kept free is enough for `more`, which begins with the comma. */
+		if (len + comma + name_len + sizeof more > size) {
+			memcpy(text + len, more + !comma, sizeof more - !comma);
+			break;
+		}
+		if (comma)
+			text[len++] = ',';
+		memcpy(text + len, unplaced->names[i], name_len + 1);
+		len += name_len;
+	}
+	return text;
+}
+
+void unplaced_fini(struct unplaced *unplaced)
+{
+	for (size_t i = 0; i < unplaced->count; i++)
+		free(unplaced->names[i]);
+	free(unplaced->names);
+	*unplaced = (struct unplaced){0};
+}

@@ -1,0 +1,227 @@
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/skey.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_enum.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+
+#include "lookup.h"
+
+/* A catalog being read; rows by next_row. */
+struct reading {
+	Relation catalog;
+	SysScanDesc scan;
+};
+
+/* By `index`, or, where that is InvalidOid, all of it. */
+static struct reading start(Oid catalog, Oid index, Snapshot snapshot, int key_count, ScanKey keys)
+{
+	Relation rel = table_open(catalog, AccessShareLock);
+
+	return (struct reading){rel, systable_beginscan(rel, index, OidIsValid(index), snapshot, key_count, keys)};
+}
+
+static void *next_row(struct reading *reading)
+{
+	HeapTuple tuple = systable_getnext(reading->scan);
+
+	return HeapTupleIsValid(tuple) ? GETSTRUCT(tuple) : NULL;
+}
+
+static void finish(struct reading *reading)
+{
+	systable_endscan(reading->scan);
+	table_close(reading->catalog, AccessShareLock);
+}
+
+static void by_oid(ScanKey key, AttrNumber column, Oid oid)
+{
+	ScanKeyInit(key, column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
+}
+
+static void by_name(ScanKey key, AttrNumber column, const NameData *name)
+{
+	ScanKeyInit(key, column, BTEqualStrategyNumber, F_NAMEEQ, NameGetDatum(name));
+}
+
+static int compare(const void *a, const void *b)
+{
+	TransactionId x = *(const TransactionId *)a, y = *(const TransactionId *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The transaction and its subtransactions, in order. */
+static TransactionId *own_xids(ReorderBufferTXN *txn, int *count)
+{
+	TransactionId *xids = palloc((1 + txn->nsubtxns) * sizeof(*xids));
+	dlist_iter iter;
+
+	xids[0] = txn->xid;
+	*count = 1;
+	dlist_foreach(iter, &txn->subtxns) xids[(*count)++] = dlist_container(ReorderBufferTXN, node, iter.cur)->xid;
+	qsort(xids, *count, sizeof(*xids), compare);
+	return xids;
+}
+
+Snapshot lookup_without_own(ReorderBufferTXN *txn)
+{
+	Snapshot now = GetCatalogSnapshot(InvalidOid), before = palloc(sizeof(*before));
+	int own_count;
+	TransactionId *own = own_xids(txn, &own_count);
+
+	/* A historic snapshot has the own ones in subxip; and in xip those that have committed, at
+	 * the transaction's end also itself. */
+	Assert(now->snapshot_type == SNAPSHOT_HISTORIC_MVCC);
+	*before = *now;
+	before->subxcnt = 0;
+	before->xip = palloc((now->xcnt + 1) * sizeof(*before->xip));
+	before->xcnt = 0;
+	for (uint32 i = 0; i < now->xcnt; i++)
+		if (!bsearch(&now->xip[i], own, own_count, sizeof(*own), compare))
+			before->xip[before->xcnt++] = now->xip[i];
+	pfree(own);
+	return before;
+}
+
+static bool schema_name(Snapshot snapshot, Oid schema, NameData *name)
+{
+	ScanKeyData key;
+	by_oid(&key, Anum_pg_namespace_oid, schema);
+	struct reading reading = start(NamespaceRelationId, NamespaceOidIndexId, snapshot, 1, &key);
+	Form_pg_namespace row = next_row(&reading);
+
+	if (row)
+		strlcpy(NameStr(*name), NameStr(row->nspname), NAMEDATALEN);
+	finish(&reading);
+	return row;
+}
+
+static bool is_replicated(Form_pg_class row)
+{
+	return row->relkind == RELKIND_RELATION && row->relpersistence == RELPERSISTENCE_PERMANENT &&
+	       !OidIsValid(row->relrewrite);
+}
+
+bool lookup_table(Snapshot snapshot, Oid relid, struct table_name *name)
+{
+	Oid schema = InvalidOid;
+	ScanKeyData key;
+	by_oid(&key, Anum_pg_class_oid, relid);
+	struct reading reading = start(RelationRelationId, ClassOidIndexId, snapshot, 1, &key);
+	Form_pg_class row = next_row(&reading);
+
+	memset(name, 0, sizeof(*name));
+	if (row && is_replicated(row)) {
+		schema = row->relnamespace;
+		strlcpy(NameStr(name->table), NameStr(row->relname), NAMEDATALEN);
+	}
+	finish(&reading);
+	return OidIsValid(schema) && schema_name(snapshot, schema, &name->schema);
+}
+
+Oid lookup_name(Snapshot snapshot, const struct table_name *name)
+{
+	Oid schema = InvalidOid, relid = InvalidOid;
+	ScanKeyData keys[2];
+
+	by_name(&keys[0], Anum_pg_namespace_nspname, &name->schema);
+	struct reading schemas = start(NamespaceRelationId, NamespaceNameIndexId, snapshot, 1, keys);
+	Form_pg_namespace found = next_row(&schemas);
+	if (found)
+		schema = found->oid;
+	finish(&schemas);
+	if (!OidIsValid(schema))
+		return InvalidOid;
+
+	by_name(&keys[0], Anum_pg_class_relname, &name->table);
+	by_oid(&keys[1], Anum_pg_class_relnamespace, schema);
+	struct reading tables = start(RelationRelationId, ClassNameNspIndexId, snapshot, 2, keys);
+	Form_pg_class row = next_row(&tables);
+	if (row && is_replicated(row))
+		relid = row->oid;
+	finish(&tables);
+	return relid;
+}
+
+List *lookup_tables_in(Snapshot snapshot, List *relids, Oid schema)
+{
+	Form_pg_class row;
+	ScanKeyData key;
+	by_oid(&key, Anum_pg_class_relnamespace, schema);
+	struct reading reading = start(RelationRelationId, InvalidOid, snapshot, 1, &key);
+
+	while ((row = next_row(&reading)))
+		relids = lappend_oid(relids, row->oid);
+	finish(&reading);
+	return relids;
+}
+
+List *lookup_tables_with(Snapshot snapshot, List *relids, List *types)
+{
+	/* The list grows by the types that are made of one on it. */
+	for (int i = 0; i < list_length(types); i++) {
+		Form_pg_depend row;
+		ScanKeyData keys[2];
+		by_oid(&keys[0], Anum_pg_depend_refclassid, TypeRelationId);
+		by_oid(&keys[1], Anum_pg_depend_refobjid, list_nth_oid(types, i));
+		struct reading reading = start(DependRelationId, DependReferenceIndexId, snapshot, 2, keys);
+
+		while ((row = next_row(&reading))) {
+			if (row->classid == RelationRelationId)
+				relids = lappend_oid(relids, row->objid);
+			else if (row->classid == TypeRelationId)
+				types = list_append_unique_oid(types, row->objid);
+		}
+		finish(&reading);
+	}
+	return relids;
+}
+
+List *lookup_renamed_schemas(Snapshot before, Snapshot now)
+{
+	List *schemas = NIL;
+	NameData name;
+	Form_pg_namespace row;
+	struct reading reading = start(NamespaceRelationId, InvalidOid, before, 0, NULL);
+
+	while ((row = next_row(&reading)))
+		if (schema_name(now, row->oid, &name) && strcmp(NameStr(name), NameStr(row->nspname)) != 0)
+			schemas = lappend_oid(schemas, row->oid);
+	finish(&reading);
+	return schemas;
+}
+
+List *lookup_types(Snapshot snapshot, bool (*chosen)(void *ctx, Oid type, Oid schema), void *ctx)
+{
+	List *types = NIL;
+	Form_pg_type row;
+	struct reading reading = start(TypeRelationId, InvalidOid, snapshot, 0, NULL);
+
+	while ((row = next_row(&reading)))
+		if (chosen(ctx, row->oid, row->typnamespace))
+			types = lappend_oid(types, row->oid);
+	finish(&reading);
+	return types;
+}
+
+List *lookup_enums(Snapshot snapshot, bool (*chosen)(void *ctx, Oid label), void *ctx)
+{
+	List *types = NIL;
+	Form_pg_enum row;
+	struct reading reading = start(EnumRelationId, InvalidOid, snapshot, 0, NULL);
+
+	while ((row = next_row(&reading)))
+		if (chosen(ctx, row->oid))
+			types = list_append_unique_oid(types, row->enumtypid);
+	finish(&reading);
+	return types;
+}

@@ -1,0 +1,43 @@
+/*
+ * lookup.h - the system catalogs as a given snapshot sees them.
+ *
+ * The server's caches know one state of the catalogs, that of the change at
+ * hand. What was before a transaction is read from the catalogs themselves.
+ */
+#ifndef DELTAFLOOD_LOOKUP_H
+#define DELTAFLOOD_LOOKUP_H
+
+#include "nodes/pg_list.h"
+#include "replication/reorderbuffer.h"
+#include "utils/snapmgr.h"
+
+#include "options.h"
+
+/* What all others have committed before this point of the WAL; nothing of the
+ * transaction that is being decoded. In the current memory context. */
+Snapshot lookup_without_own(ReorderBufferTXN *txn);
+
+/* True for an ordinary table that is replicated: neither temporary nor unlogged,
+ * and no rewrite under way. */
+bool lookup_table(Snapshot snapshot, Oid relid, struct table_name *name);
+
+/* Such a table of this name, or InvalidOid. */
+Oid lookup_name(Snapshot snapshot, const struct table_name *name);
+
+/* Appends all tables of a schema, whatever their kind. */
+List *lookup_tables_in(Snapshot snapshot, List *relids, Oid schema);
+
+/* Appends the tables, of whatever kind, that have a column of one of the types: arrays,
+ * domains and ranges over it count. */
+List *lookup_tables_with(Snapshot snapshot, List *relids, List *types);
+
+/* The schemas that have another name now. */
+List *lookup_renamed_schemas(Snapshot before, Snapshot now);
+
+/* The types that were there and that `chosen` says yes to. */
+List *lookup_types(Snapshot snapshot, bool (*chosen)(void *ctx, Oid type, Oid schema), void *ctx);
+
+/* The types of the enum labels that `chosen` says yes to. */
+List *lookup_enums(Snapshot snapshot, bool (*chosen)(void *ctx, Oid label), void *ctx);
+
+#endif
