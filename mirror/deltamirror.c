@@ -148,6 +148,8 @@ static int run(const struct mirror_wish *wish, struct err *err)
 		rc = mirror_open(&mirror, wish, wish->path, false, 0, err);
 	if (rc == 0 && found && wish->resync)
 		rc = resync_all(&mirror, err);
+	if (rc == 0 && found)
+		resync_forget(&mirror);
 	if (rc == 0 && found && wish->resync_tables)
 		rc = resync_tables(&mirror, err);
 	if (rc == 0)

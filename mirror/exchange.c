@@ -38,7 +38,7 @@ static int exchange_table(struct mirror *mirror, const struct relation *other, c
 		return err_set(err, -ENOENT, "there is no table %s, neither in %s nor in the source", name,
 		               mirror->database.path);
 	if (!other)
-		return registry_drop(registry, ours, err);
+		return registry_remove(registry, ours, err);
 	if (!line_parse(other->schema.text, strlen(other->schema.text), &head))
 		return err_set(err, -EBADMSG, "the definition of table %s is none", name);
 	int rc = registry_define(registry, &head, err);

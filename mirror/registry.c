@@ -357,13 +357,13 @@ int registry_refilled(struct registry *registry, struct err *err)
 	HASH_ITER(hh, registry->by_relid, known, next)
 	{
 		known->table->exact = true;
-		if (!known->table->seen && (rc = registry_drop(registry, known->table, err)) < 0)
+		if (!known->table->seen && (rc = registry_remove(registry, known->table, err)) < 0)
 			return rc;
 	}
 	return 0;
 }
 
-int registry_drop(struct registry *registry, struct relation *table, struct err *err)
+int registry_remove(struct registry *registry, struct relation *table, struct err *err)
 {
 	struct known *known;
 	uint32_t relid = table->schema.definition.relid;

@@ -59,7 +59,7 @@ int registry_unmark(struct registry *registry, struct relation *table, struct er
 struct relation *registry_named(struct registry *registry, const char *name);
 
 /* Drops one table. */
-int registry_drop(struct registry *registry, struct relation *table, struct err *err);
+int registry_remove(struct registry *registry, struct relation *table, struct err *err);
 
 /* At the end of a transaction: -EBADMSG where a table still waits for the truncate that
  * alter_table announced. */

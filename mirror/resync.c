@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "build.h"
+#include "dbfile.h"
 #include "exchange.h"
 #include "filter.h"
 #include "log.h"
@@ -156,6 +157,14 @@ static int check_list(const struct mirror_wish *wish, struct err *err)
 		at = at[len] ? at + len + 1 : NULL;
 	}
 	return 0;
+}
+
+void resync_forget(const struct mirror *mirror)
+{
+	char path[4200];
+
+	snprintf(path, sizeof path, "%s.resync", mirror->database.path);
+	dbfile_remove(path);
 }
 
 int resync_tables(struct mirror *mirror, struct err *err)
