@@ -47,7 +47,7 @@ int apply_open(struct apply **opened, struct database *database, const char *tab
 	apply->first_time = !database->has_position;
 	apply->skip_to = apply->first_time ? newest_generation : 0;
 	apply->table_file = database->table_file;
-	int rc = registry_open(&apply->registry, database->sqlite, tables, database->exact, err);
+	int rc = registry_open(&apply->registry, database->sqlite, tables, database->exact, warn, err);
 	if (rc < 0) {
 		apply_close(apply);
 		return rc;
@@ -132,7 +132,7 @@ static int unplaced(struct apply *apply, struct relation *table, const struct li
 		return code;
 	if (!marked && table->schema.match != SCHEMA_NONE && !is_tolerated(apply, table))
 		return say_remedy(table, code, err);
-	int rc = registry_mark(apply->registry, table, head->position, &mark_err);
+	int rc = relation_mark(table, head->position, &mark_err);
 	if (rc < 0)
 		*err = mark_err;
 	if (rc == 1) {
@@ -165,7 +165,7 @@ static int change_row(struct apply *apply, struct relation *table, const struct 
 	if (!span_is(action, "truncate"))
 		return warn_unknown(apply, action);
 	int rc = relation_truncate(table, err);
-	return rc < 0 ? rc : registry_unmark(apply->registry, table, err);
+	return rc < 0 ? rc : relation_unmark(table, apply->database->exact, err);
 }
 
 static int apply_row(struct apply *apply, const struct line_head *head, struct err *err)
@@ -246,12 +246,16 @@ static int dispatch(struct apply *apply, const struct line_head *head, struct er
 {
 	struct span action = head->action;
 
-	if (head->table.at && !span_is(action, "schema"))
+	bool defines = span_is(action, "schema"), drops = span_is(action, "drop");
+
+	if (head->table.at && !defines && !drops)
 		return apply_row(apply, head, err);
 	if (apply->holding)
 		return err_set(err, -EBADMSG, "a replace was not followed by its update");
-	if (span_is(action, "schema"))
+	if (defines)
 		return registry_define(apply->registry, head, err);
+	if (drops && head->table.at)
+		return registry_drop(apply->registry, head, err);
 	if (span_is(action, "commit"))
 		return apply_end(apply, head, err);
 	if (span_is(action, "origin"))
@@ -390,5 +394,5 @@ int apply_rollback(struct apply *apply, struct err *err)
 	int rc = database_rollback(apply->database, err);
 	return rc < 0 ? rc
 	              : registry_open(&apply->registry, apply->database->sqlite, apply->tables, apply->database->exact,
-	                              err);
+	                              apply->warn, err);
 }

@@ -48,7 +48,7 @@ static int exchange_table(struct mirror *mirror, const struct relation *other, c
 		rc = relation_truncate(ours, err);
 	if (rc == 0)
 		rc = copy_rows(mirror->database.sqlite, &ours->schema, &other->schema, err);
-	return rc < 0 ? rc : registry_unmark(registry, ours, err);
+	return rc < 0 ? rc : relation_unmark(ours, mirror->database.exact, err);
 }
 
 static int exchange_all(struct mirror *mirror, struct mirror *other, const char *tables, struct err *err)

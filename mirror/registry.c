@@ -27,6 +27,7 @@ struct known {
 struct registry {
 	sqlite3 *sqlite;
 	const char *tables;
+	addition_warn *warn;
 	struct entry *entries;
 	struct known *by_relid;
 	struct entry *last; /* what registry_find found */
@@ -114,7 +115,8 @@ static int load(struct registry *registry, struct err *err)
 	return rc;
 }
 
-int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, bool exact, struct err *err)
+int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, bool exact, addition_warn *warn,
+                  struct err *err)
 {
 	struct registry *registry = calloc(1, sizeof *registry);
 
@@ -124,6 +126,7 @@ int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables,
 	registry->sqlite = sqlite;
 	registry->tables = tables;
 	registry->exact = exact;
+	registry->warn = warn;
 	int rc = load(registry, err);
 	if (rc < 0) {
 		registry_close(registry);
@@ -173,29 +176,17 @@ int registry_clear(struct registry *registry, struct err *err)
 	return 0;
 }
 
-/* 1: --tables has the line's table (or there is no list); 0: it has not. */
-static int is_wanted(const struct registry *registry, const struct line_head *head, struct err *err)
+int registry_drop(struct registry *registry, const struct line_head *head, struct err *err)
 {
-	char schema[NAME_RAW_MAX] = "public", table[NAME_RAW_MAX], component[NAME_PATH_MAX];
+	struct entry *entry = find_entry(registry, head->table_pairs);
 
-	if (!registry->tables)
-		return 1;
-	if (head->table.len >= NAME_RAW_MAX || head->schema.len >= NAME_RAW_MAX)
-		return err_set(err, -EBADMSG, "the table's name is too long");
-	long table_len = line_unescape(table, head->table);
-	long schema_len = head->schema.at ? line_unescape(schema, head->schema) : (long)strlen(schema);
-	if (table_len < 0 || schema_len < 0)
-		return err_set(err, -EBADMSG, "the table's name has a backslash that escapes nothing");
-	table[table_len] = 0;
-	schema[schema_len] = 0;
-	size_t len = name_join(component, schema, table);
-	return filter_has(registry->tables, component, len);
+	return entry && entry->table ? registry_remove(registry, entry->table, err) : 0;
 }
 
 /* A line of a table that no entry knows: either it is not wanted, which is kept, or wrong. */
 static int find_unknown(struct registry *registry, const struct line_head *head, struct err *err)
 {
-	int wanted = is_wanted(registry, head, err);
+	int wanted = filter_has_line(registry->tables, head, err);
 
 	if (wanted < 0)
 		return wanted;
@@ -250,7 +241,7 @@ static int alter(struct registry *registry, struct relation *table, struct schem
 	remove_entry(registry, table);
 	statement_clear(&table->statements);
 	memcpy(schema->inexact_since, table->schema.inexact_since, sizeof schema->inexact_since);
-	int rc = alter_table(registry->sqlite, &table->schema, schema, &emptied, err);
+	int rc = alter_table(registry->sqlite, &table->schema, schema, &emptied, registry->warn, err);
 	if (rc == 0)
 		rc = relation_redefine(table, schema, err);
 	if (rc < 0)
@@ -277,21 +268,21 @@ static struct known *adopt(struct registry *registry, struct relation *table, co
 }
 
 /* The first definition of a table that comes anew. */
-static int refill(struct registry *registry, struct relation *table, struct err *err)
+static int refill(struct relation *table, struct err *err)
 {
 	if (table->seen)
 		return 0;
 	table->seen = true;
 	int rc = relation_truncate(table, err);
-	return rc < 0 ? rc : registry_unmark(registry, table, err);
+	return rc < 0 ? rc : relation_unmark(table, true, err);
 }
 
 int registry_define(struct registry *registry, const struct line_head *head, struct err *err)
 {
 	struct known *known = find_relid(registry, head);
 	struct schema schema;
-	int rc =
-	    head->table.at ? is_wanted(registry, head, err) : err_set(err, -EBADMSG, "a schema line without a table");
+	int rc = head->table.at ? filter_has_line(registry->tables, head, err)
+	                        : err_set(err, -EBADMSG, "a schema line without a table");
 
 	if (rc < 0)
 		return rc;
@@ -304,7 +295,7 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 	struct entry *holder = find_entry(registry, head->table_pairs);
 	if (!known && registry->foreign && holder && holder->table)
 		known = adopt(registry, holder->table, &schema);
-	if (known && registry->refilling && (rc = refill(registry, known->table, err)) < 0)
+	if (known && registry->refilling && (rc = refill(known->table, err)) < 0)
 		goto out;
 	if (known && !registry->foreign && !known->table->schema.displaced &&
 	    strcmp(known->table->schema.text, schema.text) == 0)
@@ -377,26 +368,7 @@ int registry_remove(struct registry *registry, struct relation *table, struct er
 	HASH_DEL(registry->by_relid, known);
 	relation_close(table);
 	free(known);
-	return 0;
-}
-
-int registry_mark(struct registry *registry, struct relation *table, struct position position, struct err *err)
-{
-	if (*table->schema.inexact_since)
-		return 0;
-	position_print(table->schema.inexact_since, position);
-	table->exact = false;
-	int rc = schema_save_mark(registry->sqlite, &table->schema, err);
-	return rc < 0 ? rc : 1;
-}
-
-int registry_unmark(struct registry *registry, struct relation *table, struct err *err)
-{
-	if (!*table->schema.inexact_since)
-		return 0;
-	*table->schema.inexact_since = 0;
-	table->exact = registry->exact;
-	return schema_save_mark(registry->sqlite, &table->schema, err);
+	return additions_check_triggers(registry->sqlite, registry->warn, err);
 }
 
 struct relation *registry_named(struct registry *registry, const char *name)

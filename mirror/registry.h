@@ -3,9 +3,9 @@
  * the `schema` lines, known again after a restart.
  *
  * A table is its relid (the OID). Where a definition gives a name that
- * another relid has, that other one was dropped or renamed: it is moved aside
- * (alter.h) and keeps its rows; when it was renamed, its own definition comes
- * before its next line and gives it its new name.
+ * another relid has, that other one was renamed (or dropped, by a server that tells
+ * none of that): it is moved aside (alter.h) and keeps its rows; its own definition
+ * comes before its next line and gives it its new name.
  *
  * Tables that --tables does not name are not there at all. A table that is
  * renamed to a name not listed is moved aside, too.
@@ -19,6 +19,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 
+#include "addition.h"
 #include "err.h"
 #include "line.h"
 #include "relation.h"
@@ -26,8 +27,10 @@
 struct registry;
 
 /* Reads _daystream_tables. `tables` is a normalized list (filter.h) or NULL; borrowed. `exact`: the
- * mirror began with all rows (relation.h); this does not hold for tables that are marked. */
-int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, bool exact, struct err *err);
+ * mirror began with all rows (relation.h); this does not hold for tables that are marked. `warn` gets a
+ * sentence for each thing people added that a change of definition takes away. */
+int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, bool exact, addition_warn *warn,
+                  struct err *err);
 void registry_close(struct registry *registry);
 
 /* The table of a line that has a _table; NULL where --tables leaves it out. Borrowed until
@@ -36,6 +39,9 @@ int registry_find(struct registry *registry, const struct line_head *head, struc
 
 /* A `schema` line: creates, alters or does nothing. -EBADMSG where it does not follow the format. */
 int registry_define(struct registry *registry, const struct line_head *head, struct err *err);
+
+/* A `drop` line: the table goes, with its indexes and triggers. One that the mirror does not have is fine. */
+int registry_drop(struct registry *registry, const struct line_head *head, struct err *err);
 
 /* Drops all tables: a new generation begins. */
 int registry_clear(struct registry *registry, struct err *err);
@@ -47,13 +53,6 @@ int registry_refill(struct registry *registry, bool foreign, struct err *err);
 
 /* All have come: tables that have not are dropped, and the mirror is exact. */
 int registry_refilled(struct registry *registry, struct err *err);
-
-/* A change of the table at `position` was passed over; its first such one is written down. 1
- * where this was it, else 0. */
-int registry_mark(struct registry *registry, struct relation *table, struct position position, struct err *err);
-
-/* All its rows are gone, or came anew: it is exact again. */
-int registry_unmark(struct registry *registry, struct relation *table, struct err *err);
 
 /* The table that is called so in PostgreSQL (a path name); NULL: none. */
 struct relation *registry_named(struct registry *registry, const char *name);

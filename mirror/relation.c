@@ -315,3 +315,22 @@ int relation_truncate(struct relation *table, struct err *err)
 		table->emptied = false;
 	return rc;
 }
+
+int relation_mark(struct relation *table, struct position position, struct err *err)
+{
+	if (*table->schema.inexact_since)
+		return 0;
+	position_print(table->schema.inexact_since, position);
+	table->exact = false;
+	int rc = schema_save_mark(table->sqlite, &table->schema, err);
+	return rc < 0 ? rc : 1;
+}
+
+int relation_unmark(struct relation *table, bool exact, struct err *err)
+{
+	table->exact = exact;
+	if (!*table->schema.inexact_since)
+		return 0;
+	*table->schema.inexact_since = 0;
+	return schema_save_mark(table->sqlite, &table->schema, err);
+}

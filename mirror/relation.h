@@ -63,4 +63,11 @@ int relation_replace(struct relation *table, struct span old, struct span row, s
 int relation_delete(struct relation *table, struct span old, struct err *err);
 int relation_truncate(struct relation *table, struct err *err);
 
+/* A change at `position` was passed over; the table's first such one is written down. 1 where this was
+ * it, else 0. */
+int relation_mark(struct relation *table, struct position position, struct err *err);
+
+/* All its rows are gone, or came anew: it is exact again, where the mirror is. */
+int relation_unmark(struct relation *table, bool exact, struct err *err);
+
 #endif
