@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "build.h"
+#include "commands.h"
 #include "dbfile.h"
 #include "filter.h"
 #include "lines.h"
@@ -160,13 +161,14 @@ static int run(const struct mirror_wish *wish, struct err *err)
 
 /* ---- arguments */
 
-enum { OPTION_TABLES = 256, OPTION_ONCE, OPTION_RESYNC };
+enum { OPTION_TABLES = 256, OPTION_ONCE, OPTION_RESYNC, OPTION_VERIFY };
 
 static const struct argp_option options[] = {
     {"tables", OPTION_TABLES, "LIST", 0, "Mirror these tables only: path names, joined by commas", 0},
     {"once", OPTION_ONCE, NULL, 0, "Stop at the end of what is published", 0},
     {"resync", OPTION_RESYNC, "LIST", OPTION_ARG_OPTIONAL,
      "Bring the mirror anew, or only these tables while the others go on", 0},
+    {"verify", OPTION_VERIFY, NULL, 0, "Compare a mirror with its server; see --verify --help", 0},
     {0},
 };
 
@@ -238,6 +240,9 @@ int main(int argc, char **argv)
 
 	log_init("deltamirror");
 	argp_err_exit_status = 2;
+	int status = commands_run(argc, argv);
+	if (status >= 0)
+		return status;
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	wish->path = arguments.path;
 	wish->tables = arguments.tables;
