@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "keep.h"
 #include "name.h"
 #include "registry.h"
 
@@ -32,6 +33,7 @@ static int exchange_table(struct mirror *mirror, const struct relation *other, c
 {
 	struct registry *registry = apply_registry(mirror->apply);
 	struct relation *ours = registry_named(registry, name);
+	sqlite3 *sqlite = mirror->database.sqlite;
 	struct line_head head;
 
 	if (!other && !ours)
@@ -45,9 +47,13 @@ static int exchange_table(struct mirror *mirror, const struct relation *other, c
 	if (rc == 0 && !(ours = registry_named(registry, name)))
 		rc = err_set(err, -EINVAL, "%s was made without table %s", mirror->database.path, name);
 	if (rc == 0)
+		rc = keep_save(sqlite, &ours->schema, err);
+	if (rc == 0)
 		rc = relation_truncate(ours, err);
 	if (rc == 0)
-		rc = copy_rows(mirror->database.sqlite, &ours->schema, &other->schema, err);
+		rc = copy_rows(sqlite, &ours->schema, &other->schema, err);
+	if (rc == 0)
+		rc = keep_restore(sqlite, &ours->schema, err);
 	return rc < 0 ? rc : relation_unmark(ours, mirror->database.exact, err);
 }
 

@@ -192,10 +192,12 @@ int follow_recognize(const struct follow_source *source, struct position commit,
 	snprintf(folder, sizeof folder, "%s/by-time", mount);
 	snprintf(path, sizeof path, "%s/%" PRIu64 "/%" PRIu64, folder, commit.epoch, commit.seq);
 	int rc = first_line(path, text, sizeof text, &head);
-	/* What was given up is ESTALE; ENOENT never was there, as long as there is a mount. */
+	/* What never was there, as long as there is a mount, or is not any more. */
 	if (rc == -ENOENT && access(folder, F_OK) == 0)
-		return err_set(err, -ESTALE, "%s shows another stream: it has no line %s", mount,
-		               position_print(at, commit));
+		return open_failed(source, &commit, rc, err) == -ESTALE
+		           ? -ESTALE
+		           : err_set(err, -ESTALE, "%s shows another stream: it has no line %s", mount,
+		                     position_print(at, commit));
 	if (rc != 1 || !*lsn || position_cmp(head.position, commit) != 0 || ends_at(&head, lsn))
 		return 0;
 	return err_set(err, -ESTALE, "%s shows another stream: what ends at %s is not the transaction of LSN %s", mount,

@@ -8,6 +8,7 @@
 #include "alter.h"
 #include "database.h"
 #include "filter.h"
+#include "keep.h"
 #include "name.h"
 
 /* The bytes that begin a table's lines -> the table, or none where --tables leaves it out. */
@@ -273,7 +274,9 @@ static int refill(struct relation *table, struct err *err)
 	if (table->seen)
 		return 0;
 	table->seen = true;
-	int rc = relation_truncate(table, err);
+	int rc = keep_save(table->sqlite, &table->schema, err);
+	if (rc == 0)
+		rc = relation_truncate(table, err);
 	return rc < 0 ? rc : relation_unmark(table, true, err);
 }
 
@@ -348,7 +351,9 @@ int registry_refilled(struct registry *registry, struct err *err)
 	HASH_ITER(hh, registry->by_relid, known, next)
 	{
 		known->table->exact = true;
-		if (!known->table->seen && (rc = registry_remove(registry, known->table, err)) < 0)
+		rc = known->table->seen ? keep_restore(registry->sqlite, &known->table->schema, err)
+		                        : registry_remove(registry, known->table, err);
+		if (rc < 0)
 			return rc;
 	}
 	return 0;

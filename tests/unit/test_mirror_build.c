@@ -276,6 +276,8 @@ static void a_mirror_comes_anew_and_keeps_what_people_added(void **state)
 	built(m);
 	assert_string_equal(asked(m, "DELETE FROM t; "), "");
 	assert_string_equal(asked(m, "INSERT INTO t VALUES (9, 'wrong')"), "");
+	assert_string_equal(asked(m, "ALTER TABLE t ADD COLUMN note"), "");
+	assert_string_equal(asked(m, "INSERT INTO t VALUES (2, 'wrong', 'my own')"), "");
 	assert_string_equal(asked(m, "CREATE INDEX mine ON t (v)"), "");
 	assert_string_equal(asked(m, "CREATE VIEW seen AS SELECT v FROM t"), "");
 	assert_string_equal(asked(m, "CREATE TABLE log (v)"), "");
@@ -292,10 +294,10 @@ static void a_mirror_comes_anew_and_keeps_what_people_added(void **state)
 	if (resync_all(&mirror, &m->err) < 0)
 		fail_msg("%s", m->err.text);
 	assert_string_equal(asked(m, "SELECT epoch, seq FROM _daystream"), "1507507300|2");
-	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one\n2|TWO\n3|three");
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one|NULL\n2|TWO|my own\n3|three|NULL");
 	assert_int_equal(mirror_run(&mirror, &(struct mirror_goal){.end = true}, &m->err), 0);
 	mirror_close(&mirror);
-	assert_string_equal(asked(m, "SELECT * FROM seen"), "one\nTWO");
+	assert_string_equal(asked(m, "SELECT * FROM seen ORDER BY v"), "TWO\none");
 	assert_string_equal(asked(m, "SELECT count(*) FROM sqlite_master WHERE name IN ('mine', 'tr')"), "2");
 	assert_string_equal(asked(m, "SELECT count(*) FROM log"), "3");
 	assert_string_equal(asked(m, "SELECT count(*) FROM sqlite_master WHERE name = 'gone'"), "0");
@@ -324,6 +326,8 @@ static void another_database_with_the_same_names_takes_their_place(void **state)
 
 	built(m);
 	assert_string_equal(asked(m, "CREATE INDEX mine ON t (v)"), "");
+	assert_string_equal(asked(m, "ALTER TABLE t ADD COLUMN note"), "");
+	assert_string_equal(asked(m, "UPDATE t SET note = 'my own'"), "");
 	m->manifest.origin.system = 99;
 	m->manifest.origin.generation = 2;
 	table_file(m, 0, "s.u",
@@ -339,7 +343,7 @@ static void another_database_with_the_same_names_takes_their_place(void **state)
 	if (resync_all(&mirror, &m->err) < 0)
 		fail_msg("%s", m->err.text);
 	mirror_close(&mirror);
-	assert_string_equal(asked(m, "SELECT id, v FROM t"), "2|TWO");
+	assert_string_equal(asked(m, "SELECT id, v, note FROM t"), "2|TWO|my own");
 	assert_string_equal(asked(m, "SELECT system, generation FROM _daystream"), "99|2");
 	assert_string_equal(asked(m, "SELECT relid, name FROM _daystream_tables ORDER BY 1"), "16384|s.u\n16999|t");
 	assert_string_equal(asked(m, "SELECT tbl_name FROM sqlite_master WHERE name = 'mine'"), "t");
@@ -351,7 +355,9 @@ static void one_table_comes_anew_by_itself(void **state)
 	struct mirror mirror;
 
 	built(m);
-	assert_string_equal(asked(m, "DELETE FROM t"), "");
+	assert_string_equal(asked(m, "DELETE FROM t WHERE id = 1"), "");
+	assert_string_equal(asked(m, "ALTER TABLE t ADD COLUMN note"), "");
+	assert_string_equal(asked(m, "UPDATE t SET v = 'wrong', note = 'my own'"), "");
 	assert_string_equal(asked(m, "UPDATE _daystream_tables SET inexact_since = '1.0' WHERE name = 't'"), "");
 	assert_string_equal(asked(m, "CREATE INDEX mine ON t (v)"), "");
 	assert_string_equal(asked(m, "INSERT INTO \"s.u\" VALUES (100)"), "");
@@ -361,7 +367,7 @@ static void one_table_comes_anew_by_itself(void **state)
 	if (resync_tables(&mirror, &m->err) < 0)
 		fail_msg("%s", m->err.text);
 	mirror_close(&mirror);
-	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one\n2|TWO");
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one|NULL\n2|TWO|my own");
 	assert_string_equal(asked(m, "SELECT id FROM \"s.u\""), "7\n100");
 	assert_string_equal(asked(m, "SELECT count(*) FROM sqlite_master WHERE name = 'mine'"), "1");
 	assert_string_equal(asked(m, "SELECT count(inexact_since) FROM _daystream_tables"), "0");
@@ -373,7 +379,7 @@ static void one_table_comes_anew_by_itself(void **state)
 	assert_non_null(strstr(m->err.text, "nowhere"));
 	assert_false(there(m, ".resync"));
 	mirror_close(&mirror);
-	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one\n2|TWO");
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one|NULL\n2|TWO|my own");
 }
 
 /* ---- one table's file */
