@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dbfile.h"
+#include "direct.h"
 #include "load.h"
 #include "log.h"
 #include "snapshot.h"
@@ -47,7 +48,11 @@ int build_fill(struct mirror *mirror, struct err *err)
 
 	if (!wish->source.mount)
 		return 0;
-	return fill_from_mount(mirror, err);
+	if (!wish->conninfo)
+		return fill_from_mount(mirror, err);
+	int rc = direct_load(mirror->apply, wish->source.mount, wish->conninfo, mirror_tables(wish), err);
+	/* The server's; what the mount's means is said otherwise. */
+	return rc == -EAGAIN ? -ENOTCONN : rc < 0 ? rc : 1;
 }
 
 int build_again(struct build_tries *tries, const struct mirror_wish *wish, int code, struct err *err)
