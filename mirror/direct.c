@@ -46,23 +46,26 @@ static int load_tables(struct load *load, struct copy *copy, struct err *err)
 	return rc;
 }
 
-/* The stream's origin, which has to be that server. */
-static int stream_origin(const char *mount, const struct origin *server, struct origin *origin, struct err *err)
+/* Asked before the copy begins: were a generation to begin behind it, its stream might lack what the copy does. */
+static int stream_origin(const char *mount, struct origin *origin, struct err *err)
 {
 	int rc = follow_origin(mount, origin, err);
 	uint64_t generation = follow_generation(mount);
 
-	if (rc < 0)
-		return rc;
 	/* The oldest segment may be of one that is over. */
-	if (generation)
+	if (rc == 0 && generation)
 		origin->generation = generation;
-	if (origin->system == server->system && strcmp(origin->database, server->database) == 0)
+	return rc;
+}
+
+static int check_origin(const char *mount, const struct origin *stream, const struct origin *server, struct err *err)
+{
+	if (stream->system == server->system && strcmp(stream->database, server->database) == 0)
 		return 0;
 	return err_set(err, -EINVAL,
 	               "%s shows database %s of system %" PRIu64 ", and --from leads to database %s of system %" PRIu64
 	               ": name the server that the stream comes from",
-	               mount, origin->database, origin->system, server->database, server->system);
+	               mount, stream->database, stream->system, server->database, server->system);
 }
 
 /* Where the stream begins to have what the copy lacks, up to the marker. */
@@ -88,9 +91,11 @@ int direct_load(struct apply *apply, const char *mount, const char *conninfo, co
 	struct copy *copy = NULL;
 	struct origin origin;
 
-	int rc = copy_open(&copy, conninfo, tables, stop_fd(), err);
+	int rc = stream_origin(mount, &origin, err);
 	if (rc == 0)
-		rc = stream_origin(mount, copy_origin(copy), &origin, err);
+		rc = copy_open(&copy, conninfo, tables, false, stop_fd(), err);
+	if (rc == 0)
+		rc = check_origin(mount, &origin, copy_origin(copy), err);
 	if (rc < 0) {
 		copy_close(copy);
 		return rc;
