@@ -50,6 +50,8 @@ static bool parse_facts(struct definition *def, size_t *used, struct column *col
 			column->not_null = strcmp(text, "1") == 0;
 		else if (span_is(name, "pk"))
 			good = small_number(text, 65535, &column->pk);
+		else if (span_is(name, "labels"))
+			column->labels = text;
 		else if (span_is(name, "missing"))
 			column->missing = text;
 		if (!good)

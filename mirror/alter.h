@@ -4,13 +4,12 @@
  * Columns are told by their number, so a rename is never a drop and an add.
  * Renames (of table and columns) and new columns are done in place; a dropped
  * column, another storage class or another key makes a new table that takes
- * the rows, the indexes, the triggers and the columns that people added.
- * Indexes and triggers that need a column which is gone go with it. Views
- * follow a rename where SQLite understands them; others stay as they are.
+ * the rows, and what people added (addition.h). Views follow a rename where
+ * SQLite understands them; others stay as they are.
  *
  * A change of type that PostgreSQL does without rewriting the table, but
- * which prints differently (timestamp to timestamptz under UTC), is done
- * here. After all others with another text the stream brings the rows anew.
+ * which prints differently, is done here (reprint.h). After all others with another
+ * text the stream brings the rows anew.
  *
  * All of it happens in the caller's SQLite transaction, which has to be
  * rolled back after an error; no statement of the table may be under way.
@@ -21,13 +20,15 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 
+#include "addition.h"
 #include "err.h"
 #include "schema.h"
 
 /* Brings the table of `old` to what `new` says, fills new->name and writes it down.
  * `emptied` says that the rows could not stay: PostgreSQL has rewritten the table (a new
  * key over a new column), and the stream's next line for it has to be a truncate. */
-int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, bool *emptied, struct err *err);
+int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, bool *emptied, addition_warn *warn,
+                struct err *err);
 
 /* Another table has the name in PostgreSQL now: this one was dropped or renamed. Its rows
  * are kept under "<name>#<relid>"; if it was renamed, its own next definition says how. */

@@ -42,7 +42,7 @@ int apply_open(struct apply **opened, struct database *database, const char *tab
 	apply->warn = warn;
 	apply->first_time = !database->has_position;
 	apply->skip_to = apply->first_time ? newest_generation : 0;
-	int rc = registry_open(&apply->registry, database->sqlite, tables, err);
+	int rc = registry_open(&apply->registry, database->sqlite, tables, warn, err);
 	if (rc < 0) {
 		apply_close(apply);
 		return rc;
@@ -186,12 +186,16 @@ static int dispatch(struct apply *apply, const struct line_head *head, struct er
 {
 	struct span action = head->action;
 
-	if (head->table.at && !span_is(action, "schema"))
+	bool defines = span_is(action, "schema"), drops = span_is(action, "drop");
+
+	if (head->table.at && !defines && !drops)
 		return apply_row(apply, head, err);
 	if (apply->holding)
 		return err_set(err, -EBADMSG, "a replace was not followed by its update");
-	if (span_is(action, "schema"))
+	if (defines)
 		return registry_define(apply->registry, head, err);
+	if (drops && head->table.at)
+		return registry_drop(apply->registry, head, err);
 	if (span_is(action, "commit"))
 		return apply_end(apply, head, err);
 	if (span_is(action, "origin"))
@@ -282,5 +286,5 @@ int apply_rollback(struct apply *apply, struct err *err)
 	registry_close(apply->registry);
 	apply->registry = NULL;
 	int rc = database_rollback(apply->database, err);
-	return rc < 0 ? rc : registry_open(&apply->registry, apply->database->sqlite, apply->tables, err);
+	return rc < 0 ? rc : registry_open(&apply->registry, apply->database->sqlite, apply->tables, apply->warn, err);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,32 @@ int database_run(sqlite3 *sqlite, const char *sql, struct err *err)
 	if (sqlite3_exec(sqlite, sql, NULL, NULL, NULL) == SQLITE_OK)
 		return 0;
 	return database_error(sqlite, sql, err);
+}
+
+static int run_tolerant(sqlite3 *sqlite, const char *sql, struct err *err)
+{
+	int rc = database_run(sqlite, sql, err);
+
+	if (rc == 0)
+		return 0;
+	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
+	rc = database_run(sqlite, sql, err);
+	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0, NULL);
+	return rc;
+}
+
+int database_runf(sqlite3 *sqlite, struct err *err, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	char *sql = sqlite3_vmprintf(fmt, args);
+	va_end(args);
+	if (!sql)
+		return err_set(err, -ENOMEM, "out of memory for a statement");
+	bool alter = strncmp(sql, "ALTER", 5) == 0;
+	int rc = alter ? run_tolerant(sqlite, sql, err) : database_run(sqlite, sql, err);
+	sqlite3_free(sql);
+	return rc;
 }
 
 /* SQLite waits here for another writer of the file: a person at work in the mirror. */

@@ -70,4 +70,8 @@ int database_error(sqlite3 *sqlite, const char *doing, struct err *err);
 /* Runs statements without a result. */
 int database_run(sqlite3 *sqlite, const char *sql, struct err *err);
 
+/* The same with what sqlite3_mprintf makes of `fmt` (%w for names). An ALTER TABLE wants to understand
+ * every view and trigger of the file: one that somebody left broken there does not stop it. */
+int database_runf(sqlite3 *sqlite, struct err *err, const char *fmt, ...);
+
 #endif

@@ -26,6 +26,7 @@ struct known {
 struct registry {
 	sqlite3 *sqlite;
 	const char *tables;
+	addition_warn *warn;
 	struct entry *entries;
 	struct known *by_relid;
 	struct entry *last; /* what registry_find found */
@@ -108,7 +109,7 @@ static int load(struct registry *registry, struct err *err)
 	return rc;
 }
 
-int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, struct err *err)
+int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, addition_warn *warn, struct err *err)
 {
 	struct registry *registry = calloc(1, sizeof *registry);
 
@@ -117,6 +118,7 @@ int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables,
 		return out_of_memory(err);
 	registry->sqlite = sqlite;
 	registry->tables = tables;
+	registry->warn = warn;
 	int rc = load(registry, err);
 	if (rc < 0) {
 		registry_close(registry);
@@ -164,6 +166,25 @@ int registry_clear(struct registry *registry, struct err *err)
 	}
 	forget_all(registry);
 	return 0;
+}
+
+int registry_drop(struct registry *registry, const struct line_head *head, struct err *err)
+{
+	struct entry *entry = find_entry(registry, head->table_pairs);
+	struct relation *table = entry ? entry->table : NULL;
+	struct known *known;
+
+	if (!table)
+		return 0;
+	uint32_t relid = table->schema.definition.relid;
+	remove_entry(registry, table);
+	statement_clear(&table->statements);
+	int rc = schema_drop(registry->sqlite, &table->schema, err);
+	HASH_FIND(hh, registry->by_relid, &relid, sizeof relid, known);
+	HASH_DEL(registry->by_relid, known);
+	free(known);
+	relation_close(table);
+	return rc < 0 ? rc : additions_check_triggers(registry->sqlite, registry->warn, err);
 }
 
 /* 1: --tables has the line's table (or there is no list); 0: it has not. */
@@ -242,7 +263,7 @@ static int alter(struct registry *registry, struct relation *table, struct schem
 
 	remove_entry(registry, table);
 	statement_clear(&table->statements);
-	int rc = alter_table(registry->sqlite, &table->schema, schema, &emptied, err);
+	int rc = alter_table(registry->sqlite, &table->schema, schema, &emptied, registry->warn, err);
 	if (rc == 0)
 		rc = relation_redefine(table, schema, err);
 	if (rc < 0)

@@ -3,9 +3,9 @@
  * the `schema` lines, known again after a restart.
  *
  * A table is its relid (the OID). Where a definition gives a name that
- * another relid has, that other one was dropped or renamed: it is moved aside
- * (alter.h) and keeps its rows; when it was renamed, its own definition comes
- * before its next line and gives it its new name.
+ * another relid has, that other one was renamed (or dropped, by a server that tells
+ * none of that): it is moved aside (alter.h) and keeps its rows; its own definition
+ * comes before its next line and gives it its new name.
  *
  * Tables that --tables does not name are not there at all. A table that is
  * renamed to a name not listed is moved aside, too.
@@ -18,14 +18,16 @@
 
 #include <sqlite3.h>
 
+#include "addition.h"
 #include "err.h"
 #include "line.h"
 #include "relation.h"
 
 struct registry;
 
-/* Reads _daystream_tables. `tables` is a normalized list (filter.h) or NULL; borrowed. */
-int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, struct err *err);
+/* Reads _daystream_tables. `tables` is a normalized list (filter.h) or NULL; borrowed. `warn` gets a sentence
+ * for each thing people added that a change of definition takes away. */
+int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, addition_warn *warn, struct err *err);
 void registry_close(struct registry *registry);
 
 /* The table of a line that has a _table; NULL where --tables leaves it out. Borrowed until
@@ -34,6 +36,9 @@ int registry_find(struct registry *registry, const struct line_head *head, struc
 
 /* A `schema` line: creates, alters or does nothing. -EBADMSG where it does not follow the format. */
 int registry_define(struct registry *registry, const struct line_head *head, struct err *err);
+
+/* A `drop` line: the table goes, with its indexes and triggers. One that the mirror does not have is fine. */
+int registry_drop(struct registry *registry, const struct line_head *head, struct err *err);
 
 /* Drops all tables: a new generation begins. */
 int registry_clear(struct registry *registry, struct err *err);

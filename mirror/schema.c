@@ -124,6 +124,14 @@ void schema_fini(struct schema *schema)
 	*schema = (struct schema){0};
 }
 
+const struct schema_column *schema_find_number(const struct schema *schema, unsigned number)
+{
+	for (unsigned i = 0; i < schema->column_count; i++)
+		if (schema->columns[i].number == number)
+			return &schema->columns[i];
+	return NULL;
+}
+
 /* 1: SQLite has a table, index or view of that name; 0: none; else a negative errno. */
 static int name_taken(sqlite3 *sqlite, const char *name, struct err *err)
 {

@@ -70,6 +70,9 @@ struct schema {
 int schema_parse(struct schema *schema, const struct line_head *head, struct err *err);
 void schema_fini(struct schema *schema);
 
+/* The column of that number; NULL where there is none. */
+const struct schema_column *schema_find_number(const struct schema *schema, unsigned number);
+
 /* A name for SQLite's table, to be freed: its own as above, or, where `aside`, the one with
  * "#<relid>". A table may keep `schema->name`, where it has one. NULL: see err. */
 char *schema_pick_name(sqlite3 *sqlite, const struct schema *schema, bool aside, struct err *err);

@@ -1,0 +1,223 @@
+#include "addition.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "database.h"
+
+enum { KIND, NAME, SQL, CELLS };
+
+static void say(addition_warn *warn, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	char *text = sqlite3_vmprintf(fmt, args);
+	va_end(args);
+	if (text && warn)
+		warn(text);
+	sqlite3_free(text);
+}
+
+/* ---- columns ------------------------------------------------------------ */
+
+static bool has_name(const struct schema *schema, const char *name)
+{
+	for (unsigned i = 0; i < schema->column_count; i++)
+		if (sqlite3_stricmp(schema->columns[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* The columns of a table with `name`, `type`, `dflt_value` and `hidden`, without our own. */
+static int read_columns(sqlite3 *sqlite, const char *table, sqlite3_stmt **stmt, struct err *err)
+{
+	if (sqlite3_prepare_v2(sqlite,
+	                       "SELECT name, type, dflt_value, hidden FROM pragma_table_xinfo(?1)"
+	                       " WHERE name NOT LIKE '\\_daystream%' ESCAPE '\\'",
+	                       -1, stmt, NULL) != SQLITE_OK)
+		return database_error(sqlite, "cannot read a table's columns", err);
+	sqlite3_bind_text(*stmt, 1, table, -1, SQLITE_STATIC);
+	return 0;
+}
+
+int addition_make_room(sqlite3 *sqlite, const struct schema *old, const struct schema *new, addition_warn *warn,
+                       struct err *err)
+{
+	char **cells = NULL;
+	int count = 0, rc = 0;
+	char *sql = sqlite3_mprintf("SELECT name FROM pragma_table_xinfo(%Q)", new->name);
+
+	if (!sql || sqlite3_get_table(sqlite, sql, &cells, &count, NULL, NULL) != SQLITE_OK)
+		rc = database_error(sqlite, "cannot read a table's columns", err);
+	for (int i = 1; rc == 0 && i <= count; i++) {
+		if (has_name(old, cells[i]) || !has_name(new, cells[i]))
+			continue;
+		rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"%w#own\"", new->name,
+		                   cells[i], cells[i]);
+		if (rc == 0)
+			say(warn,
+			    "table \"%s\" has a column \"%s\" in PostgreSQL now; the one that was added here is called "
+			    "\"%s#own\" from now on",
+			    new->name, cells[i], cells[i]);
+	}
+	sqlite3_free_table(cells);
+	sqlite3_free(sql);
+	return rc;
+}
+
+/* Of a column of the table that new->name has now: whether a definition speaks of it. */
+static bool is_defined(const struct schema *old, const struct schema *new, const char *name)
+{
+	if (has_name(new, name))
+		return true;
+	for (unsigned i = 0; i < old->column_count; i++)
+		if (sqlite3_stricmp(old->columns[i].name, name) == 0 &&
+		    !schema_find_number(new, old->columns[i].number))
+			return true;
+	return false;
+}
+
+int addition_copy_columns(sqlite3 *sqlite, const struct schema *old, const struct schema *new, const char *table,
+                          sqlite3_str *names, addition_warn *warn, struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = read_columns(sqlite, new->name, &stmt, err);
+
+	while (rc == 0 && sqlite3_step(stmt) == SQLITE_ROW) {
+		const char *name = (const char *)sqlite3_column_text(stmt, 0);
+		const char *fallback = (const char *)sqlite3_column_text(stmt, 2);
+		if (is_defined(old, new, name))
+			continue;
+		if (sqlite3_column_int(stmt, 3) != 0) {
+			say(warn,
+			    "column \"%s\" of table \"%s\" is gone: it was generated, and the table had to be made "
+			    "anew",
+			    name, new->name);
+			continue;
+		}
+		rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" ADD COLUMN \"%w\" %s%s%s%s", table, name,
+		                   (const char *)sqlite3_column_text(stmt, 1), fallback ? " DEFAULT (" : "",
+		                   fallback ? fallback : "", fallback ? ")" : "");
+		sqlite3_str_appendf(names, ", \"%w\"", name);
+	}
+	sqlite3_finalize(stmt);
+	return rc;
+}
+
+/* ---- triggers ----------------------------------------------------------- */
+
+static bool compiles(sqlite3 *sqlite, const char *sql)
+{
+	sqlite3_stmt *stmt = NULL;
+	bool good = sql && sqlite3_prepare_v2(sqlite, sql, -1, &stmt, NULL) == SQLITE_OK;
+
+	sqlite3_finalize(stmt);
+	return good;
+}
+
+/* Whether rows of the table can be added, changed and deleted: SQLite compiles its triggers for that. */
+static bool triggers_work(sqlite3 *sqlite, const char *table)
+{
+	struct err err;
+	sqlite3_stmt *columns = NULL;
+	sqlite3_str *set = sqlite3_str_new(sqlite);
+
+	if (read_columns(sqlite, table, &columns, &err) == 0)
+		while (sqlite3_step(columns) == SQLITE_ROW)
+			if (sqlite3_column_int(columns, 3) == 0)
+				sqlite3_str_appendf(set, "%s\"%w\" = NULL", sqlite3_str_length(set) ? ", " : "",
+				                    sqlite3_column_text(columns, 0));
+	sqlite3_finalize(columns);
+	char *set_text = sqlite3_str_finish(set);
+	char *statements[] = {
+	    sqlite3_mprintf("DELETE FROM \"%w\"", table),
+	    sqlite3_mprintf("INSERT INTO \"%w\" DEFAULT VALUES", table),
+	    set_text ? sqlite3_mprintf("UPDATE \"%w\" SET %s", table, set_text) : NULL,
+	};
+	bool good = compiles(sqlite, statements[0]) && compiles(sqlite, statements[1]) &&
+	            (!set_text || compiles(sqlite, statements[2]));
+	for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
+		sqlite3_free(statements[i]);
+	sqlite3_free(set_text);
+	return good;
+}
+
+int additions_read(struct additions *additions, sqlite3 *sqlite, const char *table, struct err *err)
+{
+	*additions = (struct additions){0};
+	/* Indexes first. */
+	char *sql =
+	    sqlite3_mprintf("SELECT type, name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql "
+	                    "NOT NULL AND tbl_name = %Q COLLATE NOCASE ORDER BY type, rowid",
+	                    table);
+	int rc = sql && sqlite3_get_table(sqlite, sql, &additions->cells, &additions->count, NULL, NULL) == SQLITE_OK
+	             ? 0
+	             : database_error(sqlite, "cannot read a table's indexes", err);
+
+	sqlite3_free(sql);
+	return rc;
+}
+
+void additions_fini(struct additions *additions)
+{
+	sqlite3_free_table(additions->cells);
+	*additions = (struct additions){0};
+}
+
+void additions_restore(struct additions *additions, sqlite3 *sqlite, const char *table, addition_warn *warn)
+{
+	struct err err;
+
+	for (int i = 1; i <= additions->count; i++) {
+		char **cell = &additions->cells[i * CELLS];
+		bool made = sqlite3_exec(sqlite, cell[SQL], NULL, NULL, NULL) == SQLITE_OK;
+		if (made && (strcmp(cell[KIND], "trigger") != 0 || triggers_work(sqlite, table)))
+			continue;
+		say(warn, "%s \"%s\" of table \"%s\" is gone: %s", cell[KIND], cell[NAME], table,
+		    sqlite3_errmsg(sqlite));
+		if (made)
+			(void)database_runf(sqlite, &err, "DROP TRIGGER \"%w\"", cell[NAME]);
+	}
+}
+
+/* One by one, since each may have failed for another's sake. */
+static int check_table(sqlite3 *sqlite, const char *table, addition_warn *warn, struct err *err)
+{
+	struct additions additions, triggers = {0};
+
+	if (triggers_work(sqlite, table))
+		return 0;
+	int rc = additions_read(&additions, sqlite, table, err);
+	for (int i = 1; rc == 0 && i <= additions.count; i++)
+		if (strcmp(additions.cells[i * CELLS + KIND], "trigger") == 0)
+			rc = database_runf(sqlite, err, "DROP TRIGGER \"%w\"", additions.cells[i * CELLS + NAME]);
+	if (rc == 0 && triggers_work(sqlite, table)) {
+		/* Indexes stand before the triggers; they are there still. */
+		int first = 1;
+		while (first <= additions.count && strcmp(additions.cells[first * CELLS + KIND], "trigger") != 0)
+			first++;
+		triggers.cells = additions.cells + (first - 1) * CELLS;
+		triggers.count = additions.count - (first - 1);
+		additions_restore(&triggers, sqlite, table, warn);
+	}
+	additions_fini(&additions);
+	return rc;
+}
+
+int additions_check_triggers(sqlite3 *sqlite, addition_warn *warn, struct err *err)
+{
+	char **cells = NULL;
+	int count = 0, rc = 0;
+
+	if (sqlite3_get_table(sqlite,
+	                      "SELECT DISTINCT t.name FROM sqlite_master g JOIN sqlite_master t ON t.name = g.tbl_name "
+	                      "COLLATE NOCASE AND t.type = 'table' WHERE g.type = 'trigger'",
+	                      &cells, &count, NULL, NULL) != SQLITE_OK)
+		rc = database_error(sqlite, "cannot read the triggers", err);
+	for (int i = 1; rc == 0 && i <= count; i++)
+		rc = check_table(sqlite, cells[i], warn, err);
+	sqlite3_free_table(cells);
+	return rc;
+}

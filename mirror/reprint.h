@@ -1,0 +1,21 @@
+/*
+ * reprint.h - values that print otherwise after a change of definition that has
+ * rewritten no row.
+ *
+ * PostgreSQL sends nothing of them, so what the mirror holds is changed here:
+ * timestamp <-> timestamptz (the server does without a rewrite under UTC only), cidr -> inet,
+ * integer <-> oid, and an enum's renamed labels.
+ */
+#ifndef MIRROR_REPRINT_H
+#define MIRROR_REPRINT_H
+
+#include <sqlite3.h>
+
+#include "err.h"
+#include "schema.h"
+
+/* The table is called new->name already, its columns as in `new`. -EBADMSG where only the server
+ * knows how the values print now (an OID that has become a regclass): the table has to be copied anew. */
+int reprint_columns(sqlite3 *sqlite, const struct schema *old, const struct schema *new, struct err *err);
+
+#endif

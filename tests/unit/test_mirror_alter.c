@@ -1,0 +1,270 @@
+/* Tables that go, what people added to them, and values that print otherwise. */
+#include "test_mirror_stream.h"
+
+#define T "_table\tt"
+#define ID "id\tnumber\\t1\\ttype\\tinteger\\tnotnull\\t1\\tpk\\t1"
+#define A "a\tnumber\\t2\\ttype\\ttext"
+#define B "b\tnumber\\t3\\ttype\\ttext"
+
+static char warned[4000];
+
+static void keep_warning(const char *text)
+{
+	snprintf(warned + strlen(warned), sizeof warned - strlen(warned), "%s\n", text);
+}
+
+static int setup(void **state)
+{
+	int rc = world_setup(state);
+	struct world *w = *state;
+
+	apply_close(w->apply);
+	warned[0] = 0;
+	return rc ? rc : apply_open(&w->apply, &w->database, NULL, 0, keep_warning, &w->err);
+}
+
+static void define(struct world *w, const char *table, unsigned relid, const char *key, const char *columns)
+{
+	char body[2000];
+
+	snprintf(body, sizeof body, "%s\t_xid\t%u\t_relid\t%u\t_key\t%s\t_action\tschema%s%s", table, w->stream.xid,
+	         relid, key, *columns ? "\t" : "", columns);
+	line(w, body);
+}
+
+static void change(struct world *w, const char *table, const char *action)
+{
+	char body[2000];
+
+	snprintf(body, sizeof body, "%s\t_xid\t%u\t_action\t%s", table, w->stream.xid, action);
+	line(w, body);
+}
+
+static void run(struct world *w, const char *sql)
+{
+	char *words = NULL;
+
+	if (sqlite3_exec(w->database.sqlite, sql, NULL, NULL, &words) != SQLITE_OK)
+		fail_msg("%s: %s", sql, words);
+}
+
+static void start(struct world *w)
+{
+	define(w, T, 1, "id", ID "\t" A "\t" B);
+	change(w, T, "insert\tid\t1\ta\tone\tb\teins");
+	change(w, T, "insert\tid\t2\ta\ttwo\tb\t\\N");
+	commit(w);
+}
+
+static void warns(const char *part)
+{
+	if (!strstr(warned, part))
+		fail_msg("no \"%s\" in: %s", part, warned);
+}
+
+/* ---- tables that go */
+
+static void a_dropped_table_goes_and_its_name_is_free(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	run(w, "CREATE INDEX i ON t (a); CREATE VIEW v AS SELECT a FROM t");
+	change(w, T, "drop");
+	change(w, "_table\tnever_seen", "drop");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT group_concat(name) FROM sqlite_master WHERE name IN ('t', 'i', 'v')"), "v");
+	assert_string_equal(ask(w, "SELECT count(*) FROM _daystream_tables"), "0");
+	/* The view is broken now, and stops nothing. */
+	define(w, "_table\tu", 2, "id", ID "\t" A);
+	commit(w);
+	define(w, T, 2, "id", ID "\ta2\tnumber\\t2\\ttype\\ttext");
+	change(w, T, "insert\tid\t1\ta2\tx");
+	commit(w);
+	define(w, T, 2, "id", ID "\ta\tnumber\\t2\\ttype\\ttext");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT name FROM _daystream_tables"), "t");
+	assert_string_equal(ask(w, "SELECT a FROM v"), "x");
+	assert_string_equal(warned, "");
+}
+
+static void a_drop_does_not_touch_the_table_that_lost_the_name_before(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	define(w, T, 2, "id", ID);
+	change(w, T, "drop");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT name FROM _daystream_tables"), "t#1");
+	change(w, T, "drop");
+	define(w, "_table\tv", 1, "id", ID "\t" A "\t" B);
+	commit(w);
+	assert_string_equal(ask(w, "SELECT name, count(*) FROM _daystream_tables, v"), "v|2");
+}
+
+static void a_rollback_brings_a_dropped_table_back(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	change(w, T, "drop");
+	assert_int_equal(world_feed(w), 0);
+	assert_int_equal(apply_rollback(w->apply, &w->err), 0);
+	stream_commit(&w->stream);
+	assert_int_equal(world_feed(w), 0);
+	change(w, T, "delete\tid\t1");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT id FROM t"), "2");
+}
+
+static void triggers_that_need_a_dropped_table_go_with_a_warning(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	define(w, "_table\tlog", 2, "\\N", "a\tnumber\\t1\\ttype\\ttext");
+	commit(w);
+	run(w, "CREATE TABLE mine (a);"
+	       "CREATE TRIGGER one AFTER INSERT ON t BEGIN INSERT INTO log VALUES (new.a); END;"
+	       "CREATE TRIGGER two AFTER INSERT ON t BEGIN INSERT INTO mine VALUES (new.a); END");
+	change(w, "_table\tlog", "drop");
+	change(w, T, "insert\tid\t3\ta\tthree\tb\t\\N");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT a FROM mine"), "three");
+	warns("trigger \"one\" of table \"t\" is gone: no such table: main.log");
+	assert_null(strstr(warned, "two"));
+}
+
+/* ---- what people added */
+
+static void what_needs_a_dropped_column_goes_with_a_warning_and_the_rest_stays(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	run(w, "CREATE TABLE seen (a); CREATE TABLE other (a);"
+	       "ALTER TABLE t ADD COLUMN note TEXT; ALTER TABLE t ADD COLUMN up AS (upper(a));"
+	       "UPDATE t SET note = 'mine' WHERE id = 1;"
+	       "CREATE INDEX ia ON t (a, note); CREATE INDEX ib ON t (lower(b)); CREATE VIEW v AS SELECT id, b FROM t;"
+	       "CREATE TRIGGER ta AFTER INSERT ON t BEGIN INSERT INTO seen VALUES (new.a); END;"
+	       "CREATE TRIGGER tb AFTER UPDATE ON t BEGIN INSERT INTO seen VALUES (new.b); END;"
+	       "CREATE TRIGGER tc AFTER INSERT ON other BEGIN UPDATE t SET b = new.a; END;");
+	define(w, T, 1, "id", ID "\t" A);
+	change(w, T, "insert\tid\t3\ta\tthree");
+	change(w, T, "update\tid\t3\ta\tTHREE");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT * FROM t"), "1|one|mine\n2|two|NULL\n3|THREE|NULL");
+	assert_string_equal(ask(w, "SELECT a FROM seen"), "three");
+	assert_string_equal(ask(w, "SELECT group_concat(name) FROM (SELECT name FROM sqlite_master WHERE type IN "
+	                           "('index', 'trigger') AND sql NOT NULL ORDER BY 1)"),
+	                    "ia,ta");
+	warns("index \"ib\" of table \"t\" is gone: ");
+	warns("trigger \"tb\" of table \"t\" is gone: ");
+	warns("trigger \"tc\" of table \"other\" is gone: ");
+	warns("column \"up\" of table \"t\" is gone: it was generated");
+	/* A view is as it was, and works again with a column of that name. */
+	define(w, T, 1, "id", ID "\t" A "\tb\tnumber\\t4\\ttype\\ttext");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT count(*) FROM v WHERE b IS NULL"), "3");
+}
+
+static void a_dropped_columns_name_may_be_another_columns_at_once(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	run(w, "CREATE INDEX ia ON t (a)");
+	define(w, T, 1, "id", ID "\ta\tnumber\\t3\\ttype\\ttext\tA\tnumber\\t4\\ttype\\tbytea");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT group_concat(name) FROM pragma_table_info('t')"), "id,a,A#4");
+	assert_string_equal(ask(w, "SELECT a FROM t"), "eins\nNULL");
+	warns("index \"ia\" of table \"t\" is gone: ");
+}
+
+static void a_persons_column_makes_room_for_the_servers(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	run(w, "ALTER TABLE t ADD COLUMN Note TEXT DEFAULT 'mine'");
+	define(w, T, 1, "id", ID "\t" A "\t" B "\tnote\tnumber\\t4\\ttype\\ttext\\tmissing\\ttheirs");
+	change(w, T, "insert\tid\t3\ta\tx\tb\ty\tnote\tz");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT id, note, \"Note#own\" FROM t"), "1|theirs|mine\n2|theirs|mine\n3|z|mine");
+	warns("\"Note#own\" from now on");
+}
+
+static void a_table_gets_its_first_column_and_loses_its_last(void **state)
+{
+	struct world *w = *state;
+
+	define(w, T, 1, "\\N", "");
+	change(w, T, "insert");
+	commit(w);
+	define(w, T, 1, "\\N", "a\tnumber\\t1\\ttype\\ttext\\tmissing\\tx");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT * FROM t"), "x");
+	assert_string_equal(ask(w, "SELECT group_concat(name) FROM pragma_table_info('t')"), "a");
+	define(w, T, 1, "\\N", "");
+	change(w, T, "insert");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT count(*) FROM t"), "2");
+}
+
+/* ---- values that print otherwise */
+
+static void renamed_labels_of_an_enum_change_the_rows(void **state)
+{
+	struct world *w = *state;
+#define K(labels)                                                                                                      \
+	"k\tnumber\\t1\\ttype\\tkind\\tlabels\\t" labels                                                               \
+	"\\tnotnull\\t1\\tpk\\t1\td\tnumber\\t2\\ttype\\tsort\\tbase\\tkind"                                           \
+	"\\tlabels\\t" labels "\tx\tnumber\\t3\\ttype\\ttext"
+
+	define(w, T, 1, "k", K("7=a,9=b,8=c%2Cd"));
+	change(w, T, "insert\tk\ta\td\tb\tx\ta");
+	change(w, T, "insert\tk\tb\td\t\\N\tx\ta");
+	change(w, T, "insert\tk\tc,d\td\tc,d\tx\ta");
+	commit(w);
+	/* Exchanged, and one added. */
+	define(w, T, 1, "k", K("7=b,9=a,10=new,8=c%2Cd"));
+	change(w, T, "update\tk\ta\tx\tthis was b");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT k, d, x FROM t ORDER BY rowid"), "b|a|a\na|NULL|this was b\nc,d|c,d|a");
+	define(w, T, 1, "k", K("7=b,9=a,10=new,8=it's %2C%25"));
+	commit(w);
+	assert_string_equal(ask(w, "SELECT k, d, x FROM t WHERE k LIKE 'it%'"), "it's ,%|it's ,%|a");
+}
+
+static void an_oid_that_becomes_a_name_asks_for_a_new_copy_where_there_are_any(void **state)
+{
+	struct world *w = *state;
+
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\toid");
+	change(w, T, "insert\tid\t1\ta\t\\N");
+	commit(w);
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\tregclass");
+	change(w, T, "insert\tid\t2\ta\tpg_class");
+	commit(w);
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\tregproc");
+	refused(w, -EBADMSG, "copy the table anew");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
+	    TEST(a_dropped_table_goes_and_its_name_is_free),
+	    TEST(a_drop_does_not_touch_the_table_that_lost_the_name_before),
+	    TEST(a_rollback_brings_a_dropped_table_back),
+	    TEST(triggers_that_need_a_dropped_table_go_with_a_warning),
+	    TEST(what_needs_a_dropped_column_goes_with_a_warning_and_the_rest_stays),
+	    TEST(a_dropped_columns_name_may_be_another_columns_at_once),
+	    TEST(a_persons_column_makes_room_for_the_servers),
+	    TEST(a_table_gets_its_first_column_and_loses_its_last),
+	    TEST(renamed_labels_of_an_enum_change_the_rows),
+	    TEST(an_oid_that_becomes_a_name_asks_for_a_new_copy_where_there_are_any),
+	};
+	return cmocka_run_group_tests_name("mirror alter", tests, NULL, NULL);
+}
