@@ -24,7 +24,7 @@ equal_tables "so says a comparison that shares nothing with it"
 
 # The mirror's name of each column, its type as docs/TYPES.md calls it, and what kind of type it is.
 sql "SELECT c.relname, attname, format_type(b.oid, NULL), CASE WHEN b.typelem <> 0 AND b.typsubscript = 'array_subscript_handler'::regproc AND b.typlen = -1
-		AND b.typname !~ 'vector' THEN 'any array' WHEN b.typtype IN ('r', 'm') THEN 'any range or multirange' WHEN b.typtype = 'e' THEN 'any enum'
+		AND b.typname !~ '^(int2|oid)vector$' THEN 'any array' WHEN b.typtype IN ('r', 'm') THEN 'any range or multirange' WHEN b.typtype = 'e' THEN 'any enum'
 		WHEN b.typtype = 'c' THEN 'any composite' ELSE '' END
 	FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid AND attnum > 0 JOIN pg_type t ON t.oid = atttypid
 	CROSS JOIN LATERAL (WITH RECURSIVE below AS (SELECT t.oid UNION ALL SELECT typbasetype FROM below JOIN pg_type d ON d.oid = below.oid WHERE typtype = 'd')
