@@ -36,7 +36,7 @@ like "which is said" "$output" 'importing: 3 rows'
 is "with types and key" "$(lite "SELECT sql FROM sqlite_master")" \
 	'CREATE TABLE "planes" ("ident" TEXT NOT NULL, "seats" INTEGER, "open" INTEGER, "height", "photo" BLOB, "price" TEXT, PRIMARY KEY ("ident"))'
 is "and the values of docs/TYPES.md" "$(lite "SELECT quote(ident), seats, open, height, quote(photo), price FROM planes")" \
-	"'N1'|4|1|-0.0|X'00FF'|1.50"$'\n'"'N2'||0|NaN|X''|NaN"$'\n'"'t	a
+	"'N1'|4|1|0.0|X'00FF'|1.50"$'\n'"'N2'||0|NaN|X''|NaN"$'\n'"'t	a
 b'|1||Inf|NULL|0.00"
 export_ "SELECT * FROM planes" fleet
 refused "what does not fit the server's table is its error" 'duplicate key'
