@@ -26,6 +26,7 @@
 
 #include "apply.h"
 #include "clock.h"
+#include "commands.h"
 #include "database.h"
 #include "filter.h"
 #include "follow.h"
@@ -280,11 +281,12 @@ static int mirror_mount(struct mirror *mirror, struct err *err)
 	return rc;
 }
 
-enum { OPTION_TABLES = 256, OPTION_ONCE };
+enum { OPTION_TABLES = 256, OPTION_ONCE, OPTION_VERIFY };
 
 static const struct argp_option options[] = {
     {"tables", OPTION_TABLES, "LIST", 0, "Mirror these tables only: path names, joined by commas", 0},
     {"once", OPTION_ONCE, NULL, 0, "Stop at the end of what is published", 0},
+    {"verify", OPTION_VERIFY, NULL, 0, "Compare a mirror with its server; see --verify --help", 0},
     {0},
 };
 
@@ -332,6 +334,9 @@ int main(int argc, char **argv)
 
 	log_init("deltamirror");
 	argp_err_exit_status = 2;
+	int status = commands_run(argc, argv);
+	if (status >= 0)
+		return status;
 	argp_parse(&argp, argc, argv, 0, NULL, &mirror);
 	int rc = mirror_mount(&mirror, &err);
 	if (rc < 0)

@@ -60,7 +60,7 @@ static int refuse(const char *what, struct span text, struct err *err)
 	return err_set(err, -EBADMSG, "\"%.*s\" is no %s", (int)(text.len < 60 ? text.len : 60), text.at, what);
 }
 
-static int bind_integer(sqlite3_stmt *stmt, int parameter, struct span text, struct err *err)
+static int read_integer(struct value *value, struct span text, struct err *err)
 {
 	bool negative = text.len > 0 && text.at[0] == '-';
 	uint64_t number;
@@ -70,26 +70,31 @@ static int bind_integer(sqlite3_stmt *stmt, int parameter, struct span text, str
 	    (negative && number == 0))
 		return refuse("integer", text, err);
 	/* 0 - number wraps to the right value for INT64_MIN too. */
-	return sqlite3_bind_int64(stmt, parameter, (sqlite3_int64)(negative ? 0 - number : number));
+	*value = (struct value){.kind = VALUE_INTEGER, .integer = (int64_t)(negative ? 0 - number : number)};
+	return 0;
 }
 
-static int bind_boolean(sqlite3_stmt *stmt, int parameter, struct span text, struct err *err)
+static int read_boolean(struct value *value, struct span text, struct err *err)
 {
 	if (text.len != 1 || (text.at[0] != '0' && text.at[0] != '1'))
 		return refuse("boolean (1 or 0)", text, err);
-	return sqlite3_bind_int(stmt, parameter, text.at[0] == '1');
+	*value = (struct value){.kind = VALUE_INTEGER, .integer = text.at[0] == '1'};
+	return 0;
 }
 
-static int bind_real(sqlite3_stmt *stmt, int parameter, struct span text, struct err *err)
+static int read_real(struct value *value, struct span text, struct err *err)
 {
 	char copy[64], *end;
 
-	if (span_is(text, "NaN"))
-		return sqlite3_bind_text(stmt, parameter, "NaN", 3, SQLITE_STATIC);
-	if (span_is(text, "Infinity"))
-		return sqlite3_bind_double(stmt, parameter, INFINITY);
-	if (span_is(text, "-Infinity"))
-		return sqlite3_bind_double(stmt, parameter, -INFINITY);
+	*value = (struct value){.kind = VALUE_REAL};
+	if (span_is(text, "NaN")) {
+		*value = (struct value){.kind = VALUE_TEXT, .at = "NaN", .len = 3};
+		return 0;
+	}
+	if (span_is(text, "Infinity") || span_is(text, "-Infinity")) {
+		value->real = text.at[0] == '-' ? -INFINITY : INFINITY;
+		return 0;
+	}
 	if (text.len == 0 || text.len >= sizeof copy)
 		return refuse("floating-point number", text, err);
 	memcpy(copy, text.at, text.len);
@@ -97,10 +102,8 @@ static int bind_real(sqlite3_stmt *stmt, int parameter, struct span text, struct
 	/* strtod also knows spaces, hexadecimal and names, PostgreSQL prints none. */
 	if (strspn(copy, "+-.0123456789eE") != text.len)
 		return refuse("floating-point number", text, err);
-	double number = strtod(copy, &end);
-	if (*end)
-		return refuse("floating-point number", text, err);
-	return sqlite3_bind_double(stmt, parameter, number);
+	value->real = strtod(copy, &end);
+	return *end ? refuse("floating-point number", text, err) : 0;
 }
 
 static int hex_digit(char c)
@@ -111,7 +114,7 @@ static int hex_digit(char c)
 }
 
 /* `raw` stands in the room and is overwritten: the bytes are half as long. */
-static int bind_bytes(sqlite3_stmt *stmt, int parameter, char *raw, size_t len, struct err *err)
+static int read_bytes(struct value *value, char *raw, size_t len, struct err *err)
 {
 	struct span text = {raw, len};
 
@@ -124,44 +127,151 @@ static int bind_bytes(sqlite3_stmt *stmt, int parameter, char *raw, size_t len, 
 			return err_set(err, -EBADMSG, "a bytea has a byte that is not hexadecimal at digit %zu", 2 * i);
 		raw[i] = (char)(high << 4 | low);
 	}
-	return sqlite3_bind_blob64(stmt, parameter, raw, count, SQLITE_STATIC);
+	*value = (struct value){.kind = VALUE_BLOB, .at = raw, .len = count};
+	return 0;
 }
 
-static int bind_raw(sqlite3_stmt *stmt, int parameter, enum storage storage, struct span raw, struct err *err)
+static int read_raw(struct value *value, enum storage storage, struct span raw, struct err *err)
 {
 	switch (storage) {
-	case STORAGE_INTEGER: return bind_integer(stmt, parameter, raw, err);
-	case STORAGE_BOOLEAN: return bind_boolean(stmt, parameter, raw, err);
-	case STORAGE_REAL: return bind_real(stmt, parameter, raw, err);
-	default: return sqlite3_bind_text64(stmt, parameter, raw.at, raw.len, SQLITE_STATIC, SQLITE_UTF8);
+	case STORAGE_INTEGER: return read_integer(value, raw, err);
+	case STORAGE_BOOLEAN: return read_boolean(value, raw, err);
+	case STORAGE_REAL: return read_real(value, raw, err);
+	case STORAGE_BLOB: return refuse("bytea in hexadecimal (\\x...)", raw, err);
+	default: *value = (struct value){.kind = VALUE_TEXT, .at = raw.at, .len = raw.len}; return 0;
 	}
 }
 
-int value_bind(sqlite3_stmt *stmt, int parameter, enum storage storage, struct span value, struct value_room *room,
+int value_read(struct value *value, enum storage storage, struct span text, struct value_room *room, struct err *err)
+{
+	if (line_is_null(text)) {
+		*value = (struct value){.kind = VALUE_NULL};
+		return 0;
+	}
+	if (text.len == 0 || !memchr(text.at, '\\', text.len))
+		return read_raw(value, storage, text, err);
+
+	char *raw = room->at + room->used;
+	if (room->size - room->used < text.len)
+		return err_set(err, -EINVAL, "no room for a value of %zu bytes", text.len);
+	long len = line_unescape(raw, text);
+	if (len < 0)
+		return err_set(err, -EBADMSG, "a value has a backslash that escapes nothing");
+	room->used += text.len;
+	return storage == STORAGE_BLOB ? read_bytes(value, raw, (size_t)len, err)
+	                               : read_raw(value, storage, (struct span){raw, (size_t)len}, err);
+}
+
+void value_of_column(struct value *value, sqlite3_stmt *stmt, int column)
+{
+	*value = (struct value){.kind = VALUE_NULL};
+	switch (sqlite3_column_type(stmt, column)) {
+	case SQLITE_INTEGER:
+		value->kind = VALUE_INTEGER;
+		value->integer = sqlite3_column_int64(stmt, column);
+		return;
+	case SQLITE_FLOAT:
+		value->kind = VALUE_REAL;
+		value->real = sqlite3_column_double(stmt, column);
+		return;
+	case SQLITE_TEXT:
+		value->kind = VALUE_TEXT;
+		value->at = (const char *)sqlite3_column_text(stmt, column);
+		break;
+	case SQLITE_BLOB:
+		value->kind = VALUE_BLOB;
+		value->at = sqlite3_column_blob(stmt, column);
+		break;
+	default: return;
+	}
+	value->len = (size_t)sqlite3_column_bytes(stmt, column);
+}
+
+static int order_integer_real(int64_t integer, double real)
+{
+	/* A person may have put a number of the other kind there: exact beyond 2^53, too. */
+	if (real < -9223372036854775808.0)
+		return 1;
+	if (real >= 9223372036854775808.0)
+		return -1;
+	int64_t whole = (int64_t)real;
+	if (integer != whole)
+		return integer < whole ? -1 : 1;
+	double rest = real - (double)whole;
+	return rest > 0 ? -1 : rest < 0;
+}
+
+static int order_numbers(const struct value *a, const struct value *b)
+{
+	if (a->kind == VALUE_INTEGER && b->kind == VALUE_INTEGER)
+		return (a->integer > b->integer) - (a->integer < b->integer);
+	if (a->kind == VALUE_INTEGER)
+		return order_integer_real(a->integer, b->real);
+	if (b->kind == VALUE_INTEGER)
+		return -order_integer_real(b->integer, a->real);
+	return (a->real > b->real) - (a->real < b->real);
+}
+
+int value_order(const struct value *a, const struct value *b)
+{
+	static const int ranks[] = {
+	    [VALUE_NULL] = 0, [VALUE_INTEGER] = 1, [VALUE_REAL] = 1, [VALUE_TEXT] = 2, [VALUE_BLOB] = 3};
+	int rank = ranks[a->kind];
+
+	if (rank != ranks[b->kind])
+		return rank - ranks[b->kind];
+	if (rank == 0)
+		return 0;
+	if (rank == 1)
+		return order_numbers(a, b);
+	size_t shorter = a->len < b->len ? a->len : b->len;
+	int order = shorter ? memcmp(a->at, b->at, shorter) : 0;
+	return order ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+bool value_same(const struct value *a, const struct value *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	switch (a->kind) {
+	case VALUE_NULL: return true;
+	case VALUE_INTEGER: return a->integer == b->integer;
+	case VALUE_REAL: return memcmp(&a->real, &b->real, sizeof a->real) == 0;
+	default: return a->len == b->len && (a->len == 0 || memcmp(a->at, b->at, a->len) == 0);
+	}
+}
+
+static int put(sqlite3_stmt *stmt, int parameter, const struct value *value)
+{
+	switch (value->kind) {
+	case VALUE_INTEGER: return sqlite3_bind_int64(stmt, parameter, value->integer);
+	case VALUE_REAL: return sqlite3_bind_double(stmt, parameter, value->real);
+	/* A NULL pointer would be bound as NULL. */
+	case VALUE_TEXT:
+		return sqlite3_bind_text64(stmt, parameter, value->at ? value->at : "", value->len, SQLITE_STATIC,
+		                           SQLITE_UTF8);
+	case VALUE_BLOB:
+		return sqlite3_bind_blob64(stmt, parameter, value->at ? value->at : "", value->len, SQLITE_STATIC);
+	default: return sqlite3_bind_null(stmt, parameter);
+	}
+}
+
+int value_put(sqlite3_stmt *stmt, int parameter, const struct value *value, struct err *err)
+{
+	int rc = put(stmt, parameter, value);
+
+	if (rc == SQLITE_TOOBIG)
+		return err_set(err, -EFBIG, "a value of %zu bytes is longer than SQLite can hold", value->len);
+	if (rc != SQLITE_OK)
+		return err_set(err, -EIO, "cannot bind a value: %s", sqlite3_errstr(rc));
+	return 0;
+}
+
+int value_bind(sqlite3_stmt *stmt, int parameter, enum storage storage, struct span text, struct value_room *room,
                struct err *err)
 {
-	int rc;
+	struct value value;
+	int rc = value_read(&value, storage, text, room, err);
 
-	if (line_is_null(value)) {
-		rc = sqlite3_bind_null(stmt, parameter);
-	} else if (value.len == 0 || !memchr(value.at, '\\', value.len)) {
-		if (storage == STORAGE_BLOB)
-			return refuse("bytea in hexadecimal (\\x...)", value, err);
-		rc = bind_raw(stmt, parameter, storage, value, err);
-	} else {
-		char *raw = room->at + room->used;
-		if (room->size - room->used < value.len)
-			return err_set(err, -EINVAL, "no room for a value of %zu bytes", value.len);
-		long len = line_unescape(raw, value);
-		if (len < 0)
-			return err_set(err, -EBADMSG, "a value has a backslash that escapes nothing");
-		room->used += value.len;
-		rc = storage == STORAGE_BLOB ? bind_bytes(stmt, parameter, raw, (size_t)len, err)
-		                             : bind_raw(stmt, parameter, storage, (struct span){raw, (size_t)len}, err);
-	}
-	if (rc == SQLITE_TOOBIG)
-		return err_set(err, -EFBIG, "a value of %zu bytes is longer than SQLite can hold", value.len);
-	if (rc > 0)
-		return err_set(err, -EIO, "cannot bind a value: %s", sqlite3_errstr(rc));
-	return rc;
+	return rc < 0 ? rc : value_put(stmt, parameter, &value, err);
 }

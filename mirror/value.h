@@ -20,7 +20,9 @@
 #define MIRROR_VALUE_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "err.h"
 #include "line.h"
@@ -44,10 +46,37 @@ struct value_room {
 int value_room_reset(struct value_room *room, size_t need, struct err *err);
 void value_room_fini(struct value_room *room);
 
-/* Binds the escaped `value` (or NULL) to a parameter. SQLite borrows the bytes
- * from the line or from `room`: both have to stay until the statement is
- * reset. -EBADMSG where the value is none of its type. */
-int value_bind(sqlite3_stmt *stmt, int parameter, enum storage storage, struct span value, struct value_room *room,
+enum value_kind { VALUE_NULL, VALUE_INTEGER, VALUE_REAL, VALUE_TEXT, VALUE_BLOB };
+
+/* What SQLite holds, or is to hold. */
+struct value {
+	enum value_kind kind;
+	int64_t integer;
+	double real;
+	const char *at; /* text or bytes, borrowed */
+	size_t len;
+};
+
+/* Reads the escaped `text` (or NULL). The value borrows its bytes from `text` or `room`. -EBADMSG
+ * where it is none of its type. */
+int value_read(struct value *value, enum storage storage, struct span text, struct value_room *room, struct err *err);
+
+/* What a column of a row holds; borrowed until the statement goes on. */
+void value_of_column(struct value *value, sqlite3_stmt *stmt, int column);
+
+/* Below, at or above 0: SQLite's own order, that is NULL, numbers (-0 is 0), text by its bytes
+ * of UTF-8, blobs. */
+int value_order(const struct value *a, const struct value *b);
+
+/* Equal in kind and in each bit. */
+bool value_same(const struct value *a, const struct value *b);
+
+/* SQLite borrows the bytes until the statement is reset. */
+int value_put(sqlite3_stmt *stmt, int parameter, const struct value *value, struct err *err);
+
+/* value_read and value_put. SQLite borrows the bytes from the line or from `room`: both have to
+ * stay until the statement is reset. */
+int value_bind(sqlite3_stmt *stmt, int parameter, enum storage storage, struct span text, struct value_room *room,
                struct err *err);
 
 #endif

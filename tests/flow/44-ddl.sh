@@ -42,6 +42,7 @@ touch "$work/go"
 ) &
 writer=$!
 
+# shellcheck disable=SC2016 # wait_for expands it
 hold() { rm -f "$work/held" && touch "$work/hold" && wait_for 60 '[[ -e $work/held ]]' "the traffic to pause"; }
 resume() { rm -f "$work/hold"; }
 
@@ -368,7 +369,9 @@ psql -Xq -v ON_ERROR_STOP=1 -f - <"$work/statements" >"$work/step.log" 2>&1 &
 session=$!
 exec {statements}>"$work/statements"
 echo "BEGIN; INSERT INTO mark VALUES (-1);" >&"$statements"
-wait_for 30 '[[ $(sql "SELECT count(*) FROM mark WHERE n = -1") == 0 && $(sql "SELECT count(*) FROM pg_stat_activity WHERE state = '"'idle in transaction'"'") -gt 0 ]]'
+# shellcheck disable=SC2016
+wait_for 30 '[[ $(sql "SELECT count(*) FROM pg_stat_activity WHERE state LIKE \$\$idle in tr%\$\$ AND query LIKE \$\$%(-1)%\$\$") -gt 0 ]]' \
+	"the transaction to have begun"
 sql "ALTER TABLE was RENAME TO is_now"
 sql "ALTER TABLE stays RENAME TO stays_there"
 sql "CREATE TABLE stays (b int PRIMARY KEY)"
@@ -483,6 +486,6 @@ is "until the table is gone" "$(status_of "$mnt" unplaced)" ""
 like "whose lines stay readable" "$(tail -n 1 "$mnt/tables/no key")" "_action	drop$"
 
 touch "$work/over"
-kill "$keeper" && pkill -P "$keeper" deltamirror || true
+pkill -P "$keeper" deltamirror || true # its loop then sees that it is over
 wait "$keeper" 2>/dev/null || true
 plan

@@ -3,6 +3,8 @@
 
 stream.py rules [--crc] FILE            the order and shape that every stream has
 stream.py tree MOUNTPOINT               /live against all other files of the tree
+stream.py snapshot FOLDER LIVE          a snapshot against all that is retained: its files, and
+                                        that `overlap` has what the copy did not see, no more
 stream.py bank FILE HISTORY             pgbench's transactions against HISTORY, the
                                         ids of pgbench_history as PostgreSQL has them
 """
@@ -208,6 +210,91 @@ def tree(mount):
     print(f"{len(found)} lines, {len(tables)} tables")
 
 
+def visible(snapshot, xid):
+    """Whether pg_current_snapshot()'s text sees a transaction."""
+    xmin, xmax, running = snapshot.split(":")
+    return xid < int(xmin) or xid < int(xmax) and str(xid) not in running.split(",")
+
+
+def manifest_of(folder):
+    """Its lines, each a dict; the first pair's name tells them apart."""
+    lines, text = [], read(folder + "/manifest")
+    for line in lines_of(folder + "/manifest"):
+        lines.append(dict(pairs(line)))
+    end = text.rindex(b"end\t")
+    if f"{crc32c(0, text[:end]):08x}" != lines[-1]["crc"]:
+        problem("the manifest's crc is wrong")
+    return lines
+
+
+def snapshot_tables(folder, manifest):
+    listed = {line["table"]: line for line in manifest if "table" in line}
+    if {unescaped(name) for name in listed} != set(os.listdir(folder + "/tables")):
+        problem(f"the manifest lists {sorted(listed)}, tables has {sorted(os.listdir(folder + '/tables'))}")
+    for name, facts in listed.items():
+        data = read(f"{folder}/tables/{unescaped(name)}")
+        lines = data.decode().split("\n")[:-1]
+        actions = []
+        for line in lines:
+            pseudo = pseudo_columns(pairs(line))
+            actions.append(pseudo["_action"])
+            if component(pseudo) != unescaped(name) or {"_c", "_s", "_xid"} & set(pseudo):
+                problem(f"tables/{name} has the line {line[:200]}")
+        if actions[:1] != ["schema"] or set(actions[1:]) - {"insert"} or len(actions) - 1 != int(facts["rows"]):
+            problem(f"tables/{name} has {len(actions)} lines, not a schema and {facts['rows']} rows")
+        if len(data) != int(facts["bytes"]) or f"{crc32c(0, data):08x}" != facts["crc"]:
+            problem(f"tables/{name} has {len(data)} bytes, {facts['bytes']} wanted, or another crc than {facts['crc']}")
+    return len(listed)
+
+
+def transactions(path, until):
+    """(xid, lines) of each transaction before a position; commit lines without their crc, which depends on what stands before."""
+    lines = []
+    for line in lines_of(path):
+        pseudo = pseudo_columns(pairs(line))
+        if (int(pseudo["_c"]), int(pseudo["_s"])) >= until:
+            return
+        if "_xid" not in pseudo:
+            continue # what opens a segment
+        if pseudo["_action"] == "commit":
+            yield int(pseudo["_xid"]), [*lines, line[:line.rindex("\tcrc\t")]]
+            lines = []
+        else:
+            lines.append(line)
+
+
+def snapshot(folder, live):
+    manifest = manifest_of(folder)
+    head = manifest[0]
+    count = snapshot_tables(folder, manifest)
+    until = tuple(map(int, head["snapshot"].split(".")))
+    if os.path.basename(os.path.realpath(folder)) != head["snapshot"]:
+        problem(f"the folder {folder} is not {head['snapshot']}")
+    overlap = read(folder + "/overlap")
+    facts = next(line for line in manifest if "overlap" in line)
+    if len(overlap) != int(facts["overlap"]) or f"{crc32c(0, overlap):08x}" != facts["crc"]:
+        problem(f"overlap has {len(overlap)} bytes, {facts['overlap']} wanted, or another crc than {facts['crc']}")
+    crc = 0
+    for line in lines_of(folder + "/overlap"):
+        if pseudo_columns(pairs(line))["_action"] == "commit":
+            crc = crc32c(crc, line[:line.rindex("crc\t")].encode())
+            if f"{crc:08x}" != dict(pairs(line))["crc"]:
+                problem(f"overlap: crc should be {crc:08x}: {line[:200]}")
+            crc = 0
+        else:
+            crc = crc32c(crc, line.encode())
+    narrowed = head["tables"] != "\\N"
+    got = list(transactions(folder + "/overlap", (1 << 62, 0)))
+    wanted = [(xid, lines) for xid, lines in transactions(live, until) if not visible(head["visible"], xid)]
+    if not narrowed and got != wanted:
+        mine, others = [xid for xid, _ in got], [xid for xid, _ in wanted]
+        problem(f"overlap has the transactions {mine}, the stream has {others} that the copy did not see"
+                if mine != others else "overlap has the right transactions, with other lines than the stream's")
+    if not got or not any("\t_action\tmessage\tprefix\tdaystream\t" in line for line in got[-1][1]):
+        problem("overlap does not end with the transaction that marked the position")
+    print(f"{count} tables, {len(got)} transactions of overlap")
+
+
 def bank(path, history):
     """Each TPC-B transaction adds one delta to an account, a teller and a
     branch and notes it in the history: what a row was before, and what it is
@@ -253,6 +340,8 @@ if __name__ == "__main__":
         rules(sys.argv[-1], "--crc" in sys.argv)
     elif sys.argv[1] == "tree":
         tree(sys.argv[2])
+    elif sys.argv[1] == "snapshot":
+        snapshot(sys.argv[2], sys.argv[3])
     elif sys.argv[1] == "bank":
         bank(sys.argv[2], sys.argv[3])
     else:

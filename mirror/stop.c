@@ -1,0 +1,51 @@
+#include "stop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t asked;
+static int event_fd = -1;
+
+static void on_signal(int number)
+{
+	uint64_t one = 1;
+	int saved = errno;
+
+	(void)number;
+	asked = 1;
+	if (write(event_fd, &one, sizeof one) < 0)
+		_exit(1);
+	errno = saved;
+}
+
+int stop_catch(struct err *err)
+{
+	/* No SA_RESTART: a read that hangs is to end. */
+	struct sigaction action = {.sa_handler = on_signal};
+
+	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (event_fd < 0 || sigaction(SIGTERM, &action, NULL) < 0 || sigaction(SIGINT, &action, NULL) < 0)
+		return err_errno(err, "cannot catch signals");
+	return 0;
+}
+
+bool stop_asked(void)
+{
+	return asked;
+}
+
+int stop_fd(void)
+{
+	return event_fd;
+}
+
+void stop_pause(int ms)
+{
+	struct pollfd stop = {.fd = event_fd, .events = POLLIN};
+
+	poll(&stop, 1, ms);
+}

@@ -1,0 +1,23 @@
+/*
+ * stop.h - SIGTERM and SIGINT: the one wish of a person that every wait here answers.
+ */
+#ifndef MIRROR_STOP_H
+#define MIRROR_STOP_H
+
+#include <stdbool.h>
+
+#include "err.h"
+
+/* At the start, once. System calls that hang end with EINTR. */
+int stop_catch(struct err *err);
+
+/* Whether a signal has come; any thread. */
+bool stop_asked(void);
+
+/* Readable from the first signal on; -1 before stop_catch. */
+int stop_fd(void);
+
+/* Waits so long, or until a signal comes. */
+void stop_pause(int ms);
+
+#endif

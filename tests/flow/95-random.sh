@@ -1,0 +1,78 @@
+#!/bin/bash
+# Random schemas and random traffic against a live chain, whose programs are
+# killed meanwhile; at the end every mirror equals PostgreSQL. tests/random/
+# makes the turmoil, this script judges. SEED repeats the choices of a run;
+# RANDOM_SECONDS is how long the traffic takes, in rounds of ROUND_SECONDS.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+seed=${SEED:-$((RANDOM << 15 | RANDOM))}
+round_seconds=${ROUND_SECONDS:-30}
+note "SEED=$seed repeats this"
+
+# What tells of a failure outlives the test.
+keep() {
+	local kept=$build/random-$seed
+	[[ $tap_failed -gt 0 || ${finished:-0} -eq 0 ]] || return 0
+	mkdir -p "$kept"
+	cp -r "$work/mirrors" "$work"/*.log "$work"/differences "$work"/folder "$server/log" "$store" "$kept/" 2>/dev/null || true
+	note "SEED=$seed failed; logs, mirrors and the store are in $kept"
+}
+trap 'keep; cleanup' EXIT
+
+server_create
+cat >>"$server/data/postgresql.conf" <<-CONF
+	max_prepared_transactions = 20
+	max_connections = 60
+	max_locks_per_transaction = 256
+	fsync = off
+	deadlock_timeout = 200ms
+	log_statement = ddl
+CONF
+server_start
+server_allow_plugin
+daystream init "$store" --conninfo "$conninfo" >"$work/init.log" 2>&1
+echo 'segment_size = 262144' >>"$store/daystream.conf"
+
+folder=$work/folder
+mkdir "$folder" "$mnt"
+turmoil() { # SEED OPTION...
+	"$root/tests/random/turmoil.py" --seed "$@" --store "$store" --mount "$mnt" --folder "$folder"
+}
+turmoil "$seed" --populate
+{
+	printf 'steady\t%s\t\n' "$mnt"
+	printf 'narrow\t%s\t%s\n' "--tables=kept 0%2F%25,parent"$'\x1f'"$mnt" 'kept 0%2F%25'$'\x1fparent'
+} >"$folder/mirrors"
+
+judge() { # what must be true when the server is at rest
+	local name options only
+	daemon_start "$store" "$mnt"
+	check "the mount comes up to what is committed" caught_up "$mnt" 120
+	printf 'fresh\t%s\t\n' "$mnt" >"$work/fresh"
+	while IFS=$'\t' read -r name options only; do
+		mapfile -d $'\x1f' -t options < <(printf %s "$options")
+		mapfile -d $'\x1f' -t only < <(printf %s "$only")
+		exits "mirror $name comes to the end" 0 timeout 300 deltamirror --once "${options[@]}" "$folder/$name.sqlite"
+		check "mirror $name equals PostgreSQL" "$root/contrib/compare-tables" -q "$folder/$name.sqlite" "${only[@]}"
+	done < <(cat "$folder/mirrors" "$work/fresh")
+	check "the stream follows its rules" "$root/tests/flow/stream.py" rules "$mnt/live"
+	note "$(find "$store/segments" -name '*.day' | wc -l) segments, $(stat -c %s "$mnt/live") bytes"
+	daemon_stop
+	check "the store is sound" daystream check "$store"
+	is "one slot served it" "$(sql "SELECT count(*) FROM pg_replication_slots")" 1
+}
+
+left=${RANDOM_SECONDS:-30}
+round=0
+while ((left > 0 && tap_failed == 0)); do
+	round=$((round + 1))
+	span=$((left < round_seconds ? left : round_seconds))
+	left=$((left - span))
+	status=0
+	turmoil "$seed.$round" --seconds "$span" || status=1
+	result "$status" "round $round: each program goes on until it is told to end"
+	judge
+done
+finished=1
+plan
