@@ -396,10 +396,11 @@ resume
 
 # ---- what people added to the mirror
 
+hold
 sqlite3 -cmd '.timeout 60000' "$live" "ALTER TABLE k ADD COLUMN mine TEXT DEFAULT 'm'; CREATE INDEX mine_note ON k (note);
 	CREATE INDEX mine_c1 ON k (c1); CREATE VIEW mine AS SELECT id, note FROM k; CREATE TABLE kept (id);
 	CREATE TRIGGER mine_kept AFTER DELETE ON k BEGIN INSERT INTO kept VALUES (old.id); END"
-hold
+arrived
 psql -Xq -v ON_ERROR_STOP=1 -c "ALTER TABLE k DROP c1" -c "ALTER TABLE k RENAME note TO remark" \
 	-c "DELETE FROM k WHERE id = (SELECT max(id) FROM k)" -c "ALTER TABLE k RENAME remark TO note"
 arrived
