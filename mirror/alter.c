@@ -36,6 +36,21 @@ int alter_displace(sqlite3 *sqlite, struct schema *schema, struct err *err)
 	return rc < 0 ? rc : schema_save(sqlite, schema, err);
 }
 
+void alter_adopt(struct schema *old, const struct schema *new)
+{
+	/* Above what PostgreSQL gives to a column: its number is 16 bits. */
+	unsigned away = 1u << 16;
+
+	old->definition.relid = new->definition.relid;
+	for (unsigned i = 0; i < old->column_count; i++) {
+		struct schema_column *column = &old->columns[i];
+		column->number = away + i;
+		for (unsigned j = 0; j < new->column_count; j++)
+			if (strcmp(column->name, new->columns[j].name) == 0)
+				column->number = new->columns[j].number;
+	}
+}
+
 static bool has_name(const struct schema *schema, const char *name)
 {
 	for (unsigned i = 0; i < schema->column_count; i++)
