@@ -486,6 +486,23 @@ caught_up "$mnt"
 is "until the table is gone" "$(status_of "$mnt" unplaced)" ""
 like "whose lines stay readable" "$(tail -n 1 "$mnt/tables/no key")" "_action	drop$"
 
+# ---- values that only the server knows
+
+sql "CREATE TYPE mood AS ENUM ('sad', 'glad')"
+sql "CREATE TABLE moods (id int PRIMARY KEY, list mood[])"
+sql "INSERT INTO moods VALUES (1, '{sad,glad}')"
+inexact() { sqlite3 -readonly "$live" "SELECT inexact_since IS NOT NULL FROM _daystream_tables WHERE name = 'moods'"; }
+arrived
+is "a table is exact" "$(inexact)" 0
+sql "ALTER TYPE mood RENAME VALUE 'glad' TO 'happy'"
+arrived
+is "a label renamed within arrays marks it in the mirror" "$(inexact)" 1
+like "and a warning says so" "$(cat "$work/live.log")" 'column "list" of table "moods" prints otherwise now'
+sql "ALTER TABLE moods ALTER list TYPE text[]"
+arrived
+is "until its rows come anew" "$(inexact)" 0
+check "and are the server's" "$root/contrib/compare-tables" -q "$live" moods
+
 touch "$work/over"
 pkill -P "$keeper" deltamirror || true # its loop then sees that it is over
 wait "$keeper" 2>/dev/null || true
