@@ -229,10 +229,10 @@ static char *pick_name(sqlite3 *sqlite, const struct schema *old, const struct s
 	return schema_pick_name(sqlite, &wanted, false, err);
 }
 
-int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, bool *emptied, addition_warn *warn,
-                struct err *err)
+int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, struct alter_effect *effect,
+                addition_warn *warn, struct err *err)
 {
-	*emptied = false;
+	*effect = (struct alter_effect){0};
 	if (!(new->name = pick_name(sqlite, old, new, err)))
 		return -EIO;
 	int rc = rename_table(sqlite, old->name, new->name, err);
@@ -245,8 +245,8 @@ int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, b
 	if (rc == 0)
 		rc = add_columns(sqlite, old, new, err);
 	if (rc == 0)
-		rc = reprint_columns(sqlite, old, new, err);
+		rc = reprint_columns(sqlite, old, new, &effect->inexact, warn, err);
 	if (rc == 0 && must_rebuild(old, new))
-		rc = rebuild(sqlite, old, new, emptied, warn, err);
+		rc = rebuild(sqlite, old, new, &effect->emptied, warn, err);
 	return rc < 0 ? rc : schema_save(sqlite, new, err);
 }
