@@ -13,6 +13,7 @@
 #include "ingest.h"
 #include "log.h"
 #include "mount.h"
+#include "retain.h"
 #include "slot.h"
 
 enum { EXIT_USAGE = 2, FIRST_ANSWER_MS = 5000 };
@@ -25,6 +26,8 @@ struct daemon {
 	struct source *source;
 	struct ingest *ingest;
 	struct table_set *tables;
+	struct view_set *views;
+	struct retainer *retainer;
 	struct mount *mount;
 	int ready_fd; /* tells the waiting parent; -1 with -f */
 };
@@ -155,6 +158,20 @@ static void await_first_answer(struct daemon *d)
 	}
 }
 
+static bool may_pass_snapshot(void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	return strcmp(d->config.snapshot, "auto") != 0;
+}
+
+static int start_retaining(struct daemon *d, struct err *err)
+{
+	struct retain retain = {d->store, d->tables, d->views, &d->config, may_pass_snapshot, d};
+
+	return retain_start(&d->retainer, &retain, err);
+}
+
 static int start(struct daemon *d, struct err *err)
 {
 	int r;
@@ -165,9 +182,11 @@ static int start(struct daemon *d, struct err *err)
 		return r;
 	d->source = slot_source(d->config.conninfo, d->config.slot, d->config.tables);
 	d->tables = table_set_new(d->store);
-	if (!d->source || !d->tables)
+	d->views = view_set_new(d->store);
+	if (!d->source || !d->tables || !d->views)
 		return err_set(err, -ENOMEM, "out of memory");
-	if ((r = ingest_start(&d->ingest, d->store, d->writer, d->source, on_ingest_end, d, err)) < 0)
+	if ((r = ingest_start(&d->ingest, d->store, d->writer, d->source, on_ingest_end, d, err)) < 0 ||
+	    (r = start_retaining(d, err)) < 0)
 		return r;
 	if (d->ready_fd < 0)
 		return 0;
@@ -183,11 +202,13 @@ static int stop(struct daemon *d, struct err *err)
 	int r = 0;
 
 	mount_end(d->mount);
+	retain_stop(d->retainer);
 	if (d->ingest)
 		r = ingest_stop(d->ingest, err);
 	if (d->source)
 		d->source->ops->free(d->source);
 	writer_close(d->writer);
+	view_set_free(d->views);
 	table_set_free(d->tables);
 	store_close(d->store);
 	config_fini(&d->config);
@@ -201,7 +222,7 @@ static int run(struct daemon *d, struct err *err)
 	int r = start(d, err);
 
 	if (r == 0) {
-		shown = (struct shown){d->store, d->tables, get_status, d};
+		shown = (struct shown){d->store, d->tables, d->views, &d->config, get_status, d};
 		r = mount_start(d->mount, d->options.mountpoint, &shown, err);
 	}
 	if (r == 0) {

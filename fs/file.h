@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include "config.h"
 #include "ingest.h"
 #include "tree.h"
 #include "view.h"
@@ -15,9 +16,16 @@
 struct shown {
 	struct store *store;
 	struct table_set *tables;
+	struct view_set *views;
+	const struct config *config;
 	void (*status)(void *ctx, struct ingest_status *status);
 	void *ctx;
 };
+
+/* A name that means something else from one look-up to the next: /live and /tables/<name> start at the
+ * oldest line that is retained then, which becomes part of the node. So a file that was opened before
+ * retention gave up lines is another than one behind it, each with its own length. */
+void file_pin(const struct shown *shown, struct node *node);
 
 /* st_mode, st_size, st_mtime, st_nlink and st_blksize of a node; the caller adds
  * the inode number and the owner. -ENOENT where there is no such line, second,

@@ -50,6 +50,17 @@ static bool is_unfinished(const char *name)
 	       position_parse(name, len - 8, &first);
 }
 
+/* The index of a segment that was removed: the crash came between the two. */
+static bool is_orphan(int dirfd, const char *index_name)
+{
+	char name[SEGMENT_NAME_MAX];
+	struct position first;
+	size_t len = strlen(index_name);
+
+	return len > 4 && strcmp(index_name + len - 4, ".idx") == 0 && position_parse(index_name, len - 4, &first) &&
+	       faccessat(dirfd, segment_name(name, first), F_OK, 0) < 0 && errno == ENOENT;
+}
+
 int segment_list(int dirfd, bool clean, struct position **list, size_t *count, struct err *err)
 {
 	size_t cap = 0;
@@ -63,7 +74,7 @@ int segment_list(int dirfd, bool clean, struct position **list, size_t *count, s
 		return err_errno(err, "opening segments");
 	while ((errno = 0, entry = readdir(dir))) {
 		struct position first;
-		if (clean && is_unfinished(entry->d_name))
+		if (clean && (is_unfinished(entry->d_name) || is_orphan(dirfd, entry->d_name)))
 			unlinkat(dirfd, entry->d_name, 0);
 		if (!segment_name_parse(entry->d_name, &first))
 			continue;
@@ -174,6 +185,29 @@ int segment_sealed_end(int fd, uint64_t len, struct position *last, struct err *
 		return err_set(err, -EBADMSG, "at %llu: it does not end on a commit", (unsigned long long)len);
 	*last = head.position;
 	return 0;
+}
+
+/* A segment that follows another opens with definitions, or none was in force yet: then it follows
+ * lines of no table. */
+bool segment_is_first(int fd)
+{
+	struct scan scan;
+	const char *line;
+	size_t len;
+	uint64_t off;
+	struct line_head head;
+	struct origin origin;
+	struct commit commit;
+	bool first = false;
+
+	if (scan_init(&scan, fd, 0, UINT64_MAX, NULL) < 0)
+		return false;
+	if (scan_next(&scan, &line, &len, &off, NULL) == 1 && line_parse(line, len, &head) &&
+	    origin_parse(&head, &origin) && origin.generation == 1)
+		first = scan_next(&scan, &line, &len, &off, NULL) == 1 && line_parse(line, len, &head) &&
+		        commit_parse(&head, &commit);
+	scan_fini(&scan);
+	return first;
 }
 
 int segment_commit_follows(int fd, uint64_t off, uint64_t len, struct err *err)

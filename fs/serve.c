@@ -55,9 +55,12 @@ static double attr_timeout(const struct node *node)
 	return node->kind == NODE_LINE ? for_good : node_in_snapshot(node) ? for_a_while : 0;
 }
 
+/* What a name means may change (file_pin). */
 static double entry_timeout(const struct node *node)
 {
-	return node->kind == NODE_LATEST ? 0 : node_in_snapshot(node) ? for_a_while : for_good;
+	if (node->kind == NODE_LATEST || node->kind == NODE_LIVE || node->kind == NODE_TABLE)
+		return 0;
+	return node_is_dir(node) && !node_in_snapshot(node) && node->kind != NODE_SECOND ? for_good : for_a_while;
 }
 
 static void fill_entry(struct fuse_entry_param *entry, const struct node *node, uint64_t ino)
@@ -82,6 +85,7 @@ static void on_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name)
 		fuse_reply_err(req, ENOENT);
 		return;
 	}
+	file_pin(serve->shown, &node);
 	int r = stat_node(serve, &node, 0, &entry.attr, &err);
 	if (r < 0) {
 		reply_error(req, r, &err);

@@ -150,3 +150,46 @@ int snapshots_tables(int store_dirfd, struct position position, int (*each)(cons
 	closedir(dir);
 	return r;
 }
+
+/* ---- removing ----------------------------------------------------------- */
+
+/* Removes a folder and what is in it. */
+static int remove_folder(int dirfd, const char *name)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!dir)
+		return -errno;
+	while (r == 0 && (errno = 0, entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (unlinkat(fd, entry->d_name, 0) < 0)
+			r = errno == EISDIR ? remove_folder(fd, entry->d_name) : -errno;
+	}
+	if (r == 0 && errno)
+		r = -errno;
+	closedir(dir);
+	return r < 0 ? r : unlinkat(dirfd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+int snapshots_remove(int store_dirfd, struct position position, struct err *err)
+{
+	static const char trash[] = "removed"; /* one at a time; no position, so no snapshot */
+	char name[POSITION_TEXT_MAX];
+	int fd = openat(store_dirfd, "snapshots", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : remove_folder(fd, trash);
+
+	position_print(name, position);
+	if (r == -ENOENT && fd >= 0)
+		r = 0;
+	if (r == 0 && renameat(fd, name, fd, trash) < 0)
+		r = -errno;
+	if (r == 0 && (r = remove_folder(fd, trash)) == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (fd >= 0)
+		close(fd);
+	return r < 0 ? err_set(err, r, "removing the snapshot %s: %s", name, strerror(-r)) : 0;
+}

@@ -21,6 +21,10 @@ int snapshots_list(int store_dirfd, struct position **list, size_t *count, struc
 /* Reads its manifest; free it with manifest_fini, also after an error. -ENOENT, -EBADMSG. */
 int snapshots_manifest(int store_dirfd, struct position position, struct manifest *manifest, struct err *err);
 
+/* Removes it: from the first moment on it is not whole. What a crash leaves of that goes with the next
+ * removal. */
+int snapshots_remove(int store_dirfd, struct position position, struct err *err);
+
 /* The newest of all tables of the generation: 1, 0 where there is none. One whose manifest is
  * damaged is passed over. */
 int snapshots_newest(int store_dirfd, uint64_t generation, struct position *newest, struct err *err);

@@ -25,7 +25,8 @@ static void row(struct out *out, const char *name, const char *fmt, ...)
 		out->len += (size_t)n < out->size - out->len ? (size_t)n : out->size - out->len - 1;
 }
 
-size_t status_print(char *text, size_t size, struct store *store, const struct ingest_status *ingest)
+size_t status_print(char *text, size_t size, struct store *store, const struct ingest_status *ingest,
+                    const struct config *config)
 {
 	struct out out = {text, size, 0};
 	struct store_end end;
@@ -45,9 +46,12 @@ size_t status_print(char *text, size_t size, struct store *store, const struct i
 	row(&out, "lag_bytes", "%llu",
 	    (unsigned long long)(ingest->source_lsn > durable ? ingest->source_lsn - durable : 0));
 	row(&out, "lag_seconds", "%llu", (unsigned long long)ingest->lag_seconds);
-	row(&out, "segments", "%zu", store_segment_count(store));
-	row(&out, "bytes", "%llu", (unsigned long long)store_len(store));
-	row(&out, "oldest", "%s", position_print(position, store_segment(store, 0)->first));
+	struct segments_edge edge = segments_edge(store_segments(store));
+	row(&out, "segments", "%zu", segments_newest(store_segments(store)) + 1 - edge.number);
+	row(&out, "bytes", "%llu", (unsigned long long)(store_len(store) - edge.base));
+	row(&out, "oldest", "%s", position_print(position, edge.first));
+	row(&out, "keep_days", "%llu", (unsigned long long)config->keep_days);
+	row(&out, "keep_bytes", "%llu", (unsigned long long)config->keep_bytes);
 	row(&out, "unplaced", "%s", ingest->unplaced);
 	row(&out, "last_error", "%s", ingest->last_error);
 	return out.len;
