@@ -36,6 +36,21 @@ int alter_displace(sqlite3 *sqlite, struct schema *schema, struct err *err)
 	return rc < 0 ? rc : schema_save(sqlite, schema, err);
 }
 
+void alter_adopt(struct schema *old, const struct schema *new)
+{
+	/* Above what PostgreSQL gives to a column: its number is 16 bits. */
+	unsigned away = 1u << 16;
+
+	old->definition.relid = new->definition.relid;
+	for (unsigned i = 0; i < old->column_count; i++) {
+		struct schema_column *column = &old->columns[i];
+		column->number = away + i;
+		for (unsigned j = 0; j < new->column_count; j++)
+			if (strcmp(column->name, new->columns[j].name) == 0)
+				column->number = new->columns[j].number;
+	}
+}
+
 static bool has_name(const struct schema *schema, const char *name)
 {
 	for (unsigned i = 0; i < schema->column_count; i++)
@@ -216,10 +231,10 @@ static char *pick_name(sqlite3 *sqlite, const struct schema *old, const struct s
 	return schema_pick_name(sqlite, &wanted, false, err);
 }
 
-int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, bool *emptied, addition_warn *warn,
-                struct err *err)
+int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, struct alter_effect *effect,
+                addition_warn *warn, struct err *err)
 {
-	*emptied = false;
+	*effect = (struct alter_effect){0};
 	if (!(new->name = pick_name(sqlite, old, new, err)))
 		return -EIO;
 	int rc = rename_table(sqlite, old->name, new->name, err);
@@ -232,8 +247,8 @@ int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, b
 	if (rc == 0)
 		rc = add_columns(sqlite, old, new, err);
 	if (rc == 0)
-		rc = reprint_columns(sqlite, old, new, err);
+		rc = reprint_columns(sqlite, old, new, &effect->inexact, warn, err);
 	if (rc == 0 && must_rebuild(old, new))
-		rc = rebuild(sqlite, old, new, emptied, warn, err);
+		rc = rebuild(sqlite, old, new, &effect->emptied, warn, err);
 	return rc < 0 ? rc : schema_save(sqlite, new, err);
 }
