@@ -6,7 +6,7 @@
 
 #include "dir.h"
 #include "retain.h"
-#include "snapshot.h"
+#include "handmade.h"
 
 enum { DAY = 86400 };
 

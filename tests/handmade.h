@@ -1,5 +1,5 @@
 /*
- * snapshot.h - snapshots made by hand for the unit tests: the tables zzz and sales.zzz of one row
+ * handmade.h - snapshots made by hand for the unit tests: the tables zzz and sales.zzz of one row
  * each, and an overlap, below the folder of a fixture's store.
  */
 #ifndef TESTS_SNAPSHOT_H
