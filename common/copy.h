@@ -16,6 +16,7 @@
 #ifndef COMMON_COPY_H
 #define COMMON_COPY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,8 +37,10 @@ struct copy_table {
 
 /* Connects and takes the snapshot. `tables`: path names joined by commas; NULL or "" for all that the plugin
  * sends where it is given no list. `wakefd` (or -1) breaks off all waits with -EINTR. Errors as pg.h;
- * -ENOENT names a table that does not exist, -EACCES one that may not be read. */
-int copy_open(struct copy **copy, const char *conninfo, const char *tables, int wakefd, struct err *err);
+ * -ENOENT names a table that does not exist (where `must_exist`; else it is passed over), -EACCES one that
+ * may not be read. */
+int copy_open(struct copy **copy, const char *conninfo, const char *tables, bool must_exist, int wakefd,
+              struct err *err);
 void copy_close(struct copy *copy);
 
 const struct visible *copy_visible(const struct copy *copy);
@@ -48,8 +51,8 @@ const struct origin *copy_origin(const struct copy *copy);
 /* By name; borrowed until copy_close. */
 const struct copy_table *copy_tables(const struct copy *copy, size_t *count);
 
-/* No transaction that is in the stream and not visible committed before this second (Unix time); 0: that
- * is not known, since the role may not see it (pg_read_all_stats). */
+/* No transaction that is in the stream and not visible committed before this second (Unix time), as long as the
+ * server's clock does not jump back; 0: that is not known, since the role may not see it (pg_read_all_stats). */
 uint64_t copy_since(const struct copy *copy);
 
 /* A connection that reads in the snapshot; one thread each. Close it before the copy. */
@@ -62,7 +65,7 @@ int copy_rows(struct copy_worker *worker, size_t i,
               int (*sink)(void *ctx, const char *lines, size_t len, uint64_t rows, struct err *err), void *ctx,
               struct err *err);
 
-/* Commits a marker: a transactional message `prefix` "daystream", `content` as given. Waits for no standby.
+/* Gives the snapshot up (no row can be read any more) and commits a marker: a transactional message `prefix` "daystream", `content` as given. Waits for no standby.
  * *xid is its transaction's, *lsn not below where its commit record ends. */
 int copy_mark(struct copy *copy, const char *content, uint64_t *xid, uint64_t *lsn, struct err *err);
 

@@ -123,9 +123,22 @@ int cmd_check(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	check.mark = store_confirmed(check.store)->now.last;
-	size_t count = store_segment_count(check.store);
-	for (size_t i = 0; i < count; i++)
-		check_segment(&check, store_segment(check.store, i), i + 1 == count);
+	struct segments *segments = store_segments(check.store);
+	size_t newest = segments_range(segments).newest, count = 0;
+	for (size_t i = 0; i <= newest; i++) {
+		struct segment *segment;
+		int r = segments_hold(segments, i, &segment, &err);
+		if (r == -ESTALE && check.bytes == 0) /* the daemon gave it up meanwhile */
+			continue;
+		count++;
+		if (r < 0) {
+			check.problems++;
+			log_error("%s", err.text);
+			continue;
+		}
+		check_segment(&check, segment, i == newest);
+		segments_release(segment);
+	}
 	if (check_config(store_dirfd(check.store), &err) < 0) {
 		check.problems++;
 		log_error("%s", err.text);

@@ -176,7 +176,12 @@ static int settle_config(struct init *init, struct err *err)
 	struct config *config = &init->config;
 
 	if (!init->again)
-		*config = (struct config){strdup(""), strdup("daystream"), strdup(""), 268435456};
+		*config = (struct config){.conninfo = strdup(""),
+		                          .slot = strdup("daystream"),
+		                          .tables = strdup(""),
+		                          .snapshot = strdup("auto"),
+		                          .segment_bytes = 268435456,
+		                          .keep_days = 7};
 	char **settings[] = {&config->conninfo, &config->slot, &config->tables};
 	const char *given[] = {init->conninfo, init->slot, init->tables};
 	for (int i = 0; i < 3; i++)
@@ -184,7 +189,7 @@ static int settle_config(struct init *init, struct err *err)
 			free(*settings[i]);
 			*settings[i] = strdup(given[i]);
 		}
-	if (!config->conninfo || !config->slot || !config->tables)
+	if (!config->conninfo || !config->slot || !config->tables || !config->snapshot)
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
 }

@@ -30,6 +30,36 @@ static int check_size(cfg_t *cfg, cfg_opt_t *opt)
 	return -1;
 }
 
+static int check_days(cfg_t *cfg, cfg_opt_t *opt)
+{
+	long days = cfg_opt_getnint(opt, 0);
+
+	if (days >= 0 && days <= 1000000)
+		return 0;
+	cfg_error(cfg, "keep_days must lie between 0 (no limit) and 1000000");
+	return -1;
+}
+
+static int check_bytes(cfg_t *cfg, cfg_opt_t *opt)
+{
+	double size = cfg_opt_getnfloat(opt, 0);
+
+	if (size >= 0 && size <= 1e18)
+		return 0;
+	cfg_error(cfg, "keep_bytes must lie between 0 (no limit) and 1e18");
+	return -1;
+}
+
+static int check_snapshot(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *value = cfg_opt_getnstr(opt, 0);
+
+	if (strcmp(value, "auto") == 0 || strcmp(value, "off") == 0)
+		return 0;
+	cfg_error(cfg, "snapshot must be auto or off");
+	return -1;
+}
+
 static int parse(cfg_t *cfg, FILE *file, struct config *config, struct err *err)
 {
 	if (cfg_parse_fp(cfg, file) != CFG_SUCCESS)
@@ -37,18 +67,22 @@ static int parse(cfg_t *cfg, FILE *file, struct config *config, struct err *err)
 	config->conninfo = strdup(cfg_getstr(cfg, "conninfo"));
 	config->slot = strdup(cfg_getstr(cfg, "slot"));
 	config->tables = strdup(cfg_getstr(cfg, "tables"));
-	if (!config->conninfo || !config->slot || !config->tables)
+	config->snapshot = strdup(cfg_getstr(cfg, "snapshot"));
+	if (!config->conninfo || !config->slot || !config->tables || !config->snapshot)
 		return err_set(err, -ENOMEM, "out of memory");
 	config->segment_bytes = (uint64_t)cfg_getfloat(cfg, "segment_size");
+	config->keep_days = (uint64_t)cfg_getint(cfg, "keep_days");
+	config->keep_bytes = (uint64_t)cfg_getfloat(cfg, "keep_bytes");
 	return 0;
 }
 
 int config_read(struct config *config, int dirfd, struct err *err)
 {
 	/* A float holds bytes beyond what libConfuse's long prints on 32 bits. */
-	cfg_opt_t options[] = {CFG_STR("conninfo", "", CFGF_NONE), CFG_STR("slot", "daystream", CFGF_NONE),
-	                       CFG_STR("tables", "", CFGF_NONE), CFG_FLOAT("segment_size", 268435456, CFGF_NONE),
-	                       CFG_END()};
+	cfg_opt_t options[] = {CFG_STR("conninfo", "", CFGF_NONE),     CFG_STR("slot", "daystream", CFGF_NONE),
+	                       CFG_STR("tables", "", CFGF_NONE),       CFG_FLOAT("segment_size", 268435456, CFGF_NONE),
+	                       CFG_INT("keep_days", 0, CFGF_NONE),     CFG_FLOAT("keep_bytes", 0, CFGF_NONE),
+	                       CFG_STR("snapshot", "auto", CFGF_NONE), CFG_END()};
 	int r = err_set(err, -ENOMEM, "out of memory");
 
 	*config = (struct config){0};
@@ -62,6 +96,9 @@ int config_read(struct config *config, int dirfd, struct err *err)
 		parse_err = err;
 		cfg_set_error_function(cfg, report);
 		cfg_set_validate_func(cfg, "segment_size", check_size);
+		cfg_set_validate_func(cfg, "keep_days", check_days);
+		cfg_set_validate_func(cfg, "keep_bytes", check_bytes);
+		cfg_set_validate_func(cfg, "snapshot", check_snapshot);
 		r = parse(cfg, file, config, err);
 		parse_err = NULL;
 	}
@@ -104,6 +141,15 @@ int config_write(const struct config *config, int dirfd, struct err *err)
 	print_quoted(file, "tables", config->tables);
 	fprintf(file, "\n# A segment is closed behind the first commit past this many bytes.\nsegment_size = %llu\n",
 	        (unsigned long long)config->segment_bytes);
+	fprintf(file,
+	        "\n# Segments whose lines are all older than this many days are removed; 0: never.\nkeep_days = %llu\n",
+	        (unsigned long long)config->keep_days);
+	fprintf(file, "\n# The oldest segments beyond this many bytes are removed; 0: never.\nkeep_bytes = %llu\n",
+	        (unsigned long long)config->keep_bytes);
+	fprintf(file,
+	        "\n# auto: a snapshot is taken whenever new followers could not start otherwise; or off.\n"
+	        "snapshot = %s\n",
+	        config->snapshot);
 
 	int r = 0;
 	if (fflush(file) != 0 || ferror(file) || fsync(fd) < 0)
@@ -121,5 +167,6 @@ void config_fini(struct config *config)
 	free(config->conninfo);
 	free(config->slot);
 	free(config->tables);
+	free(config->snapshot);
 	*config = (struct config){0};
 }

@@ -13,7 +13,10 @@ struct config {
 	char *conninfo; /* libpq's; may hold a password, never to be printed */
 	char *slot;
 	char *tables;           /* path names (name.h) joined by commas; "" for all */
+	char *snapshot;         /* "auto": the daemon takes them by itself; or "off" */
 	uint64_t segment_bytes; /* a segment is closed behind the first commit past it */
+	uint64_t keep_days;     /* older segments are removed; 0: no limit */
+	uint64_t keep_bytes;    /* the oldest segments beyond it are removed; 0: no limit */
 };
 
 /* Reads STORE/daystream.conf below `dirfd`. -ENOENT, or -EINVAL with line and

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "names.h"
 #include "scan.h"
 #include "snapshots.h"
 
@@ -17,6 +18,7 @@ struct dir {
 	/* Lines of a second come one after the other: where the scan stands. */
 	bool scanning;
 	struct scan scan;
+	size_t scan_segment; /* its number */
 	uint64_t scan_cookie;
 };
 
@@ -64,7 +66,7 @@ static int take_names(struct dir *dir, struct err *err)
 {
 	switch (dir->node.kind) {
 	case NODE_TABLES:
-	case NODE_SINCE_TABLES: return table_list(dir->shown->tables, add_name, dir, err);
+	case NODE_SINCE_TABLES: return names_list(dir->shown->store, add_name, dir, err);
 	case NODE_SNAPSHOTS: return name_snapshots(dir, err);
 	case NODE_COPIES:
 		return snapshots_tables(store_dirfd(dir->shown->store), dir->node.position, add_name, dir, err);
@@ -115,53 +117,66 @@ static int next_second(struct dir *dir, uint64_t cookie, struct dir_entry *entry
 	return 1;
 }
 
-/* Starts scanning at the line of this second with that number. */
-static int start_scan(struct dir *dir, uint64_t seq, struct err *err)
+/* Starts scanning at the line of this second with that number: 1, with its segment held; 0 at the end. */
+static int start_scan(struct dir *dir, uint64_t seq, struct segment **segment, struct err *err)
 {
-	struct store *store = dir->shown->store;
+	struct segments *segments = store_segments(dir->shown->store);
 	struct place place;
-	int r = find_line(store, (struct position){dir->node.position.epoch, seq}, &place, err);
+	int r = find_line(dir->shown->store, (struct position){dir->node.position.epoch, seq}, &place, err);
 
 	if (r != 1)
 		return r;
-	store_lock(store);
-	const struct segment *segment = store_segment_locked(store, place.segment);
-	uint64_t len = segment->len;
-	store_unlock(store);
 	if (dir->scanning)
 		scan_fini(&dir->scan);
-	r = scan_init(&dir->scan, segment->fd, place.off, len, err);
-	dir->scanning = r == 0;
+	dir->scanning = false;
+	if ((r = segments_hold(segments, place.segment, segment, err)) < 0)
+		return r;
+	r = scan_init(&dir->scan, (*segment)->fd, place.off, segments_shown(segments, *segment), err);
+	if (r < 0) {
+		segments_release(*segment);
+		return r;
+	}
+	dir->scanning = true;
+	dir->scan_segment = place.segment;
 	dir->scan_cookie = seq;
-	return r < 0 ? r : 1;
+	return 1;
+}
+
+/* Goes on where the entry before was; anew, where that is not at hand. */
+static int resume_scan(struct dir *dir, uint64_t cookie, bool anew, struct segment **segment, struct err *err)
+{
+	if (anew || !dir->scanning || dir->scan_cookie != cookie ||
+	    segments_hold(store_segments(dir->shown->store), dir->scan_segment, segment, NULL) < 0)
+		return start_scan(dir, cookie, segment, err);
+	dir->scan.fd = (*segment)->fd; /* it may have been closed meanwhile */
+	return 1;
 }
 
 static int next_line(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct err *err)
 {
+	struct segment *segment;
 	struct line_head head;
 	const char *line;
 	size_t len;
 	uint64_t off;
+	int r = 0;
 
-	for (int tries = 0; tries < 2; tries++) {
-		int r = 1;
-		if (!dir->scanning || dir->scan_cookie != cookie || tries)
-			r = start_scan(dir, cookie, err);
-		if (r == 1)
-			r = scan_next(&dir->scan, &line, &len, &off, err);
-		if (r < 0)
+	/* At a segment's end the second may go on in the next. */
+	for (int tries = 0; tries < 2 && r == 0; tries++) {
+		if ((r = resume_scan(dir, cookie, tries > 0, &segment, err)) != 1)
 			return r;
-		if (r == 0)
-			continue; /* the segment's end: the second may go on in the next */
-		if (!line_parse(line, len, &head))
-			return err_set(err, -EIO, "not a line of the format");
-		if (head.position.epoch != dir->node.position.epoch)
-			return 0;
-		snprintf(entry->name, sizeof entry->name, "%" PRIu64, head.position.seq);
-		entry->cookie = dir->scan_cookie = head.position.seq + 1;
-		return 1;
+		r = scan_next(&dir->scan, &line, &len, &off, err);
+		segments_release(segment);
 	}
-	return 0;
+	if (r != 1)
+		return r;
+	if (!line_parse(line, len, &head))
+		return err_set(err, -EIO, "not a line of the format");
+	if (head.position.epoch != dir->node.position.epoch)
+		return 0;
+	snprintf(entry->name, sizeof entry->name, "%" PRIu64, head.position.seq);
+	entry->cookie = dir->scan_cookie = head.position.seq + 1;
+	return 1;
 }
 
 int dir_entry(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct err *err)
@@ -185,5 +200,7 @@ int dir_entry(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct 
 	}
 	if (r == 1 && !tree_child(&dir->node, entry->name, &entry->node))
 		return 0;
+	if (r == 1)
+		file_pin(dir->shown, &entry->node);
 	return r;
 }

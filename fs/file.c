@@ -1,7 +1,6 @@
 #include "file.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,14 +10,12 @@
 #include "snapshots.h"
 #include "status.h"
 
+/* One of these. */
 struct file {
-	enum node_kind kind;
-	pthread_mutex_t lock; /* the view's cursor */
-	struct view view;
-	uint64_t base, len; /* NODE_LINE: where it is in the stream */
-	struct store *store;
-	char *text; /* NODE_STATUS: as it was when opened */
-	int fd;     /* in a snapshot; else -1 */
+	struct view *view;
+	char *text; /* /status, as it was when opened */
+	size_t len;
+	int fd; /* in a snapshot; else -1 */
 };
 
 bool file_grows(const struct node *node)
@@ -31,27 +28,19 @@ mode_t file_type(const struct node *node)
 	return node_is_dir(node) ? S_IFDIR : node->kind == NODE_LATEST ? S_IFLNK : S_IFREG;
 }
 
-static size_t print_status(const struct shown *shown, char *text)
+void file_pin(const struct shown *shown, struct node *node)
 {
-	struct ingest_status status;
-
-	shown->status(shown->ctx, &status);
-	return status_print(text, STATUS_MAX, shown->store, &status);
+	if (node->kind == NODE_LIVE || node->kind == NODE_TABLE)
+		node->position = segments_edge(store_segments(shown->store)).first;
 }
 
-/* The view behind a growing file. 0: there is no such table (yet). */
-static int view_of(const struct shown *shown, const struct node *node, struct view *view, struct err *err)
+/* What was there once and what never was: retention alone takes away. */
+static int not_there(const struct shown *shown, struct position position)
 {
-	struct table *table = NULL;
-
-	if (node->table) {
-		int r = table_get(shown->tables, node->table, &table, err);
-		if (r <= 0)
-			return r;
-	}
-	view_init(view, shown->store, table, node->position);
-	return 1;
+	return find_given_up(shown->store, position) ? -ESTALE : -ENOENT;
 }
+
+/* ---- lines -------------------------------------------------------------- */
 
 static int look_up(const struct shown *shown, struct position position, struct place *place, struct err *err)
 {
@@ -59,16 +48,41 @@ static int look_up(const struct shown *shown, struct position position, struct p
 
 	if (r < 0)
 		return r;
-	return r == 1 && position_cmp(place->position, position) == 0 ? 0 : -ENOENT;
+	return r == 1 && position_cmp(place->position, position) == 0 ? 0 : not_there(shown, position);
+}
+
+/* The view behind a file of lines. 0: no line of its table is retained. */
+static int key_of(const struct shown *shown, const struct node *node, struct view_key *key, struct err *err)
+{
+	struct place place;
+	int r = 1;
+
+	*key = (struct view_key){.start = node->position};
+	if (node->table && (r = table_get(shown->tables, node->table, &key->table, err)) == 0 && !key->table)
+		return -ENOENT;
+	if (node->kind == NODE_LINE && (r = look_up(shown, node->position, &place, err)) == 0) {
+		key->line_len = place.len;
+		r = 1;
+	}
+	return r;
+}
+
+static int stat_lines(const struct shown *shown, const struct node *node, struct stat *st, struct err *err)
+{
+	struct view_key key;
+	uint64_t len, last_epoch;
+	int r = key_of(shown, node, &key, err), known;
+
+	if (r < 0 || (known = view_stat(shown->views, &key, &len, &last_epoch, err)) < 0)
+		return r < 0 ? r : known;
+	if (r == 0 && len == 0) /* else somebody has it open still */
+		return -ENOENT;
+	st->st_size = (off_t)len;
+	st->st_mtime = (time_t)last_epoch;
+	return 0;
 }
 
 /* ---- snapshots ---------------------------------------------------------- */
-
-/* What was there once and what never was: retention alone takes away. */
-static int not_there(const struct shown *shown, struct position position)
-{
-	return position_cmp(position, store_segment(shown->store, 0)->first) < 0 ? -ESTALE : -ENOENT;
-}
 
 static int open_snapshot(const struct shown *shown, const struct node *node, struct err *err)
 {
@@ -151,40 +165,16 @@ static int stat_dir(const struct shown *shown, const struct node *node, struct s
 	int r = find_line(shown->store, (struct position){node->position.epoch, 0}, &place, err);
 	if (r < 0)
 		return r;
-	return r == 1 && place.position.epoch == node->position.epoch ? 0 : -ENOENT;
-}
-
-static int stat_growing(const struct shown *shown, const struct node *node, struct stat *st, struct err *err)
-{
-	struct view view;
-	uint64_t len, last_epoch;
-	int r = view_of(shown, node, &view, err);
-
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
-	if ((r = view_stat(&view, &len, &last_epoch, err)) < 0)
-		return r;
-	st->st_size = (off_t)len;
-	st->st_mtime = (time_t)last_epoch;
-	return 0;
-}
-
-static int stat_line(const struct shown *shown, const struct node *node, struct stat *st, struct err *err)
-{
-	struct place place;
-	int r = look_up(shown, node->position, &place, err);
-
-	st->st_mtime = (time_t)node->position.epoch;
-	if (r == 0)
-		st->st_size = (off_t)place.len;
-	return r;
+	if (r == 1 && place.position.epoch == node->position.epoch)
+		return 0;
+	return not_there(shown, (struct position){node->position.epoch, UINT64_MAX});
 }
 
 static int stat_status(const struct shown *shown, struct stat *st)
 {
 	char text[STATUS_MAX];
 
-	st->st_size = (off_t)print_status(shown, text);
+	st->st_size = (off_t)shown->status(shown->ctx, text, sizeof text);
 	st->st_mtime = time(NULL);
 	return 0;
 }
@@ -203,12 +193,10 @@ int file_stat(const struct shown *shown, const struct node *node, struct stat *s
 		r = stat_link(shown, st, err);
 	else if (node->kind == NODE_STATUS)
 		r = stat_status(shown, st);
-	else if (node->kind == NODE_LINE)
-		r = stat_line(shown, node, st, err);
 	else if (type == S_IFDIR)
 		r = stat_dir(shown, node, st, err);
 	else
-		r = stat_growing(shown, node, st, err);
+		r = stat_lines(shown, node, st, err);
 	st->st_blocks = (st->st_size + 511) / 512;
 	st->st_atime = st->st_ctime = st->st_mtime;
 	return r;
@@ -216,24 +204,20 @@ int file_stat(const struct shown *shown, const struct node *node, struct stat *s
 
 /* ---- open files --------------------------------------------------------- */
 
-static int open_line(struct file *file, const struct shown *shown, const struct node *node, struct err *err)
-{
-	struct place place;
-	int r = look_up(shown, node->position, &place, err);
-
-	if (r == 0) {
-		file->base = find_offset(shown->store, &place);
-		file->len = place.len;
-	}
-	return r;
-}
-
 static int open_status(struct file *file, const struct shown *shown, struct err *err)
 {
 	if (!(file->text = malloc(STATUS_MAX)))
 		return err_set(err, -ENOMEM, "out of memory");
-	file->len = print_status(shown, file->text);
+	file->len = shown->status(shown->ctx, file->text, STATUS_MAX);
 	return 0;
+}
+
+static int open_lines(struct file *file, const struct shown *shown, const struct node *node, struct err *err)
+{
+	struct view_key key;
+	int r = key_of(shown, node, &key, err);
+
+	return r > 0 ? view_open(&file->view, shown->views, &key, err) : r < 0 ? r : -ENOENT;
 }
 
 int file_open(struct file **out, const struct shown *shown, const struct node *node, struct err *err)
@@ -244,18 +228,13 @@ int file_open(struct file **out, const struct shown *shown, const struct node *n
 	*out = NULL;
 	if (!file)
 		return err_set(err, -ENOMEM, "out of memory");
-	file->kind = node->kind;
-	file->store = shown->store;
 	file->fd = -1;
-	pthread_mutex_init(&file->lock, NULL);
-	if (node->kind == NODE_LINE)
-		r = open_line(file, shown, node, err);
-	else if (node->kind == NODE_STATUS)
+	if (node->kind == NODE_STATUS)
 		r = open_status(file, shown, err);
 	else if (node_in_snapshot(node))
 		r = file->fd = open_snapshot(shown, node, err);
-	else if ((r = view_of(shown, node, &file->view, err)) >= 0)
-		r = r == 0 ? -ENOENT : 0;
+	else
+		r = open_lines(file, shown, node, err);
 	if (r < 0) {
 		file_close(file);
 		return r;
@@ -266,7 +245,8 @@ int file_open(struct file **out, const struct shown *shown, const struct node *n
 
 void file_close(struct file *file)
 {
-	pthread_mutex_destroy(&file->lock);
+	if (file->view)
+		view_close(file->view);
 	if (file->fd >= 0)
 		close(file->fd);
 	free(file->text);
@@ -292,22 +272,16 @@ static long read_snapshot(struct file *file, uint64_t off, char *buf, size_t len
 
 long file_read(struct file *file, uint64_t off, char *buf, size_t len, struct err *err)
 {
+	if (file->view)
+		return view_read(file->view, off, buf, len, err);
 	if (file->fd >= 0)
 		return read_snapshot(file, off, buf, len, err);
-	if (file->kind == NODE_LINE || file->kind == NODE_STATUS) {
-		if (off >= file->len)
-			return 0;
-		if (len > file->len - off)
-			len = (size_t)(file->len - off);
-		if (file->kind == NODE_LINE)
-			return store_read(file->store, file->base + off, buf, len, err);
-		memcpy(buf, file->text + off, len);
-		return (long)len;
-	}
-	pthread_mutex_lock(&file->lock);
-	long n = view_read(&file->view, off, buf, len, err);
-	pthread_mutex_unlock(&file->lock);
-	return n;
+	if (off >= file->len)
+		return 0;
+	if (len > file->len - off)
+		len = (size_t)(file->len - off);
+	memcpy(buf, file->text + off, len);
+	return (long)len;
 }
 
 int file_len(struct file *file, uint64_t *len, struct err *err)
@@ -315,15 +289,10 @@ int file_len(struct file *file, uint64_t *len, struct err *err)
 	uint64_t last_epoch;
 	struct stat st;
 
+	if (file->view)
+		return view_len(file->view, len, &last_epoch, err);
 	*len = file->len;
 	if (file->fd >= 0 && fstat(file->fd, &st) == 0)
 		*len = (uint64_t)st.st_size;
-	if (file->fd >= 0)
-		return 0;
-	if (file->kind == NODE_LINE || file->kind == NODE_STATUS)
-		return 0;
-	pthread_mutex_lock(&file->lock);
-	int r = view_stat(&file->view, len, &last_epoch, err);
-	pthread_mutex_unlock(&file->lock);
-	return r;
+	return 0;
 }

@@ -7,7 +7,6 @@
 
 #include <sys/stat.h>
 
-#include "ingest.h"
 #include "tree.h"
 #include "view.h"
 
@@ -15,9 +14,15 @@
 struct shown {
 	struct store *store;
 	struct table_set *tables;
-	void (*status)(void *ctx, struct ingest_status *status);
+	struct view_set *views;
+	size_t (*status)(void *ctx, char *text, size_t size); /* prints /status; returns its length */
 	void *ctx;
 };
+
+/* A name that means something else from one look-up to the next: /live and /tables/<name> start at the
+ * oldest line that is retained then, which becomes part of the node. So a file that was opened before
+ * retention gave up lines is another than one behind it, each with its own length. */
+void file_pin(const struct shown *shown, struct node *node);
 
 /* st_mode, st_size, st_mtime, st_nlink and st_blksize of a node; the caller adds
  * the inode number and the owner. -ENOENT where there is no such line, second,

@@ -4,30 +4,13 @@
 
 #include "scan.h"
 
-/* The last segment that starts at or before `position`, or the first. */
-static size_t segment_of(struct store *store, struct position position)
-{
-	size_t low = 0, high = store_segment_count(store);
-
-	store_lock(store);
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-		if (position_cmp(store_segment_locked(store, middle)->first, position) <= 0)
-			low = middle;
-		else
-			high = middle;
-	}
-	store_unlock(store);
-	return low;
-}
-
-/* Where the block that holds `position` starts, and where it ends. */
-static int find_block(struct store *store, size_t i, struct position position, uint64_t *from, uint64_t *to,
-                      struct err *err)
+/* Where the block that holds `position` starts and ends, and where the segment does. */
+static int find_block(struct segments *segments, struct segment *segment, struct position position, uint64_t *from,
+                      uint64_t *to, uint64_t *len, struct err *err)
 {
 	const struct index *index;
 	size_t count;
-	int r = store_lock_index(store, i, &index, err);
+	int r = segments_lock_index(segments, segment, &index, err);
 
 	if (r < 0)
 		return r;
@@ -40,38 +23,39 @@ static int find_block(struct store *store, size_t i, struct position position, u
 		else
 			high = middle;
 	}
-	uint64_t len = store_segment_locked(store, i)->len;
-	*from = count ? blocks[low].off : len;
-	*to = low + 1 < count ? blocks[low + 1].off : len;
-	if (*to > len) /* added, and not yet shown */
-		*to = len;
+	*len = segment->len;
+	*from = count ? blocks[low].off : *len;
+	*to = low + 1 < count ? blocks[low + 1].off : *len;
+	if (*to > *len) /* added, and not yet shown */
+		*to = *len;
 	if (*from > *to)
 		*from = *to;
-	store_unlock(store);
+	segments_unlock(segments);
 	return 0;
 }
 
-/* The first line at or after `position` in [from, to) of segment i. */
-static int scan_block(struct store *store, size_t i, uint64_t from, uint64_t to, struct position position,
+/* The first line at or after `position` in [from, to) of the segment. */
+static int scan_block(const struct segment *segment, uint64_t from, uint64_t to, struct position position,
                       struct place *place, struct err *err)
 {
 	struct scan scan;
 	const char *line;
 	size_t len;
 	uint64_t off;
-	int r = scan_init(&scan, store_segment(store, i)->fd, from, to, err);
+	int r = scan_init(&scan, segment->fd, from, to, err);
 
 	if (r < 0)
 		return r;
 	while ((r = scan_next(&scan, &line, &len, &off, err)) == 1) {
 		struct line_head head;
 		if (!line_parse(line, len, &head)) {
-			r = err_set(err, -EIO, "segment %zu at %llu: not a line of the format", i,
-			            (unsigned long long)off);
+			char name[SEGMENT_NAME_MAX];
+			r = err_set(err, -EIO, "segments/%s at %llu: not a line of the format",
+			            segment_name(name, segment->first), (unsigned long long)off);
 			break;
 		}
 		if (position_cmp(head.position, position) >= 0) {
-			*place = (struct place){head.position, i, off, len + 1};
+			*place = (struct place){head.position, segment->number, off, len + 1, segment->base + off};
 			break;
 		}
 	}
@@ -79,29 +63,47 @@ static int scan_block(struct store *store, size_t i, uint64_t from, uint64_t to,
 	return r;
 }
 
-int find_line(struct store *store, struct position position, struct place *place, struct err *err)
+static int find_in(struct segments *segments, size_t number, struct position position, struct place *place,
+                   struct err *err)
 {
-	size_t count = store_segment_count(store);
+	struct segment *segment;
+	uint64_t from, to, len;
+	int r = segments_hold(segments, number, &segment, err);
 
-	for (size_t i = segment_of(store, position); i < count; i++) {
-		uint64_t from, to;
-		int r = find_block(store, i, position, &from, &to, err);
-		if (r < 0)
-			return r;
-		if ((r = scan_block(store, i, from, to, position, place, err)) != 0)
-			return r;
-		/* All of that block is before it; so is all of the segment, or the
-		 * next block starts with it. */
-		store_lock(store);
-		uint64_t len = store_segment_locked(store, i)->len;
-		store_unlock(store);
-		if (to < len && (r = scan_block(store, i, to, len, position, place, err)) != 0)
-			return r;
-	}
-	return 0;
+	if (r < 0)
+		return r;
+	r = find_block(segments, segment, position, &from, &to, &len, err);
+	if (r == 0)
+		r = scan_block(segment, from, to, position, place, err);
+	/* All of that block is before it; so is all of the segment, or the next block starts with it. */
+	if (r == 0 && to < len)
+		r = scan_block(segment, to, len, position, place, err);
+	segments_release(segment);
+	return r;
 }
 
-uint64_t find_offset(struct store *store, const struct place *place)
+int find_line(struct store *store, struct position position, struct place *place, struct err *err)
 {
-	return store_segment(store, place->segment)->base + place->off;
+	struct segments *segments = store_segments(store);
+	size_t number = segments_find(segments, position);
+	int r = 0;
+
+	while (r == 0 && number <= segments_range(segments).newest) {
+		r = find_in(segments, number, position, place, err);
+		size_t oldest = segments_range(segments).oldest;
+		if (r == -ESTALE && number < oldest) { /* given up meanwhile: the next one is the first */
+			number = oldest;
+			r = 0;
+		} else {
+			number++;
+		}
+	}
+	return r;
+}
+
+bool find_given_up(struct store *store, struct position position)
+{
+	struct segments_edge edge = segments_edge(store_segments(store));
+
+	return edge.follows && position_cmp(position, edge.first) < 0;
 }

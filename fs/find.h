@@ -10,15 +10,17 @@
 /* Where a line is. */
 struct place {
 	struct position position;
-	size_t segment;
-	uint64_t off; /* in the segment */
-	uint64_t len; /* with its '\n' */
+	size_t segment; /* its number */
+	uint64_t off;   /* in the segment */
+	uint64_t len;   /* with its '\n' */
+	uint64_t at;    /* in the whole stream */
 };
 
-/* The first line at or after `position`: 1, 0 where none is shown yet. */
+/* The first retained line at or after `position`: 1, 0 where none is shown yet. */
 int find_line(struct store *store, struct position position, struct place *place, struct err *err);
 
-/* Where it is in the whole stream. */
-uint64_t find_offset(struct store *store, const struct place *place);
+/* Whether retention has given up what stood at `position`, or may have: it is before the oldest line,
+ * which is not the first that there ever was. */
+bool find_given_up(struct store *store, struct position position);
 
 #endif

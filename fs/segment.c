@@ -50,6 +50,22 @@ static bool is_unfinished(const char *name)
 	       position_parse(name, len - 8, &first);
 }
 
+/* Removes the indexes from before the oldest segment: a crash came between the removal of one and of its
+ * index. */
+static void remove_orphans(int dirfd, DIR *dir, struct position oldest)
+{
+	struct dirent *entry;
+
+	rewinddir(dir);
+	while ((entry = readdir(dir))) {
+		struct position first;
+		size_t len = strlen(entry->d_name);
+		if (len > 4 && strcmp(entry->d_name + len - 4, ".idx") == 0 &&
+		    position_parse(entry->d_name, len - 4, &first) && position_cmp(first, oldest) < 0)
+			unlinkat(dirfd, entry->d_name, 0);
+	}
+}
+
 int segment_list(int dirfd, bool clean, struct position **list, size_t *count, struct err *err)
 {
 	size_t cap = 0;
@@ -79,9 +95,11 @@ int segment_list(int dirfd, bool clean, struct position **list, size_t *count, s
 		(*list)[(*count)++] = first;
 	}
 	int r = errno ? err_errno(err, "listing segments") : 0;
-	closedir(dir);
 	if (*count)
 		qsort(*list, *count, sizeof **list, by_first);
+	if (*count && r == 0 && clean)
+		remove_orphans(dirfd, dir, (*list)[0]);
+	closedir(dir);
 	return r;
 }
 
@@ -174,6 +192,29 @@ int segment_sealed_end(int fd, uint64_t len, struct position *last, struct err *
 		return err_set(err, -EBADMSG, "at %llu: it does not end on a commit", (unsigned long long)len);
 	*last = head.position;
 	return 0;
+}
+
+/* A segment that follows another opens with definitions, or none was in force yet: then it follows
+ * lines of no table. */
+bool segment_is_first(int fd)
+{
+	struct scan scan;
+	const char *line;
+	size_t len;
+	uint64_t off;
+	struct line_head head;
+	struct origin origin;
+	struct commit commit;
+	bool first = false;
+
+	if (scan_init(&scan, fd, 0, UINT64_MAX, NULL) < 0)
+		return false;
+	if (scan_next(&scan, &line, &len, &off, NULL) == 1 && line_parse(line, len, &head) &&
+	    origin_parse(&head, &origin) && origin.generation == 1)
+		first = scan_next(&scan, &line, &len, &off, NULL) == 1 && line_parse(line, len, &head) &&
+		        commit_parse(&head, &commit);
+	scan_fini(&scan);
+	return first;
 }
 
 int segment_commit_follows(int fd, uint64_t off, uint64_t len, struct err *err)

@@ -30,8 +30,13 @@ bool segment_name_parse(const char *name, struct position *first);
 
 /* The positions of all segments in the folder, ascending; the caller frees, also after
  * an error. Where `clean`,
- * what writing something beside a file and a crash left ("*.new") is removed. */
+ * what a crash left is removed: what was written beside a file ("*.new"), and indexes from
+ * before the oldest segment. */
 int segment_list(int dirfd, bool clean, struct position **list, size_t *count, struct err *err);
+
+/* Whether it is the first one that a store ever had: `init` wrote its origin and commit line
+ * (writer_origin), in generation 1. */
+bool segment_is_first(int fd);
 
 /* How far a segment is whole: up to the end of its last good commit. */
 struct segment_end {

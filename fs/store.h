@@ -6,10 +6,10 @@
  * one that changes the list. Shown bytes never change.
  *
  * The stream is all segments end to end; an offset in it counts from the
- * oldest segment that was there when the store was opened.
+ * oldest segment that was there when the store was opened, also when retention
+ * gave that up (segments.h).
  *
- * Threads: any, for all functions; the lock is held for look-ups, never
- * while a file is read.
+ * Threads: any, for all functions.
  */
 #ifndef FS_STORE_H
 #define FS_STORE_H
@@ -19,26 +19,12 @@
 #include <stdint.h>
 
 #include "confirmed.h"
-#include "err.h"
-#include "index.h"
-#include "position.h"
 #include "record.h"
-#include "segment.h"
+#include "segments.h"
 
 enum store_mode {
 	STORE_READ,  /* as it stands; nothing is changed, nothing locked */
 	STORE_WRITE, /* locked, and what a crash left is made whole first */
-};
-
-/* One segment as readers see it. All but `len` and `index` of the newest one
- * stay as they are; those change under the lock. */
-struct segment {
-	struct position first;
-	int fd;
-	uint64_t base;       /* where it starts in the stream */
-	uint64_t len;        /* shown */
-	struct index *index; /* NULL until asked for, where it is sealed */
-	bool growing;
 };
 
 /* Up to where the stream is shown. */
@@ -67,26 +53,14 @@ struct confirmed_file *store_confirmed(struct store *store);
 
 void store_end(struct store *store, struct store_end *end);
 
-/* The length of the whole stream in bytes, and the count of segments. */
+/* The segments; the writer alone adds to them, by store_show. As long as the store is open. */
+struct segments *store_segments(struct store *store);
+
+/* The length of the whole stream in bytes, also of those given up. */
 uint64_t store_len(struct store *store);
-size_t store_segment_count(struct store *store);
-
-/* Segment `i`, from the oldest. The pointer stays good while the store is open. */
-const struct segment *store_segment(struct store *store, size_t i);
-
-/* The same, by who holds store_lock. */
-const struct segment *store_segment_locked(const struct store *store, size_t i);
-
-/* Holds the newest segment's index and length still; short. */
-void store_lock(struct store *store);
-void store_unlock(struct store *store);
-
-/* As store_lock, with the index of segment `i`, which is mapped or rebuilt where
- * needed and borrowed until store_unlock. Not locked after an error. */
-int store_lock_index(struct store *store, size_t i, const struct index **index, struct err *err);
 
 /* Copies shown bytes from `off` of the stream; fewer only at its end. Returns
- * the count or -errno. */
+ * the count or -errno; -ESTALE where `off` was given up. */
 long store_read(struct store *store, uint64_t off, char *buf, size_t len, struct err *err);
 
 /* Shows all up to `end`, which is durable; the writer only. `fd` is of the

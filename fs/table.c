@@ -7,14 +7,16 @@
 
 #include <uthash.h>
 
-#include "name.h"
+#include "names.h"
+#include "run.h"
 
 struct table {
 	struct table_set *set;
 	char *name;
 	char *pairs; /* line.h: table_pairs, what its lines have behind the stamp */
 	size_t pairs_len;
-	uint64_t *before;      /* before[i]: its bytes in the segments before i */
+	size_t from;           /* number of a segment */
+	uint64_t *before;      /* before[i]: its bytes in the segments before from + i */
 	size_t known;          /* before[0..known) is filled; the newest segment's is the last */
 	uint64_t sealed_epoch; /* of its last line in the segments before that */
 	size_t cap;
@@ -22,7 +24,7 @@ struct table {
 };
 
 struct table_set {
-	struct store *store;
+	struct segments *segments;
 	pthread_mutex_t lock; /* tables, and each one's `before` */
 	struct table *tables;
 };
@@ -32,7 +34,7 @@ struct table_set *table_set_new(struct store *store)
 	struct table_set *set = calloc(1, sizeof *set);
 
 	if (set) {
-		set->store = store;
+		set->segments = store_segments(store);
 		pthread_mutex_init(&set->lock, NULL);
 	}
 	return set;
@@ -61,106 +63,6 @@ void table_set_free(struct table_set *set)
 	free(set);
 }
 
-/* ---- names -------------------------------------------------------------- */
-
-enum { PAIRS_MAX = 4 * NAME_RAW_MAX + 32 };
-
-/* "[_schema\tS\t]_table\tT" of a path name; 0 where it is none. */
-static size_t pairs_of_name(const char *name, char *out)
-{
-	char schema[NAME_RAW_MAX], table[NAME_RAW_MAX];
-	size_t n = 0;
-
-	if (!name_split(name, strlen(name), schema, table))
-		return 0;
-	if (strcmp(schema, "public") != 0) {
-		memcpy(out, "_schema\t", 8);
-		n = 8 + line_escape(out + 8, schema, strlen(schema));
-		out[n++] = '\t';
-	}
-	memcpy(out + n, "_table\t", 7);
-	n += 7;
-	return n + line_escape(out + n, table, strlen(table));
-}
-
-static bool unescape_name(struct span value, char *out)
-{
-	char wide[2 * NAME_RAW_MAX];
-
-	if (value.len >= sizeof wide)
-		return false;
-	long len = line_unescape(wide, value);
-	if (len <= 0 || len >= NAME_RAW_MAX)
-		return false;
-	memcpy(out, wide, (size_t)len);
-	out[len] = 0;
-	return true;
-}
-
-/* The reverse; false for names that the format does not know. */
-static bool name_of_pairs(struct span pairs, char *name)
-{
-	char schema[NAME_RAW_MAX] = "public", table[NAME_RAW_MAX] = "";
-	struct span field, value;
-
-	while (line_next(&pairs, &field, &value) == 1)
-		if (!unescape_name(value, span_is(field, "_schema") ? schema : table))
-			return false;
-	return name_join(name, schema, table) > 0;
-}
-
-struct listing {
-	struct listed {
-		char *name;
-		UT_hash_handle hh;
-	} * seen;
-};
-
-static int list_one(struct span pairs, void *ctx)
-{
-	struct listing *listing = ctx;
-	struct listed *listed;
-	char name[NAME_PATH_MAX];
-
-	if (!name_of_pairs(pairs, name))
-		return 0;
-	HASH_FIND_STR(listing->seen, name, listed);
-	if (listed)
-		return 0;
-	if (!(listed = calloc(1, sizeof *listed)) || !(listed->name = strdup(name))) {
-		free(listed);
-		return -ENOMEM;
-	}
-	HASH_ADD_KEYPTR(hh, listing->seen, listed->name, strlen(listed->name), listed);
-	return 0;
-}
-
-int table_list(struct table_set *set, int (*each)(const char *name, void *ctx), void *ctx, struct err *err)
-{
-	struct listing listing = {NULL};
-	struct listed *listed, *next;
-	size_t count = store_segment_count(set->store);
-	int r = 0;
-
-	for (size_t i = 0; i < count && r == 0; i++) {
-		const struct index *index;
-		if ((r = store_lock_index(set->store, i, &index, err)) < 0)
-			break;
-		if ((r = index_tables(index, list_one, &listing)) < 0)
-			err_set(err, r, "out of memory for the list of tables");
-		store_unlock(set->store);
-	}
-	HASH_ITER(hh, listing.seen, listed, next)
-	{
-		if (r == 0)
-			r = each(listed->name, ctx);
-		HASH_DEL(listing.seen, listed);
-		free(listed->name);
-		free(listed);
-	}
-	return r;
-}
-
 /* ---- lengths ------------------------------------------------------------ */
 
 static struct span pairs_span(const struct table *table)
@@ -168,28 +70,33 @@ static struct span pairs_span(const struct table *table)
 	return (struct span){table->pairs, table->pairs_len};
 }
 
-/* The table's part of segment i; an empty one where it has none. */
-static int part_of(struct table *table, size_t i, uint64_t *bytes, uint64_t *last_epoch, struct err *err)
+/* The table's part of a segment; an empty one where it has none. */
+static int part_of(struct table *table, size_t number, uint64_t *bytes, uint64_t *last_epoch, struct err *err)
 {
+	struct segments *segments = table->set->segments;
 	const struct index *index;
 	struct index_part part = {0};
-	int r = store_lock_index(table->set->store, i, &index, err);
+	struct segment *segment;
+	int r = segments_hold(segments, number, &segment, err);
 
 	if (r < 0)
 		return r;
-	index_part(index, pairs_span(table), &part);
-	store_unlock(table->set->store);
-	*bytes = part.bytes;
-	if (part.bytes)
-		*last_epoch = part.last_epoch;
-	return 0;
+	if ((r = segments_lock_index(segments, segment, &index, err)) == 0) {
+		index_part(index, pairs_span(table), &part);
+		*bytes = part.bytes;
+		if (part.bytes)
+			*last_epoch = part.last_epoch;
+		segments_unlock(segments);
+	}
+	segments_release(segment);
+	return r;
 }
 
-/* Fills `before` up to the segment `count - 1`; under the set's lock. All but
- * the newest segment are sealed, so what is filled stays right. */
-static int extend(struct table *table, size_t count, struct err *err)
+/* Fills `before` up to that segment; under the set's lock. All but the newest segment
+ * are sealed, so what is filled stays right. */
+static int extend(struct table *table, size_t number, struct err *err)
 {
-	while (table->known < count) {
+	while (table->from + table->known <= number) {
 		size_t i = table->known;
 		uint64_t bytes = 0;
 		if (i == table->cap) {
@@ -200,7 +107,7 @@ static int extend(struct table *table, size_t count, struct err *err)
 			table->before = more;
 			table->cap = cap;
 		}
-		int r = i ? part_of(table, i - 1, &bytes, &table->sealed_epoch, err) : 0;
+		int r = i ? part_of(table, table->from + i - 1, &bytes, &table->sealed_epoch, err) : 0;
 		if (r < 0)
 			return r;
 		table->before[i] = i ? table->before[i - 1] + bytes : 0;
@@ -209,25 +116,28 @@ static int extend(struct table *table, size_t count, struct err *err)
 	return 0;
 }
 
-static int before_segment(struct table *table, size_t i, uint64_t *before, struct err *err)
+int table_start(struct table *table, size_t segment, uint64_t *off, struct err *err)
 {
+	int r;
+
 	pthread_mutex_lock(&table->set->lock);
-	int r = extend(table, i + 1, err);
-	if (r == 0)
-		*before = table->before[i];
+	if (segment < table->from)
+		r = err_set(err, -ESTALE, "the start of the table %s was given up", table->name);
+	else if ((r = extend(table, segment, err)) == 0)
+		*off = table->before[segment - table->from];
 	pthread_mutex_unlock(&table->set->lock);
 	return r;
 }
 
 int table_len(struct table *table, uint64_t *len, uint64_t *last_epoch, struct err *err)
 {
-	size_t newest = store_segment_count(table->set->store) - 1;
+	size_t newest = segments_range(table->set->segments).newest;
 	uint64_t bytes = 0;
 
 	pthread_mutex_lock(&table->set->lock);
-	int r = extend(table, newest + 1, err);
+	int r = extend(table, newest, err);
 	if (r == 0) {
-		*len = table->before[newest];
+		*len = table->before[newest - table->from];
 		*last_epoch = table->sealed_epoch;
 	}
 	pthread_mutex_unlock(&table->set->lock);
@@ -237,147 +147,179 @@ int table_len(struct table *table, uint64_t *len, uint64_t *last_epoch, struct e
 	return 0;
 }
 
-int table_get(struct table_set *set, const char *name, struct table **out, struct err *err)
+int table_set_count(struct table_set *set, struct err *err)
 {
-	char pairs[PAIRS_MAX];
-	struct table *table;
-	uint64_t len, epoch;
+	size_t newest = segments_range(set->segments).newest;
+	int r = 0;
 
-	*out = NULL;
 	pthread_mutex_lock(&set->lock);
-	HASH_FIND_STR(set->tables, name, table);
+	for (struct table *table = set->tables; table && r == 0; table = table->hh.next)
+		r = extend(table, newest, err);
 	pthread_mutex_unlock(&set->lock);
-	if (table) {
-		*out = table;
-		return 1;
-	}
+	return r;
+}
 
-	size_t pairs_len = pairs_of_name(name, pairs);
-	if (pairs_len == 0)
-		return 0;
-	if (!(table = calloc(1, sizeof *table)) || !(table->name = strdup(name)) ||
-	    !(table->pairs = malloc(pairs_len))) {
+void table_set_trim(struct table_set *set)
+{
+	size_t readable = segments_range(set->segments).readable;
+
+	pthread_mutex_lock(&set->lock);
+	for (struct table *table = set->tables; table; table = table->hh.next) {
+		size_t drop = readable > table->from ? readable - table->from : 0;
+		if (drop >= table->known)
+			continue;
+		table->known -= drop;
+		table->from += drop;
+		memmove(table->before, table->before + drop, table->known * sizeof *table->before);
+	}
+	pthread_mutex_unlock(&set->lock);
+}
+
+static struct table *new_table(struct table_set *set, const char *name, const char *pairs, size_t pairs_len)
+{
+	struct table *table = calloc(1, sizeof *table);
+
+	if (!table || !(table->name = strdup(name)) || !(table->pairs = malloc(pairs_len))) {
 		if (table)
 			free_table(table);
-		return err_set(err, -ENOMEM, "out of memory for the table %s", name);
+		return NULL;
 	}
 	memcpy(table->pairs, pairs, pairs_len);
 	table->pairs_len = pairs_len;
 	table->set = set;
+	table->from = segments_range(set->segments).oldest;
+	return table;
+}
+
+/* Adds a table, unless another thread was first. It knows all segments then: what is given up
+ * from now on, table_set_count lets it count before. */
+static int add_table(struct table_set *set, struct table *table, struct table **added, struct err *err)
+{
+	pthread_mutex_lock(&set->lock);
+	HASH_FIND_STR(set->tables, table->name, *added);
+	int r = *added ? 0 : extend(table, segments_range(set->segments).newest, err);
+	if (r == 0 && !*added) {
+		HASH_ADD_KEYPTR(hh, set->tables, table->name, strlen(table->name), table);
+		*added = table;
+	}
+	pthread_mutex_unlock(&set->lock);
+	if (*added != table)
+		free_table(table);
+	return r;
+}
+
+static int find_table(struct table_set *set, const char *name, struct table **out, struct err *err)
+{
+	char pairs[NAMES_PAIRS_MAX];
+	uint64_t len, epoch;
+
+	pthread_mutex_lock(&set->lock);
+	HASH_FIND_STR(set->tables, name, *out);
+	pthread_mutex_unlock(&set->lock);
+	size_t pairs_len = *out ? 0 : names_pairs(name, pairs);
+	if (pairs_len == 0)
+		return 0;
+	struct table *table = new_table(set, name, pairs, pairs_len);
+	if (!table)
+		return err_set(err, -ENOMEM, "out of memory for the table %s", name);
 	int r = table_len(table, &len, &epoch, err);
 	if (r < 0 || len == 0) {
 		free_table(table);
 		return r;
 	}
+	return add_table(set, table, out, err);
+}
 
-	struct table *other;
-	pthread_mutex_lock(&set->lock);
-	HASH_FIND_STR(set->tables, name, other);
-	if (!other)
-		HASH_ADD_KEYPTR(hh, set->tables, table->name, strlen(table->name), table);
-	pthread_mutex_unlock(&set->lock);
-	if (other)
-		free_table(table);
-	*out = other ? other : table;
-	return 1;
+int table_get(struct table_set *set, const char *name, struct table **out, struct err *err)
+{
+	uint64_t start, len, epoch;
+	size_t oldest;
+	int r;
+
+	*out = NULL;
+	do { /* once more, where segments were given up while it counted them */
+		oldest = segments_range(set->segments).oldest;
+		r = find_table(set, name, out, err);
+	} while (r == -ESTALE && segments_range(set->segments).oldest != oldest);
+	if (r < 0 || !*out)
+		return r;
+	if ((r = table_len(*out, &len, &epoch, err)) < 0 ||
+	    (r = table_start(*out, segments_range(set->segments).oldest, &start, err)) < 0)
+		return r;
+	return len > start;
 }
 
 /* ---- reading ------------------------------------------------------------ */
 
-static struct filter_run run_from(const struct segment *segment, const struct index_block *blocks, size_t block_count,
-                                  const struct index_part *part, size_t post)
+/* The segment that holds the table's byte `off`, or the newest, and the table's bytes before it. */
+static int segment_of(struct table *table, uint64_t off, size_t *number, uint64_t *before, struct err *err)
 {
-	struct filter_run run = {segment->fd, blocks[part->posts[post].block].off, 0, part->posts[post].before};
-	uint64_t block = part->posts[post].block;
+	size_t newest = segments_range(table->set->segments).newest, low = 0;
 
-	for (; post < part->post_count && part->posts[post].block == block; post++)
-		block++;
-	run.to = block < block_count && blocks[block].off < segment->len ? blocks[block].off : segment->len;
-	return run;
-}
-
-/* The run that holds the table's byte `local` of segment i; 0 where that is
- * not shown. */
-static int run_at(struct table *table, size_t i, uint64_t local, struct filter_run *run, struct err *err)
-{
-	const struct index *index;
-	struct index_part part;
-	size_t block_count;
-	int r = store_lock_index(table->set->store, i, &index, err);
-
-	if (r < 0)
-		return r;
-	/* The lock is held: store_segment would take it twice. */
-	if (index_part(index, pairs_span(table), &part) && local < part.bytes) {
-		const struct index_block *blocks = index_blocks(index, &block_count);
-		size_t low = 0, high = part.post_count;
-		while (high - low > 1) {
-			size_t middle = low + (high - low) / 2;
-			if (part.posts[middle].before <= local)
-				low = middle;
-			else
-				high = middle;
-		}
-		*run = run_from(store_segment_locked(table->set->store, i), blocks, block_count, &part, low);
-		r = 1;
-	}
-	store_unlock(table->set->store);
-	return r;
-}
-
-/* Places the cursor at the start of the run that holds the table's byte `off`. */
-static int seek(struct table *table, struct table_cursor *cursor, uint64_t off, struct filter_run *run, struct err *err)
-{
-	size_t count = store_segment_count(table->set->store), low = 0, high = count;
-	uint64_t before = 0;
-	int r = before_segment(table, count - 1, &before, err);
-
-	if (r < 0)
-		return r;
 	pthread_mutex_lock(&table->set->lock);
-	while (high - low > 1) {
+	int r = extend(table, newest, err);
+	if (r == 0 && off < table->before[0])
+		r = err_set(err, -ESTALE, "this part of the table %s was given up", table->name);
+	for (size_t high = table->known; r == 0 && high - low > 1;) {
 		size_t middle = low + (high - low) / 2;
 		if (table->before[middle] <= off)
 			low = middle;
 		else
 			high = middle;
 	}
-	before = table->before[low];
+	if (r == 0) {
+		*before = table->before[low];
+		*number = table->from + low;
+	}
 	pthread_mutex_unlock(&table->set->lock);
+	return r;
+}
 
-	if ((r = run_at(table, low, off - before, run, err)) != 1)
+int table_segment(struct table *table, uint64_t off, size_t *segment, struct err *err)
+{
+	uint64_t before;
+
+	return segment_of(table, off, segment, &before, err);
+}
+
+/* Reads on from the table's byte `at`, to the end of a run at most. 0: that byte is not shown. */
+static int read_run(struct table *table, struct table_cursor *cursor, uint64_t at, struct filter_sink *sink,
+                    struct err *err)
+{
+	struct segment *segment;
+	struct filter_run run;
+	uint64_t before;
+	size_t number;
+	int r = segment_of(table, at, &number, &before, err);
+
+	if (r < 0 || (r = segments_hold(table->set->segments, number, &segment, err)) < 0)
 		return r;
-	*cursor = (struct table_cursor){true, low, {run->from, before + run->before, false}};
-	return 1;
+	if ((r = run_at(table->set->segments, segment, pairs_span(table), at - before, &run, err)) == 1) {
+		/* The cursor may know better where in that run the byte is. */
+		if (!cursor->valid || cursor->segment != number || cursor->at.taken != at ||
+		    cursor->at.off < run.from || cursor->at.off >= run.to)
+			*cursor = (struct table_cursor){true, number, {run.from, before + run.before, false}};
+		sink->skip = at - cursor->at.taken;
+		size_t had = sink->len;
+		r = filter_read(pairs_span(table), &cursor->at, &run, sink, err);
+		/* Else the same run would be read for ever. */
+		if (r == 0 && sink->len == had)
+			r = err_set(err, -EIO,
+			            "a segment has less of table %s than its index says: `daystream check` finds where",
+			            table->name);
+		r = r < 0 ? r : 1;
+	}
+	segments_release(segment);
+	return r;
 }
 
 long table_read(struct table *table, struct table_cursor *cursor, uint64_t off, char *buf, size_t len, struct err *err)
 {
 	struct filter_sink sink = {buf, 0, len, 0};
-	int r = 0;
+	int r = 1;
 
-	while (sink.len < len) {
-		uint64_t at = off + sink.len;
-		struct table_cursor next = *cursor;
-		struct filter_run run;
-		if ((r = seek(table, &next, at, &run, err)) != 1)
-			break;
-		/* The cursor knows better where in that run the byte is. */
-		if (cursor->valid && cursor->segment == next.segment && cursor->at.taken == at &&
-		    cursor->at.off >= run.from && cursor->at.off < run.to)
-			next = *cursor;
-		*cursor = next;
-		sink.skip = at - cursor->at.taken;
-		if ((r = filter_read(pairs_span(table), &cursor->at, &run, &sink, err)) < 0)
-			break;
-		/* Else the same run would be read for ever. */
-		if (off + sink.len == at) {
-			r = err_set(err, -EIO,
-			            "a segment has less of table %s than its index says: `daystream check` finds where",
-			            table->name);
-			break;
-		}
-	}
+	while (sink.len < len && r == 1)
+		r = read_run(table, cursor, off + sink.len, &sink, err);
 	if (r < 0)
 		cursor->valid = false;
 	return r < 0 ? r : (long)sink.len;
@@ -385,37 +327,24 @@ long table_read(struct table *table, struct table_cursor *cursor, uint64_t off, 
 
 int table_offset(struct table *table, const struct place *place, uint64_t *off, struct err *err)
 {
-	const struct index *index;
-	struct index_part part = {0};
-	struct filter_run run = {0};
-	int r = before_segment(table, place->segment, off, err);
+	struct filter_run run;
+	struct segment *segment;
+	int r = table_start(table, place->segment, off, err);
 
-	if (r < 0 || (r = store_lock_index(table->set->store, place->segment, &index, err)) < 0)
+	if (r < 0 || (r = segments_hold(table->set->segments, place->segment, &segment, err)) < 0)
 		return r;
-	if (index_part(index, pairs_span(table), &part)) {
-		size_t block_count, low = 0, high = part.post_count;
-		const struct index_block *blocks = index_blocks(index, &block_count);
-		while (high - low > 1) {
-			size_t middle = low + (high - low) / 2;
-			if (blocks[part.posts[middle].block].off <= place->off)
-				low = middle;
-			else
-				high = middle;
+	if ((r = run_before(table->set->segments, segment, pairs_span(table), place->off, &run, err)) == 0) {
+		*off += run.before;
+		if (run.to > place->off)
+			run.to = place->off;
+		if (run.to > run.from) {
+			/* What of the table stands between the start of that block and the place? */
+			struct filter_cursor cursor = {run.from, 0, false};
+			struct filter_sink sink = {NULL, 0, SIZE_MAX, 0};
+			r = filter_read(pairs_span(table), &cursor, &run, &sink, err);
+			*off += cursor.taken;
 		}
-		run =
-		    run_from(store_segment_locked(table->set->store, place->segment), blocks, block_count, &part, low);
 	}
-	store_unlock(table->set->store);
-	*off += run.before;
-	if (run.to <= run.from || place->off <= run.from)
-		return 0;
-
-	/* What of the table stands between the start of that block and the place? */
-	struct filter_cursor cursor = {run.from, 0, false};
-	struct filter_sink sink = {NULL, 0, SIZE_MAX, 0};
-	if (run.to > place->off)
-		run.to = place->off;
-	r = filter_read(pairs_span(table), &cursor, &run, &sink, err);
-	*off += cursor.taken;
+	segments_release(segment);
 	return r;
 }

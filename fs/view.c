@@ -1,36 +1,151 @@
 #include "view.h"
 
-void view_init(struct view *view, struct store *store, struct table *table, struct position start)
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include <utlist.h>
+
+struct view {
+	struct view_set *set;
+	struct view_key key;
+	pthread_mutex_t lock; /* all below */
+	bool placed;          /* `base` is known: a line at or after the start is there */
+	uint64_t base;        /* where it starts in the stream, or in the table */
+	uint64_t next;        /* behind what was read last */
+	struct table_cursor cursor;
+	struct view *prev, *following;
+};
+
+struct view_set {
+	struct store *store;
+	pthread_mutex_t lock; /* the list; taken before a view's lock */
+	struct view *open;
+};
+
+struct view_set *view_set_new(struct store *store)
 {
-	*view = (struct view){.store = store, .table = table, .start = start};
+	struct view_set *set = calloc(1, sizeof *set);
+
+	if (set) {
+		set->store = store;
+		pthread_mutex_init(&set->lock, NULL);
+	}
+	return set;
 }
 
-/* Finds the base. As long as no line is at or after the start, the view is
- * empty, however much comes before it: 0. */
+void view_set_free(struct view_set *set)
+{
+	if (!set)
+		return;
+	pthread_mutex_destroy(&set->lock);
+	free(set);
+}
+
+/* ---- where it starts ---------------------------------------------------- */
+
+static int place_at(struct view *view, const struct place *at, struct err *err)
+{
+	if (view->key.table)
+		return table_offset(view->key.table, at, &view->base, err);
+	view->base = at->at;
+	return 0;
+}
+
+static int place_at_edge(struct view *view, const struct segments_edge *edge, struct err *err)
+{
+	if (view->key.table)
+		return table_start(view->key.table, edge->number, &view->base, err);
+	view->base = edge->base;
+	return 0;
+}
+
+/* Finds the base: 1. As long as no line is at or after the start, the view is empty, however much comes
+ * before it: 0. */
 static int place(struct view *view, struct err *err)
 {
+	struct segments_edge edge = segments_edge(store_segments(view->set->store));
+	struct position start = view->key.start;
+	char text[POSITION_TEXT_MAX];
 	struct place at;
 	int r;
 
 	if (view->placed)
 		return 1;
-	if (position_cmp(view->start, store_segment(view->store, 0)->first) <= 0) {
-		view->placed = true; /* all of it */
-		return 1;
+	if (find_given_up(view->set->store, start)) {
+		r = err_set(err, -ESTALE, "what stood at %s was given up", position_print(text, start));
+	} else if (position_cmp(start, edge.first) <= 0) {
+		r = place_at_edge(view, &edge, err);
+	} else {
+		if ((r = find_line(view->set->store, start, &at, err)) != 1)
+			return r;
+		r = place_at(view, &at, err);
 	}
-	if ((r = find_line(view->store, view->start, &at, err)) != 1)
-		return r;
-	if (view->table)
-		r = table_offset(view->table, &at, &view->base, err);
-	else
-		view->base = find_offset(view->store, &at);
 	if (r < 0)
 		return r;
 	view->placed = true;
 	return 1;
 }
 
-int view_stat(struct view *view, uint64_t *len, uint64_t *last_epoch, struct err *err)
+static bool same(const struct view_key *a, const struct view_key *b)
+{
+	return a->table == b->table && position_cmp(a->start, b->start) == 0 && a->line_len == b->line_len;
+}
+
+/* Starts where an open view of the same key does, also where that was given up; under the set's lock. */
+static void place_like(struct view *view)
+{
+	struct view *other;
+
+	DL_FOREACH2(view->set->open, other, following)
+	{
+		if (view->placed)
+			break;
+		if (other == view || !same(&other->key, &view->key))
+			continue;
+		pthread_mutex_lock(&other->lock);
+		view->placed = other->placed;
+		view->base = other->base;
+		pthread_mutex_unlock(&other->lock);
+	}
+}
+
+int view_open(struct view **out, struct view_set *set, const struct view_key *key, struct err *err)
+{
+	struct view *view = calloc(1, sizeof *view);
+
+	*out = NULL;
+	if (!view)
+		return err_set(err, -ENOMEM, "out of memory");
+	view->set = set;
+	view->key = *key;
+	pthread_mutex_init(&view->lock, NULL);
+	pthread_mutex_lock(&set->lock); /* so that retention sees it, or it sees what retention did */
+	int r = place(view, err);
+	if (r >= 0)
+		DL_APPEND2(set->open, view, prev, following);
+	pthread_mutex_unlock(&set->lock);
+	if (r < 0) {
+		pthread_mutex_destroy(&view->lock);
+		free(view);
+		return r;
+	}
+	*out = view;
+	return 0;
+}
+
+void view_close(struct view *view)
+{
+	pthread_mutex_lock(&view->set->lock);
+	DL_DELETE2(view->set->open, view, prev, following);
+	pthread_mutex_unlock(&view->set->lock);
+	pthread_mutex_destroy(&view->lock);
+	free(view);
+}
+
+/* ---- what it holds ------------------------------------------------------ */
+
+static int measure(struct view *view, uint64_t *len, uint64_t *last_epoch, struct err *err)
 {
 	struct store_end end;
 	uint64_t all;
@@ -39,11 +154,16 @@ int view_stat(struct view *view, uint64_t *len, uint64_t *last_epoch, struct err
 	*len = *last_epoch = 0;
 	if (r <= 0)
 		return r;
-	if (view->table) {
-		r = table_len(view->table, &all, last_epoch, err);
+	if (view->key.line_len) {
+		*len = view->key.line_len;
+		*last_epoch = view->key.start.epoch;
+		return 0;
+	}
+	if (view->key.table) {
+		r = table_len(view->key.table, &all, last_epoch, err);
 	} else {
-		all = store_len(view->store);
-		store_end(view->store, &end);
+		all = store_len(view->set->store);
+		store_end(view->set->store, &end);
 		*last_epoch = end.last.epoch;
 		r = 0;
 	}
@@ -52,13 +172,80 @@ int view_stat(struct view *view, uint64_t *len, uint64_t *last_epoch, struct err
 	return r;
 }
 
+int view_len(struct view *view, uint64_t *len, uint64_t *last_epoch, struct err *err)
+{
+	pthread_mutex_lock(&view->lock);
+	int r = measure(view, len, last_epoch, err);
+	pthread_mutex_unlock(&view->lock);
+	return r;
+}
+
+int view_stat(struct view_set *set, const struct view_key *key, uint64_t *len, uint64_t *last_epoch, struct err *err)
+{
+	struct view view = {.set = set, .key = *key};
+
+	pthread_mutex_lock(&set->lock);
+	place_like(&view);
+	pthread_mutex_unlock(&set->lock);
+	return measure(&view, len, last_epoch, err);
+}
+
+static long read_placed(struct view *view, uint64_t off, char *buf, size_t len, struct err *err)
+{
+	if (view->key.line_len && off >= view->key.line_len)
+		return 0;
+	if (view->key.line_len && len > view->key.line_len - off)
+		len = (size_t)(view->key.line_len - off);
+	if (view->key.table)
+		return table_read(view->key.table, &view->cursor, view->base + off, buf, len, err);
+	return store_read(view->set->store, view->base + off, buf, len, err);
+}
+
 long view_read(struct view *view, uint64_t off, char *buf, size_t len, struct err *err)
 {
+	pthread_mutex_lock(&view->lock);
+	long n = place(view, err);
+	if (n > 0)
+		n = read_placed(view, off, buf, len, err);
+	if (n >= 0)
+		view->next = off + (uint64_t)n;
+	pthread_mutex_unlock(&view->lock);
+	return n;
+}
+
+/* The segment of the next byte. */
+static int needed(struct view *view, size_t *segment, struct err *err)
+{
+	struct segments *segments = store_segments(view->set->store);
 	int r = place(view, err);
 
-	if (r <= 0)
+	*segment = segments_range(segments).newest;
+	if (r <= 0 || (view->key.line_len && view->next >= view->key.line_len))
 		return r;
-	if (view->table)
-		return table_read(view->table, &view->cursor, view->base + off, buf, len, err);
-	return store_read(view->store, view->base + off, buf, len, err);
+	if (view->key.table)
+		return table_segment(view->key.table, view->base + view->next, segment, err);
+	*segment = segments_at(segments, view->base + view->next);
+	return *segment < segments_range(segments).readable ? -ESTALE : 0;
+}
+
+int view_set_needed(struct view_set *set, size_t *segment, struct err *err)
+{
+	struct view *view;
+	int r = 0;
+
+	*segment = segments_range(store_segments(set->store)).newest;
+	pthread_mutex_lock(&set->lock);
+	DL_FOREACH2(set->open, view, following)
+	{
+		size_t one;
+		pthread_mutex_lock(&view->lock);
+		int result = needed(view, &one, err);
+		pthread_mutex_unlock(&view->lock);
+		if (result >= 0 && one < *segment)
+			*segment = one;
+		if (result < 0 && result != -ESTALE) /* -ESTALE: it has fallen off already */
+			r = result;
+	}
+	pthread_mutex_unlock(&set->lock);
+	return r;
 }

@@ -1,35 +1,53 @@
 /*
- * view.h - a growing file: (a table or all, a position to start at) -> its
- * length, the time of its last line and its bytes.
+ * view.h - a file of lines: (a table or all, a position to start at) -> its length, the time of its
+ * last line and its bytes; and all those that are open.
  *
  *     /live                             all, from the oldest line
  *     /tables/<name>                    a table, from its oldest line
  *     /since/<epoch>/<seq>/live         all, at or after a position
  *     /since/<epoch>/<seq>/tables/<name>
+ *     /by-time/<epoch>/<seq>            one line, which does not grow
  *
- * It ends on a commit and only grows. Threads: one at a time per view.
+ * A growing one ends on a commit and only grows. Its offsets count from where it started when it was
+ * opened, whatever retention gives up meanwhile. While it is open, view_stat of the same key tells its
+ * length, so that this never goes back: FUSE asks for attributes by inode, not by handle.
+ *
+ * Threads: any.
  */
 #ifndef FS_VIEW_H
 #define FS_VIEW_H
 
 #include "table.h"
 
-struct view {
-	struct store *store;
-	struct table *table; /* NULL: all lines */
-	struct position start;
-	bool placed;   /* `base` is known: a line at or after `start` is there */
-	uint64_t base; /* where it starts in the stream, or in the table */
-	struct table_cursor cursor;
+/* The open ones. The store is borrowed. */
+struct view_set;
+struct view_set *view_set_new(struct store *store); /* NULL: out of memory */
+void view_set_free(struct view_set *set);
+
+/* What a view is of. */
+struct view_key {
+	struct table *table;   /* NULL: all lines */
+	struct position start; /* at or after it */
+	uint64_t line_len;     /* not 0: the one line of that length, at `start` */
 };
 
-/* `start` may lie before the first line or behind the last. */
-void view_init(struct view *view, struct store *store, struct table *table, struct position start);
+struct view;
 
-/* Length in bytes, and the second of the last line (0: none yet). */
-int view_stat(struct view *view, uint64_t *len, uint64_t *last_epoch, struct err *err);
+/* -ESTALE where the start was given up; it may lie behind the last line. */
+int view_open(struct view **view, struct view_set *set, const struct view_key *key, struct err *err);
+void view_close(struct view *view);
 
-/* Copies from `off`; fewer bytes only at the end. Count or -errno. */
+/* Length in bytes, and the second of the last line (0: none yet); of an open view, and of a key, whether
+ * such a view is open or would be. */
+int view_len(struct view *view, uint64_t *len, uint64_t *last_epoch, struct err *err);
+int view_stat(struct view_set *set, const struct view_key *key, uint64_t *len, uint64_t *last_epoch, struct err *err);
+
+/* Copies from `off`; fewer bytes only at the end. Count or -errno; -ESTALE where what stood there was
+ * given up. */
 long view_read(struct view *view, uint64_t off, char *buf, size_t len, struct err *err);
+
+/* The number of the oldest segment that an open view still reads: from the byte on that follows what it
+ * read last. Without any, the newest. */
+int view_set_needed(struct view_set *set, size_t *segment, struct err *err);
 
 #endif

@@ -388,7 +388,7 @@ int writer_open(struct writer **out, struct store *store, uint64_t segment_bytes
 	w->has_commit = true;
 	durable_init(&w->durable, store, &w->commit);
 
-	int fd = fcntl(store_segment(store, store_segment_count(store) - 1)->fd, F_DUPFD_CLOEXEC, 0);
+	int fd = fcntl(segments_last(store_segments(store))->fd, F_DUPFD_CLOEXEC, 0);
 	int r = append_init(&w->end, fd, w->commit.off, err);
 	if (r == 0 && fd < 0)
 		r = err_errno(err, "opening the newest segment");

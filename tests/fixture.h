@@ -81,8 +81,8 @@ static inline void fixture_origin(struct fixture *f)
 	must(mkdir(path, 0700) == 0);
 	int fd = open(path, O_RDONLY | O_DIRECTORY);
 	must(fd >= 0);
-	works(writer_origin(fd, (struct position){0}, fixture_second, &origin, 9, fixture_lsn,
-	                    "2017-10-09 00:00:00+00", &f->err),
+	works(writer_origin(fd, (struct position){0}, fixture_second, &origin, 9, fixture_lsn, "2017-10-09 00:00:00+00",
+	                    &f->err),
 	      f->err);
 	close(fd);
 	f->lsn = fixture_lsn;
@@ -119,6 +119,14 @@ static inline void fixture_end(struct fixture *f)
 	nftw(f->path, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* How many segments are retained. */
+static inline size_t fixture_segments(struct store *store)
+{
+	struct segments_range range = segments_range(store_segments(store));
+
+	return range.newest + 1 - range.oldest;
+}
+
 /* ---- transactions ------------------------------------------------------- */
 
 static inline int fixture_try_line(struct fixture *f, const char *line)
@@ -152,8 +160,9 @@ static inline void fixture_define(struct fixture *f, const char *table, unsigned
 {
 	char line[512];
 
-	snprintf(line, sizeof line, "_table\t%s\t_xid\t%u\t_relid\t%u\t_key\ta\t_action\tschema\ta\tnumber\\t1\\ttype\\t%s",
-	         table, f->xid, relid, type);
+	snprintf(line, sizeof line,
+	         "_table\t%s\t_xid\t%u\t_relid\t%u\t_key\ta\t_action\tschema\ta\tnumber\\t1\\ttype\\t%s", table, f->xid,
+	         relid, type);
 	works(fixture_try_line(f, line), f->err);
 }
 
@@ -304,15 +313,16 @@ static inline void fixture_unlink(const struct fixture *f, const char *name)
 	free(path);
 }
 
-/* All that is shown, end to end; the caller frees. */
+/* All that is shown and retained, end to end; the caller frees. */
 static inline char *fixture_shown(struct store *store, size_t *len)
 {
+	uint64_t base = segments_edge(store_segments(store)).base;
 	struct err err;
 
-	*len = (size_t)store_len(store);
+	*len = (size_t)(store_len(store) - base);
 	char *text = malloc(*len + 1);
 	must(text);
-	assert_int_equal(store_read(store, 0, text, *len, &err), *len);
+	assert_int_equal(store_read(store, base, text, *len, &err), *len);
 	text[*len] = 0;
 	return text;
 }

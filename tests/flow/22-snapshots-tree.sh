@@ -41,9 +41,6 @@ is "modes are right, the link's too" \
 like "ls -l shows where the link leads" "$(ls -l "$mnt/snapshots")" "latest -> $b\$"
 check_not "a table that is not in it" cat "$mnt/snapshots/$narrow/tables/sales.zzz"
 check_not "nothing can be written there" touch "$mnt/snapshots/$b/tables/new"
-exits "a position before the oldest line was given up" 1 stat "$mnt/snapshots/1000.0"
-like "which is not the same as never there" "$output" stale
-
 exec 7<"$mnt/snapshots/$b/tables/zzz"
 rm -r "$store/snapshots/$b"
 is "who has a file open reads it when its snapshot is removed" "$(sha256sum <&7)" "$(sha256sum <"$work/copy/tables/zzz")"

@@ -61,16 +61,31 @@ static void what_is_written_is_read(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
-		struct config want = {(char *)(uintptr_t)odd[i], (char *)(uintptr_t) "slot_1",
-		                      (char *)(uintptr_t)odd[(i + 3) % 15], 4096 + i * 1000000007};
+		struct config want = {.conninfo = (char *)(uintptr_t)odd[i],
+		                      .slot = (char[]){"slot_1"},
+		                      .tables = (char *)(uintptr_t)odd[(i + 3) % 15],
+		                      .snapshot = i % 2 ? (char[]){"auto"} : (char[]){"off"},
+		                      .segment_bytes = 4096 + i * 1000000007,
+		                      .keep_days = i * 1000,
+		                      .keep_bytes = i * 100000000000};
 		works(config_write(&want, dirfd_, &f.err), f.err);
 		works(config_read(&config, dirfd_, &f.err), f.err);
 		assert_string_equal(config.conninfo, want.conninfo);
 		assert_string_equal(config.slot, want.slot);
 		assert_string_equal(config.tables, want.tables);
+		assert_string_equal(config.snapshot, want.snapshot);
 		assert_true(config.segment_bytes == want.segment_bytes);
+		assert_true(config.keep_days == want.keep_days && config.keep_bytes == want.keep_bytes);
 		config_fini(&config);
 	}
+}
+
+static struct config some_config(char *conninfo)
+{
+	static char slot[] = "s", tables[] = "", snapshot[] = "auto";
+
+	return (struct config){
+	    .conninfo = conninfo, .slot = slot, .tables = tables, .snapshot = snapshot, .segment_bytes = 4096};
 }
 
 static void a_long_conninfo_is_read(void **state)
@@ -82,7 +97,7 @@ static void a_long_conninfo_is_read(void **state)
 	for (size_t i = 0; i < 100000; i++)
 		text[i] = "'\\x y\n"[i % 6];
 	text[100000] = 0;
-	struct config want = {text, (char *)(uintptr_t) "s", (char *)(uintptr_t) "", 4096};
+	struct config want = some_config(text);
 	works(config_write(&want, dirfd_, &f.err), f.err);
 	works(config_read(&config, dirfd_, &f.err), f.err);
 	assert_string_equal(config.conninfo, text);
@@ -91,7 +106,7 @@ static void a_long_conninfo_is_read(void **state)
 
 static void only_the_owner_can_read_it(void **state)
 {
-	struct config want = {(char *)(uintptr_t) "password=x", (char *)(uintptr_t) "s", (char *)(uintptr_t) "", 4096};
+	struct config want = some_config((char[]){"password=x"});
 	char path[PATH_MAX];
 	struct stat st;
 
@@ -112,6 +127,11 @@ static void settings_have_defaults_and_comments(void **state)
 	assert_string_equal(config.slot, "daystream");
 	assert_string_equal(config.tables, "");
 	assert_true(config.segment_bytes == 268435456);
+	assert_string_equal(config.snapshot, "auto");
+	assert_true(config.keep_days == 0 && config.keep_bytes == 0);
+	works(read_text("keep_days = 30\nkeep_bytes = 2.5e11\nsnapshot = off\n"), f.err);
+	assert_true(config.keep_days == 30 && config.keep_bytes == 250000000000);
+	assert_string_equal(config.snapshot, "off");
 	works(read_text("# comment\n  slot = other # comment\n\nsegment_size = 1e6\n"), f.err);
 	assert_string_equal(config.slot, "other");
 	assert_true(config.segment_bytes == 1000000);
@@ -148,9 +168,24 @@ static void a_segment_size_out_of_range_is_refused(void **state)
 	works(read_text("segment_size = 1e15\n"), f.err);
 }
 
+static void what_is_to_be_kept_is_a_number_of_days_and_of_bytes(void **state)
+{
+	static const char *const wrong[][2] = {{"keep_days = -1", "keep_days"},    {"keep_days = a week", "keep_days"},
+	                                       {"keep_days = 1e9", "keep_days"},   {"keep_bytes = -1", "keep_bytes"},
+	                                       {"keep_bytes = nan", "keep_bytes"}, {"keep_bytes = 1e30", "keep_bytes"},
+	                                       {"snapshot = yes", "snapshot"},     {"snapshot = ''", "snapshot"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		char text[64];
+		snprintf(text, sizeof text, "slot = a\n%s\n", wrong[i][0]);
+		is_refused(text, "daystream.conf:2", wrong[i][1]);
+	}
+}
+
 static void a_failed_write_leaves_what_was_there(void **state)
 {
-	struct config want = {(char *)(uintptr_t) "old", (char *)(uintptr_t) "s", (char *)(uintptr_t) "", 4096};
+	struct config want = some_config((char[]){"old"});
 	char path[PATH_MAX];
 
 	(void)state;
@@ -174,6 +209,7 @@ int main(void)
 	    TEST(no_file_is_told_apart),
 	    TEST(errors_name_the_line_and_the_reason),
 	    TEST(a_segment_size_out_of_range_is_refused),
+	    TEST(what_is_to_be_kept_is_a_number_of_days_and_of_bytes),
 	    TEST(a_failed_write_leaves_what_was_there),
 	};
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);

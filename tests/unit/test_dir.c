@@ -19,13 +19,14 @@ static int setup(void **state)
 		fixture_commit(&f);
 	}
 	fixture_sync(&f);
-	shown = (struct shown){.store = f.store, .tables = table_set_new(f.store)};
-	return shown.tables ? 0 : -1;
+	shown = (struct shown){.store = f.store, .tables = table_set_new(f.store), .views = view_set_new(f.store)};
+	return shown.tables && shown.views ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
+	view_set_free(shown.views);
 	table_set_free(shown.tables);
 	fixture_end(&f);
 	return 0;
@@ -115,7 +116,7 @@ static void lines_of_a_second_are_listed_once_each_from_any_cookie(void **state)
 	size_t count = positions(&all);
 
 	(void)state;
-	assert_true(store_segment_count(f.store) > 5);
+	assert_true(fixture_segments(f.store) > 5);
 	for (uint64_t epoch = fixture_second - 1; epoch < fixture_second + 11; epoch++)
 		for (uint64_t from = 0; from < 30; from += 1 + from / 4)
 			list_second(all, count, epoch, from, 1 + (int)(from % 2));

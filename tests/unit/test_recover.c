@@ -420,7 +420,7 @@ static void more_segments_than_files_are_allowed_at_first(void **state)
 	low.rlim_cur = 50;
 	must(setrlimit(RLIMIT_NOFILE, &low) == 0);
 	fixture_open(f, FIXTURE_SEGMENT);
-	assert_int_equal(store_segment_count(f->store), 101);
+	assert_int_equal(fixture_segments(f->store), 101);
 	must(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
 
@@ -489,7 +489,7 @@ static void stranger_files_are_passed_over(void **state)
 	}
 	fixture_open(f, FIXTURE_SEGMENT);
 	assert_int_equal(store_len(f->store), len);
-	assert_int_equal(store_segment_count(f->store), 1);
+	assert_int_equal(fixture_segments(f->store), 1);
 	for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
 		char name[64];
 		snprintf(name, sizeof name, "segments/%s", strangers[i]);

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 
+#include "names.h"
 #include "view.h"
 
 enum { TABLES = 9 };
@@ -294,7 +295,7 @@ static void check_place(struct random_store *r, struct position position)
 	if (!found)
 		return;
 	assert_int_equal(position_cmp(place.position, n->lines[i].position), 0);
-	assert_int_equal(store_segment(r->f.store, place.segment)->base + place.off, n->lines[i].off);
+	assert_int_equal(place.at, n->lines[i].off);
 	assert_int_equal(place.len, n->lines[i].len);
 	for (int t = 0; t < TABLES; t++) {
 		struct table *table = table_named(r, t);
@@ -328,19 +329,21 @@ static void check_view(struct random_store *r, int t, struct position start)
 	const char *all = t < 0 ? n->text : n->table[t];
 	size_t from = t >= 0 ? n->table_at[t][i] : i < n->count ? n->lines[i].off : n->len;
 	size_t len = (t < 0 ? n->len : n->table_len[t]) - from, size = any_size(), off = any_offset(len);
-	struct view view;
+	struct view_key key = {.table = t < 0 ? NULL : table_named(r, t), .start = start};
+	struct view_set *views = view_set_new(r->f.store);
+	struct view *view;
 	uint64_t have, epoch;
 	char *buf = malloc(size + 1);
 
-	must(buf);
-	view_init(&view, r->f.store, t < 0 ? NULL : table_named(r, t), start);
-	if (any(2)) {
-		works(view_stat(&view, &have, &epoch, &r->f.err), r->f.err);
-		assert_int_equal(have, len);
-	}
-	same_bytes(buf, view_read(&view, off, buf, size, &r->f.err), all + from, len, off, size);
-	works(view_stat(&view, &have, &epoch, &r->f.err), r->f.err);
+	must(buf && views);
+	works(view_stat(views, &key, &have, &epoch, &r->f.err), r->f.err);
 	assert_int_equal(have, len);
+	works(view_open(&view, views, &key, &r->f.err), r->f.err);
+	same_bytes(buf, view_read(view, off, buf, size, &r->f.err), all + from, len, off, size);
+	works(view_len(view, &have, &epoch, &r->f.err), r->f.err);
+	assert_int_equal(have, len);
+	view_close(view);
+	view_set_free(views);
 	free(buf);
 }
 
@@ -374,7 +377,7 @@ static void the_list_of_tables_has_each_once(void **state)
 
 	(void)state;
 	random_start(&r, 1);
-	works(table_list(r.tables, count_name, seen, &r.f.err), r.f.err);
+	works(names_list(r.f.store, count_name, seen, &r.f.err), r.f.err);
 	for (int t = 0; t < TABLES; t++)
 		assert_int_equal(seen[t], r.naive.table_len[t] > 0);
 	random_end(&r);
@@ -562,6 +565,7 @@ static void a_segment_that_is_cut_while_it_is_read_gives_an_error(void **state)
  * what the filter of the whole stream gives.
  */
 struct growth {
+	struct view_set *views;
 	struct fixture *f;
 	struct table_set *tables;
 	atomic_bool done;
@@ -593,16 +597,18 @@ static void *write_thread(void *arg)
 	return NULL;
 }
 
-/* Opens the view; false where the table is not there yet. */
-static bool follower_view(struct follower *r, struct view *view)
+/* Opens the view; NULL where the table is not there yet. */
+static struct view *follower_view(struct follower *r)
 {
+	struct view *view;
 	struct table *table = NULL;
 	struct err err;
 
 	if (r->table >= 0 && table_get(r->growth->tables, table_names[r->table], &table, &err) != 1)
-		return false;
-	view_init(view, r->growth->f->store, table, r->start);
-	return true;
+		return NULL;
+	if (view_open(&view, r->growth->views, &(struct view_key){.table = table, .start = r->start}, &err) < 0)
+		r->wrong = "it cannot be opened";
+	return view;
 }
 
 /* Reads a little at the end, and again somewhere in what it has. */
@@ -611,7 +617,7 @@ static const char *follow_once(struct follower *r, struct view *view, char *buf,
 	uint64_t before, after, epoch;
 	struct err err;
 
-	if (view_stat(view, &before, &epoch, &err) < 0)
+	if (view_len(view, &before, &epoch, &err) < 0)
 		return "no length";
 	size_t want = (size_t)rand_r(&r->seed) % size;
 	long n = view_read(view, r->len, buf, want, &err);
@@ -619,7 +625,7 @@ static const char *follow_once(struct follower *r, struct view *view, char *buf,
 		return "no bytes";
 	if (r->len + (size_t)n < before && (size_t)n < want)
 		return "fewer bytes than the length said";
-	if (view_stat(view, &after, &epoch, &err) < 0 || after < before || after < r->len + (size_t)n)
+	if (view_len(view, &after, &epoch, &err) < 0 || after < before || after < r->len + (size_t)n)
 		return "the length went back";
 	char *more = realloc(r->text, r->len + (size_t)n + 1);
 	if (!more)
@@ -641,26 +647,28 @@ static void *follow_thread(void *arg)
 {
 	enum { SIZE = 300000 };
 	struct follower *r = arg;
-	struct view view;
+	struct view *view = NULL;
 	char *buf = malloc(SIZE);
-	bool open = false, last = false;
+	bool last = false;
 
 	while (buf && !r->wrong) {
 		bool done = atomic_load(&r->growth->done);
-		if (!open && !(open = follower_view(r, &view))) {
+		if (!view && !(view = follower_view(r))) {
 			if (done)
 				break;
 			sched_yield();
 			continue;
 		}
 		size_t had = r->len;
-		r->wrong = follow_once(r, &view, buf, SIZE);
+		r->wrong = follow_once(r, view, buf, SIZE);
 		if (done && r->len == had && last)
 			break;
 		last = done && r->len == had;
 		if (r->len == had && !done)
 			store_wait(r->growth->f->store, store_len(r->growth->f->store), 1);
 	}
+	if (view)
+		view_close(view);
 	free(buf);
 	return NULL;
 }
@@ -713,7 +721,8 @@ static void grow(uint64_t with_seed, uint64_t segment, int transactions)
 
 	seed = with_seed * 77 + 3;
 	fixture_start(&f, segment);
-	struct growth growth = {.f = &f, .tables = table_set_new(f.store), .transactions = transactions};
+	struct growth growth = {
+	    .f = &f, .tables = table_set_new(f.store), .views = view_set_new(f.store), .transactions = transactions};
 	for (int i = 0; i <= FOLLOWERS; i++) {
 		followers[i] =
 		    (struct follower){.growth = &growth, .table = i < FOLLOWERS ? tables[i] : -1, .seed = (unsigned)i};
@@ -737,6 +746,7 @@ static void grow(uint64_t with_seed, uint64_t segment, int transactions)
 		free(followers[i].text);
 	}
 	naive_free(&naive);
+	view_set_free(growth.views);
 	table_set_free(growth.tables);
 	fixture_end(&f);
 }

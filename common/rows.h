@@ -7,8 +7,8 @@
  * Errors as pg.h: -EINTR where `wakefd` woke up, -EAGAIN where the connection is gone, -EPROTO with
  * the server's sentence where it refuses.
  */
-#ifndef MIRROR_ROWS_H
-#define MIRROR_ROWS_H
+#ifndef COMMON_ROWS_H
+#define COMMON_ROWS_H
 
 #include <libpq-fe.h>
 #include <stdbool.h>

@@ -1,0 +1,44 @@
+/*
+ * retain.h - what a store gives up: its oldest segments, by age and by size, and the snapshots that no
+ * stream follows any more.
+ *
+ *  - Whole sealed segments, oldest first; never the newest, never one that has not expired.
+ *  - By days: its last line is older than keep_days, counted back from the newest line, or from now where
+ *    that is earlier. So a store that stands still loses nothing.
+ *  - By bytes: all segments together have more than keep_bytes.
+ *  - Not beyond the newest whole snapshot of all tables of this generation, unless `may_pass_snapshot`:
+ *    it would leave no way for a new follower to start.
+ *  - A segment that somebody still reads through an open file is unlinked, and can be read on, while such
+ *    segments have no more than keep_bytes, or 1 GiB.
+ *  - A snapshot goes when its position is given up, or when its generation is over.
+ */
+#ifndef FS_RETAIN_H
+#define FS_RETAIN_H
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "view.h"
+
+struct retain {
+	struct store *store; /* opened with STORE_WRITE; all is borrowed */
+	struct table_set *tables;
+	struct view_set *views;
+	const struct config *config;
+	/* By our thread. Whether the newest snapshot may be given up before there is a newer one: where taking one
+	 * failed, or none is taken by itself; and that a newer one is waited for. */
+	bool (*may_pass_snapshot)(void *ctx);
+	void (*held)(void *ctx);
+	void *ctx;
+};
+
+/* Gives up what has expired at `now` (Unix time). One thread at a time. 1: more would go, if it were
+ * not for the newest snapshot; 0: it would not. After an error, the rest goes the next time. */
+int retain_once(const struct retain *retain, uint64_t now, bool may_pass_snapshot, struct err *err);
+
+/* A thread that does so every second. */
+struct retainer;
+int retain_start(struct retainer **retainer, const struct retain *retain, struct err *err);
+void retain_stop(struct retainer *retainer); /* NULL is fine */
+
+#endif
