@@ -378,6 +378,18 @@ static void nothing_behind_the_mark_is_taken(void **state)
 	check_overlap("20:20:", 20);
 }
 
+static void the_mark_comes_though_nothing_follows_the_last_commit(void **state)
+{
+	(void)state;
+	mark();
+	transact(fixture_second, 20, 1);
+	fixture_sync(&f); /* the mark is younger than a second */
+	begin("20:20:");
+	for (int tries = 0; tries < 3 && step(20) == 0; tries++)
+		works(durable_sync(writer_durable(f.writer), 1500, &f.err), f.err);
+	check_overlap("20:20:", 20);
+}
+
 static void what_was_read_ahead_and_taken_back_is_read_again(void **state)
 {
 	(void)state;
@@ -637,6 +649,7 @@ int main(void)
 	    TEST(the_marker_may_be_first_or_last_or_in_a_new_segment),
 	    TEST(a_visible_marker_is_taken),
 	    TEST(nothing_behind_the_mark_is_taken),
+	    TEST(the_mark_comes_though_nothing_follows_the_last_commit),
 	    TEST(what_was_read_ahead_and_taken_back_is_read_again),
 	    TEST(a_torn_end_behind_the_mark_does_no_harm),
 	    TEST(a_segment_that_is_just_being_made_is_not_looked_at),
