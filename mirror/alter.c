@@ -59,9 +59,11 @@ static bool has_name(const struct schema *schema, const char *name)
 	return false;
 }
 
+/* No column of the server has that name: it is longer than a name can be there. */
+#define ASIDE "_daystream has this column out of the way while others get their names#%u"
+
 /* Kept columns that change their name first get out of the way, for names may be exchanged; so do
- * dropped ones whose name another has now. `step` 0 moves them to "_daystream#<number>", 1 brings the kept ones to
- * theirs. */
+ * dropped ones whose name another has now. `step` 0 moves them there, 1 brings the kept ones to theirs. */
 static int rename_columns(sqlite3 *sqlite, const struct schema *old, const struct schema *new, int step,
                           struct err *err)
 {
@@ -72,10 +74,10 @@ static int rename_columns(sqlite3 *sqlite, const struct schema *old, const struc
 		if (to ? strcmp(from->name, to->name) == 0 : !has_name(new, from->name))
 			continue;
 		if (step == 0)
-			rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"_daystream#%u\"",
+			rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"" ASIDE "\"",
 			                   new->name, from->name, from->number);
 		else if (to)
-			rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"_daystream#%u\" TO \"%w\"",
+			rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"" ASIDE "\" TO \"%w\"",
 			                   new->name, from->number, to->name);
 	}
 	return rc;
