@@ -18,6 +18,7 @@
 struct reading {
 	char *path;
 	sqlite3 *sqlite;
+	enum numeric numeric; /* of the file that is open */
 	dev_t device;
 	ino_t inode;
 };
@@ -37,6 +38,7 @@ void reading_end(struct reading *reading);
 struct reading_state {
 	uint64_t lsn; /* where the last applied transaction ended; 0: that is not known */
 	char *system, *database, *tables;
+	enum numeric numeric;
 };
 int reading_state(struct reading *reading, struct reading_state *state, struct err *err);
 void reading_state_fini(struct reading_state *state);
