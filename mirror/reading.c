@@ -157,26 +157,3 @@ int reading_table(struct reading *reading, uint32_t relid, struct schema *schema
 		schema_fini(schema);
 	return rc;
 }
-
-int reading_inexact(struct reading *reading, uint32_t relid, char **since, struct err *err)
-{
-	sqlite3_stmt *stmt = NULL;
-
-	*since = NULL;
-	/* Mirrors of an older format have no such column. */
-	if (sqlite3_table_column_metadata(reading->sqlite, NULL, "_daystream_tables", "inexact_since", NULL, NULL, NULL,
-	                                  NULL, NULL) != SQLITE_OK)
-		return 0;
-	int rc = sqlite3_prepare_v2(reading->sqlite, "SELECT inexact_since FROM _daystream_tables WHERE relid = ?1", -1,
-	                            &stmt, NULL);
-	if (rc == SQLITE_OK) {
-		sqlite3_bind_int64(stmt, 1, relid);
-		rc = sqlite3_step(stmt);
-	}
-	if (rc == SQLITE_ROW)
-		*since = copy_column(stmt, 0);
-	sqlite3_finalize(stmt);
-	if (rc == SQLITE_ROW || rc == SQLITE_DONE)
-		return 0;
-	return database_error(reading->sqlite, "cannot read table _daystream_tables", err);
-}

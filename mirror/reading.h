@@ -49,7 +49,4 @@ int reading_lsn(struct reading *reading, uint64_t *lsn, struct err *err);
 /* The table of that OID as _daystream_tables has it. 1: `schema` is filled (schema_fini); 0: there is none. */
 int reading_table(struct reading *reading, uint32_t relid, struct schema *schema, struct err *err);
 
-/* Since when the table holds what could not be placed, to be freed; NULL: it is exact. */
-int reading_inexact(struct reading *reading, uint32_t relid, char **since, struct err *err);
-
 #endif
