@@ -59,9 +59,11 @@ static bool has_name(const struct schema *schema, const char *name)
 	return false;
 }
 
+/* No column of the server has that name: it is longer than a name can be there. */
+#define ASIDE "_daystream has this column out of the way while others get their names#%u"
+
 /* Kept columns that change their name first get out of the way, for names may be exchanged; so do
- * dropped ones whose name another has now. `step` 0 moves them to "_daystream#<number>", 1 brings the kept ones to
- * theirs. */
+ * dropped ones whose name another has now. `step` 0 moves them there, 1 brings the kept ones to theirs. */
 static int rename_columns(sqlite3 *sqlite, const struct schema *old, const struct schema *new, int step,
                           struct err *err)
 {
@@ -72,10 +74,10 @@ static int rename_columns(sqlite3 *sqlite, const struct schema *old, const struc
 		if (to ? strcmp(from->name, to->name) == 0 : !has_name(new, from->name))
 			continue;
 		if (step == 0)
-			rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"_daystream#%u\"",
+			rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"" ASIDE "\"",
 			                   new->name, from->name, from->number);
 		else if (to)
-			rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"_daystream#%u\" TO \"%w\"",
+			rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"" ASIDE "\" TO \"%w\"",
 			                   new->name, from->number, to->name);
 	}
 	return rc;
@@ -249,17 +251,17 @@ static int check_numbers(sqlite3 *sqlite, const struct schema *old, const struct
 			return err_set(
 			    err, -EINVAL,
 			    "the numeric column \"%s\" %s the key, and with --numeric=real its rows' values are "
-			    "not there in that form; start again with --resync=%s",
-			    now->name, now->key ? "has become part of" : "has left", old->name);
+			    "not there in that form; start again with --resync",
+			    now->name, now->key ? "has become part of" : "has left");
 		return rc == SQLITE_DONE ? 0 : database_error(sqlite, "cannot look at the table", err);
 	}
 	return 0;
 }
 
-int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, bool *emptied, addition_warn *warn,
-                struct err *err)
+int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, struct alter_effect *effect,
+                addition_warn *warn, struct err *err)
 {
-	*emptied = false;
+	*effect = (struct alter_effect){0};
 	int good = check_numbers(sqlite, old, new, err);
 	if (good < 0)
 		return good;
@@ -275,8 +277,8 @@ int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, b
 	if (rc == 0)
 		rc = add_columns(sqlite, old, new, err);
 	if (rc == 0)
-		rc = reprint_columns(sqlite, old, new, err);
+		rc = reprint_columns(sqlite, old, new, &effect->inexact, warn, err);
 	if (rc == 0 && must_rebuild(old, new))
-		rc = rebuild(sqlite, old, new, emptied, warn, err);
+		rc = rebuild(sqlite, old, new, &effect->emptied, warn, err);
 	return rc < 0 ? rc : schema_save(sqlite, new, err);
 }

@@ -237,20 +237,23 @@ static struct known *find_relid(struct registry *registry, const struct line_hea
 	return known;
 }
 
-static int alter(struct registry *registry, struct relation *table, struct schema *schema, struct err *err)
+static int alter(struct registry *registry, struct relation *table, struct schema *schema, struct position position,
+                 struct err *err)
 {
-	bool emptied;
+	struct alter_effect effect;
 
 	remove_entry(registry, table);
 	statement_clear(&table->statements);
 	memcpy(schema->inexact_since, table->schema.inexact_since, sizeof schema->inexact_since);
-	int rc = alter_table(registry->sqlite, &table->schema, schema, &emptied, registry->warn, err);
+	int rc = alter_table(registry->sqlite, &table->schema, schema, &effect, registry->warn, err);
 	if (rc == 0)
 		rc = relation_redefine(table, schema, err);
 	if (rc < 0)
 		return rc;
+	if (effect.inexact && (rc = relation_mark(table, position, err)) < 0)
+		return rc;
 	/* Of a table that is not exact, what does not fit the new key is given up. */
-	table->emptied = emptied && !*table->schema.inexact_since;
+	table->emptied = effect.emptied && !*table->schema.inexact_since;
 	registry->emptied = registry->emptied || table->emptied;
 	struct span pairs = {table->schema.text, table->schema.table_pairs_len};
 	return add_entry(registry, pairs, table) ? 0 : out_of_memory(err);
@@ -310,7 +313,7 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 	if (rc < 0)
 		goto out;
 	if (known) {
-		rc = alter(registry, known->table, &schema, err);
+		rc = alter(registry, known->table, &schema, head->position, err);
 	} else {
 		rc = schema_create(registry->sqlite, &schema, err);
 		if (rc == 0)
