@@ -26,7 +26,7 @@ struct verify {
 	struct lag lag;
 	struct progress *progress;
 	struct report report;
-	char *tables; /* the mirror's own list */
+	char *tables; /* the mirror's own list; NULL: all */
 	bool said_standing;
 	uint32_t *relids; /* the mirror's tables at the beginning */
 	size_t relid_count;
