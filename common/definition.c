@@ -52,6 +52,8 @@ static bool parse_facts(struct definition *def, size_t *used, struct column *col
 			good = small_number(text, 65535, &column->pk);
 		else if (span_is(name, "labels"))
 			column->labels = text;
+		else if (span_is(name, "parts"))
+			column->parts = text;
 		else if (span_is(name, "missing"))
 			column->missing = text;
 		if (!good)

@@ -12,6 +12,7 @@
  *       type     as format_type prints it
  *       base     the base type, where type is a domain
  *       labels   of an enum: OID=label, joined by commas, each label spelt as in name.h
+ *       parts    of a type that has others in it: their labels, and "type:number" of each attribute
  *       notnull  1, where the column may not be NULL
  *       pk       its place in the primary key, from 1
  *       missing  the value of rows written before ADD COLUMN ... DEFAULT (attmissingval)
@@ -43,6 +44,7 @@ struct column {
 	const char *type;    /* as format_type prints it */
 	const char *base;    /* the type below a domain, else the same as type */
 	const char *labels;  /* an enum's, as they stand in the line; NULL where it is none */
+	const char *parts;   /* of what its values are made otherwise; NULL where there is none */
 	const char *missing; /* NULL where there is none */
 	unsigned number;     /* attnum, from 1 */
 	unsigned key;        /* place in the replica identity, from 1; 0 when not in it */

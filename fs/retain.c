@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -141,7 +140,6 @@ struct retainer {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stop;
-	atomic_bool held;
 };
 
 /* False when it is to end. */
@@ -170,7 +168,8 @@ static void *run(void *arg)
 		if (r < 0 && !said)
 			log_error("removing what has expired: %s", err.text);
 		said = r < 0;
-		retainer->held = r == 1;
+		if (r == 1 && retain->held)
+			retain->held(retain->ctx);
 	} while (pause_for(retainer, TICK_MS));
 	return NULL;
 }
@@ -198,10 +197,6 @@ int retain_start(struct retainer **out, const struct retain *retain, struct err 
 	return 0;
 }
 
-bool retain_held(const struct retainer *retainer)
-{
-	return retainer->held;
-}
 
 void retain_stop(struct retainer *retainer)
 {

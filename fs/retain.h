@@ -25,9 +25,10 @@ struct retain {
 	struct table_set *tables;
 	struct view_set *views;
 	const struct config *config;
-	/* Whether the newest snapshot may be given up before there is a newer one: where taking one failed,
-	 * or none is taken by itself. Any thread of ours. */
+	/* By our thread. Whether the newest snapshot may be given up before there is a newer one: where taking one
+	 * failed, or none is taken by itself; and that a newer one is waited for. */
 	bool (*may_pass_snapshot)(void *ctx);
+	void (*held)(void *ctx);
 	void *ctx;
 };
 
@@ -38,10 +39,6 @@ int retain_once(const struct retain *retain, uint64_t now, bool may_pass_snapsho
 /* A thread that does so every second. */
 struct retainer;
 int retain_start(struct retainer **retainer, const struct retain *retain, struct err *err);
-
-/* Whether the newest snapshot holds back what has expired: then it is time for a newer one. Any thread. */
-bool retain_held(const struct retainer *retainer);
-
 void retain_stop(struct retainer *retainer); /* NULL is fine */
 
 #endif

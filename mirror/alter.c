@@ -36,6 +36,21 @@ int alter_displace(sqlite3 *sqlite, struct schema *schema, struct err *err)
 	return rc < 0 ? rc : schema_save(sqlite, schema, err);
 }
 
+void alter_adopt(struct schema *old, const struct schema *new)
+{
+	/* Above what PostgreSQL gives to a column: its number is 16 bits. */
+	unsigned away = 1u << 16;
+
+	old->definition.relid = new->definition.relid;
+	for (unsigned i = 0; i < old->column_count; i++) {
+		struct schema_column *column = &old->columns[i];
+		column->number = away + i;
+		for (unsigned j = 0; j < new->column_count; j++)
+			if (strcmp(column->name, new->columns[j].name) == 0)
+				column->number = new->columns[j].number;
+	}
+}
+
 static bool has_name(const struct schema *schema, const char *name)
 {
 	for (unsigned i = 0; i < schema->column_count; i++)
@@ -44,9 +59,11 @@ static bool has_name(const struct schema *schema, const char *name)
 	return false;
 }
 
+/* No column of the server has that name: it is longer than a name can be there. */
+#define ASIDE "_daystream has this column out of the way while others get their names#%u"
+
 /* Kept columns that change their name first get out of the way, for names may be exchanged; so do
- * dropped ones whose name another has now. `step` 0 moves them to "_daystream#<number>", 1 brings the kept ones to
- * theirs. */
+ * dropped ones whose name another has now. `step` 0 moves them there, 1 brings the kept ones to theirs. */
 static int rename_columns(sqlite3 *sqlite, const struct schema *old, const struct schema *new, int step,
                           struct err *err)
 {
@@ -57,10 +74,10 @@ static int rename_columns(sqlite3 *sqlite, const struct schema *old, const struc
 		if (to ? strcmp(from->name, to->name) == 0 : !has_name(new, from->name))
 			continue;
 		if (step == 0)
-			rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"_daystream#%u\"",
+			rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"" ASIDE "\"",
 			                   new->name, from->name, from->number);
 		else if (to)
-			rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"_daystream#%u\" TO \"%w\"",
+			rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"" ASIDE "\" TO \"%w\"",
 			                   new->name, from->number, to->name);
 	}
 	return rc;
@@ -214,10 +231,10 @@ static char *pick_name(sqlite3 *sqlite, const struct schema *old, const struct s
 	return schema_pick_name(sqlite, &wanted, false, err);
 }
 
-int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, bool *emptied, addition_warn *warn,
-                struct err *err)
+int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, struct alter_effect *effect,
+                addition_warn *warn, struct err *err)
 {
-	*emptied = false;
+	*effect = (struct alter_effect){0};
 	if (!(new->name = pick_name(sqlite, old, new, err)))
 		return -EIO;
 	int rc = rename_table(sqlite, old->name, new->name, err);
@@ -230,8 +247,8 @@ int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, b
 	if (rc == 0)
 		rc = add_columns(sqlite, old, new, err);
 	if (rc == 0)
-		rc = reprint_columns(sqlite, old, new, err);
+		rc = reprint_columns(sqlite, old, new, &effect->inexact, warn, err);
 	if (rc == 0 && must_rebuild(old, new))
-		rc = rebuild(sqlite, old, new, emptied, warn, err);
+		rc = rebuild(sqlite, old, new, &effect->emptied, warn, err);
 	return rc < 0 ? rc : schema_save(sqlite, new, err);
 }

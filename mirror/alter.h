@@ -24,14 +24,23 @@
 #include "err.h"
 #include "schema.h"
 
+struct alter_effect {
+	bool emptied; /* the rows could not stay: PostgreSQL has rewritten the table (a new key over a new
+	               * column), and the stream's next line for it has to be a truncate */
+	bool inexact; /* values print otherwise, and only the server knows how */
+};
+
 /* Brings the table of `old` to what `new` says, fills new->name and writes it down.
- * `emptied` says that the rows could not stay: PostgreSQL has rewritten the table (a new
- * key over a new column), and the stream's next line for it has to be a truncate. */
-int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, bool *emptied, addition_warn *warn,
-                struct err *err);
+ * `warn` gets a sentence for what could not be kept. */
+int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, struct alter_effect *effect,
+                addition_warn *warn, struct err *err);
 
 /* Another table has the name in PostgreSQL now: this one was dropped or renamed. Its rows
  * are kept under "<name>#<relid>"; if it was renamed, its own next definition says how. */
 int alter_displace(sqlite3 *sqlite, struct schema *schema, struct err *err);
+
+/* Makes `old` pass for an older definition of the table that `new` speaks of, which has its name in
+ * another database: columns are the same where their names are. */
+void alter_adopt(struct schema *old, const struct schema *new);
 
 #endif

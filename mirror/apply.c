@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "filter.h"
+#include "name.h"
 #include "record.h"
 #include "registry.h"
 
@@ -18,8 +20,10 @@ struct apply {
 	struct registry *registry;
 	size_t lines, bytes;
 	bool in_transaction;
-	bool warned;      /* of an action that is not known */
-	bool first_time;  /* a new mirror, which has not reached the end of what is published yet */
+	bool warned;     /* of an action that is not known */
+	bool first_time; /* a new mirror, which has not reached the end of what is published yet */
+	const char *tolerated;
+	bool table_file;  /* no commit lines come */
 	uint64_t skip_to; /* a new mirror passes over all generations before this one */
 
 	/* Of a `replace` that waits for its update. */
@@ -42,7 +46,8 @@ int apply_open(struct apply **opened, struct database *database, const char *tab
 	apply->warn = warn;
 	apply->first_time = !database->has_position;
 	apply->skip_to = apply->first_time ? newest_generation : 0;
-	int rc = registry_open(&apply->registry, database->sqlite, tables, warn, err);
+	apply->table_file = database->table_file;
+	int rc = registry_open(&apply->registry, database->sqlite, tables, database->exact, warn, err);
 	if (rc < 0) {
 		apply_close(apply);
 		return rc;
@@ -94,18 +99,56 @@ static int warn_unknown(struct apply *apply, struct span action)
 	return 0;
 }
 
-static int apply_row(struct apply *apply, const struct line_head *head, struct err *err)
+static bool is_tolerated(const struct apply *apply, const struct relation *table)
+{
+	const struct definition *definition = &table->schema.definition;
+	char name[NAME_PATH_MAX];
+
+	if (!apply->tolerated)
+		return false;
+	size_t len = name_join(name, definition->schema, definition->table);
+	return filter_has(apply->tolerated, name, len);
+}
+
+static int say_remedy(const struct relation *table, int code, struct err *err)
+{
+	const struct definition *definition = &table->schema.definition;
+	char name[NAME_PATH_MAX];
+	struct err reason = *err;
+
+	name_join(name, definition->schema, definition->table);
+	return err_set(err, code, "%.600s; --resync=%.300s brings the table anew", reason.text, name);
+}
+
+/* After an error: 0 where the change can be passed over, which is marked. */
+static int unplaced(struct apply *apply, struct relation *table, const struct line_head *head, int code,
+                    struct err *err)
+{
+	struct err mark_err;
+	char text[1500], at[POSITION_TEXT_MAX];
+	bool marked = *table->schema.inexact_since;
+
+	if (code != -ENOENT && !(code == -EEXIST && marked))
+		return code;
+	if (!marked && table->schema.match != SCHEMA_NONE && !is_tolerated(apply, table))
+		return say_remedy(table, code, err);
+	int rc = relation_mark(table, head->position, &mark_err);
+	if (rc < 0)
+		*err = mark_err;
+	if (rc == 1) {
+		snprintf(text, sizeof text,
+		         "table \"%s\" is not exact from %s on: %s; such changes are passed over, --resync=TABLE then "
+		         "brings it anew",
+		         table->schema.name, position_print(at, head->position), err->text);
+		apply->warn(text);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static int change_row(struct apply *apply, struct relation *table, const struct line_head *head, struct err *err)
 {
 	struct span action = head->action;
-	struct relation *table;
-	int rc = registry_find(apply->registry, head, &table, err);
 
-	if (rc < 0)
-		return rc;
-	if (apply->holding && (table != apply->held_table || !span_is(action, "update")))
-		return err_set(err, -EBADMSG, "a replace was not followed by its update");
-	if (!table)
-		return 0;
 	if (span_is(action, "insert"))
 		return relation_insert(table, head->pairs, err);
 	if (span_is(action, "update") && apply->holding) {
@@ -119,9 +162,26 @@ static int apply_row(struct apply *apply, const struct line_head *head, struct e
 		return hold(apply, table, head->pairs, err);
 	if (span_is(action, "delete"))
 		return relation_delete(table, head->pairs, err);
-	if (span_is(action, "truncate"))
-		return relation_truncate(table, err);
-	return warn_unknown(apply, action);
+	if (!span_is(action, "truncate"))
+		return warn_unknown(apply, action);
+	int rc = relation_truncate(table, err);
+	return rc < 0 ? rc : relation_unmark(table, apply->database->exact, err);
+}
+
+static int apply_row(struct apply *apply, const struct line_head *head, struct err *err)
+{
+	struct span action = head->action;
+	struct relation *table;
+	int rc = registry_find(apply->registry, head, &table, err);
+
+	if (rc < 0)
+		return rc;
+	if (apply->holding && (table != apply->held_table || !span_is(action, "update")))
+		return err_set(err, -EBADMSG, "a replace was not followed by its update");
+	if (!table)
+		return 0;
+	rc = change_row(apply, table, head, err);
+	return rc < 0 ? unplaced(apply, table, head, rc, err) : 0;
 }
 
 /* The stream begins anew. A mirror that was already followed cannot know what it
@@ -135,7 +195,7 @@ static int begin_anew(struct apply *apply, const struct origin *origin, struct e
 		return registry_clear(apply->registry, err);
 	return err_set(err, -ESTALE,
 	               "the stream could not go on where it stood: here begins generation %llu (database %s of system "
-	               "%llu), and %s is a mirror of generation %llu; delete it and start again",
+	               "%llu), and %s is a mirror of generation %llu; --resync brings it there",
 	               (unsigned long long)origin->generation, origin->database, (unsigned long long)origin->system,
 	               database->path, (unsigned long long)database->origin.generation);
 }
@@ -153,7 +213,7 @@ static int apply_origin(struct apply *apply, const struct line_head *head, struc
 	    (origin.system != old->system || strcmp(origin.database, old->database) != 0))
 		return err_set(err, -ESTALE,
 		               "the stream comes from database %s of system %llu, %s is a mirror of database %s of "
-		               "system %llu; delete it and start again, or name another file",
+		               "system %llu; --resync makes it one of the former, or name another file",
 		               origin.database, (unsigned long long)origin.system, database->path, old->database,
 		               (unsigned long long)old->system);
 	if (database->has_origin && origin.generation != old->generation)
@@ -210,7 +270,10 @@ static int where(const struct line_head *head, int rc, struct err *err)
 	size_t schema_len = head->schema.len < 300 ? head->schema.len : 300;
 	size_t table_len = head->table.len < 300 ? head->table.len : 300;
 
-	position_print(at, head->position);
+	/* Of a copy, lines have none. */
+	snprintf(at, sizeof at, "copy");
+	if (head->stamped)
+		position_print(at, head->position);
 	if (!head->table.at)
 		return err_prefix(err, rc, "%s", at);
 	return err_prefix(err, rc, "%s table %.*s%s%.*s", at, (int)schema_len, head->schema.at ? head->schema.at : "",
@@ -240,13 +303,56 @@ int apply_line(struct apply *apply, const struct line_head *head, struct err *er
 		return rc;
 	apply->lines++;
 	apply->bytes += head->pairs.len;
-	if (head->xid.at)
-		apply->in_transaction = true;
-	if (!database->has_origin && !span_is(head->action, "origin"))
+	apply->in_transaction = apply->in_transaction || (head->xid.at && !apply->table_file);
+	if (!database->has_origin && !span_is(head->action, "origin") && !apply->table_file)
 		rc = err_set(err, -EBADMSG, "the stream does not begin with an origin line");
 	else
 		rc = dispatch(apply, head, err);
+	if (rc == 0 && apply->table_file && head->stamped)
+		apply_stand(apply, head->position, "");
 	return rc < 0 ? where(head, rc, err) : 0;
+}
+
+int apply_refill(struct apply *apply, const struct origin *origin, struct err *err)
+{
+	struct database *database = apply->database;
+	const struct origin *old = &database->origin;
+	bool foreign =
+	    database->has_origin && (origin->system != old->system || strcmp(origin->database, old->database) != 0);
+
+	int rc = database->open_transaction ? 0 : database_begin(database, err);
+	if (rc < 0)
+		return rc;
+	database->origin = *origin;
+	database->has_origin = true;
+	apply->skip_to = 0;
+	return registry_refill(apply->registry, foreign, err);
+}
+
+int apply_refilled(struct apply *apply, struct err *err)
+{
+	apply->database->exact = true;
+	apply->first_time = false;
+	return registry_refilled(apply->registry, err);
+}
+
+void apply_stand(struct apply *apply, struct position position, const char *lsn)
+{
+	struct database *database = apply->database;
+
+	database->position = position;
+	database->has_position = true;
+	snprintf(database->lsn, sizeof database->lsn, "%s", lsn);
+}
+
+void apply_tolerate(struct apply *apply, const char *tables)
+{
+	apply->tolerated = tables;
+}
+
+struct registry *apply_registry(struct apply *apply)
+{
+	return apply->registry;
 }
 
 void apply_caught_up(struct apply *apply)
@@ -286,5 +392,7 @@ int apply_rollback(struct apply *apply, struct err *err)
 	registry_close(apply->registry);
 	apply->registry = NULL;
 	int rc = database_rollback(apply->database, err);
-	return rc < 0 ? rc : registry_open(&apply->registry, apply->database->sqlite, apply->tables, apply->warn, err);
+	return rc < 0 ? rc
+	              : registry_open(&apply->registry, apply->database->sqlite, apply->tables, apply->database->exact,
+	                              apply->warn, err);
 }

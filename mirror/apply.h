@@ -10,6 +10,12 @@
  * Lines go to SQLite as they come, so a transaction of any size needs no more
  * memory than SQLite's page cache.
  *
+ * A mirror of one table's file (database.table_file) gets no commit lines: there the caller
+ * commits only where a transaction ends, and the position is that of the last line.
+ *
+ * What cannot be placed in a table without a replica identity, or one that is not exact any
+ * more, is passed over, said once and marked (schema.h); so it is in tables named to apply_tolerate.
+ *
  * What a line says lasts only once its `commit` line has come: the caller
  * has that checked (follow.h).
  *
@@ -28,8 +34,9 @@
 #include "line.h"
 
 struct apply;
+struct registry;
 
-/* `database` and `tables` (a normalized list or NULL) are borrowed. A database without a
+/* `database`, which has been opened, and `tables` (a normalized list or NULL) are borrowed. A database without a
  * position begins at the `newest_generation` (0: at the first line). `warn` gets the
  * sentence where something is passed over. */
 int apply_open(struct apply **opened, struct database *database, const char *tables, uint64_t newest_generation,
@@ -43,6 +50,21 @@ int apply_line(struct apply *apply, const struct line_head *head, struct err *er
 
 /* Whether the last line was within a transaction: then apply_commit is not possible yet. */
 bool apply_in_transaction(const struct apply *apply);
+
+/* All comes anew, in one SQLite transaction which is begun here: the definitions and rows of all
+ * tables by apply_line, from lines without stamps, then apply_refilled, then what these lack. The mirror
+ * is exact from then on. `origin` is where they are from. */
+int apply_refill(struct apply *apply, const struct origin *origin, struct err *err);
+int apply_refilled(struct apply *apply, struct err *err);
+
+/* Where the stream stands without that it was read up to there. */
+void apply_stand(struct apply *apply, struct position position, const char *lsn);
+
+/* These tables (a normalized list, borrowed; NULL: none) are brought anew meanwhile. */
+void apply_tolerate(struct apply *apply, const char *tables);
+
+/* Its tables; borrowed until the next apply_rollback. */
+struct registry *apply_registry(struct apply *apply);
 
 /* The end of what is published was reached: from here on a new generation ends the mirror,
  * which before only made it begin anew, with the tables that it finds there. */

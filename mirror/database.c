@@ -1,18 +1,15 @@
 #include "database.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "dbfile.h"
 
 /* The WAL is copied back from 32 MiB on; from 256 MiB on the mirror waits a moment for
  * readers, so that it can begin at its start again: only a reader that stays makes it grow. */
@@ -93,66 +90,20 @@ static int after_commit(void *context, sqlite3 *sqlite, const char *name, int pa
 	return SQLITE_OK;
 }
 
-static int lock_file(struct database *database, bool *empty, struct err *err)
+static int create(struct database *database, const struct database_want *want, struct err *err)
 {
-	struct stat st;
-
-	database->lock_fd = open(database->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-	if (database->lock_fd < 0)
-		return err_errno(err, "cannot open %s", database->path);
-	if (flock(database->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno == EWOULDBLOCK)
-			return err_set(err, -EBUSY, "another deltamirror is at work on %s", database->path);
-		return err_errno(err, "cannot lock %s", database->path);
-	}
-	if (fstat(database->lock_fd, &st) < 0)
-		return err_errno(err, "cannot stat %s", database->path);
-	*empty = st.st_size == 0;
-	return 0;
-}
-
-/* Asks through a read-only connection, so that a stranger's file stays as it is.
- * A database without a single table is what a crash right after creation leaves. */
-static int check_ours(const char *path, bool *empty, struct err *err)
-{
-	sqlite3 *sqlite = NULL;
-	sqlite3_stmt *stmt = NULL;
-	int rc = sqlite3_open_v2(path, &sqlite, SQLITE_OPEN_READONLY, NULL);
-
-	sqlite3_busy_timeout(sqlite, 10000);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v2(sqlite,
-		                        "SELECT count(*), coalesce(sum(type = 'table' AND name = '_daystream'), 0)"
-		                        " FROM sqlite_master",
-		                        -1, &stmt, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(stmt);
-	*empty = rc == SQLITE_ROW && sqlite3_column_int(stmt, 0) == 0;
-	bool stranger = rc == SQLITE_ROW && !*empty && sqlite3_column_int(stmt, 1) == 0;
-	int code = 0;
-	if (stranger || rc == SQLITE_NOTADB)
-		code = err_set(err, -EEXIST,
-		               "%s is %s and no mirror (it has no table _daystream): it stays untouched; "
-		               "name a file that does not exist yet",
-		               path, stranger ? "an SQLite database" : "no SQLite database");
-	else if (rc != SQLITE_ROW)
-		code = err_set(err, -EIO, "cannot read %s: %s", path, sqlite3_errmsg(sqlite));
-	sqlite3_finalize(stmt);
-	sqlite3_close(sqlite);
-	return code;
-}
-
-static int create(struct database *database, const char *tables, struct err *err)
-{
-	char *sql = sqlite3_mprintf("BEGIN IMMEDIATE;"
-	                            "CREATE TABLE _daystream (id INTEGER PRIMARY KEY CHECK (id = 1),"
-	                            " epoch INTEGER, seq INTEGER, lsn TEXT, generation INTEGER, system TEXT,"
-	                            " timeline INTEGER, database TEXT, slot TEXT, tables TEXT, format INTEGER);"
-	                            "CREATE TABLE _daystream_tables (relid INTEGER PRIMARY KEY, schema TEXT,"
-	                            " \"table\" TEXT, name TEXT NOT NULL, definition TEXT NOT NULL);"
-	                            "INSERT INTO _daystream (id, tables, format) VALUES (1, %Q, %d);"
-	                            "COMMIT",
-	                            tables, DATABASE_FORMAT);
+	char *sql =
+	    sqlite3_mprintf("BEGIN IMMEDIATE;"
+	                    "CREATE TABLE _daystream (id INTEGER PRIMARY KEY CHECK (id = 1),"
+	                    " epoch INTEGER, seq INTEGER, lsn TEXT, generation INTEGER, system TEXT,"
+	                    " timeline INTEGER, database TEXT, slot TEXT, tables TEXT, format INTEGER,"
+	                    " exact INTEGER, table_file TEXT);"
+	                    "CREATE TABLE _daystream_tables (relid INTEGER PRIMARY KEY, schema TEXT,"
+	                    " \"table\" TEXT, name TEXT NOT NULL, definition TEXT NOT NULL,"
+	                    " inexact_since TEXT);"
+	                    "INSERT INTO _daystream (id, tables, format, exact, table_file) VALUES (1, %Q, %d, 0, %Q);"
+	                    "COMMIT",
+	                    want->tables, DATABASE_FORMAT, want->table_file);
 	if (!sql)
 		return err_set(err, -ENOMEM, "out of memory");
 	int rc = database_run(database->sqlite, sql, err);
@@ -167,6 +118,30 @@ static void copy_text(char *out, size_t size, sqlite3_stmt *stmt, int column)
 	snprintf(out, size, "%s", text ? text : "");
 }
 
+/* What an older program has made gets what is new. */
+static int migrate(struct database *database, struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int format = 0;
+
+	if (sqlite3_prepare_v2(database->sqlite, "SELECT format FROM _daystream WHERE id = 1", -1, &stmt, NULL) ==
+	        SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_ROW)
+		format = sqlite3_column_int(stmt, 0);
+	sqlite3_finalize(stmt);
+	if (format != 1)
+		return 0;
+	int rc = database_run(database->sqlite,
+	                      "BEGIN IMMEDIATE;"
+	                      "ALTER TABLE _daystream ADD COLUMN exact INTEGER;"
+	                      "ALTER TABLE _daystream ADD COLUMN table_file TEXT;"
+	                      "ALTER TABLE _daystream_tables ADD COLUMN inexact_since TEXT;"
+	                      "UPDATE _daystream SET format = 2;"
+	                      "COMMIT",
+	                      err);
+	return rc < 0 ? err_prefix(err, rc, "%s, which an older deltamirror has made", database->path) : 0;
+}
+
 static int check_tables(struct database *database, const char *tables, const char *stored, struct err *err)
 {
 	if (strcmp(tables ? tables : "", stored ? stored : "") == 0)
@@ -177,15 +152,29 @@ static int check_tables(struct database *database, const char *tables, const cha
 	               database->path, stored ? "--tables " : "no --tables", stored ? stored : "");
 }
 
-/* Reads the row of _daystream; `tables` is compared where `check` says so. */
-static int load(struct database *database, bool check, const char *tables, struct err *err)
+static int check_file(struct database *database, const char *wanted, const char *stored, struct err *err)
+{
+	if (strcmp(wanted ? wanted : "", stored ? stored : "") == 0)
+		return 0;
+	if (!stored)
+		return err_set(err, -EINVAL,
+		               "%s is a mirror of a whole stream, not of one table's file: give the mount point, "
+		               "or another database file",
+		               database->path);
+	return err_set(err, -EINVAL,
+	               "%s is a mirror of the file of table %s alone: give that, or another database file",
+	               database->path, stored);
+}
+
+/* Reads the row of _daystream; it is compared with `want` where that is given. */
+static int load(struct database *database, const struct database_want *want, struct err *err)
 {
 	sqlite3_stmt *stmt;
 	int rc = 0;
 
 	if (sqlite3_prepare_v2(database->sqlite,
-	                       "SELECT epoch, seq, lsn, generation, system, timeline, database, slot, tables, format"
-	                       " FROM _daystream WHERE id = 1",
+	                       "SELECT epoch, seq, lsn, generation, system, timeline, database, slot, tables, format,"
+	                       " exact, table_file FROM _daystream WHERE id = 1",
 	                       -1, &stmt, NULL) != SQLITE_OK ||
 	    sqlite3_step(stmt) != SQLITE_ROW) {
 		rc = database_error(database->sqlite, "cannot read the position (table _daystream)", err);
@@ -203,50 +192,84 @@ static int load(struct database *database, bool check, const char *tables, struc
 	database->origin.timeline = (uint32_t)sqlite3_column_int64(stmt, 5);
 	copy_text(database->origin.database, sizeof database->origin.database, stmt, 6);
 	copy_text(database->origin.slot, sizeof database->origin.slot, stmt, 7);
+	database->exact = sqlite3_column_int(stmt, 10) == 1;
+	database->table_file = sqlite3_column_type(stmt, 11) != SQLITE_NULL;
 	if (sqlite3_column_int(stmt, 9) != DATABASE_FORMAT)
 		rc = err_set(err, -EINVAL, "%s has format %d, this program writes %d: delete it and start again",
 		             database->path, sqlite3_column_int(stmt, 9), DATABASE_FORMAT);
-	else if (check)
-		rc = check_tables(database, tables, (const char *)sqlite3_column_text(stmt, 8), err);
+	else if (want &&
+	         (rc = check_file(database, want->table_file, (const char *)sqlite3_column_text(stmt, 11), err)) == 0)
+		rc = check_tables(database, want->tables, (const char *)sqlite3_column_text(stmt, 8), err);
 	sqlite3_finalize(stmt);
 	return rc;
 }
 
 /* 64 MiB of page cache: beyond it a large transaction's pages go to the WAL before its end. */
-static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;"
-                               "PRAGMA journal_size_limit = 67108864; PRAGMA foreign_keys = OFF;";
+#define CACHE "PRAGMA cache_size = -65536; PRAGMA foreign_keys = OFF;"
+static const char settings[] = CACHE "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+                                     "PRAGMA journal_size_limit = 67108864;";
+/* A file that is thrown away after any interruption needs nothing to roll back by. */
+static const char build_settings[] = CACHE "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;";
+static const char fill_settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;"
+                                    "PRAGMA journal_size_limit = 67108864;";
 
 static const char save_sql[] = "UPDATE _daystream SET epoch = ?1, seq = ?2, lsn = ?3, generation = ?4, system = ?5,"
-                               " timeline = ?6, database = ?7, slot = ?8 WHERE id = 1";
+                               " timeline = ?6, database = ?7, slot = ?8, exact = ?9 WHERE id = 1";
 
-int database_open(struct database *database, const char *path, const char *tables, int stop_fd, struct err *err)
+static int open_sqlite(struct database *database, const struct database_want *want, struct err *err)
 {
-	bool empty = false;
-	int rc;
+	int rc = sqlite3_open_v2(database->path, &database->sqlite, SQLITE_OPEN_READWRITE, NULL);
 
-	*database = (struct database){.lock_fd = -1, .stop_fd = stop_fd, .wal_next = WAL_PAGES};
-	if (!(database->path = strdup(path)))
-		return err_set(err, -ENOMEM, "out of memory");
-	if ((rc = lock_file(database, &empty, err)) < 0 || (!empty && (rc = check_ours(path, &empty, err)) < 0))
-		return rc;
-	if (sqlite3_open_v2(path, &database->sqlite, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
-		return err_set(err, -EIO, "cannot open %s: %s", path, sqlite3_errmsg(database->sqlite));
+	if (rc != SQLITE_OK)
+		return err_set(err, -EIO, "cannot open %s: %s", database->path, sqlite3_errmsg(database->sqlite));
 	sqlite3_busy_handler(database->sqlite, busy, database);
 	/* A column that is not there is an error, not a text constant of its name. */
 	sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
 	sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
-	if ((rc = database_run(database->sqlite, settings, err)) < 0)
-		return err_prefix(err, rc, "%s", path);
-	if (empty && (rc = create(database, tables, err)) < 0)
+	rc = database_run(database->sqlite, want->build ? build_settings : settings, err);
+	return rc < 0 ? err_prefix(err, rc, "%s", database->path) : 0;
+}
+
+int database_open(struct database *database, const char *path, const struct database_want *want, struct err *err)
+{
+	*database = (struct database){.lock_fd = -1, .stop_fd = want->stop_fd, .wal_next = WAL_PAGES};
+	if (!(database->path = strdup(path)))
+		return err_set(err, -ENOMEM, "out of memory");
+	int rc = dbfile_lock(path, &database->lock_fd, err);
+	if (rc < 0)
+		return rc;
+	if (want->build)
+		database->leftovers = dbfile_empty(path, database->lock_fd);
+	int found = want->build ? 0 : dbfile_look(path, err);
+	rc = found < 0 ? found : open_sqlite(database, want, err);
+	if (rc == 0)
+		rc = found ? migrate(database, err) : create(database, want, err);
+	if (rc < 0)
 		return rc;
 	/* Replaces SQLite's own checkpoints after so many pages. */
 	sqlite3_wal_hook(database->sqlite, after_commit, database);
-	if ((rc = load(database, true, tables, err)) < 0)
+	if ((rc = load(database, want, err)) < 0)
 		return rc;
 	if (sqlite3_prepare_v3(database->sqlite, save_sql, -1, SQLITE_PREPARE_PERSISTENT, &database->save, NULL) !=
 	    SQLITE_OK)
 		return database_error(database->sqlite, "cannot write the position (table _daystream)", err);
 	return 0;
+}
+
+int database_filled(struct database *database, struct err *err)
+{
+	return database_run(database->sqlite, fill_settings, err);
+}
+
+int database_rename(struct database *database, const char *to, struct err *err)
+{
+	sqlite3_finalize(database->save);
+	database->save = NULL;
+	/* The last connection takes the WAL with it. */
+	if (sqlite3_close(database->sqlite) != SQLITE_OK)
+		return err_set(err, -EIO, "cannot close %s: %s", database->path, sqlite3_errmsg(database->sqlite));
+	database->sqlite = NULL;
+	return dbfile_rename(database->path, database->lock_fd, to, err);
 }
 
 void database_close(struct database *database)
@@ -278,7 +301,8 @@ static int save(struct database *database, struct err *err)
 	if (database->has_position) {
 		sqlite3_bind_int64(stmt, 1, (sqlite3_int64)database->position.epoch);
 		sqlite3_bind_int64(stmt, 2, (sqlite3_int64)database->position.seq);
-		sqlite3_bind_text(stmt, 3, database->lsn, -1, SQLITE_STATIC);
+		if (*database->lsn)
+			sqlite3_bind_text(stmt, 3, database->lsn, -1, SQLITE_STATIC);
 	}
 	if (database->has_origin) {
 		sqlite3_bind_int64(stmt, 4, (sqlite3_int64)origin->generation);
@@ -288,6 +312,7 @@ static int save(struct database *database, struct err *err)
 		sqlite3_bind_text(stmt, 7, origin->database, -1, SQLITE_STATIC);
 		sqlite3_bind_text(stmt, 8, origin->slot, -1, SQLITE_STATIC);
 	}
+	sqlite3_bind_int(stmt, 9, database->exact);
 	sqlite3_step(stmt);
 	if (sqlite3_reset(stmt) != SQLITE_OK)
 		return database_error(database->sqlite, "cannot write the position (table _daystream)", err);
@@ -316,5 +341,5 @@ int database_rollback(struct database *database, struct err *err)
 		if (rc < 0)
 			return rc;
 	}
-	return load(database, false, NULL, err);
+	return load(database, NULL, err);
 }

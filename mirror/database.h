@@ -6,7 +6,12 @@
  *         epoch INTEGER, seq INTEGER, lsn TEXT,          the last applied commit line; NULL before the first
  *         generation INTEGER, system TEXT, timeline INTEGER, database TEXT, slot TEXT,   of the newest origin line
  *         tables TEXT,                                   the --tables list; NULL for all
- *         format INTEGER)                                of these tables: 1
+ *         format INTEGER,                                of these tables: 2
+ *         exact INTEGER,                                 1: it began with all rows (a snapshot, --from), so that a
+ *                                                        change of a row which it has not is an error
+ *         table_file TEXT)                               the table whose file alone it follows; NULL: all of /live
+ *
+ * Where table_file is set, epoch and seq are those of the last applied line, and lsn is NULL.
  *
  * The row is written in the SQLite transaction that holds the rows up to that
  * commit, so a mirror always equals its source at the commit it names. WAL
@@ -14,10 +19,7 @@
  * last SQLite transactions back, whole ones with their position, and the
  * stream gives them again.
  *
- * The file is locked with flock(2), on a descriptor of its own that is closed
- * after SQLite's: SQLite locks with fcntl(2), so the two do not meet, readers
- * are not hindered, no lock file is left behind, and a killed process leaves
- * no lock. One process and one thread at a time write a mirror.
+ * One thread at a time uses a mirror; of its lock see dbfile.h.
  *
  * A file that is not empty and no mirror is refused, unchanged.
  */
@@ -32,7 +34,14 @@
 #include "position.h"
 #include "record.h"
 
-#define DATABASE_FORMAT 1
+#define DATABASE_FORMAT 2
+
+struct database_want {
+	const char *tables;     /* the --tables list, normalized, or NULL for all */
+	const char *table_file; /* the table whose file alone is followed, or NULL */
+	bool build;             /* anew, whatever stands there; see database_filled */
+	int stop_fd;            /* readable: give up waiting for another writer */
+};
 
 struct database {
 	sqlite3 *sqlite;
@@ -43,19 +52,28 @@ struct database {
 	int wal_pages, wal_next; /* at the last commit; from how many on to copy them back */
 	sqlite3_stmt *save;
 	bool open_transaction;
+	bool leftovers; /* of an interrupted building were thrown away */
 
 	bool has_position; /* a commit was applied: position and lsn say which */
 	struct position position;
 	char lsn[LSN_TEXT_MAX];
 	bool has_origin;
 	struct origin origin;
+	bool exact;
+	bool table_file; /* it is a mirror of one table's file */
 };
 
-/* Opens or creates. `tables` is the --tables list as given (NULL for all): it has to
- * be the one that the mirror was made with. -EBUSY where another process writes the
- * mirror, -EEXIST where the file is none, -EINVAL where the list differs, -EIO for all
- * that SQLite says. database_close is to be called in any case. */
-int database_open(struct database *database, const char *path, const char *tables, int stop_fd, struct err *err);
+/* Opens or creates. What `want` says has to be what the mirror was made with. -EBUSY where another
+ * process writes the mirror, -EEXIST where the file is none, -EINVAL where `want` differs, -EIO for
+ * all that SQLite says. database_close is to be called in any case.
+ *
+ * With want->build nothing that is written lasts, and nothing can be rolled back before
+ * database_filled; then it can, and what is written lasts from database_rename on. */
+int database_open(struct database *database, const char *path, const struct database_want *want, struct err *err);
+int database_filled(struct database *database, struct err *err);
+
+/* Syncs it and gives it its final name; then only database_close is left. */
+int database_rename(struct database *database, const char *to, struct err *err);
 void database_close(struct database *database);
 
 /* One SQLite transaction; commit writes the row of _daystream, rollback reads it again.

@@ -1,311 +1,216 @@
 /*
- * deltamirror.c - the program: follows a mount into an SQLite database.
- *
- *                  a line                      end, or a full batch at a commit line
- *     follow_next ───────▶ apply_line ─────▶ apply_commit ─────▶ follow_wait ─▶ follow_next
- *         │                    │
- *         │ the mount is away  │ something is wrong
- *         ▼                    ▼
- *     apply_rollback, a pause, follow_open directly after the last apply_commit
- *
- * A line that cannot be applied is tried again: bytes that a network mount
- * made up look like it. On the way back there each transaction is committed
- * by itself, so that the mirror ends directly before the one that is wrong.
+ * deltamirror.c - the program: its arguments, and which way they lead.
  */
 #include <argp.h>
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "apply.h"
-#include "clock.h"
+#include "build.h"
 #include "commands.h"
-#include "database.h"
+#include "dbfile.h"
 #include "filter.h"
-#include "follow.h"
+#include "lines.h"
 #include "log.h"
+#include "mirror.h"
+#include "name.h"
+#include "resync.h"
+#include "stop.h"
 
-/* What one SQLite transaction holds at most, but for the transaction that goes beyond. */
-#define BATCH_LINES 100000
-#define BATCH_BYTES (64u << 20)
-/* Trying again: wrong bytes may mend; a line that cannot be applied hardly. */
-#define DAMAGE_TRIES 5
-#define APPLY_TRIES 1
-#define PAUSE_LEAST_MS 100
-#define PAUSE_MOST_MS 3000
-/* A file always ends on a commit: what does not is given that long to get complete. */
-#define UNFINISHED_MS 10000
-
-struct mirror {
-	const char *mount, *path;
-	char *tables;
-	bool once;
-
-	struct database database;
-	struct apply *apply;
-	struct follow *follow; /* NULL while the mount is away */
-	int pause_ms;
-	bool away;             /* and it has been said */
-	int64_t unfinished_ms; /* since when the stream ends within a transaction; 0: it does not */
-	unsigned tries;
-	struct position trouble; /* where the tries began: up to there each transaction is a batch */
+struct arguments {
+	struct mirror_wish wish;
+	char *place, *path;
+	char *tables, *resync_tables;
+	char *mount, *table; /* what `place` leads to, where that is a table's file */
 };
 
-static volatile sig_atomic_t stopped;
-static int stop_fd = -1;
+/* ---- the place to read: a mount, the file of a table in one, or a copy of such a file */
 
-static void on_signal(int number)
+/* The table of a copied file is what its first line says. */
+static int table_of_file(const char *path, char *name, struct err *err)
 {
-	uint64_t one = 1;
-	int saved = errno;
+	char schema[NAME_RAW_MAX] = "public", table[NAME_RAW_MAX];
+	struct line_head head;
+	struct lines lines;
+	const char *text;
+	size_t len, name_len = 0;
 
-	(void)number;
-	stopped = 1;
-	if (write(stop_fd, &one, sizeof one) < 0)
-		_exit(1);
-	errno = saved;
-}
-
-static int catch_signals(struct err *err)
-{
-	/* No SA_RESTART: a read that hangs is to end. */
-	struct sigaction action = {.sa_handler = on_signal};
-
-	stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (stop_fd < 0 || sigaction(SIGTERM, &action, NULL) < 0 || sigaction(SIGINT, &action, NULL) < 0)
-		return err_errno(err, "cannot catch signals");
-	return 0;
-}
-
-static void warn(const char *text)
-{
-	log_warn("%s", text);
-}
-
-/* Ends at once when a signal comes. */
-static void pause_growing(struct mirror *mirror)
-{
-	struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
-
-	poll(&stop, 1, mirror->pause_ms);
-	mirror->pause_ms = 2 * mirror->pause_ms < PAUSE_MOST_MS ? 2 * mirror->pause_ms : PAUSE_MOST_MS;
-}
-
-static int connect_mount(struct mirror *mirror, struct err *err)
-{
-	const struct database *database = &mirror->database;
-	char at[POSITION_TEXT_MAX];
-
-	int rc = 0;
-	if (database->has_position)
-		rc = follow_recognize(mirror->mount, database->position, database->lsn, err);
-	if (rc == 0)
-		rc = follow_open(&mirror->follow, mirror->mount, database->has_position ? &database->position : NULL,
-		                 err);
-	if (rc < 0)
-		return rc;
-	if (mirror->away)
-		log_info("%s is back", mirror->mount);
-	else if (!mirror->once && mirror->tries == 0)
-		log_info("following %s %s %s", mirror->mount, database->has_position ? "after" : "from its",
-		         database->has_position ? position_print(at, database->position) : "beginning");
-	mirror->away = false;
-	mirror->unfinished_ms = 0;
-	return 0;
-}
-
-/* Undoes the batch; the stream is to be opened again. */
-static int disconnect(struct mirror *mirror, struct err *err)
-{
-	follow_close(mirror->follow);
-	mirror->follow = NULL;
-	return apply_rollback(mirror->apply, err);
-}
-
-static int commit(struct mirror *mirror, struct err *err)
-{
-	const struct database *database = &mirror->database;
-
-	int rc = apply_commit(mirror->apply, err);
-	if (rc < 0)
-		return rc;
-	mirror->pause_ms = PAUSE_LEAST_MS;
-	if (mirror->tries && database->has_position && position_cmp(database->position, mirror->trouble) > 0)
-		mirror->tries = 0;
-	return 0;
-}
-
-static bool batch_full(const struct mirror *mirror)
-{
-	return mirror->tries > 0 || apply_lines(mirror->apply) >= BATCH_LINES ||
-	       apply_bytes(mirror->apply) >= BATCH_BYTES;
-}
-
-/* There is no more at this time. 1: done; 0: go on. */
-static int at_end(struct mirror *mirror, struct err *err)
-{
-	bool unfinished = apply_in_transaction(mirror->apply);
-	int rc = unfinished ? 0 : commit(mirror, err);
-
-	if (rc < 0)
-		return rc;
-	if (!unfinished && !follow_in_line(mirror->follow)) {
-		mirror->unfinished_ms = 0;
-		apply_caught_up(mirror->apply);
-		if (mirror->once)
-			return 1;
-	} else if (mirror->unfinished_ms == 0) {
-		mirror->unfinished_ms = clock_ms();
-	} else if (clock_ms() - mirror->unfinished_ms > UNFINISHED_MS) {
-		char at[POSITION_TEXT_MAX];
-		return err_set(err, -EBADMSG, "the stream ends after %s, within a transaction",
-		               position_print(at, follow_position(mirror->follow)));
+	int rc = lines_open(&lines, path, err);
+	if (rc == 0 && lines_next(&lines, &text, &len, err) == 1 && line_parse(text, len, &head) && head.table.at &&
+	    head.table.len < NAME_RAW_MAX && head.schema.len < NAME_RAW_MAX) {
+		long schema_len = head.schema.at ? line_unescape(schema, head.schema) : (long)strlen(schema);
+		long table_len = line_unescape(table, head.table);
+		if (schema_len >= 0 && table_len >= 0) {
+			schema[schema_len] = table[table_len] = 0;
+			name_len = name_join(name, schema, table);
+		}
 	}
-	follow_wait(mirror->follow, stop_fd);
-	return 0;
-}
-
-/* One line, or a wait for it. 1: done; 0: go on. `from_apply` tells whose error it is. */
-static int step(struct mirror *mirror, bool *from_apply, struct err *err)
-{
-	struct follow_line line;
-
-	*from_apply = false;
-	int rc = mirror->follow ? 0 : connect_mount(mirror, err);
-	if (rc == 0)
-		rc = follow_next(mirror->follow, &line, err);
-	if (rc < 0)
+	lines_close(&lines);
+	if (rc < 0 || name_len > 0)
 		return rc;
-	if (rc == 0)
-		return at_end(mirror, err);
-	mirror->unfinished_ms = 0;
-	*from_apply = true;
-	rc = apply_line(mirror->apply, &line.head, err);
-	return rc == 0 && line.commit && batch_full(mirror) ? commit(mirror, err) : rc;
+	return err_set(err, -EINVAL, "%s is neither a mount point nor a table's file: no line of a table begins it",
+	               path);
 }
 
-static int wait_for_mount(struct mirror *mirror, struct err *err)
+/* Splits MOUNT/tables/NAME; false where `place` does not look so. */
+static bool split_table(struct arguments *arguments)
 {
-	if (mirror->once)
-		return -ENOTCONN;
-	if (!mirror->away)
-		log_warn("%s; waiting for it", err->text);
-	mirror->away = true;
-	int rc = mirror->follow ? disconnect(mirror, err) : 0;
-	pause_growing(mirror);
-	return rc;
-}
+	char schema[NAME_RAW_MAX], table[NAME_RAW_MAX];
+	char *absolute = arguments->place[0] == '/' ? strdup(arguments->place) : NULL;
 
-/* Tries the same lines again, unless that was done often enough. */
-static int try_again(struct mirror *mirror, int code, bool from_apply, struct err *err)
-{
-	struct position at = mirror->follow ? follow_position(mirror->follow) : mirror->trouble;
-
-	if (mirror->tries == 0 || position_cmp(at, mirror->trouble) > 0)
-		mirror->trouble = at;
-	if (++mirror->tries > (from_apply ? APPLY_TRIES : DAMAGE_TRIES))
-		return code;
-	if (mirror->tries == 1 && !from_apply)
-		log_warn("%s; reading it again", err->text);
-	struct err second;
-	int rc = disconnect(mirror, &second);
-	if (rc < 0) {
-		*err = second;
-		return rc;
+	if (!absolute && asprintf(&absolute, "./%s", arguments->place) < 0)
+		return false;
+	char *name = strrchr(absolute, '/');
+	*name++ = 0;
+	char *folder = strrchr(absolute, '/');
+	if (!folder || strcmp(folder, "/tables") != 0 || !name_split(name, strlen(name), schema, table)) {
+		free(absolute);
+		return false;
 	}
-	pause_growing(mirror);
-	return 0;
+	*folder = 0;
+	arguments->table = strdup(name);
+	arguments->mount = absolute;
+	return arguments->table;
 }
 
-static int no_way_on(const struct mirror *mirror, int code, struct err *err)
+static int find_place(struct arguments *arguments, struct err *err)
 {
-	struct err reason = *err;
+	struct follow_source *source = &arguments->wish.source;
+	char live[4096], name[NAME_PATH_MAX];
+	struct stat st;
 
-	return err_set(err, code, "%.700s; delete %.250s and start again", reason.text, mirror->path);
-}
-
-/* After an error of step: 0 where it is to be tried again. */
-static int recover(struct mirror *mirror, int code, bool from_apply, struct err *err)
-{
-	if (code == -EINTR)
+	bool there = stat(arguments->place, &st) == 0;
+	source->mount = arguments->place;
+	if (there && !S_ISREG(st.st_mode))
 		return 0;
-	if (code == -ENOTCONN)
-		return wait_for_mount(mirror, err);
-	if (code == -EBADMSG || (from_apply && (code == -ENOENT || code == -EEXIST)))
-		return try_again(mirror, code, from_apply, err);
-	if (code == -ESTALE && !from_apply)
-		return no_way_on(mirror, code, err);
-	return code;
+	/* Where nothing is there now, a mount may be away. */
+	if (split_table(arguments)) {
+		snprintf(live, sizeof live, "%s/live", arguments->mount);
+		if (!there || access(live, F_OK) == 0) {
+			*source = (struct follow_source){.mount = arguments->mount, .table = arguments->table};
+			return 0;
+		}
+	}
+	if (!there)
+		return 0;
+	int rc = table_of_file(arguments->place, name, err);
+	if (rc < 0)
+		return rc;
+	free(arguments->table);
+	arguments->table = strdup(name);
+	*source = (struct follow_source){.file = arguments->place, .table = arguments->table};
+	return arguments->table ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-static int run(struct mirror *mirror, struct err *err)
+/* What does not go together. */
+static int check_wish(const struct mirror_wish *wish, struct err *err)
 {
-	bool from_apply;
+	if (!wish->source.table)
+		return 0;
+	if (wish->tables || wish->resync_tables || wish->conninfo)
+		return err_set(err, -EINVAL,
+		               "%s is one table's file: it goes with neither --tables, --from nor --resync=TABLE",
+		               wish->source.file ? wish->source.file : wish->source.table);
+	return 0;
+}
+
+/* ---- the ways */
+
+/* Follows, and brings the mirror anew where nothing else helps and that was asked for. */
+static int follow_on(struct mirror *mirror, struct err *err)
+{
+	const struct mirror_wish *wish = mirror->wish;
+	const struct mirror_goal goal = {.end = wish->once};
 	int rc;
 
-	while ((rc = stopped ? 1 : step(mirror, &from_apply, err)) <= 0) {
-		if (rc < 0 && !stopped && (rc = recover(mirror, rc, from_apply, err)) < 0)
-			return rc;
+	while ((rc = mirror_run(mirror, &goal, err)) == -ESTALE && wish->resync) {
+		log_warn("%s", err->text);
+		if ((rc = resync_all(mirror, err)) < 0)
+			break;
 	}
-	return 0;
-}
-
-static int mirror_mount(struct mirror *mirror, struct err *err)
-{
-	char live[4096];
-
-	mirror->pause_ms = PAUSE_LEAST_MS;
-	int rc = catch_signals(err);
-	if (rc < 0)
-		return rc;
-	/* Before a database is made that would stay empty. */
-	snprintf(live, sizeof live, "%s/live", mirror->mount);
-	if (mirror->once && access(live, R_OK) < 0)
-		return err_errno(err, "cannot open %s", live);
-	rc = database_open(&mirror->database, mirror->path, mirror->tables, stop_fd, err);
-	if (rc == 0)
-		rc = apply_open(&mirror->apply, &mirror->database, mirror->tables, follow_generation(mirror->mount),
-		                warn, err);
-	if (rc == 0)
-		rc = run(mirror, err);
-	follow_close(mirror->follow);
-	apply_close(mirror->apply);
-	database_close(&mirror->database);
 	return rc;
 }
 
-enum { OPTION_TABLES = 256, OPTION_ONCE, OPTION_VERIFY };
+static int run(const struct mirror_wish *wish, struct err *err)
+{
+	char path[4096];
+	const char *mount = wish->source.mount;
+	struct mirror mirror = {.database = {.lock_fd = -1}};
+
+	snprintf(path, sizeof path, "%s/live", mount ? mount : "");
+	if (wish->once && mount && access(path, R_OK) < 0)
+		return err_errno(err, "cannot open %s", path);
+	int found = dbfile_look(wish->path, err);
+	int rc = found == 0 ? build_new(wish, err) : found < 0 ? found : 0;
+	if (rc == 0)
+		rc = mirror_open(&mirror, wish, wish->path, false, 0, err);
+	if (rc == 0 && found && wish->resync)
+		rc = resync_all(&mirror, err);
+	if (rc == 0 && found)
+		resync_forget(&mirror);
+	if (rc == 0 && found && wish->resync_tables)
+		rc = resync_tables(&mirror, err);
+	if (rc == 0)
+		rc = follow_on(&mirror, err);
+	mirror_close(&mirror);
+	return rc;
+}
+
+/* ---- arguments */
+
+enum { OPTION_TABLES = 256, OPTION_ONCE, OPTION_FROM, OPTION_RESYNC, OPTION_VERIFY };
 
 static const struct argp_option options[] = {
     {"tables", OPTION_TABLES, "LIST", 0, "Mirror these tables only: path names, joined by commas", 0},
     {"once", OPTION_ONCE, NULL, 0, "Stop at the end of what is published", 0},
+    {"from", OPTION_FROM, "CONNINFO", 0, "Copy the rows that are there from this server, not from a snapshot", 0},
+    {"resync", OPTION_RESYNC, "LIST", OPTION_ARG_OPTIONAL,
+     "Bring the mirror anew, or only these tables while the others go on", 0},
     {"verify", OPTION_VERIFY, NULL, 0, "Compare a mirror with its server; see --verify --help", 0},
     {0},
 };
 
+/* "" is no list. More than one join. */
+static void add_list(char **list, const char *more, struct argp_state *state)
+{
+	char *joined = NULL;
+	struct err err;
+
+	if (asprintf(&joined, "%s%s%s", *list ? *list : "", *list ? "," : "", more) < 0)
+		argp_failure(state, EXIT_FAILURE, 0, "out of memory");
+	free(*list);
+	*list = filter_normalize(joined, &err);
+	free(joined);
+	if (!*list)
+		argp_error(state, "%s", err.text);
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct mirror *mirror = state->input;
-	struct err err;
+	struct arguments *arguments = state->input;
+	struct mirror_wish *wish = &arguments->wish;
 
 	switch (key) {
 	case OPTION_TABLES:
-		free(mirror->tables);
-		if (!(mirror->tables = filter_normalize(arg, &err)))
-			argp_error(state, "%s", err.text);
+		free(arguments->tables);
+		arguments->tables = NULL;
+		add_list(&arguments->tables, arg, state);
 		return 0;
-	case OPTION_ONCE: mirror->once = true; return 0;
+	case OPTION_ONCE: wish->once = true; return 0;
+	case OPTION_FROM: wish->conninfo = arg; return 0;
+	case OPTION_RESYNC:
+		if (arg)
+			add_list(&arguments->resync_tables, arg, state);
+		else
+			wish->resync = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num > 1)
 			argp_error(state, "too many arguments: %s", arg);
-		*(state->arg_num == 0 ? &mirror->mount : &mirror->path) = arg;
+		*(state->arg_num == 0 ? &arguments->place : &arguments->path) = arg;
 		return 0;
 	case ARGP_KEY_END:
 		if (state->arg_num < 2)
@@ -322,14 +227,17 @@ int main(int argc, char **argv)
 	static const struct argp argp = {
 	    options,
 	    parse_option,
-	    "MOUNTPOINT DB.sqlite",
-	    "Follow the change stream under MOUNTPOINT into the SQLite database DB.sqlite.\v"
-	    "The database is made where it does not exist; otherwise the mirror goes on where it stood. "
-	    "It may be read at any time. SIGTERM ends the program; it loses nothing.",
+	    "MOUNTPOINT[/tables/TABLE] DB.sqlite",
+	    "Follow the change stream under MOUNTPOINT, or one table's file of it, into the SQLite database "
+	    "DB.sqlite.\v"
+	    "The database is made where it does not exist, from the newest snapshot; otherwise the mirror goes on "
+	    "where "
+	    "it stood. It may be read at any time. SIGTERM ends the program; it loses nothing.",
 	    NULL,
 	    NULL,
 	    NULL};
-	struct mirror mirror = {.database = {.lock_fd = -1}};
+	struct arguments arguments = {0};
+	struct mirror_wish *wish = &arguments.wish;
 	struct err err = {0};
 
 	log_init("deltamirror");
@@ -337,10 +245,24 @@ int main(int argc, char **argv)
 	int status = commands_run(argc, argv);
 	if (status >= 0)
 		return status;
-	argp_parse(&argp, argc, argv, 0, NULL, &mirror);
-	int rc = mirror_mount(&mirror, &err);
-	if (rc < 0)
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	wish->path = arguments.path;
+	wish->tables = arguments.tables;
+	wish->resync_tables = arguments.resync_tables;
+	int rc = stop_catch(&err);
+	if (rc == 0)
+		rc = find_place(&arguments, &err);
+	if (rc == 0)
+		rc = check_wish(wish, &err);
+	if (rc == 0)
+		rc = run(wish, &err);
+	/* -EINTR: a signal came, and all ended as it should. */
+	bool failed = rc < 0 && !(rc == -EINTR && stop_asked());
+	if (failed)
 		log_error("%s", err.text);
-	free(mirror.tables);
-	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	free(arguments.mount);
+	free(arguments.table);
+	free(arguments.tables);
+	free(arguments.resync_tables);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

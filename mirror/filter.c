@@ -1,5 +1,6 @@
 #include "filter.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,4 +67,22 @@ bool filter_has(const char *list, const char *component, size_t len)
 		at = at[name_len] ? at + name_len + 1 : NULL;
 	}
 	return !list;
+}
+
+int filter_has_line(const char *list, const struct line_head *head, struct err *err)
+{
+	char schema[NAME_RAW_MAX] = "public", table[NAME_RAW_MAX], component[NAME_PATH_MAX];
+
+	if (!list)
+		return 1;
+	if (head->table.len >= NAME_RAW_MAX || head->schema.len >= NAME_RAW_MAX)
+		return err_set(err, -EBADMSG, "the table's name is too long");
+	long table_len = line_unescape(table, head->table);
+	long schema_len = head->schema.at ? line_unescape(schema, head->schema) : (long)strlen(schema);
+	if (table_len < 0 || schema_len < 0)
+		return err_set(err, -EBADMSG, "the table's name has a backslash that escapes nothing");
+	table[table_len] = 0;
+	schema[schema_len] = 0;
+	size_t len = name_join(component, schema, table);
+	return filter_has(list, component, len);
 }

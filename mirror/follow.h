@@ -12,7 +12,11 @@
  *     the caller before that check, so nothing they say may last until their
  *     `commit` line has come.
  *
- * Memory: 2 MiB, or the longest line and 1 MiB for as long as it is needed.
+ * Of one table's file alone (tables/<name>), or a copy of one, positions only increase, and no
+ * commit line tells where a transaction ends: the next line's other _xid does, and the
+ * file's end, which always is that of a transaction.
+ *
+ * Memory: as in lines.h.
  *
  * Errors of all functions, beside -ENOMEM:
  *
@@ -33,27 +37,50 @@
 #include "err.h"
 #include "line.h"
 #include "position.h"
+#include "record.h"
 
 struct follow;
+
+/* What is followed: MOUNT/live, or, where `table` is a path name, MOUNT/tables/<table>; without a
+ * mount the plain file `file`. */
+struct follow_source {
+	const char *mount, *table, *file;
+};
 
 struct follow_line {
 	struct line_head head;
 	const char *text; /* the whole line, without its '\n' */
 	size_t len;
 	bool commit; /* the last line of its transaction; its crc was right */
+	bool begins; /* of a table's file: its transaction is not that of the line before */
 };
 
-/* `mount` is borrowed until follow_close. `after` is the position of the last applied commit
+/* `source` is borrowed until follow_close. `after` is the position of the last applied commit
  * line, or NULL for all that is retained. Free the result with follow_close. */
-int follow_open(struct follow **opened, const char *mount, const struct position *after, struct err *err);
+int follow_open(struct follow **opened, const struct follow_source *source, const struct position *after,
+                struct err *err);
 void follow_close(struct follow *follow);
 
-/* Whether the mount shows the stream that `commit` was read from: the line there still ends
- * its transaction at `lsn`. 0: it does, or nothing can be said; -ESTALE: it is another one. */
-int follow_recognize(const char *mount, struct position commit, const char *lsn, struct err *err);
+/* From a second's first line on; where that is no longer retained, or 0, from /live's beginning. */
+int follow_open_second(struct follow **opened, const struct follow_source *source, uint64_t epoch, struct err *err);
+
+/* A file of stamped lines and commits whose positions increase with gaps: a snapshot's `overlap`.
+ * -ENOENT where it is not there. */
+int follow_open_file(struct follow **opened, const char *path, struct err *err);
+
+/* Whether the source shows the stream that `commit` was read from: the line there still ends its
+ * transaction at `lsn` ("": that is not known). 0: it does, or nothing can be said; -ESTALE: it is
+ * another one. */
+int follow_recognize(const struct follow_source *source, struct position commit, const char *lsn, struct err *err);
+
+/* The value that MOUNT/status has for a name; false where that cannot be read or has none. */
+bool follow_status(const char *mount, const char *name, char *value, size_t size);
 
 /* The generation that MOUNT/status names; 0 where that cannot be read. */
 uint64_t follow_generation(const char *mount);
+
+/* The origin line that /live begins with. */
+int follow_origin(const char *mount, struct origin *origin, struct err *err);
 
 /* 1: a line, which is borrowed until the next call; 0: there is no more at
  * this time (follow_in_line tells whether the file ends within a line). */

@@ -6,7 +6,9 @@
 #include <uthash.h>
 
 #include "alter.h"
+#include "database.h"
 #include "filter.h"
+#include "keep.h"
 #include "name.h"
 
 /* The bytes that begin a table's lines -> the table, or none where --tables leaves it out. */
@@ -31,6 +33,9 @@ struct registry {
 	struct known *by_relid;
 	struct entry *last; /* what registry_find found */
 	bool emptied;       /* some table waits for a truncate */
+	bool exact;         /* the mirror began with all rows */
+	bool refilling;     /* between registry_refill and registry_refilled */
+	bool foreign;       /* and they are of another database */
 };
 
 static int out_of_memory(struct err *err)
@@ -84,6 +89,8 @@ static int add_table(struct registry *registry, struct schema *schema, struct er
 	}
 	known->table = table;
 	known->relid = table->schema.definition.relid;
+	table->exact = registry->exact && !*table->schema.inexact_since;
+	table->seen = true;
 	HASH_ADD(hh, registry->by_relid, relid, sizeof known->relid, known);
 	struct span pairs = {table->schema.text, table->schema.table_pairs_len};
 	if (!table->schema.displaced && !add_entry(registry, pairs, table))
@@ -109,7 +116,8 @@ static int load(struct registry *registry, struct err *err)
 	return rc;
 }
 
-int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, addition_warn *warn, struct err *err)
+int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, bool exact, addition_warn *warn,
+                  struct err *err)
 {
 	struct registry *registry = calloc(1, sizeof *registry);
 
@@ -118,6 +126,7 @@ int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables,
 		return out_of_memory(err);
 	registry->sqlite = sqlite;
 	registry->tables = tables;
+	registry->exact = exact;
 	registry->warn = warn;
 	int rc = load(registry, err);
 	if (rc < 0) {
@@ -171,45 +180,14 @@ int registry_clear(struct registry *registry, struct err *err)
 int registry_drop(struct registry *registry, const struct line_head *head, struct err *err)
 {
 	struct entry *entry = find_entry(registry, head->table_pairs);
-	struct relation *table = entry ? entry->table : NULL;
-	struct known *known;
 
-	if (!table)
-		return 0;
-	uint32_t relid = table->schema.definition.relid;
-	remove_entry(registry, table);
-	statement_clear(&table->statements);
-	int rc = schema_drop(registry->sqlite, &table->schema, err);
-	HASH_FIND(hh, registry->by_relid, &relid, sizeof relid, known);
-	HASH_DEL(registry->by_relid, known);
-	free(known);
-	relation_close(table);
-	return rc < 0 ? rc : additions_check_triggers(registry->sqlite, registry->warn, err);
-}
-
-/* 1: --tables has the line's table (or there is no list); 0: it has not. */
-static int is_wanted(const struct registry *registry, const struct line_head *head, struct err *err)
-{
-	char schema[NAME_RAW_MAX] = "public", table[NAME_RAW_MAX], component[NAME_PATH_MAX];
-
-	if (!registry->tables)
-		return 1;
-	if (head->table.len >= NAME_RAW_MAX || head->schema.len >= NAME_RAW_MAX)
-		return err_set(err, -EBADMSG, "the table's name is too long");
-	long table_len = line_unescape(table, head->table);
-	long schema_len = head->schema.at ? line_unescape(schema, head->schema) : (long)strlen(schema);
-	if (table_len < 0 || schema_len < 0)
-		return err_set(err, -EBADMSG, "the table's name has a backslash that escapes nothing");
-	table[table_len] = 0;
-	schema[schema_len] = 0;
-	size_t len = name_join(component, schema, table);
-	return filter_has(registry->tables, component, len);
+	return entry && entry->table ? registry_remove(registry, entry->table, err) : 0;
 }
 
 /* A line of a table that no entry knows: either it is not wanted, which is kept, or wrong. */
 static int find_unknown(struct registry *registry, const struct line_head *head, struct err *err)
 {
-	int wanted = is_wanted(registry, head, err);
+	int wanted = filter_has_line(registry->tables, head, err);
 
 	if (wanted < 0)
 		return wanted;
@@ -257,29 +235,60 @@ static struct known *find_relid(struct registry *registry, const struct line_hea
 	return known;
 }
 
-static int alter(struct registry *registry, struct relation *table, struct schema *schema, struct err *err)
+static int alter(struct registry *registry, struct relation *table, struct schema *schema, struct position position,
+                 struct err *err)
 {
-	bool emptied;
+	struct alter_effect effect;
 
 	remove_entry(registry, table);
 	statement_clear(&table->statements);
-	int rc = alter_table(registry->sqlite, &table->schema, schema, &emptied, registry->warn, err);
+	memcpy(schema->inexact_since, table->schema.inexact_since, sizeof schema->inexact_since);
+	int rc = alter_table(registry->sqlite, &table->schema, schema, &effect, registry->warn, err);
 	if (rc == 0)
 		rc = relation_redefine(table, schema, err);
 	if (rc < 0)
 		return rc;
-	table->emptied = emptied;
-	registry->emptied = registry->emptied || emptied;
+	if (effect.inexact && (rc = relation_mark(table, position, err)) < 0)
+		return rc;
+	/* Of a table that is not exact, what does not fit the new key is given up. */
+	table->emptied = effect.emptied && !*table->schema.inexact_since;
+	registry->emptied = registry->emptied || table->emptied;
 	struct span pairs = {table->schema.text, table->schema.table_pairs_len};
 	return add_entry(registry, pairs, table) ? 0 : out_of_memory(err);
+}
+
+/* Where the tables are another database's: one of ours becomes that which has its name now. */
+static struct known *adopt(struct registry *registry, struct relation *table, const struct schema *schema)
+{
+	struct known *known;
+	uint32_t relid = table->schema.definition.relid;
+
+	HASH_FIND(hh, registry->by_relid, &relid, sizeof relid, known);
+	HASH_DEL(registry->by_relid, known);
+	alter_adopt(&table->schema, schema);
+	known->relid = table->schema.definition.relid;
+	HASH_ADD(hh, registry->by_relid, relid, sizeof known->relid, known);
+	return known;
+}
+
+/* The first definition of a table that comes anew. */
+static int refill(struct relation *table, struct err *err)
+{
+	if (table->seen)
+		return 0;
+	table->seen = true;
+	int rc = keep_save(table->sqlite, &table->schema, err);
+	if (rc == 0)
+		rc = relation_truncate(table, err);
+	return rc < 0 ? rc : relation_unmark(table, true, err);
 }
 
 int registry_define(struct registry *registry, const struct line_head *head, struct err *err)
 {
 	struct known *known = find_relid(registry, head);
 	struct schema schema;
-	int rc =
-	    head->table.at ? is_wanted(registry, head, err) : err_set(err, -EBADMSG, "a schema line without a table");
+	int rc = head->table.at ? filter_has_line(registry->tables, head, err)
+	                        : err_set(err, -EBADMSG, "a schema line without a table");
 
 	if (rc < 0)
 		return rc;
@@ -289,15 +298,20 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 	rc = schema_parse(&schema, head, err);
 	if (rc < 0)
 		goto out;
-	if (known && !known->table->schema.displaced && strcmp(known->table->schema.text, schema.text) == 0)
-		goto out;
 	struct entry *holder = find_entry(registry, head->table_pairs);
+	if (!known && registry->foreign && holder && holder->table)
+		known = adopt(registry, holder->table, &schema);
+	if (known && registry->refilling && (rc = refill(known->table, err)) < 0)
+		goto out;
+	if (known && !registry->foreign && !known->table->schema.displaced &&
+	    strcmp(known->table->schema.text, schema.text) == 0)
+		goto out;
 	if (holder && holder->table && (!known || holder->table != known->table))
 		rc = displace(registry, holder->table, err);
 	if (rc < 0)
 		goto out;
 	if (known) {
-		rc = alter(registry, known->table, &schema, err);
+		rc = alter(registry, known->table, &schema, head->position, err);
 	} else {
 		rc = schema_create(registry->sqlite, &schema, err);
 		if (rc == 0)
@@ -306,6 +320,76 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 out:
 	schema_fini(&schema);
 	return rc;
+}
+
+int registry_refill(struct registry *registry, bool foreign, struct err *err)
+{
+	struct known *known, *next, *all = NULL;
+	uint32_t away = UINT32_MAX;
+
+	registry->refilling = true;
+	registry->foreign = foreign;
+	for (known = registry->by_relid; known; known = known->hh.next)
+		known->table->seen = false;
+	if (!foreign)
+		return 0;
+	/* The other database's OIDs may be ours, for other tables. */
+	HASH_ITER(hh, registry->by_relid, known, next)
+	{
+		HASH_DEL(registry->by_relid, known);
+		known->relid = known->table->schema.definition.relid = away--;
+		HASH_ADD(hh, all, relid, sizeof known->relid, known);
+	}
+	registry->by_relid = all;
+	return database_run(registry->sqlite, "DELETE FROM _daystream_tables", err);
+}
+
+int registry_refilled(struct registry *registry, struct err *err)
+{
+	struct known *known, *next;
+	int rc = 0;
+
+	registry->refilling = registry->foreign = false;
+	registry->exact = true;
+	for (known = registry->by_relid; known; known = next) {
+		next = known->hh.next;
+		known->table->exact = true;
+		rc = known->table->seen ? keep_restore(registry->sqlite, &known->table->schema, err)
+		                        : registry_remove(registry, known->table, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int registry_remove(struct registry *registry, struct relation *table, struct err *err)
+{
+	struct known *known;
+	uint32_t relid = table->schema.definition.relid;
+
+	statement_clear(&table->statements);
+	int rc = schema_drop(registry->sqlite, &table->schema, err);
+	if (rc < 0)
+		return rc;
+	remove_entry(registry, table);
+	HASH_FIND(hh, registry->by_relid, &relid, sizeof relid, known);
+	HASH_DEL(registry->by_relid, known);
+	relation_close(table);
+	free(known);
+	return additions_check_triggers(registry->sqlite, registry->warn, err);
+}
+
+struct relation *registry_named(struct registry *registry, const char *name)
+{
+	char component[NAME_PATH_MAX];
+
+	for (struct known *known = registry->by_relid; known; known = known->hh.next) {
+		const struct schema *schema = &known->table->schema;
+		if (!schema->displaced && name_join(component, schema->definition.schema, schema->definition.table) &&
+		    strcmp(component, name) == 0)
+			return known->table;
+	}
+	return NULL;
 }
 
 int registry_check(struct registry *registry, struct err *err)

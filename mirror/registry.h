@@ -17,6 +17,7 @@
 #define MIRROR_REGISTRY_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 
 #include "addition.h"
 #include "err.h"
@@ -25,9 +26,11 @@
 
 struct registry;
 
-/* Reads _daystream_tables. `tables` is a normalized list (filter.h) or NULL; borrowed. `warn` gets a sentence
- * for each thing people added that a change of definition takes away. */
-int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, addition_warn *warn, struct err *err);
+/* Reads _daystream_tables. `tables` is a normalized list (filter.h) or NULL; borrowed. `exact`: the
+ * mirror began with all rows (relation.h); this does not hold for tables that are marked. `warn` gets a
+ * sentence for each thing people added that a change of definition takes away. */
+int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, bool exact, addition_warn *warn,
+                  struct err *err);
 void registry_close(struct registry *registry);
 
 /* The table of a line that has a _table; NULL where --tables leaves it out. Borrowed until
@@ -42,6 +45,20 @@ int registry_drop(struct registry *registry, const struct line_head *head, struc
 
 /* Drops all tables: a new generation begins. */
 int registry_clear(struct registry *registry, struct err *err);
+
+/* From here on the definitions and rows of all tables come anew, as they are somewhere else:
+ * a definition empties its table, and people's indexes, views, triggers and columns stay. `foreign`:
+ * it is another database's, so that tables and columns are known by their names alone. */
+int registry_refill(struct registry *registry, bool foreign, struct err *err);
+
+/* All have come: tables that have not are dropped, and the mirror is exact. */
+int registry_refilled(struct registry *registry, struct err *err);
+
+/* The table that is called so in PostgreSQL (a path name); NULL: none. */
+struct relation *registry_named(struct registry *registry, const char *name);
+
+/* Drops one table. */
+int registry_remove(struct registry *registry, struct relation *table, struct err *err);
 
 /* At the end of a transaction: -EBADMSG where a table still waits for the truncate that
  * alter_table announced. */

@@ -1,6 +1,7 @@
 #include "relation.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,23 +182,42 @@ static int not_placeable(const struct relation *table, const char *what, struct 
 	const struct definition *definition = &table->schema.definition;
 	char *name = sqlite3_mprintf("\"%w\".\"%w\"", definition->schema, definition->table);
 
-	err_set(
-	    err, -ENOENT,
-	    "it has no replica identity, so this %s cannot be placed; leave it out with --tables, or, on the server: "
-	    "ALTER TABLE %s REPLICA IDENTITY FULL; then begin a new generation (daystream drop, daystream init) and a "
-	    "new mirror",
-	    what, name ? name : "");
+	err_set(err, -ENOENT,
+	        "it has no replica identity, so this %s cannot be placed; on the server: ALTER TABLE %s REPLICA "
+	        "IDENTITY FULL",
+	        what, name ? name : "");
 	sqlite3_free(name);
 	return -ENOENT;
 }
 
-static int no_such_row(const char *what, struct err *err)
+/* The placing row's key, as the line spells it. */
+static void print_key(const struct relation *table, const struct relation_row *row, char *text, size_t size)
 {
-	return err_set(
-	    err, -ENOENT,
-	    "the row that this %s speaks of is not there (it is older than the stream?), and the line leaves "
-	    "columns out; leave the table out with --tables",
-	    what);
+	const struct schema *schema = &table->schema;
+	size_t len = 0;
+
+	*text = 0;
+	for (unsigned i = 0; i < schema->column_count && len < size; i++) {
+		struct span value = row->values[i];
+		if (!value.at || (schema->match == SCHEMA_KEY && !schema->columns[i].key))
+			continue;
+		int n = snprintf(text + len, size - len, "%s%s %.*s", len ? ", " : "", schema->columns[i].name,
+		                 (int)(value.len < 60 ? value.len : 60), value.at);
+		len += n > 0 ? (size_t)n : 0;
+	}
+}
+
+static int no_such_row(const struct relation *table, const char *what, const struct relation_row *row, struct err *err)
+{
+	char key[400];
+
+	print_key(table, row, key, sizeof key);
+	if (table->exact)
+		return err_set(err, -ENOENT, "the row that this %s speaks of (%s) is not there", what, key);
+	return err_set(err, -ENOENT,
+	               "the row that this %s speaks of (%s) is not there (it is older than the stream?), and the line "
+	               "leaves columns out",
+	               what, key);
 }
 
 /* After begin: all that the line says is in table->row. */
@@ -225,11 +245,11 @@ static int update_row(struct relation *table, struct err *err)
 	bool whole = table->row.present == schema->column_count;
 
 	if (table->row.present == schema->key_count)
-		return whole ? insert_row(table, err) : 0;
+		return whole && !table->exact ? insert_row(table, err) : 0;
 	int changed = run(table, STATEMENT_UPDATE, &table->row, NULL, err);
 	if (changed != 0)
 		return changed < 0 ? changed : 0;
-	return whole ? insert_row(table, err) : no_such_row("update", err);
+	return whole && !table->exact ? insert_row(table, err) : no_such_row(table, "update", &table->row, err);
 }
 
 int relation_update(struct relation *table, struct span row, struct err *err)
@@ -266,7 +286,8 @@ int relation_replace(struct relation *table, struct span old, struct span row, s
 	int changed = run(table, STATEMENT_MOVE, &table->row, &table->old, err);
 	if (changed != 0)
 		return changed < 0 ? changed : 0;
-	return table->row.present == table->schema.column_count ? insert_row(table, err) : no_such_row("update", err);
+	bool whole = table->row.present == table->schema.column_count;
+	return whole && !table->exact ? insert_row(table, err) : no_such_row(table, "update", &table->old, err);
 }
 
 int relation_delete(struct relation *table, struct span old, struct err *err)
@@ -277,6 +298,8 @@ int relation_delete(struct relation *table, struct span old, struct err *err)
 	if (rc < 0)
 		return rc;
 	int changed = run(table, STATEMENT_DELETE, NULL, &table->old, err);
+	if (changed == 0 && table->exact)
+		return no_such_row(table, "delete", &table->old, err);
 	return changed < 0 ? changed : 0;
 }
 
@@ -291,4 +314,23 @@ int relation_truncate(struct relation *table, struct err *err)
 	if (rc == 0)
 		table->emptied = false;
 	return rc;
+}
+
+int relation_mark(struct relation *table, struct position position, struct err *err)
+{
+	if (*table->schema.inexact_since)
+		return 0;
+	position_print(table->schema.inexact_since, position);
+	table->exact = false;
+	int rc = schema_save_mark(table->sqlite, &table->schema, err);
+	return rc < 0 ? rc : 1;
+}
+
+int relation_unmark(struct relation *table, bool exact, struct err *err)
+{
+	table->exact = exact;
+	if (!*table->schema.inexact_since)
+		return 0;
+	*table->schema.inexact_since = 0;
+	return schema_save_mark(table->sqlite, &table->schema, err);
 }

@@ -8,10 +8,12 @@
  * A row that a change speaks of may be missing where the mirror began in the
  * middle of the table's life: then a delete does nothing, and an update that
  * brings the whole row adds it. One that leaves columns out is an error: the
- * row cannot be made up.
+ * row cannot be made up. Where the mirror is known to have all rows (`exact`),
+ * a missing one always is an error.
  *
  * Errors: -EBADMSG where a line does not fit the table's definition, -ENOENT
- * where a row cannot be found, -EEXIST where a key is taken; what SQLite says
+ * where a row cannot be found (or nothing tells which one is meant), with nothing
+ * changed; -EEXIST where a key is taken; what SQLite says
  * is -EIO, -EBUSY or -ENOSPC; -ENOMEM.
  */
 #ifndef MIRROR_RELATION_H
@@ -38,6 +40,8 @@ struct relation {
 	struct relation_row row, old;
 	struct value_room room;
 	bool emptied; /* alter_table said so: only a truncate may come next */
+	bool exact;   /* all rows are here */
+	bool seen;    /* since registry_refill */
 };
 
 /* Takes `schema`, whose table exists, over (it is empty afterwards). NULL: no memory; then
@@ -58,5 +62,12 @@ int relation_replace(struct relation *table, struct span old, struct span row, s
 
 int relation_delete(struct relation *table, struct span old, struct err *err);
 int relation_truncate(struct relation *table, struct err *err);
+
+/* A change at `position` was passed over; the table's first such one is written down. 1 where this was
+ * it, else 0. */
+int relation_mark(struct relation *table, struct position position, struct err *err);
+
+/* All its rows are gone, or came anew: it is exact again, where the mirror is. */
+int relation_unmark(struct relation *table, bool exact, struct err *err);
 
 #endif

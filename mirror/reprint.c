@@ -84,57 +84,89 @@ static bool prints_name(const char *base)
 }
 
 /* They are numbers on the server's disk, so it changes the one into the other without a rewrite. */
-static int check_names(sqlite3 *sqlite, const struct schema *new, const struct schema_column *column, const char *from,
-                       const char *to, struct err *err)
+static bool changes_names(const char *from, const char *to)
 {
 	bool number = strcmp(from, "oid") == 0 || strcmp(from, "integer") == 0 || strcmp(to, "oid") == 0 ||
 	              strcmp(to, "integer") == 0;
-	sqlite3_stmt *stmt = NULL;
 
-	if (strcmp(from, to) == 0 || !(prints_name(from) || prints_name(to)) ||
-	    !(number || (prints_name(from) && prints_name(to))))
-		return 0;
+	return strcmp(from, to) != 0 && (prints_name(from) || prints_name(to)) &&
+	       (number || (prints_name(from) && prints_name(to)));
+}
+
+/* ---- lists of labels and attributes ------------------------------------- */
+
+/* Takes the next item off a list of them, "OID=label" or "OID:number". */
+static bool next_item(const char **list, struct span *item)
+{
+	if (!*list || !**list)
+		return false;
+	*item = (struct span){*list, strcspn(*list, ",")};
+	*list += item->len + ((*list)[item->len] == ',');
+	return true;
+}
+
+/* The item that begins as this one does, up to the '=', or is the same. */
+static bool find_item(const char *list, struct span wanted, struct span *item)
+{
+	const char *equals = memchr(wanted.at, '=', wanted.len);
+	size_t len = equals ? (size_t)(equals + 1 - wanted.at) : wanted.len;
+
+	while (next_item(&list, item))
+		if (item->len >= len && (equals || item->len == len) && memcmp(item->at, wanted.at, len) == 0)
+			return true;
+	return false;
+}
+
+/* The label of an item; false where that is none. */
+static bool read_label(struct span item, char label[NAME_RAW_MAX])
+{
+	const char *equals = memchr(item.at, '=', item.len);
+
+	return equals && name_decode(label, equals + 1, (size_t)(item.at + item.len - equals - 1)) >= 0;
+}
+
+/* ---- parts of other types ----------------------------------------------- */
+
+/* Labels that were added change nothing of what is there. */
+static bool has_more_attributes(const char *from, const char *to)
+{
+	struct span item, before;
+
+	while (next_item(&to, &item))
+		if (!memchr(item.at, '=', item.len) && !find_item(from, item, &before))
+			return true;
+	return false;
+}
+
+/* Whether an item of `from` is another in `to`, or one of a composite's attributes has gone. */
+static bool has_changed(const char *from, const char *to)
+{
+	struct span item, now;
+
+	while (next_item(&from, &item)) {
+		bool found = find_item(to, item, &now);
+		if (found ? now.len != item.len || memcmp(now.at, item.at, now.len) != 0
+		          : !memchr(item.at, '=', item.len))
+			return true;
+	}
+	return false;
+}
+
+/* 1 where the column has a value at all. */
+static int has_values(sqlite3 *sqlite, const struct schema *new, const struct schema_column *column, struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
 	char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\" WHERE \"%w\" IS NOT NULL", new->name, column->name);
 	int rc = sql && sqlite3_prepare_v2(sqlite, sql, -1, &stmt, NULL) == SQLITE_OK
-	             ? 0
+	             ? sqlite3_step(stmt) == SQLITE_ROW
 	             : database_error(sqlite, "cannot look at a column", err);
-	if (rc == 0 && sqlite3_step(stmt) == SQLITE_ROW)
-		rc = err_set(err, -EBADMSG,
-		             "column \"%s\" was %s and is %s now: how its values print only the server knows; copy the "
-		             "table anew (deltamirror --resync)",
-		             column->name, from, to);
+
 	sqlite3_finalize(stmt);
 	sqlite3_free(sql);
 	return rc;
 }
 
 /* ---- labels of enums ---------------------------------------------------- */
-
-/* Takes the next "OID=label" off the list; false at its end, and where it is none. */
-static bool next_label(const char **list, unsigned long *oid, char label[NAME_RAW_MAX])
-{
-	char *equals;
-
-	if (!*list || !**list)
-		return false;
-	*oid = strtoul(*list, &equals, 10);
-	if (*equals != '=')
-		return false;
-	size_t len = strcspn(equals + 1, ",");
-	bool good = name_decode(label, equals + 1, len) >= 0;
-	*list = equals + 1 + len + (equals[1 + len] == ',');
-	return good;
-}
-
-static bool find_label(const char *list, unsigned long oid, char label[NAME_RAW_MAX])
-{
-	unsigned long found;
-
-	while (next_label(&list, &found, label))
-		if (found == oid)
-			return true;
-	return false;
-}
 
 /* Labels may be exchanged, and be part of a key: so a new one stands with a byte before it at first. */
 static int reprint_labels(sqlite3 *sqlite, const struct schema *new, const struct schema_column *column,
@@ -143,11 +175,12 @@ static int reprint_labels(sqlite3 *sqlite, const struct schema *new, const struc
 	char label[NAME_RAW_MAX], renamed[NAME_RAW_MAX];
 	sqlite3_str *cases = sqlite3_str_new(sqlite), *before = sqlite3_str_new(sqlite),
 	            *after = sqlite3_str_new(sqlite);
-	unsigned long oid;
+	struct span item, now;
 	int rc = 0;
 
-	for (const char *rest = from; next_label(&rest, &oid, label);) {
-		if (!find_label(to, oid, renamed) || strcmp(label, renamed) == 0)
+	for (const char *rest = from; next_item(&rest, &item);) {
+		if (!read_label(item, label) || !find_item(to, item, &now) || !read_label(now, renamed) ||
+		    strcmp(label, renamed) == 0)
 			continue;
 		const char *comma = sqlite3_str_length(before) ? "," : "";
 		sqlite3_str_appendf(cases, " WHEN %Q THEN char(1) || %Q", label, renamed);
@@ -170,22 +203,41 @@ static int reprint_labels(sqlite3 *sqlite, const struct schema *new, const struc
 	return rc;
 }
 
-int reprint_columns(sqlite3 *sqlite, const struct schema *old, const struct schema *new, struct err *err)
+static int reprint_column(sqlite3 *sqlite, const struct schema *new, const struct schema_column *column,
+                          const struct column *from, const struct column *to, bool *inexact, addition_warn *warn,
+                          struct err *err)
+{
+	int rc = reprint_type(sqlite, new, column, from->base, to->base, err);
+
+	if (rc == 0 && from->labels && to->labels && strcmp(from->labels, to->labels) != 0)
+		rc = reprint_labels(sqlite, new, column, from->labels, to->labels, err);
+	bool unknown = changes_names(from->base, to->base) ||
+	               (from->parts && to->parts &&
+	                (has_changed(from->parts, to->parts) || has_more_attributes(from->parts, to->parts)));
+	if (rc < 0 || !unknown || (rc = has_values(sqlite, new, column, err)) <= 0)
+		return rc;
+	char *text =
+	    sqlite3_mprintf("column \"%w\" of table \"%w\" prints otherwise now, and only the server knows how: "
+	                    "its rows are not all as in PostgreSQL any more; deltamirror --resync brings them anew",
+	                    column->name, new->name);
+	if (text && warn)
+		warn(text);
+	sqlite3_free(text);
+	*inexact = true;
+	return 0;
+}
+
+int reprint_columns(sqlite3 *sqlite, const struct schema *old, const struct schema *new, bool *inexact,
+                    addition_warn *warn, struct err *err)
 {
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < new->column_count; i++) {
 		const struct schema_column *column = &new->columns[i],
 		                           *before = schema_find_number(old, column->number);
-		if (!before)
-			continue;
-		const struct column *from = &old->definition.columns[before - old->columns],
-		                    *to = &new->definition.columns[i];
-		rc = reprint_type(sqlite, new, column, from->base, to->base, err);
-		if (rc == 0)
-			rc = check_names(sqlite, new, column, from->base, to->base, err);
-		if (rc == 0 && from->labels && to->labels && strcmp(from->labels, to->labels) != 0)
-			rc = reprint_labels(sqlite, new, column, from->labels, to->labels, err);
+		if (before)
+			rc = reprint_column(sqlite, new, column, &old->definition.columns[before - old->columns],
+			                    &new->definition.columns[i], inexact, warn, err);
 	}
 	return rc;
 }

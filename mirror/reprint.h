@@ -10,12 +10,16 @@
 #define MIRROR_REPRINT_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 
+#include "addition.h"
 #include "err.h"
 #include "schema.h"
 
-/* The table is called new->name already, its columns as in `new`. -EBADMSG where only the server
- * knows how the values print now (an OID that has become a regclass): the table has to be copied anew. */
-int reprint_columns(sqlite3 *sqlite, const struct schema *old, const struct schema *new, struct err *err);
+/* The table is called new->name already, its columns as in `new`. `inexact` is set, and `warn` told, where only the
+ * server knows how values print now: an OID that has become a regclass, a label within an array, a composite
+ * that got an attribute. */
+int reprint_columns(sqlite3 *sqlite, const struct schema *old, const struct schema *new, bool *inexact,
+                    addition_warn *warn, struct err *err);
 
 #endif

@@ -41,7 +41,7 @@ static bool fill_column(struct schema *schema, unsigned i)
 	if (!column->name || !column->wire)
 		return false;
 	column->wire_len = line_escape(column->wire, from->name, len);
-	column->storage = value_storage(from->base);
+	column->storage = value_storage(from->base, NUMERIC_TEXT);
 	column->number = from->number;
 	return true;
 }
@@ -242,7 +242,7 @@ int schema_save(sqlite3 *sqlite, const struct schema *schema, struct err *err)
 {
 	sqlite3_stmt *stmt;
 
-	if (sqlite3_prepare_v2(sqlite, "INSERT OR REPLACE INTO _daystream_tables VALUES (?1, ?2, ?3, ?4, ?5)", -1,
+	if (sqlite3_prepare_v2(sqlite, "INSERT OR REPLACE INTO _daystream_tables VALUES (?1, ?2, ?3, ?4, ?5, ?6)", -1,
 	                       &stmt, NULL) != SQLITE_OK)
 		return database_error(sqlite, "cannot write the definition (table _daystream_tables)", err);
 	sqlite3_bind_int64(stmt, 1, schema->definition.relid);
@@ -252,10 +252,24 @@ int schema_save(sqlite3 *sqlite, const struct schema *schema, struct err *err)
 	}
 	sqlite3_bind_text(stmt, 4, schema->name, -1, SQLITE_STATIC);
 	sqlite3_bind_text(stmt, 5, schema->text, -1, SQLITE_STATIC);
+	if (*schema->inexact_since)
+		sqlite3_bind_text(stmt, 6, schema->inexact_since, -1, SQLITE_STATIC);
 	sqlite3_step(stmt);
 	if (sqlite3_finalize(stmt) != SQLITE_OK)
 		return database_error(sqlite, "cannot write the definition (table _daystream_tables)", err);
 	return 0;
+}
+
+int schema_save_mark(sqlite3 *sqlite, const struct schema *schema, struct err *err)
+{
+	char *sql = sqlite3_mprintf("UPDATE _daystream_tables SET inexact_since = nullif(%Q, '') WHERE relid = %lld",
+	                            schema->inexact_since, (long long)schema->definition.relid);
+
+	if (!sql)
+		return err_set(err, -ENOMEM, "out of memory for a statement");
+	int rc = database_run(sqlite, sql, err);
+	sqlite3_free(sql);
+	return rc;
 }
 
 int schema_create(sqlite3 *sqlite, struct schema *schema, struct err *err)
@@ -279,6 +293,8 @@ static int load_row(sqlite3_stmt *stmt, struct schema *schema, struct err *err)
 	if (rc < 0)
 		return rc;
 	schema->displaced = sqlite3_column_type(stmt, 0) == SQLITE_NULL;
+	const char *inexact = (const char *)sqlite3_column_text(stmt, 3);
+	snprintf(schema->inexact_since, sizeof schema->inexact_since, "%s", inexact ? inexact : "");
 	schema->name = strdup(name);
 	return schema->name ? 1 : err_set(err, -ENOMEM, "out of memory for a table's name");
 }
@@ -286,8 +302,10 @@ static int load_row(sqlite3_stmt *stmt, struct schema *schema, struct err *err)
 int schema_load_next(sqlite3 *sqlite, sqlite3_stmt **stmt, struct schema *schema, struct err *err)
 {
 	*schema = (struct schema){0};
-	if (!*stmt && sqlite3_prepare_v2(sqlite, "SELECT \"table\", name, definition FROM _daystream_tables", -1, stmt,
-	                                 NULL) != SQLITE_OK)
+	if (!*stmt && sqlite3_prepare_v2(sqlite,
+	                                 "SELECT \"table\", name, definition, inexact_since"
+	                                 " FROM _daystream_tables",
+	                                 -1, stmt, NULL) != SQLITE_OK)
 		return database_error(sqlite, "cannot read the definitions (table _daystream_tables)", err);
 	int step = sqlite3_step(*stmt);
 	int rc = step == SQLITE_ROW    ? load_row(*stmt, schema, err)

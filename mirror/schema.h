@@ -26,7 +26,10 @@
  *         relid INTEGER PRIMARY KEY,
  *         schema TEXT, "table" TEXT,   in PostgreSQL; NULL once another table has the name
  *         name TEXT NOT NULL,          in SQLite
- *         definition TEXT NOT NULL)    the schema line, from _schema or _table on, without _xid
+ *         definition TEXT NOT NULL,    the schema line, from _schema or _table on, without _xid
+ *         inexact_since TEXT)          "<epoch>.<seq>" of the first change that could not be placed: since then
+ *                                      the rows are not all as in PostgreSQL; NULL: they are. TRUNCATE mends
+ *                                      it, as does --resync
  */
 #ifndef MIRROR_SCHEMA_H
 #define MIRROR_SCHEMA_H
@@ -53,10 +56,11 @@ struct schema_column {
 
 struct schema {
 	struct definition definition;
-	char *text;             /* the definition as it stands in _daystream_tables */
-	char *name;             /* in SQLite; NULL until schema_create or alter_table */
-	size_t table_pairs_len; /* text begins with the line_head.table_pairs of the table's lines */
-	bool displaced;         /* its name in PostgreSQL is another table's now */
+	char *text;                            /* the definition as it stands in _daystream_tables */
+	char *name;                            /* in SQLite; NULL until schema_create or alter_table */
+	size_t table_pairs_len;                /* text begins with the line_head.table_pairs of the table's lines */
+	bool displaced;                        /* its name in PostgreSQL is another table's now */
+	char inexact_since[POSITION_TEXT_MAX]; /* "": it is exact */
 
 	enum schema_match match;
 	unsigned key_count;
@@ -88,6 +92,9 @@ int schema_drop(sqlite3 *sqlite, const struct schema *schema, struct err *err);
 
 /* Writes it into _daystream_tables. */
 int schema_save(sqlite3 *sqlite, const struct schema *schema, struct err *err);
+
+/* Writes inexact_since. */
+int schema_save_mark(sqlite3 *sqlite, const struct schema *schema, struct err *err);
 
 /* Reads row after row of _daystream_tables: `stmt` is NULL for the first. 1: `schema` is
  * filled; 0: there is no more, `stmt` is done with. */

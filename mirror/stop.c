@@ -10,16 +10,21 @@
 static volatile sig_atomic_t asked;
 static int event_fd = -1;
 
-static void on_signal(int number)
+void stop_ask(void)
 {
 	uint64_t one = 1;
 	int saved = errno;
 
-	(void)number;
 	asked = 1;
-	if (write(event_fd, &one, sizeof one) < 0)
+	if (write(event_fd, &one, sizeof one) < 0 && errno != EAGAIN)
 		_exit(1);
 	errno = saved;
+}
+
+static void on_signal(int number)
+{
+	(void)number;
+	stop_ask();
 }
 
 int stop_catch(struct err *err)

@@ -17,6 +17,9 @@ bool stop_asked(void);
 /* Readable from the first signal on; -1 before stop_catch. */
 int stop_fd(void);
 
+/* As a signal does: for the other threads, where one of them has failed. */
+void stop_ask(void);
+
 /* Waits so long, or until a signal comes. */
 void stop_pause(int ms);
 

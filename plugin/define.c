@@ -95,6 +95,7 @@ void define_print_rest(struct session *session, ReorderBufferTXN *txn)
 		output_tick(&session->output);
 	}
 	foreach (cell, relids) {
+		relation_outdate(&session->relations, lfirst_oid(cell));
 		if (is_wanted(session, now, lfirst_oid(cell), &name))
 			print_current(session, txn, lfirst_oid(cell));
 		output_tick(&session->output);

@@ -165,6 +165,20 @@ List *lookup_tables_in(Snapshot snapshot, List *relids, Oid schema)
 	return relids;
 }
 
+Oid lookup_row_type(Snapshot snapshot, Oid relid)
+{
+	Oid type = InvalidOid;
+	ScanKeyData key;
+	by_oid(&key, Anum_pg_class_oid, relid);
+	struct reading reading = start(RelationRelationId, ClassOidIndexId, snapshot, 1, &key);
+	Form_pg_class row = next_row(&reading);
+
+	if (row)
+		type = row->reltype;
+	finish(&reading);
+	return type;
+}
+
 List *lookup_tables_with(Snapshot snapshot, List *relids, List *types)
 {
 	/* The list grows by the types that are made of one on it. */
@@ -176,10 +190,15 @@ List *lookup_tables_with(Snapshot snapshot, List *relids, List *types)
 		struct reading reading = start(DependRelationId, DependReferenceIndexId, snapshot, 2, keys);
 
 		while ((row = next_row(&reading))) {
-			if (row->classid == RelationRelationId)
+			Oid type = InvalidOid;
+			if (row->classid == RelationRelationId) {
 				relids = lappend_oid(relids, row->objid);
-			else if (row->classid == TypeRelationId)
-				types = list_append_unique_oid(types, row->objid);
+				type = lookup_row_type(snapshot, row->objid);
+			} else if (row->classid == TypeRelationId) {
+				type = row->objid;
+			}
+			if (OidIsValid(type))
+				types = list_append_unique_oid(types, type);
 		}
 		finish(&reading);
 	}

@@ -27,8 +27,11 @@ Oid lookup_name(Snapshot snapshot, const struct table_name *name);
 /* Appends all tables of a schema, whatever their kind. */
 List *lookup_tables_in(Snapshot snapshot, List *relids, Oid schema);
 
+/* The type of a table's rows, also of a composite type's; InvalidOid where there is none. */
+Oid lookup_row_type(Snapshot snapshot, Oid relid);
+
 /* Appends the tables, of whatever kind, that have a column of one of the types: arrays,
- * domains and ranges over it count. */
+ * domains, ranges and composites over it count. */
 List *lookup_tables_with(Snapshot snapshot, List *relids, List *types);
 
 /* The schemas that have another name now. */

@@ -308,6 +308,14 @@ bool relation_told_name(struct relation_cache *cache, Oid relid, const struct ta
 	return !owner || owner->relid == relid;
 }
 
+void relation_outdate(struct relation_cache *cache, Oid relid)
+{
+	struct relation *relation = hash_search(cache->by_oid, &relid, HASH_FIND, NULL);
+
+	if (relation)
+		relation->valid = false;
+}
+
 void relation_forget(struct relation_cache *cache, Oid relid, const struct table_name *name)
 {
 	struct relation *relation = hash_search(cache->by_oid, &relid, HASH_FIND, NULL);

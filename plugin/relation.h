@@ -91,6 +91,9 @@ bool relation_announce(struct relation_cache *cache, struct relation *relation, 
 bool relation_told_name(struct relation_cache *cache, Oid relid, const struct table_name *past,
                         struct table_name *name);
 
+/* The next relation_find builds it anew: something that it is made of may have changed. */
+void relation_outdate(struct relation_cache *cache, Oid relid);
+
 /* Its `drop` under `name` is sent: readers know it no longer. */
 void relation_forget(struct relation_cache *cache, Oid relid, const struct table_name *name);
 

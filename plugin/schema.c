@@ -1,14 +1,17 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/transam.h"
 #include "access/tupdesc_details.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 #include "name.h"
 #include "schema.h"
@@ -96,26 +99,81 @@ static int compare_labels(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* An enum's labels with their OIDs, which a renamed one keeps: rows print it otherwise from then on. */
-static void print_labels(StringInfo facts, Oid type)
+static void print_comma(StringInfo list)
 {
-	char part[3 * NAMEDATALEN + 1];
-	CatCList *list = SearchSysCacheList1(ENUMTYPOIDNAME, ObjectIdGetDatum(type));
-	HeapTuple *labels = palloc((list->n_members + 1) * sizeof(*labels));
+	if (list->len > 0)
+		appendStringInfoCharMacro(list, ',');
+}
 
-	for (int i = 0; i < list->n_members; i++)
-		labels[i] = &list->members[i]->tuple;
-	qsort(labels, list->n_members, sizeof(*labels), compare_labels);
-	appendStringInfoString(facts, "\tlabels\t");
-	for (int i = 0; i < list->n_members; i++) {
+/* An enum's labels with their OIDs, which a renamed one keeps: rows print it otherwise from then on. */
+static void print_labels(StringInfo list, Oid type)
+{
+	char part[3 * NAMEDATALEN];
+	CatCList *found = SearchSysCacheList1(ENUMTYPOIDNAME, ObjectIdGetDatum(type));
+	HeapTuple *labels = palloc((found->n_members + 1) * sizeof(*labels));
+
+	for (int i = 0; i < found->n_members; i++)
+		labels[i] = &found->members[i]->tuple;
+	qsort(labels, found->n_members, sizeof(*labels), compare_labels);
+	for (int i = 0; i < found->n_members; i++) {
 		Form_pg_enum label = (Form_pg_enum)GETSTRUCT(labels[i]);
-		Size len = name_encode(part, NameStr(label->enumlabel), strlen(NameStr(label->enumlabel)));
+		const char *name = NameStr(label->enumlabel);
+		Size len = name_encode(part, name, strlen(name));
 
-		appendStringInfo(facts, "%s%u=", i > 0 ? "," : "", label->oid);
-		text_escape(facts, part, len);
+		print_comma(list);
+		appendStringInfo(list, "%u=", label->oid);
+		appendBinaryStringInfo(list, part, (int)len);
 	}
 	pfree(labels);
-	ReleaseSysCacheList(list);
+	ReleaseSysCacheList(found);
+}
+
+/* What values of the type print of other types: labels, and a composite's attributes as "type:number". */
+static void print_parts(StringInfo list, Oid type)
+{
+	Oid inner = get_element_type(type);
+
+	check_stack_depth();
+	type = getBaseType(type);
+	if (!OidIsValid(inner))
+		inner = get_element_type(type);
+	if (OidIsValid(inner)) {
+		print_parts(list, inner);
+		return;
+	}
+	switch (get_typtype(type)) {
+	case TYPTYPE_ENUM: print_labels(list, type); break;
+	case TYPTYPE_RANGE: print_parts(list, get_range_subtype(type)); break;
+#if PG_VERSION_NUM >= 140000
+	case TYPTYPE_MULTIRANGE: print_parts(list, get_multirange_range(type)); break;
+#endif
+	case TYPTYPE_COMPOSITE: {
+		TupleDesc desc = lookup_rowtype_tupdesc_copy(type, -1);
+		for (int i = 0; i < desc->natts; i++) {
+			if (TupleDescAttr(desc, i)->attisdropped)
+				continue;
+			print_comma(list);
+			appendStringInfo(list, "%u:%d", type, i + 1);
+			print_parts(list, TupleDescAttr(desc, i)->atttypid);
+		}
+		FreeTupleDesc(desc);
+		break;
+	}
+	default: break;
+	}
+}
+
+/* `type` is no domain. */
+static void print_made_of(StringInfo facts, Oid type)
+{
+	bool is_enum = get_typtype(type) == TYPTYPE_ENUM;
+	StringInfoData list;
+
+	initStringInfo(&list);
+	print_parts(&list, type);
+	if (list.len > 0)
+		print_fact(facts, is_enum ? "labels" : "parts", list.data);
+	pfree(list.data);
 }
 
 /* The value that a fast ADD COLUMN gave to the rows that were there. */
@@ -141,8 +199,8 @@ static void print_facts(StringInfo facts, struct column *column, TupleDesc desc,
 	print_fact(facts, "type", format_type_with_typemod(attribute->atttypid, attribute->atttypmod));
 	if (base != attribute->atttypid)
 		print_fact(facts, "base", format_type_with_typemod(base, typmod));
-	if (get_typtype(base) == TYPTYPE_ENUM)
-		print_labels(facts, base);
+	if (base >= FirstNormalObjectId)
+		print_made_of(facts, base);
 	if (never_null(desc, i))
 		print_fact(facts, "notnull", "1");
 	for (int place = 0; place < primary->count; place++)

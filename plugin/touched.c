@@ -73,6 +73,14 @@ static bool label_is_meant(void *ctx, Oid label)
 	return has(&messages->labels, GetSysCacheHashValue1(ENUMOID, ObjectIdGetDatum(label)));
 }
 
+/* Each once. */
+static List *in_order(List *oids)
+{
+	list_sort(oids, list_oid_cmp);
+	list_deduplicate_oid(oids);
+	return oids;
+}
+
 List *touched_find(ReorderBufferTXN *txn, Snapshot before, Snapshot now)
 {
 	struct messages messages = {0};
@@ -92,9 +100,12 @@ List *touched_find(ReorderBufferTXN *txn, Snapshot before, Snapshot now)
 		types = lookup_types(before, type_is_meant, &messages);
 	if (messages.labels.count > 0)
 		types = list_concat_unique_oid(types, lookup_enums(now, label_is_meant, &messages));
-	messages.relids = lookup_tables_with(before, messages.relids, types);
-
-	list_sort(messages.relids, list_oid_cmp);
-	list_deduplicate_oid(messages.relids);
-	return messages.relids;
+	/* A table's or composite type's rows may be another table's column. */
+	List *relids = in_order(messages.relids);
+	foreach (cell, relids) {
+		Oid type = lookup_row_type(before, lfirst_oid(cell));
+		if (OidIsValid(type))
+			types = lappend_oid(types, type);
+	}
+	return in_order(lookup_tables_with(before, relids, types));
 }

@@ -150,6 +150,27 @@ DROP DOMAIN sort;
 DROP TYPE kind;
 SELECT count(*) FROM changes();
 
+-- what composites, arrays and ranges are made of
+CREATE TYPE kind AS ENUM ('a', 'b');
+CREATE TYPE pair AS (x int, k kind);
+CREATE TYPE kinds AS RANGE (subtype = kind);
+CREATE DOMAIN list AS kind[];
+CREATE TABLE t (a int PRIMARY KEY, p pair, ps pair[], l list, r kinds);
+SELECT * FROM changes();
+ALTER TYPE kind RENAME VALUE 'a' TO 'c';
+SELECT * FROM changes();
+BEGIN;
+INSERT INTO t (a, p) VALUES (1, '(1,b)');
+ALTER TYPE pair ADD ATTRIBUTE y int;
+INSERT INTO t (a, p) VALUES (2, '(1,b,2)');
+ALTER TYPE pair DROP ATTRIBUTE x;
+COMMIT;
+SELECT * FROM changes();
+DROP TABLE t;
+DROP TYPE kind CASCADE;
+DROP TYPE pair;
+SELECT count(*) FROM changes();
+
 -- the key and the replica identity
 ALTER TABLE u REPLICA IDENTITY FULL;
 SELECT * FROM changes();

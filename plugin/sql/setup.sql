@@ -7,7 +7,7 @@ CREATE FUNCTION lines(VARIADIC options text[] DEFAULT '{}') RETURNS SETOF text L
 		regexp_replace(
 		regexp_replace(
 		regexp_replace(
-		regexp_replace(data, '(labels\\t|,)\d+=', '\1OID=', 'g'), '_xid\t\d+', E'_xid\tN', 'g'),
+		regexp_replace(data, '((labels|parts)\\t|,)\d+([=:])', '\1OID\3', 'g'), '_xid\t\d+', E'_xid\tN', 'g'),
 			'_relid\t\d+', E'_relid\tOID', 'g'),
 			'lsn\t[0-9A-F]+/[0-9A-F]+', E'lsn\tL', 'g'),
 			'time\t\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\+00', E'time\tT', 'g'),

@@ -26,8 +26,10 @@ plain=(-o include-commit=off -o include-xids=off -o include-schema=off)
 
 create latin1 LATIN1
 run_sql latin1 <<'EOC'
+BEGIN;
 CREATE TABLE "grün" ("ä" text PRIMARY KEY, b char(3), c text[]);
 ALTER TABLE "grün" ADD d text DEFAULT 'ö	ß';
+COMMIT;
 INSERT INTO "grün" VALUES ('é\', 'ü	', '{é,a}'), (repeat('ÿ', 10000), NULL, NULL);
 SELECT FROM pg_logical_emit_message(true, 'ä', 'ö');
 SELECT FROM pg_logical_emit_message(true, 'bytes', '\x00e4'::bytea);

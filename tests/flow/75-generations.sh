@@ -1,6 +1,6 @@
 #!/bin/bash
-# What a mirror cannot follow, and the way out that its message names: a new
-# generation, from which a new mirror starts.
+# What a mirror cannot place, and the way out that its message names; and a new
+# generation, from which a mirror begins anew.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -11,12 +11,15 @@ sql "INSERT INTO good VALUES (1, 'one')"
 sql "INSERT INTO keyless VALUES (1, 'one')"
 sql "UPDATE keyless SET b = 'two'"
 caught_up "$mnt"
-exits "a line that cannot be placed stops the mirror" 1 deltamirror --once "$mnt" "$mirror"
-like "with table, reason and remedy" "$output" keyless "replica identity" "--tables" "ALTER TABLE" "daystream drop"
+exits "a line that cannot be placed is passed over" 0 deltamirror --once "$mnt" "$mirror"
+like "and said, with table, reason and remedy" "$output" keyless "replica identity" "ALTER TABLE" "resync"
+is "and marked" "$(sqlite3 "$mirror" "SELECT name FROM _daystream_tables WHERE inexact_since IS NOT NULL")" keyless
+exits "it is said once" 0 deltamirror --once "$mnt" "$mirror"
+check_not "and not again" grep -q keyless <<<"$output"
 exits "it can be left out" 0 deltamirror --once --tables good "$mnt" "$work/part.sqlite"
 is "and the others are there" "$(sqlite3 "$work/part.sqlite" 'SELECT * FROM good')" "1|one"
 
-# The remedy, word by word.
+# A new generation.
 sql "ALTER TABLE keyless REPLICA IDENTITY FULL"
 daemon_stop
 exits "the slot is dropped" 0 daystream drop --yes "$store"
@@ -26,7 +29,7 @@ sql "INSERT INTO keyless VALUES (2, 'three')"
 sql "UPDATE keyless SET b = 'four' WHERE a = 2"
 caught_up "$mnt"
 exits "the mirror of the generation before stops" 1 deltamirror --once --tables good "$mnt" "$work/part.sqlite"
-like "and says so" "$output" generation
+like "and says so, and what helps" "$output" generation "--resync"
 rm -f "$mirror"*
 exits "a new mirror starts at the new generation" 0 deltamirror --once "$mnt" "$mirror"
 is "with what came since" "$(sqlite3 "$mirror" 'SELECT * FROM keyless')" "2|four"

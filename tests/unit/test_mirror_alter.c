@@ -237,7 +237,12 @@ static void renamed_labels_of_an_enum_change_the_rows(void **state)
 	assert_string_equal(ask(w, "SELECT k, d, x FROM t WHERE k LIKE 'it%'"), "it's ,%|it's ,%|a");
 }
 
-static void an_oid_that_becomes_a_name_asks_for_a_new_copy_where_there_are_any(void **state)
+static const char *marked(struct world *w)
+{
+	return ask(w, "SELECT count(*) FROM _daystream_tables WHERE inexact_since IS NOT NULL");
+}
+
+static void an_oid_that_becomes_a_name_marks_the_table_where_there_are_any(void **state)
 {
 	struct world *w = *state;
 
@@ -247,8 +252,40 @@ static void an_oid_that_becomes_a_name_asks_for_a_new_copy_where_there_are_any(v
 	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\tregclass");
 	change(w, T, "insert\tid\t2\ta\tpg_class");
 	commit(w);
+	assert_string_equal(marked(w), "0");
 	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\tregproc");
-	refused(w, -EBADMSG, "copy the table anew");
+	commit(w);
+	assert_string_equal(marked(w), "1");
+	warns("column \"a\" of table \"t\" prints otherwise now");
+	/* All rows come anew. */
+	change(w, T, "truncate");
+	commit(w);
+	assert_string_equal(marked(w), "0");
+}
+
+static void a_label_or_attribute_within_other_values_marks_the_table(void **state)
+{
+	static const struct {
+		const char *parts;
+		bool marks;
+	} steps[] = {
+	    {"7:1,7:2,9=a,10=b", false},        {"7:1,7:2,9=a,11=new,10=b", false}, /* a label is added */
+	    {"7:1,7:2,9=A,11=new,10=b", true},  {"7:1,7:2,7:3,9=A,11=new,10=b", true},
+	    {"7:2,7:3,9=A,11=new,10=b", true},  {"7:2,7:3,9=A,11=new,10=b", false},
+	    {"77:2,7:3,9=A,11=new,10=b", true},
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		char columns[300];
+		snprintf(columns, sizeof columns, ID "\tp\tnumber\\t2\\ttype\\tpair\\tparts\\t%s", steps[i].parts);
+		define(w, T, 1, "id", columns);
+		commit(w);
+		assert_string_equal(marked(w), steps[i].marks ? "1" : "0");
+		change(w, T, "truncate");
+		change(w, T, "insert\tid\t1\tp\t(1,a)");
+		commit(w);
+	}
 }
 
 int main(void)
@@ -264,7 +301,8 @@ int main(void)
 	    TEST(a_persons_column_makes_room_for_the_servers),
 	    TEST(a_table_gets_its_first_column_and_loses_its_last),
 	    TEST(renamed_labels_of_an_enum_change_the_rows),
-	    TEST(an_oid_that_becomes_a_name_asks_for_a_new_copy_where_there_are_any),
+	    TEST(an_oid_that_becomes_a_name_marks_the_table_where_there_are_any),
+	    TEST(a_label_or_attribute_within_other_values_marks_the_table),
 	};
 	return cmocka_run_group_tests_name("mirror alter", tests, NULL, NULL);
 }

@@ -184,7 +184,7 @@ static void under_full_the_primary_key_finds_the_row(void **state)
 	assert_string_equal(ask(w, "SELECT * FROM fp"), "1|A");
 }
 
-static void without_an_identity_inserts_arrive_and_the_rest_stops(void **state)
+static void without_an_identity_inserts_arrive_and_the_rest_is_said_once_and_marked(void **state)
 {
 	struct world *w = *state;
 
@@ -192,11 +192,117 @@ static void without_an_identity_inserts_arrive_and_the_rest_stops(void **state)
 	line(w, "_table\tnone\t_xid\t700\t_action\tinsert\tn\t1");
 	line(w, "_table\tnone\t_xid\t700\t_action\tinsert\tn\t1");
 	commit(w);
-	assert_string_equal(ask(w, "SELECT count(*) FROM none"), "2");
+	assert_string_equal(ask(w, "SELECT inexact_since FROM _daystream_tables"), "NULL");
 	line(w, "_table\tnone\t_xid\t701\t_action\tupdate\tn\t2");
-	refused(w, -ENOENT, "ALTER TABLE \"public\".\"none\" REPLICA IDENTITY FULL");
-	line(w, "_table\tnone\t_xid\t701\t_action\tdelete");
-	refused(w, -ENOENT, "this delete cannot be placed");
+	line(w, "_table\tnone\t_xid\t701\t_action\tinsert\tn\t3");
+	commit(w);
+	line(w, "_table\tnone\t_xid\t702\t_action\tdelete");
+	commit(w);
+	assert_int_equal(world_warnings, 1);
+	assert_string_equal(ask(w, "SELECT count(*) FROM none"), "3");
+	assert_string_equal(ask(w, "SELECT inexact_since FROM _daystream_tables"), "1507507201.0");
+	world_close(w);
+	world_open(w);
+	line(w, "_table\tnone\t_xid\t703\t_action\tdelete");
+	commit(w);
+	assert_int_equal(world_warnings, 1);
+	line(w, "_table\tnone\t_xid\t704\t_action\ttruncate");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT inexact_since FROM _daystream_tables"), "NULL");
+	line(w, "_table\tnone\t_xid\t705\t_action\tdelete");
+	commit(w);
+	assert_int_equal(world_warnings, 2);
+}
+
+static void a_mark_stays_when_the_definition_changes(void **state)
+{
+	struct world *w = *state;
+
+	line(w, NO_KEY);
+	line(w, "_table\tnone\t_xid\t700\t_action\tinsert\tn\t1");
+	line(w, "_table\tnone\t_xid\t700\t_action\tinsert\tn\t1");
+	line(w, "_table\tnone\t_xid\t700\t_action\tupdate\tn\t2");
+	commit(w);
+	/* Its rows do not fit the key that it has got: they came apart from PostgreSQL's. */
+	line(w, "_table\tnone\t_xid\t701\t_relid\t16388\t_key\tn\t_action\tschema\tn\tnumber\\t1\\ttype\\tinteger");
+	line(w, "_table\tnone\t_xid\t701\t_action\tdelete\tn\t7");
+	line(w, "_table\tnone\t_xid\t701\t_action\tinsert\tn\t8");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT inexact_since FROM _daystream_tables"), "1507507200.4");
+	assert_string_equal(ask(w, "SELECT n FROM none"), "8");
+}
+
+/* A mirror that began with all rows. */
+static void make_exact(struct world *w)
+{
+	struct origin origin = {
+	    .system = 7123, .timeline = 1, .generation = 1, .database = "bank", .slot = "daystream"};
+
+	if (apply_refill(w->apply, &origin, &w->err) < 0 || apply_refilled(w->apply, &w->err) < 0 ||
+	    apply_commit(w->apply, &w->err) < 0)
+		fail_msg("%s", w->err.text);
+}
+
+static void where_all_rows_are_known_a_missing_one_is_an_error(void **state)
+{
+	struct world *w = *state;
+	static const char *const bad[][2] = {
+	    {"_table\tacc\t_xid\t701\t_action\tdelete\tid\t9", "delete speaks of (id 9) is not there"},
+	    {"_table\tacc\t_xid\t701\t_action\tupdate\tid\t9\tv\ta\tw\tb", "update speaks of (id 9) is not there"},
+	    {"_table\tlog\t_xid\t701\t_action\tdelete\tn\t1\tt\t\\N", "(n 1, t \\N) is not there"}};
+
+	make_exact(w);
+	assert_string_equal(ask(w, "SELECT exact FROM _daystream"), "1");
+	line(w, ACC);
+	line(w, LOG_FULL);
+	line(w, "_table\tacc\t_xid\t700\t_action\tinsert\tid\t1\tv\ta\tw\tb");
+	line(w, "_table\tacc\t_xid\t700\t_action\tupdate\tid\t1\tv\tA\tw\tb");
+	commit(w);
+	world_close(w);
+	world_open(w);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		line(w, bad[i][0]);
+		refused(w, -ENOENT, bad[i][1]);
+		assert_non_null(strstr(w->err.text, i < 2 ? "--resync=acc" : "--resync=log"));
+	}
+	assert_int_equal(world_warnings, 0);
+	/* Which are brought anew meanwhile. */
+	apply_tolerate(w->apply, "acc,log");
+	line(w, bad[0][0]);
+	line(w, bad[2][0]);
+	commit(w);
+	assert_int_equal(world_warnings, 2);
+	assert_string_equal(ask(w, "SELECT count(inexact_since) FROM _daystream_tables"), "2");
+	assert_string_equal(ask(w, "SELECT * FROM acc"), "1|A|b");
+}
+
+static void a_mirror_of_one_tables_file_stands_at_the_last_line(void **state)
+{
+	struct world *w = *state;
+	struct database_want want = {.table_file = "zzz", .stop_fd = -1};
+
+	world_close(w);
+	unlink(w->path);
+	assert_int_equal(database_open(&w->database, w->path, &want, &w->err), 0);
+	assert_int_equal(apply_open(&w->apply, &w->database, "zzz", 0, world_warn, &w->err), 0);
+	w->fed = w->stream.len;
+	line(w, ZZZ);
+	line(w, "_table\tzzz\t_xid\t700\t_action\tinsert\ta\tx\tb\t1");
+	assert_int_equal(world_feed(w), 0);
+	assert_false(apply_in_transaction(w->apply));
+	assert_int_equal(apply_commit(w->apply, &w->err), 0);
+	assert_string_equal(ask(w, "SELECT epoch, seq, lsn, table_file, tables FROM _daystream"),
+	                    "1507507200|2|NULL|zzz|NULL");
+	world_close(w);
+	assert_int_equal(database_open(&w->database, w->path, &(struct database_want){.stop_fd = -1}, &w->err),
+	                 -EINVAL);
+	assert_non_null(strstr(w->err.text, "table zzz alone"));
+	database_close(&w->database);
+	unlink(w->path);
+	world_open(w);
+	world_close(w);
+	assert_int_equal(database_open(&w->database, w->path, &want, &w->err), -EINVAL);
+	assert_non_null(strstr(w->err.text, "a whole stream"));
 }
 
 static void truncate_empties_its_table_only(void **state)
@@ -224,7 +330,7 @@ static void a_row_that_is_not_there_is_made_only_from_a_whole_line(void **state)
 	commit(w);
 	assert_string_equal(ask(w, "SELECT * FROM acc ORDER BY id"), "1|a|b\n8|c|d");
 	line(w, "_table\tacc\t_xid\t701\t_action\tupdate\tid\t2\tv\ta");
-	refused(w, -ENOENT, "1507507201.0 table acc: the row that this update speaks of is not there");
+	refused(w, -ENOENT, "1507507201.0 table acc: the row that this update speaks of (id 2) is not there");
 }
 
 static void a_line_that_does_not_fit_the_table_is_refused(void **state)
@@ -455,7 +561,10 @@ int main(void)
 	    TEST(of_equal_rows_without_a_key_exactly_one_changes),
 	    TEST(rows_without_a_key_may_pass_through_each_other),
 	    TEST(under_full_the_primary_key_finds_the_row),
-	    TEST(without_an_identity_inserts_arrive_and_the_rest_stops),
+	    TEST(without_an_identity_inserts_arrive_and_the_rest_is_said_once_and_marked),
+	    TEST(a_mark_stays_when_the_definition_changes),
+	    TEST(where_all_rows_are_known_a_missing_one_is_an_error),
+	    TEST(a_mirror_of_one_tables_file_stands_at_the_last_line),
 	    TEST(truncate_empties_its_table_only),
 	    TEST(a_row_that_is_not_there_is_made_only_from_a_whole_line),
 	    TEST(a_line_that_does_not_fit_the_table_is_refused),

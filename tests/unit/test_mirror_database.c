@@ -6,7 +6,8 @@
 static int open_again(struct world *w, const char *tables)
 {
 	struct database database;
-	int rc = database_open(&database, w->path, tables, -1, &w->err);
+	struct database_want want = {.tables = tables, .stop_fd = -1};
+	int rc = database_open(&database, w->path, &want, &w->err);
 
 	database_close(&database);
 	return rc;
@@ -118,7 +119,31 @@ static void it_says_where_it_stands(void **state)
 	assert_string_equal(w->database.origin.slot, "daystream");
 	assert_string_equal(
 	    ask(w, "SELECT generation, system, timeline, database, slot, tables, format FROM _daystream"),
-	    "1|7123|1|bank|daystream|NULL|1");
+	    "1|7123|1|bank|daystream|NULL|2");
+}
+
+static void what_an_older_program_made_is_taken_over(void **state)
+{
+	struct world *w = *state;
+
+	line(w, "_table\tt\t_xid\t700\t_relid\t1\t_key\ta\t_action\tschema\ta\tnumber\\t1\\ttype\\ttext");
+	line(w, "_table\tt\t_xid\t700\t_action\tinsert\ta\tx");
+	commit(w);
+	assert_int_equal(sqlite3_exec(w->database.sqlite,
+	                              "ALTER TABLE _daystream DROP COLUMN exact;"
+	                              "ALTER TABLE _daystream DROP COLUMN table_file;"
+	                              "ALTER TABLE _daystream_tables DROP COLUMN inexact_since;"
+	                              "UPDATE _daystream SET format = 1",
+	                              NULL, NULL, NULL),
+	                 SQLITE_OK);
+	world_close(w);
+	world_open(w);
+	assert_false(w->database.exact);
+	line(w, "_table\tt\t_xid\t701\t_action\tdelete\ta\ty");
+	line(w, "_table\tt\t_xid\t701\t_action\tinsert\ta\tz");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT format, exact, table_file FROM _daystream"), "2|0|NULL");
+	assert_string_equal(ask(w, "SELECT group_concat(a) FROM t"), "x,z");
 }
 
 static void lists_are_sorted_and_checked(void **state)
@@ -154,6 +179,7 @@ int main(void)
 	    TEST(an_empty_database_is_filled),
 	    TEST(another_list_of_tables_is_refused),
 	    TEST(it_says_where_it_stands),
+	    TEST(what_an_older_program_made_is_taken_over),
 	    cmocka_unit_test(lists_are_sorted_and_checked),
 	};
 

@@ -10,6 +10,7 @@
 struct place {
 	char dir[40];
 	struct stream stream;
+	struct follow_source source;
 	struct follow *follow;
 	struct follow_line line;
 	struct err err;
@@ -20,6 +21,7 @@ static int place_setup(void **state)
 	struct place *place = calloc(1, sizeof *place);
 
 	folder_make(place->dir);
+	place->source.mount = place->dir;
 	stream_init(&place->stream, 1507507200);
 	stream_origin(&place->stream, 1);
 	stream_line(&place->stream, "_table\tt\t_xid\t700\t_action\tinsert\ta\t1");
@@ -47,7 +49,7 @@ static void publish(struct place *place, const char *name)
 static void open_live(struct place *place)
 {
 	follow_close(place->follow);
-	if (follow_open(&place->follow, place->dir, NULL, &place->err) < 0)
+	if (follow_open(&place->follow, &place->source, NULL, &place->err) < 0)
 		fail_msg("%s", place->err.text);
 }
 
@@ -124,14 +126,14 @@ static void after_a_position_the_stream_is_opened_there(void **state)
 	stream_line(&p->stream, "_table\tt\t_xid\t701\t_action\tdelete\ta\t1");
 	stream_commit(&p->stream);
 	folder_write(p->dir, "since/1507507200/3/live", p->stream.text + before, p->stream.len - before);
-	assert_int_equal(follow_open(&p->follow, p->dir, &after, &p->err), 0);
+	assert_int_equal(follow_open(&p->follow, &p->source, &after, &p->err), 0);
 	assert_int_equal(read_all(p, &lines), 0);
 	assert_int_equal(lines, 2);
 	follow_close(p->follow);
 
 	/* The same where lines are missing in between. */
 	folder_write(p->dir, "since/1507507200/2/live", "_c\t1507507200\t_s\t3\t_action\tx\n", 29);
-	assert_int_equal(follow_open(&p->follow, p->dir, &other, &p->err), 0);
+	assert_int_equal(follow_open(&p->follow, &p->source, &other, &p->err), 0);
 	assert_int_equal(next(p), -EBADMSG);
 	says(p, "after 1507507200.1: the stream goes on at 1507507200.3");
 }
@@ -141,13 +143,13 @@ static void a_position_that_was_given_up_is_told_from_a_mount_that_is_away(void 
 	struct place *p = *state;
 	struct position old = {1507507100, 5};
 
-	assert_int_equal(follow_open(&p->follow, p->dir, NULL, &p->err), -ENOTCONN);
-	assert_int_equal(follow_open(&p->follow, p->dir, &old, &p->err), -ENOTCONN);
+	assert_int_equal(follow_open(&p->follow, &p->source, NULL, &p->err), -ENOTCONN);
+	assert_int_equal(follow_open(&p->follow, &p->source, &old, &p->err), -ENOTCONN);
 	publish(p, "live");
-	assert_int_equal(follow_open(&p->follow, p->dir, &old, &p->err), -ESTALE);
+	assert_int_equal(follow_open(&p->follow, &p->source, &old, &p->err), -ESTALE);
 	says(p, "after 1507507100.5 is no longer retained");
 	struct position later = {1507507200, 1};
-	assert_int_equal(follow_open(&p->follow, p->dir, &later, &p->err), -ENOTCONN);
+	assert_int_equal(follow_open(&p->follow, &p->source, &later, &p->err), -ENOTCONN);
 }
 
 static void another_stream_at_the_same_place_is_recognized(void **state)
@@ -156,16 +158,16 @@ static void another_stream_at_the_same_place_is_recognized(void **state)
 	struct position commit = {1507507200, 2};
 	const char *last = strstr(p->stream.text, "_c\t1507507200\t_s\t2");
 
-	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC0", &p->err), 0);
+	assert_int_equal(follow_recognize(&p->source, commit, "0/2BC0", &p->err), 0);
 	folder_write(p->dir, "by-time/1507507200/1", "x", 1);
-	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC0", &p->err), -ESTALE);
+	assert_int_equal(follow_recognize(&p->source, commit, "0/2BC0", &p->err), -ESTALE);
 	says(p, "has no line 1507507200.2");
 	folder_write(p->dir, "by-time/1507507200/2", last, strlen(last));
-	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC0", &p->err), 0);
-	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC8", &p->err), -ESTALE);
+	assert_int_equal(follow_recognize(&p->source, commit, "0/2BC0", &p->err), 0);
+	assert_int_equal(follow_recognize(&p->source, commit, "0/2BC8", &p->err), -ESTALE);
 	says(p, "another stream");
 	folder_write(p->dir, "by-time/1507507200/2", "_c\t1507507200\t_s\t2\t_action\tx\n", 29);
-	assert_int_equal(follow_recognize(p->dir, commit, "0/2BC0", &p->err), -ESTALE);
+	assert_int_equal(follow_recognize(&p->source, commit, "0/2BC0", &p->err), -ESTALE);
 }
 
 static void any_byte_that_is_not_right_is_noticed(void **state)

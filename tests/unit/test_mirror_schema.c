@@ -174,6 +174,18 @@ static void names_of_columns_can_be_exchanged(void **state)
 	assert_string_equal(ask(w, "SELECT name FROM pragma_index_info('i')"), "b");
 }
 
+static void a_column_may_have_any_name_while_others_are_renamed(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	define(w, T, 1, "id", ID "\t_daystream#3\tnumber\\t2\\ttype\\ttext\tb\tnumber\\t3\\ttype\\ttext");
+	commit(w);
+	define(w, T, 1, "id", ID "\t_daystream#3\tnumber\\t2\\ttype\\ttext\tc\tnumber\\t3\\ttype\\ttext");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT id, \"_daystream#3\", c FROM t"), "1|one|eins\n2|two|NULL");
+}
+
 static void a_changed_type_converts_what_is_there(void **state)
 {
 	struct world *w = *state;
@@ -350,6 +362,7 @@ int main(void)
 	    TEST(a_renamed_table_keeps_its_rows),
 	    TEST(columns_are_renamed_added_and_dropped),
 	    TEST(names_of_columns_can_be_exchanged),
+	    TEST(a_column_may_have_any_name_while_others_are_renamed),
 	    TEST(a_changed_type_converts_what_is_there),
 	    TEST(a_changed_key_is_a_new_table_with_the_same_rows),
 	    TEST(a_new_key_over_new_values_waits_for_the_rewritten_rows),

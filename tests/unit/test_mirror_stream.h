@@ -159,7 +159,8 @@ static void world_warn(const char *text)
 
 static void world_open(struct world *world)
 {
-	int rc = database_open(&world->database, world->path, world->tables, -1, &world->err);
+	struct database_want want = {.tables = world->tables, .stop_fd = -1};
+	int rc = database_open(&world->database, world->path, &want, &world->err);
 	if (rc == 0)
 		rc = apply_open(&world->apply, &world->database, world->tables, 0, world_warn, &world->err);
 	if (rc < 0)

@@ -19,7 +19,7 @@ static void open_all(uint64_t segment_bytes)
 {
 	fixture_open(&f, segment_bytes);
 	shown = (struct shown){
-	    .store = f.store, .tables = table_set_new(f.store), .views = view_set_new(f.store), .config = &config};
+	    .store = f.store, .tables = table_set_new(f.store), .views = view_set_new(f.store)};
 	must(shown.tables && shown.views);
 	retain = (struct retain){.store = f.store, .tables = shown.tables, .views = shown.views, .config = &config};
 }

@@ -1,0 +1,143 @@
+#include "build.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dbfile.h"
+#include "direct.h"
+#include "load.h"
+#include "log.h"
+#include "snapshot.h"
+#include "stop.h"
+
+/* What is wrong three times is wrong. */
+#define TRIES 3
+#define PAUSE_MS 500
+
+/* Whether the daemon takes snapshots by itself. */
+static bool is_expected(const char *mount)
+{
+	char value[40];
+
+	return follow_status(mount, "snapshots", value, sizeof value) && strcmp(value, "auto") == 0;
+}
+
+static int fill_from_mount(struct mirror *mirror, struct err *err)
+{
+	const struct mirror_wish *wish = mirror->wish;
+	const char *mount = wish->source.mount, *tables = mirror_tables(wish);
+	struct snapshot snapshot;
+
+	int rc = snapshot_find(&snapshot, mount, tables, follow_generation(mount), err);
+	if (rc == -ENOENT) {
+		rc = is_expected(mount) ? -EAGAIN : 0;
+	} else if (rc == 0) {
+		log_info("copying from %s", snapshot.folder);
+		rc = load_snapshot(mirror->apply, &snapshot, tables, err);
+		rc = rc < 0 ? rc : 1;
+	}
+	snapshot_close(&snapshot);
+	return rc;
+}
+
+int build_fill(struct mirror *mirror, struct err *err)
+{
+	const struct mirror_wish *wish = mirror->wish;
+
+	if (!wish->source.mount)
+		return 0;
+	if (!wish->conninfo)
+		return fill_from_mount(mirror, err);
+	int rc = direct_load(mirror->apply, wish->source.mount, wish->conninfo, mirror_tables(wish), err);
+	/* The server's; what the mount's means is said otherwise. */
+	return rc == -EAGAIN ? -ENOTCONN : rc < 0 ? rc : 1;
+}
+
+int build_again(struct build_tries *tries, const struct mirror_wish *wish, int code, struct err *err)
+{
+	if (stop_asked())
+		return -EINTR;
+	if (code == -EINTR)
+		return 0; /* of a signal that was not for us */
+	if (code == -EAGAIN) {
+		if (!tries->waiting)
+			log_info("%s; waiting for it, the daemon takes one by itself", err->text);
+		tries->waiting = true;
+	} else if (code == -ENOTCONN && !wish->once) {
+		if (!tries->away)
+			log_warn("%s; waiting for it, then beginning anew", err->text);
+		tries->away = true;
+	} else if ((code == -ESTALE || code == -EBADMSG) && ++tries->count < TRIES) {
+		log_warn("%s; beginning anew", err->text);
+	} else {
+		return code;
+	}
+	stop_pause(PAUSE_MS);
+	return stop_asked() ? -EINTR : 0;
+}
+
+/* One attempt. */
+static int build_once(struct mirror *mirror, const struct mirror_wish *wish, const char *path, struct err *err)
+{
+	int rc = mirror_open(mirror, wish, path, true, follow_generation(wish->source.mount), err);
+
+	if (rc < 0)
+		return rc;
+	if (mirror->database.leftovers)
+		log_info("the building of %s was interrupted; it is begun anew", path);
+	int filled = build_fill(mirror, err);
+	if (filled < 0)
+		return filled;
+	if (!filled)
+		log_warn("%s has no snapshot: rows that are older than the stream will be missing in %s (--from copies "
+		         "them from the server)",
+		         wish->source.mount ? wish->source.mount : wish->source.file, wish->path);
+	rc = apply_commit(mirror->apply, err);
+	if (rc == 0)
+		rc = database_filled(&mirror->database, err);
+	return rc < 0 ? rc : mirror_run_to_end(mirror, err);
+}
+
+int build_beside(struct mirror *mirror, const struct mirror_wish *wish, const char *path, struct err *err)
+{
+	struct build_tries tries = {0};
+	int rc;
+
+	while ((rc = build_once(mirror, wish, path, err)) < 0 && (rc = build_again(&tries, wish, rc, err)) == 0) {
+		build_discard(mirror);
+		mirror_close(mirror);
+	}
+	return rc;
+}
+
+void build_discard(struct mirror *mirror)
+{
+	/* What another process has locked is not ours to remove. */
+	if (mirror->database.lock_fd >= 0)
+		dbfile_remove(mirror->database.path);
+}
+
+int build_new(const struct mirror_wish *wish, struct err *err)
+{
+	struct mirror mirror;
+	char *path = NULL;
+
+	if (asprintf(&path, "%s.building", wish->path) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	int rc = build_beside(&mirror, wish, path, err);
+	if (rc == 0) {
+		/* Nothing of it may be in use when it is closed. */
+		follow_close(mirror.follow);
+		apply_close(mirror.apply);
+		mirror.follow = NULL;
+		mirror.apply = NULL;
+		rc = database_rename(&mirror.database, wish->path, err);
+	}
+	if (rc < 0)
+		build_discard(&mirror);
+	mirror_close(&mirror);
+	free(path);
+	return rc;
+}

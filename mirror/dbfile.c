@@ -1,0 +1,131 @@
+#include "dbfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const beside[] = {"-wal", "-shm", "-journal"};
+
+static int look_inside(const char *path, sqlite3 *sqlite, struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(sqlite,
+	                            "SELECT count(*), coalesce(sum(type = 'table' AND name = '_daystream'), 0)"
+	                            " FROM sqlite_master",
+	                            -1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	bool something = rc == SQLITE_ROW && sqlite3_column_int(stmt, 0) > 0;
+	bool ours = rc == SQLITE_ROW && sqlite3_column_int(stmt, 1) > 0;
+	sqlite3_finalize(stmt);
+	if ((something && !ours) || rc == SQLITE_NOTADB)
+		return err_set(err, -EEXIST,
+		               "%s is %s and no mirror (it has no table _daystream): it stays untouched; "
+		               "name a file that does not exist yet",
+		               path, something ? "an SQLite database" : "no SQLite database");
+	if (rc != SQLITE_ROW)
+		return err_set(err, -EIO, "cannot read %s: %s", path, sqlite3_errmsg(sqlite));
+	return ours;
+}
+
+/* Asks through a read-only connection, so that a stranger's file stays as it is. */
+int dbfile_look(const char *path, struct err *err)
+{
+	sqlite3 *sqlite = NULL;
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno == ENOENT ? 0 : err_errno(err, "cannot look at %s", path);
+	if (S_ISREG(st.st_mode) && st.st_size == 0)
+		return 0;
+	int rc = sqlite3_open_v2(path, &sqlite, SQLITE_OPEN_READONLY, NULL);
+	sqlite3_busy_timeout(sqlite, 10000);
+	rc = rc == SQLITE_OK ? look_inside(path, sqlite, err)
+	                     : err_set(err, -EIO, "cannot read %s: %s", path, sqlite3_errmsg(sqlite));
+	sqlite3_close(sqlite);
+	return rc;
+}
+
+int dbfile_lock(const char *path, int *fd, struct err *err)
+{
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	if (*fd < 0)
+		return err_errno(err, "cannot open %s", path);
+	if (flock(*fd, LOCK_EX | LOCK_NB) < 0) {
+		int rc = errno == EWOULDBLOCK ? err_set(err, -EBUSY, "another deltamirror is at work on %s", path)
+		                              : err_errno(err, "cannot lock %s", path);
+		close(*fd);
+		*fd = -1;
+		return rc;
+	}
+	return 0;
+}
+
+static bool remove_beside(const char *path)
+{
+	char name[4200];
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+		snprintf(name, sizeof name, "%s%s", path, beside[i]);
+		any = unlink(name) == 0 || any;
+	}
+	return any;
+}
+
+bool dbfile_empty(const char *path, int fd)
+{
+	struct stat st;
+	bool any = fstat(fd, &st) == 0 && st.st_size > 0;
+
+	if (any && ftruncate(fd, 0) < 0)
+		any = false; /* what stands there is refused when it is opened */
+	return remove_beside(path) || any;
+}
+
+static int sync_folder(const char *path, struct err *err)
+{
+	char *copy = strdup(path);
+
+	if (!copy)
+		return err_set(err, -ENOMEM, "out of memory");
+	const char *folder = dirname(copy);
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 || fsync(fd) < 0 ? err_errno(err, "cannot sync the folder %s", folder) : 0;
+	if (fd >= 0)
+		close(fd);
+	free(copy);
+	return rc;
+}
+
+int dbfile_rename(const char *from, int fd, const char *to, struct err *err)
+{
+	if (fsync(fd) < 0)
+		return err_errno(err, "cannot sync %s", from);
+	/* Nothing that somebody made there meanwhile is overwritten; what holds nothing may be. */
+	int rc = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+	if (rc < 0 && (errno == EEXIST || errno == EINVAL || errno == ENOSYS)) {
+		int found = dbfile_look(to, err);
+		if (found != 0)
+			return found < 0 ? found
+			                 : err_set(err, -EEXIST, "another deltamirror has made %s meanwhile", to);
+		remove_beside(to);
+		rc = rename(from, to);
+	}
+	if (rc < 0)
+		return err_errno(err, "cannot rename %s to %s", from, to);
+	return sync_folder(to, err);
+}
+
+void dbfile_remove(const char *path)
+{
+	unlink(path);
+	remove_beside(path);
+}

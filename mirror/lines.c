@@ -1,0 +1,112 @@
+#include "lines.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crc32c.h"
+
+#define READ_SIZE ((size_t)1 << 20)
+#define BUFFER_SIZE (2 * READ_SIZE)
+/* PostgreSQL sends no message above 1 GiB, which escaping at most doubles. */
+#define LINE_MAX_LEN ((size_t)1 << 31)
+
+int lines_open(struct lines *lines, const char *path, struct err *err)
+{
+	*lines = (struct lines){.fd = -1};
+	if (!(lines->buffer = malloc(BUFFER_SIZE)))
+		return err_set(err, -ENOMEM, "out of memory for a buffer of %zu bytes", BUFFER_SIZE);
+	lines->size = BUFFER_SIZE;
+	lines->fd = open(path, O_RDONLY | O_CLOEXEC);
+	return lines->fd < 0 ? err_errno(err, "cannot open %s", path) : 0;
+}
+
+void lines_close(struct lines *lines)
+{
+	if (lines->fd >= 0)
+		close(lines->fd);
+	free(lines->buffer);
+	*lines = (struct lines){.fd = -1};
+}
+
+uint32_t lines_sum(const struct lines *lines, const char *upto)
+{
+	size_t end = upto ? (size_t)(upto - lines->buffer) : lines->start;
+
+	return crc32c(lines->crc, lines->buffer + lines->summed, end - lines->summed);
+}
+
+void lines_sum_begin(struct lines *lines)
+{
+	lines->crc = 0;
+	lines->summed = lines->start;
+}
+
+/* Makes room for one read behind the unfinished line. */
+static int make_room(struct lines *lines, struct err *err)
+{
+	size_t kept = lines->end - lines->start;
+
+	lines->crc = lines_sum(lines, NULL);
+	lines->summed = lines->start;
+	if (lines->start > 0) {
+		memmove(lines->buffer, lines->buffer + lines->start, kept);
+		lines->scanned -= lines->start;
+		lines->start = lines->summed = 0;
+		lines->end = kept;
+	}
+	if (kept > LINE_MAX_LEN)
+		return err_set(err, -EBADMSG, "a line has no end");
+
+	size_t size = lines->size;
+	if (kept + READ_SIZE > size)
+		size = 2 * size;
+	else if (kept + READ_SIZE <= BUFFER_SIZE)
+		size = BUFFER_SIZE;
+	if (size != lines->size) {
+		char *buffer = realloc(lines->buffer, size);
+		if (!buffer)
+			return err_set(err, -ENOMEM, "out of memory for a line of more than %zu bytes", kept);
+		lines->buffer = buffer;
+		lines->size = size;
+	}
+	return 0;
+}
+
+int lines_more(struct lines *lines, struct err *err)
+{
+	if (lines->size - lines->end < READ_SIZE) {
+		int rc = make_room(lines, err);
+		if (rc < 0)
+			return rc;
+	}
+	ssize_t n = read(lines->fd, lines->buffer + lines->end, lines->size - lines->end);
+	if (n < 0)
+		return err_set(err, errno == EINTR ? -EINTR : -ENOTCONN, "cannot read the stream: %s", strerror(errno));
+	lines->end += (size_t)n;
+	return n > 0;
+}
+
+int lines_next(struct lines *lines, const char **text, size_t *len, struct err *err)
+{
+	char *newline;
+
+	while (!(newline = memchr(lines->buffer + lines->scanned, '\n', lines->end - lines->scanned))) {
+		lines->scanned = lines->end;
+		int rc = lines_more(lines, err);
+		if (rc <= 0)
+			return rc;
+	}
+	*text = lines->buffer + lines->start;
+	*len = (size_t)(newline - *text);
+	lines->start = lines->scanned = (size_t)(newline - lines->buffer) + 1;
+	return 1;
+}
+
+size_t lines_rest(const struct lines *lines, const char **rest)
+{
+	*rest = lines->buffer + lines->start;
+	return lines->end - lines->start;
+}

@@ -1,0 +1,154 @@
+#include "load.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "filter.h"
+#include "stop.h"
+
+/* So many rows are told to the progress at once. */
+#define TELL_ROWS 1000
+
+void load_tell(struct load *load)
+{
+	progress_add(load->progress, load->rows, load->bytes);
+	load->rows = load->bytes = 0;
+}
+
+int load_line(void *ctx, const char *text, size_t len, struct err *err)
+{
+	struct load *load = ctx;
+	struct line_head head;
+
+	if (!line_parse(text, len, &head) || head.xid.at || head.stamped || !head.table.at)
+		return err_set(err, -EBADMSG, "what stands there is no line of a copy (docs/FORMAT.md): %.*s",
+		               (int)(len < 100 ? len : 100), text);
+	int rc = apply_line(load->apply, &head, err);
+	load->rows += span_is(head.action, "insert");
+	load->bytes += len + 1;
+	if (load->rows >= TELL_ROWS)
+		load_tell(load);
+	return rc;
+}
+
+/* Whether the copy lacks what the line says. */
+static int is_lacking(struct load *load, const struct line_head *head, struct err *err)
+{
+	struct origin origin;
+	uint64_t xid;
+
+	if (span_is(head->action, "origin") && !head->table.at && load->generation) {
+		if (!origin_parse(head, &origin))
+			return err_set(err, -EBADMSG, "the origin line does not follow the format (docs/FORMAT.md)");
+		if (origin.generation > load->generation)
+			return err_set(err, -ESTALE, "generation %" PRIu64 " of the stream began meanwhile",
+			               origin.generation);
+		load->passing = origin.generation < load->generation;
+	}
+	if (load->passing || !head->xid.at)
+		return 0;
+	if (position_parse_number(head->xid.at, head->xid.len, &xid) != head->xid.len)
+		return err_set(err, -EBADMSG, "%.*s is no transaction's number", (int)head->xid.len, head->xid.at);
+	return !load->visible || !visible_has(load->visible, xid);
+}
+
+/* Whether this commit line is the marker's. */
+static bool is_marker(const struct load *load, const struct line_head *head)
+{
+	struct commit commit;
+	uint64_t xid = 0;
+
+	if (load->marker_xid) {
+		position_parse_number(head->xid.at, head->xid.len, &xid);
+		return xid == load->marker_xid;
+	}
+	return position_cmp(head->position, load->marker) == 0 && commit_parse(head, &commit) &&
+	       commit.lsn == load->marker_lsn;
+}
+
+int load_rest(struct load *load, struct follow *follow, bool grows, struct err *err)
+{
+	struct follow_line line;
+	int rc = 0;
+
+	while (!load->marked && (rc = stop_asked() ? -EINTR : follow_next(follow, &line, err)) >= 0) {
+		if (rc == 0 && !grows)
+			return err_set(err, -EBADMSG, "it ends before the transaction that marks the snapshot");
+		if (rc == 0) {
+			follow_wait(follow, stop_fd());
+			continue;
+		}
+		rc = is_lacking(load, &line.head, err);
+		if (rc == 1)
+			rc = apply_line(load->apply, &line.head, err);
+		if (rc < 0)
+			return rc;
+		load->bytes += line.len + 1;
+		if (line.commit)
+			load_tell(load);
+		load->marked = line.commit && is_marker(load, &line.head);
+	}
+	return load->marked ? 0 : rc;
+}
+
+static int load_overlap(struct load *load, const struct snapshot *snapshot, struct err *err)
+{
+	const struct manifest *manifest = &snapshot->manifest;
+	struct follow *follow = NULL;
+	char path[4200];
+
+	load->marker = (struct position){manifest->position.epoch, manifest->position.seq - 1};
+	load->marker_lsn = manifest->lsn;
+	snprintf(path, sizeof path, "%s/overlap", snapshot->folder);
+	progress_at(load->progress, "overlap");
+	int rc = follow_open_file(&follow, path, err);
+	if (rc == 0)
+		rc = load_rest(load, follow, false, err);
+	if (rc == -EBADMSG)
+		err_prefix(err, rc, "%s", path);
+	else if (rc < 0 && !follow)
+		rc = snapshot_failed(snapshot, rc, err);
+	else if (rc == -ENOTCONN)
+		rc = snapshot_failed(snapshot, rc, err);
+	follow_close(follow);
+	return rc;
+}
+
+static uint64_t wanted_bytes(const struct manifest *manifest, const char *tables)
+{
+	uint64_t bytes = manifest->overlap_bytes;
+
+	for (size_t i = 0; i < manifest->count; i++)
+		if (filter_has(tables, manifest->list[i].name, strlen(manifest->list[i].name)))
+			bytes += manifest->list[i].bytes;
+	return bytes;
+}
+
+int load_snapshot(struct apply *apply, const struct snapshot *snapshot, const char *tables, struct err *err)
+{
+	const struct manifest *manifest = &snapshot->manifest;
+	struct load load = {.apply = apply};
+
+	int rc = apply_refill(apply, &manifest->origin, err);
+	if (rc < 0)
+		return rc;
+	load.progress = progress_open("copying", wanted_bytes(manifest, tables));
+	for (size_t i = 0; rc == 0 && i < manifest->count; i++) {
+		const struct manifest_table *table = &manifest->list[i];
+		if (!filter_has(tables, table->name, strlen(table->name)))
+			continue;
+		progress_at(load.progress, table->name);
+		rc = snapshot_table(snapshot, table, load_line, &load, err);
+		load_tell(&load);
+	}
+	if (rc == 0)
+		rc = apply_refilled(apply, err);
+	if (rc == 0)
+		rc = load_overlap(&load, snapshot, err);
+	load_tell(&load);
+	progress_close(load.progress, rc == 0);
+	return rc;
+}

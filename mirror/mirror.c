@@ -1,0 +1,285 @@
+#include "mirror.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+#include "stop.h"
+
+/* What one SQLite transaction holds at most, but for the transaction that goes beyond. */
+#define BATCH_LINES 100000
+#define BATCH_BYTES (64u << 20)
+/* Trying again: wrong bytes may mend; a line that cannot be applied hardly. */
+#define DAMAGE_TRIES 5
+#define APPLY_TRIES 1
+#define PAUSE_LEAST_MS 100
+#define PAUSE_MOST_MS 3000
+/* A file always ends on a commit: what does not is given that long to get complete. */
+#define UNFINISHED_MS 10000
+
+/* What a step came to. */
+enum { GO_ON, DONE };
+
+static void warn(const char *text)
+{
+	log_warn("%s", text);
+}
+
+const char *mirror_tables(const struct mirror_wish *wish)
+{
+	return wish->source.table ? wish->source.table : wish->tables;
+}
+
+int mirror_open(struct mirror *mirror, const struct mirror_wish *wish, const char *path, bool build,
+                uint64_t newest_generation, struct err *err)
+{
+	struct database_want want = {
+	    .tables = wish->tables, .table_file = wish->source.table, .build = build, .stop_fd = stop_fd()};
+
+	*mirror = (struct mirror){.wish = wish, .pause_ms = PAUSE_LEAST_MS};
+	int rc = database_open(&mirror->database, path, &want, err);
+	return rc < 0
+	           ? rc
+	           : apply_open(&mirror->apply, &mirror->database, mirror_tables(wish), newest_generation, warn, err);
+}
+
+void mirror_close(struct mirror *mirror)
+{
+	follow_close(mirror->follow);
+	apply_close(mirror->apply);
+	database_close(&mirror->database);
+	mirror->follow = NULL;
+	mirror->apply = NULL;
+}
+
+/* Ends at once when a signal comes. */
+static void pause_growing(struct mirror *mirror)
+{
+	stop_pause(mirror->pause_ms);
+	mirror->pause_ms = 2 * mirror->pause_ms < PAUSE_MOST_MS ? 2 * mirror->pause_ms : PAUSE_MOST_MS;
+}
+
+/* One table's file has no origin lines that would tell. */
+static int check_generation(const struct mirror *mirror, struct err *err)
+{
+	const struct database *database = &mirror->database;
+	const char *mount = mirror->wish->source.mount;
+	uint64_t generation = database->table_file && database->has_origin ? follow_generation(mount) : 0;
+
+	if (generation == 0 || generation == database->origin.generation)
+		return 0;
+	return err_set(err, -ESTALE, "%s shows generation %llu, %s is a mirror of generation %llu", mount,
+	               (unsigned long long)generation, database->path, (unsigned long long)database->origin.generation);
+}
+
+static const char *source_name(const struct mirror *mirror)
+{
+	const struct follow_source *source = &mirror->wish->source;
+
+	return source->file ? source->file : source->mount;
+}
+
+static int connect_mount(struct mirror *mirror, struct err *err)
+{
+	const struct database *database = &mirror->database;
+	const struct follow_source *source = &mirror->wish->source;
+	char at[POSITION_TEXT_MAX];
+
+	int rc = check_generation(mirror, err);
+	if (rc == 0 && database->has_position)
+		rc = follow_recognize(source, database->position, database->lsn, err);
+	if (rc == 0)
+		rc = follow_open(&mirror->follow, source, database->has_position ? &database->position : NULL, err);
+	if (rc < 0)
+		return rc;
+	if (mirror->away)
+		log_info("%s is back", source_name(mirror));
+	else if (!mirror->wish->once && mirror->tries == 0 && !mirror->quiet)
+		log_info("following %s %s %s", source_name(mirror), database->has_position ? "after" : "from its",
+		         database->has_position ? position_print(at, database->position) : "beginning");
+	mirror->away = false;
+	mirror->unfinished_ms = 0;
+	return 0;
+}
+
+/* Undoes the batch; the stream is to be opened again. */
+static int disconnect(struct mirror *mirror, struct err *err)
+{
+	follow_close(mirror->follow);
+	mirror->follow = NULL;
+	return apply_rollback(mirror->apply, err);
+}
+
+static int commit(struct mirror *mirror, struct err *err)
+{
+	const struct database *database = &mirror->database;
+
+	int rc = apply_commit(mirror->apply, err);
+	if (rc < 0)
+		return rc;
+	mirror->pause_ms = PAUSE_LEAST_MS;
+	if (mirror->tries && database->has_position && position_cmp(database->position, mirror->trouble) > 0)
+		mirror->tries = 0;
+	return 0;
+}
+
+static bool batch_full(const struct mirror *mirror)
+{
+	return mirror->tries > 0 || apply_lines(mirror->apply) >= BATCH_LINES ||
+	       apply_bytes(mirror->apply) >= BATCH_BYTES;
+}
+
+static bool interrupted(const struct mirror_goal *goal)
+{
+	return goal->interrupt && atomic_load(goal->interrupt);
+}
+
+/* There is no more at this time. */
+static int at_end(struct mirror *mirror, const struct mirror_goal *goal, struct err *err)
+{
+	bool in_line = follow_in_line(mirror->follow);
+	/* Of a table's file, a line that has not come wholly may belong to the last transaction. */
+	bool unfinished = apply_in_transaction(mirror->apply) || (in_line && mirror->database.table_file);
+	int rc = unfinished ? 0 : commit(mirror, err);
+
+	if (rc < 0)
+		return rc;
+	if (!unfinished && !in_line) {
+		mirror->unfinished_ms = 0;
+		apply_caught_up(mirror->apply);
+		if (goal->end || interrupted(goal))
+			return DONE;
+	} else if (mirror->unfinished_ms == 0) {
+		mirror->unfinished_ms = clock_ms();
+	} else if (clock_ms() - mirror->unfinished_ms > UNFINISHED_MS) {
+		char at[POSITION_TEXT_MAX];
+		return err_set(err, -EBADMSG, "the stream ends after %s, within a transaction",
+		               position_print(at, follow_position(mirror->follow)));
+	}
+	follow_wait(mirror->follow, stop_fd());
+	return GO_ON;
+}
+
+/* At a commit line, which has been applied. */
+static int at_commit(struct mirror *mirror, const struct mirror_goal *goal, struct err *err)
+{
+	bool done =
+	    interrupted(goal) || (goal->at && position_cmp(follow_position(mirror->follow), goal->position) >= 0);
+
+	if (!done && (mirror->whole || !batch_full(mirror)))
+		return GO_ON;
+	int rc = commit(mirror, err);
+	return rc < 0 ? rc : done ? DONE : GO_ON;
+}
+
+/* One line, or a wait for it. `from_apply` tells whose error it is. */
+static int step(struct mirror *mirror, const struct mirror_goal *goal, bool *from_apply, struct err *err)
+{
+	struct follow_line line;
+
+	*from_apply = false;
+	int rc = mirror->follow ? 0 : connect_mount(mirror, err);
+	if (rc == 0)
+		rc = follow_next(mirror->follow, &line, err);
+	if (rc < 0)
+		return rc;
+	if (rc == 0)
+		return at_end(mirror, goal, err);
+	mirror->unfinished_ms = 0;
+	*from_apply = true;
+	/* Of a table's file, this tells that the transaction before was whole. */
+	rc = line.begins && batch_full(mirror) && !mirror->whole ? commit(mirror, err) : 0;
+	if (rc == 0)
+		rc = apply_line(mirror->apply, &line.head, err);
+	return rc == 0 && line.commit ? at_commit(mirror, goal, err) : rc;
+}
+
+static int wait_for_mount(struct mirror *mirror, struct err *err)
+{
+	if (mirror->wish->once)
+		return -ENOTCONN;
+	if (!mirror->away)
+		log_warn("%s; waiting for it", err->text);
+	mirror->away = true;
+	int rc = mirror->follow ? disconnect(mirror, err) : 0;
+	pause_growing(mirror);
+	return rc;
+}
+
+/* Tries the same lines again, unless that was done often enough. */
+static int try_again(struct mirror *mirror, int code, bool from_apply, struct err *err)
+{
+	struct position at = mirror->follow ? follow_position(mirror->follow) : mirror->trouble;
+
+	if (mirror->tries == 0 || position_cmp(at, mirror->trouble) > 0)
+		mirror->trouble = at;
+	if (++mirror->tries > (from_apply ? APPLY_TRIES : DAMAGE_TRIES))
+		return code;
+	if (mirror->tries == 1 && !from_apply)
+		log_warn("%s; reading it again", err->text);
+	struct err second;
+	int rc = disconnect(mirror, &second);
+	if (rc < 0) {
+		*err = second;
+		return rc;
+	}
+	pause_growing(mirror);
+	return 0;
+}
+
+static int no_way_on(const struct mirror *mirror, int code, struct err *err)
+{
+	struct err reason = *err;
+
+	return err_set(err, code, "%.700s; --resync brings %.250s anew", reason.text, mirror->database.path);
+}
+
+/* After an error of step: 0 where it is to be tried again. */
+static int recover(struct mirror *mirror, int code, bool from_apply, struct err *err)
+{
+	if (code == -EINTR)
+		return 0;
+	if (code == -ENOTCONN)
+		return wait_for_mount(mirror, err);
+	if (code == -EBADMSG || (from_apply && (code == -ENOENT || code == -EEXIST)))
+		return try_again(mirror, code, from_apply, err);
+	if (code == -ESTALE && !from_apply)
+		return no_way_on(mirror, code, err);
+	return code;
+}
+
+int mirror_run(struct mirror *mirror, const struct mirror_goal *goal, struct err *err)
+{
+	const struct database *database = &mirror->database;
+	bool from_apply;
+	int rc = GO_ON;
+
+	if (goal->at && database->has_position && position_cmp(database->position, goal->position) >= 0)
+		return 0;
+	while (rc != DONE && !stop_asked()) {
+		/* Whatever is open here is whole only with the mount at hand. */
+		if (!mirror->follow && interrupted(goal))
+			return 0;
+		rc = step(mirror, goal, &from_apply, err);
+		if (rc < 0 && mirror->whole && rc != -EINTR)
+			return rc;
+		if (rc < 0 && !stop_asked() && (rc = recover(mirror, rc, from_apply, err)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int mirror_run_to_end(struct mirror *mirror, struct err *err)
+{
+	struct mirror_goal goal = {.end = true};
+	char value[POSITION_TEXT_MAX];
+
+	goal.at = follow_status(mirror->wish->source.mount, "position", value, sizeof value) &&
+	          position_parse(value, strlen(value), &goal.position);
+	mirror->quiet = true;
+	int rc = mirror_run(mirror, &goal, err);
+	mirror->quiet = false;
+	return rc == 0 && stop_asked() ? -EINTR : rc;
+}

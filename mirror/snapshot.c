@@ -1,0 +1,223 @@
+#include "snapshot.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "filter.h"
+#include "lines.h"
+#include "stop.h"
+
+/* A manifest of a million tables is half of that. */
+#define MANIFEST_MOST ((size_t)256 << 20)
+
+static int out_of_memory(struct err *err)
+{
+	return err_set(err, -ENOMEM, "out of memory for a snapshot's manifest");
+}
+
+static bool mounted(const char *mount)
+{
+	char path[4096];
+
+	snprintf(path, sizeof path, "%s/live", mount);
+	return access(path, F_OK) == 0;
+}
+
+int snapshot_failed(const struct snapshot *snapshot, int code, struct err *err)
+{
+	char path[4200];
+
+	if (code == -EINTR || code == -ENOMEM || code == -EBADMSG)
+		return code;
+	if (!mounted(snapshot->mount))
+		return -ENOTCONN;
+	snprintf(path, sizeof path, "%s/manifest", snapshot->folder);
+	if (access(path, F_OK) < 0 && errno != ENOTCONN && errno != EIO)
+		return err_set(err, -ESTALE, "the snapshot %s has gone meanwhile", snapshot->folder);
+	return code == -ENOENT ? -EBADMSG : -ENOTCONN;
+}
+
+static int read_manifest(struct snapshot *snapshot, struct err *err)
+{
+	char path[4200], *text = NULL;
+	size_t len = 0, size = 0;
+
+	snprintf(path, sizeof path, "%s/manifest", snapshot->folder);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return err_errno(err, "cannot open %s", path);
+	int rc = 0;
+	do {
+		if (len == size) {
+			char *more = realloc(text, size = size ? 2 * size : 65536);
+			if (!more)
+				rc = out_of_memory(err);
+			text = more ? more : text;
+		}
+		if (rc == 0)
+			len += fread(text + len, 1, size - len, file);
+	} while (rc == 0 && len == size && len < MANIFEST_MOST);
+	if (rc == 0 && ferror(file))
+		rc = err_set(err, -ENOTCONN, "cannot read %s", path);
+	fclose(file);
+	if (rc == 0 && (rc = manifest_parse(&snapshot->manifest, text, len, err)) < 0)
+		err_prefix(err, rc, "%s", path);
+	free(text);
+	return rc;
+}
+
+/* Whether it is of all tables, or has all those of the list. */
+static bool is_enough(const struct manifest *manifest, const char *tables)
+{
+	if (!manifest->tables)
+		return true;
+	for (const char *at = tables; at;) {
+		size_t len = strcspn(at, ",");
+		if (!filter_has(manifest->tables, at, len))
+			return false;
+		at = at[len] ? at + len + 1 : NULL;
+	}
+	return tables;
+}
+
+/* 1: this one will do; 0: it does not. */
+static int consider(struct snapshot *snapshot, const char *name, const char *tables, uint64_t generation,
+                    struct err *err)
+{
+	struct position position;
+
+	if (!position_parse(name, strlen(name), &position))
+		return 0;
+	free(snapshot->folder);
+	manifest_fini(&snapshot->manifest);
+	snapshot->manifest = (struct manifest){0};
+	if (asprintf(&snapshot->folder, "%s/snapshots/%s", snapshot->mount, name) < 0) {
+		snapshot->folder = NULL;
+		return out_of_memory(err);
+	}
+	int rc = read_manifest(snapshot, err);
+	if (rc == -ENOENT)
+		return 0; /* not whole yet, or removed */
+	if (rc < 0)
+		return rc;
+	if (position_cmp(snapshot->manifest.position, position) != 0 || position.seq == 0)
+		return err_set(err, -EBADMSG, "%s/manifest is of another snapshot", snapshot->folder);
+	return is_enough(&snapshot->manifest, tables) &&
+	       (generation == 0 || snapshot->manifest.origin.generation == generation);
+}
+
+/* scandir's: the newest first; names that are none last. */
+static int newest_first(const struct dirent **a, const struct dirent **b)
+{
+	struct position x = {0}, y = {0};
+
+	position_parse((*a)->d_name, strlen((*a)->d_name), &x);
+	position_parse((*b)->d_name, strlen((*b)->d_name), &y);
+	return position_cmp(y, x);
+}
+
+static int find_listed(struct snapshot *snapshot, const char *folder, const char *tables, uint64_t generation,
+                       struct err *err)
+{
+	struct dirent **entries = NULL;
+	struct err first = {0};
+	int count = scandir(folder, &entries, NULL, newest_first), rc = 0, failed = 0;
+
+	if (count < 0)
+		return errno == ENOENT && mounted(snapshot->mount) ? 0 : err_errno(err, "cannot list %s", folder);
+	for (int i = 0; i < count; i++) {
+		/* An older one is better than one that cannot be read. */
+		if (rc <= 0 && (rc = consider(snapshot, entries[i]->d_name, tables, generation, err)) < 0 && !failed) {
+			failed = rc;
+			first = *err;
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	if (rc <= 0 && failed) {
+		*err = first;
+		return failed;
+	}
+	return rc;
+}
+
+int snapshot_find(struct snapshot *snapshot, const char *mount, const char *tables, uint64_t generation,
+                  struct err *err)
+{
+	char folder[4096], path[4200], latest[100];
+
+	*snapshot = (struct snapshot){.mount = strdup(mount)};
+	if (!snapshot->mount)
+		return out_of_memory(err);
+	snprintf(folder, sizeof folder, "%s/snapshots", mount);
+	snprintf(path, sizeof path, "%s/latest", folder);
+	ssize_t n = readlink(path, latest, sizeof latest - 1);
+	latest[n > 0 ? n : 0] = 0;
+	int rc = n > 0 ? consider(snapshot, latest, tables, generation, err) : 0;
+	if (rc <= 0 && rc != -ENOMEM && rc != -EINTR)
+		rc = find_listed(snapshot, folder, tables, generation, err);
+	if (rc == 1)
+		return 0;
+	if (rc == 0)
+		return mounted(mount) ? err_set(err, -ENOENT, "%s has no snapshot%s%s", folder,
+		                                tables ? " with the tables " : "", tables ? tables : "")
+		                      : err_set(err, -ENOTCONN, "cannot read %s", folder);
+	return rc == -EBADMSG || rc == -ENOMEM || rc == -EINTR ? rc : -ENOTCONN;
+}
+
+void snapshot_close(struct snapshot *snapshot)
+{
+	manifest_fini(&snapshot->manifest);
+	free(snapshot->folder);
+	free(snapshot->mount);
+	*snapshot = (struct snapshot){0};
+}
+
+static int check_file(const char *path, const struct manifest_table *table, uint64_t bytes, uint64_t count,
+                      const struct lines *lines, struct err *err)
+{
+	const char *rest;
+	size_t len = lines_rest(lines, &rest);
+	uint32_t crc = lines_sum(lines, NULL);
+
+	if (bytes + len != table->bytes || len > 0)
+		return err_set(err, -EBADMSG, "%s has %" PRIu64 " bytes, its manifest says %" PRIu64, path, bytes + len,
+		               table->bytes);
+	if (crc != table->crc)
+		return err_set(err, -EBADMSG, "%s is damaged: its crc is %08" PRIx32 ", its manifest says %08" PRIx32,
+		               path, crc, table->crc);
+	if (count != table->rows + 1)
+		return err_set(err, -EBADMSG, "%s has %" PRIu64 " lines, its manifest says %" PRIu64 " rows", path,
+		               count, table->rows);
+	return 0;
+}
+
+int snapshot_table(const struct snapshot *snapshot, const struct manifest_table *table,
+                   int (*each)(void *ctx, const char *line, size_t len, struct err *err), void *ctx, struct err *err)
+{
+	char path[8192];
+	struct lines lines;
+	uint64_t bytes = 0, count = 0;
+	const char *line;
+	size_t len;
+
+	snprintf(path, sizeof path, "%s/tables/%s", snapshot->folder, table->name);
+	int rc = lines_open(&lines, path, err);
+	if (rc < 0)
+		rc = snapshot_failed(snapshot, rc, err);
+	while (rc == 0 && (rc = lines_next(&lines, &line, &len, err)) == 1) {
+		bytes += len + 1;
+		rc = ++count % 1024 == 0 && stop_asked() ? -EINTR : each(ctx, line, len, err);
+	}
+	if (rc == -ENOTCONN)
+		rc = snapshot_failed(snapshot, rc, err);
+	if (rc == 0)
+		rc = check_file(path, table, bytes, count, &lines, err);
+	lines_close(&lines);
+	return rc;
+}

@@ -1,0 +1,66 @@
+#!/bin/bash
+# A mirror over one table's file alone: /tables/<name>, with a snapshot and without, and a copy of it.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+server_up
+pgbench -q -i -s 1 >/dev/null 2>&1
+stream_up
+daystream snapshot "$store" >"$work/snapshot.log" 2>&1
+pgbench -n -c 2 -t 200 >/dev/null 2>&1
+caught_up "$mnt"
+
+table=$mnt/tables/pgbench_accounts
+mirror=$work/accounts.sqlite
+equal() { # SENTENCE
+	is "$1" "$(sqlite3 "$mirror" 'SELECT aid, bid, abalance FROM pgbench_accounts ORDER BY 1' | md5sum)" \
+		"$(sql -F '|' 'SELECT aid, bid, abalance FROM pgbench_accounts ORDER BY 1' | md5sum)"
+}
+exits "one table's file is enough" 0 deltamirror --once "$table" "$mirror"
+equal "with all rows, from the snapshot and the file"
+is "it holds that table only" "$(sqlite3 "$mirror" 'SELECT name FROM _daystream_tables')" pgbench_accounts
+
+deltamirror "$table" "$mirror" >"$work/mirror.log" 2>&1 &
+pid=$!
+pgbench -n -c 4 -T 6 >/dev/null 2>&1 &
+bank=$!
+for _ in 1 2 3; do
+	sleep 1.5
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null || true
+	deltamirror "$table" "$mirror" >>"$work/mirror.log" 2>&1 &
+	pid=$!
+done
+wait $bank
+caught_up "$mnt"
+check "it is at work" alive "$pid"
+end_process "$pid"
+wait "$pid" || true
+exits "it goes on where it stood, killed or not" 0 deltamirror --once "$table" "$mirror"
+equal "and has what PostgreSQL has"
+is "it stands at a line of that table" "$(sqlite3 "$mirror" "SELECT table_file, lsn FROM _daystream")" "pgbench_accounts|"
+
+exits "it is no mirror of the whole stream" 1 deltamirror --once "$mnt" "$mirror"
+like "and says what it is" "$output" "table pgbench_accounts alone"
+exits "a mirror of the whole stream" 0 deltamirror --once "$mnt" "$work/whole.sqlite"
+exits "is none of one file" 1 deltamirror --once "$table" "$work/whole.sqlite"
+like "and says so" "$output" "whole stream"
+exits "--tables does not go with it" 1 deltamirror --once --tables pgbench_accounts "$table" "$work/x.sqlite"
+exits "--resync does" 0 deltamirror --once --resync "$table" "$mirror"
+equal "and brings the same"
+
+sql "CREATE TABLE young (id int PRIMARY KEY, v text)"
+sql "INSERT INTO young SELECT i, 'v' FROM generate_series(1, 100) i"
+sql "DELETE FROM young WHERE id % 2 = 0"
+caught_up "$mnt"
+cp "$mnt/tables/young" "$work/young"
+exits "a copy of such a file is read from its first line" 0 deltamirror --once "$work/young" "$work/young.sqlite"
+is "and has what it says" "$(sqlite3 "$work/young.sqlite" 'SELECT count(*) FROM young')" 50
+sql "DELETE FROM young WHERE id < 50"
+caught_up "$mnt"
+cp "$mnt/tables/young" "$work/young"
+exits "it goes on when the file has grown" 0 deltamirror --once "$work/young" "$work/young.sqlite"
+is "and has what it says now" "$(sqlite3 "$work/young.sqlite" 'SELECT count(*) FROM young')" 25
+echo "my diary" >"$work/diary"
+exits "a file of something else is refused" 1 deltamirror --once "$work/diary" "$work/diary.sqlite"
+plan

@@ -1,0 +1,476 @@
+/* A new mirror is built from a snapshot, and one that is there comes anew. */
+#include "test_mirror_stream.h"
+
+#include <sys/wait.h>
+
+#include "build.h"
+#include "crc32c.h"
+#include "manifest.h"
+#include "resync.h"
+
+#define T_SCHEMA                                                                                                       \
+	"_table\tt\t_relid\t16384\t_key\tid\t_"                                                                        \
+	"action\tschema\tid\tnumber\\t1\\ttype\\tinteger\\tpk\\t1\tv\tnumber\\t2\\"                                    \
+	"ttype\\ttext\n"
+#define T_INSERT(id, v) "_table\tt\t_action\tinsert\tid\t" id "\tv\t" v "\n"
+#define U_SCHEMA                                                                                                       \
+	"_schema\ts\t_table\tu\t_relid\t16385\t_key\tid\t_action\tschema\tid\tnumber\\t1\\ttype\\tinteger\\tpk\\t1\n"
+
+/* A mount with a snapshot at 1507507300.3: its stream is one transaction before it, its marker, and
+ * what came after. */
+struct mount {
+	char dir[40], db[60];
+	struct mirror_wish wish;
+	struct manifest manifest;
+	struct manifest_table tables[2];
+	struct stream stream, overlap;
+	sqlite3 *sqlite;
+	char *answer;
+	struct err err;
+};
+
+static void table_file(struct mount *m, size_t i, const char *name, const char *text)
+{
+	char path[200];
+	uint64_t lines = 0;
+
+	for (const char *at = text; *at; at++)
+		lines += *at == '\n';
+	snprintf(path, sizeof path, "snapshots/1507507300.3/tables/%s", name);
+	folder_write(m->dir, path, text, strlen(text));
+	m->tables[i] = (struct manifest_table){(char *)name, lines - 1, strlen(text), crc32c(0, text, strlen(text))};
+}
+
+static void write_manifest(struct mount *m)
+{
+	char *text;
+	size_t len;
+
+	m->manifest.overlap_bytes = m->overlap.len;
+	m->manifest.overlap_crc = crc32c(0, m->overlap.text, m->overlap.len);
+	assert_int_equal(manifest_print(&m->manifest, &text, &len, &m->err), 0);
+	folder_write(m->dir, "snapshots/1507507300.3/manifest", text, len);
+	free(text);
+}
+
+/* Ends it with the marker, as the manifest says it. */
+static void write_overlap(struct mount *m)
+{
+	struct stream *o = &m->overlap;
+
+	o->next = (struct position){1507507300, 1};
+	stream_line(o, "_xid\t760\t_action\tmessage\tprefix\tdaystream\tcontent\tsnapshot");
+	o->xid = 760;
+	stream_commit(o);
+	m->manifest.lsn = 760 * 16;
+	folder_write(m->dir, "snapshots/1507507300.3/overlap", o->text, o->len);
+	write_manifest(m);
+}
+
+static int mount_setup(void **state)
+{
+	struct mount *m = calloc(1, sizeof *m);
+
+	folder_make(m->dir);
+	snprintf(m->db, sizeof m->db, "%s/m.sqlite", m->dir);
+	m->wish = (struct mirror_wish){.source = {.mount = m->dir}, .path = m->db, .once = true};
+	m->manifest = (struct manifest){
+	    .position = {1507507300, 3},
+	    .visible = "750:750:",
+	    .origin = {.system = 7123, .timeline = 1, .generation = 1, .database = "bank", .slot = "daystream"},
+	    .list = m->tables,
+	    .count = 2};
+	table_file(m, 0, "s.u", U_SCHEMA);
+	table_file(m, 1, "t", T_SCHEMA T_INSERT("1", "one") T_INSERT("2", "two") T_INSERT("3", "three"));
+	/* What the copy has not: it came before the marker. */
+	stream_init(&m->overlap, 1507507250);
+	m->overlap.xid = 755;
+	stream_line(&m->overlap, "_table\tt\t_xid\t755\t_action\tupdate\tid\t2\tv\tTWO");
+	stream_commit(&m->overlap);
+	write_overlap(m);
+	stream_init(&m->stream, 1507507300);
+	m->stream.next.seq = 3;
+	m->stream.xid = 770;
+	stream_line(&m->stream, "_table\tt\t_xid\t770\t_action\tdelete\tid\t3");
+	stream_line(&m->stream, "_schema\ts\t_table\tu\t_xid\t770\t_action\tinsert\tid\t7");
+	stream_commit(&m->stream);
+	folder_write(m->dir, "since/1507507300/3/live", m->stream.text, m->stream.len);
+	folder_write(m->dir, "live", "", 0);
+	*state = m;
+	return 0;
+}
+
+static int mount_teardown(void **state)
+{
+	struct mount *m = *state;
+
+	sqlite3_close(m->sqlite);
+	sqlite3_free(m->answer);
+	stream_fini(&m->stream);
+	stream_fini(&m->overlap);
+	folder_remove(m->dir);
+	free(m);
+	return 0;
+}
+
+static const char *asked(struct mount *m, const char *sql)
+{
+	struct world world = {0};
+
+	if (!m->sqlite)
+		assert_int_equal(sqlite3_open(m->db, &m->sqlite), SQLITE_OK);
+	world.database.sqlite = m->sqlite;
+	world.answer = m->answer;
+	ask(&world, sql);
+	m->answer = world.answer;
+	return m->answer ? m->answer : "";
+}
+
+static bool there(const struct mount *m, const char *suffix)
+{
+	char path[100];
+
+	snprintf(path, sizeof path, "%s%s", m->db, suffix);
+	return access(path, F_OK) == 0;
+}
+
+static void built(struct mount *m)
+{
+	if (build_new(&m->wish, &m->err) < 0)
+		fail_msg("%s", m->err.text);
+}
+
+static void not_built(struct mount *m, int code, const char *reason)
+{
+	assert_int_equal(build_new(&m->wish, &m->err), code);
+	if (!strstr(m->err.text, reason))
+		fail_msg("\"%s\" does not say \"%s\"", m->err.text, reason);
+	assert_false(there(m, ""));
+	assert_false(there(m, ".building"));
+}
+
+static void tables_then_overlap_then_the_stream_are_a_mirror(void **state)
+{
+	struct mount *m = *state;
+
+	built(m);
+	assert_false(there(m, ".building"));
+	assert_false(there(m, ".building-wal"));
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one\n2|TWO");
+	assert_string_equal(asked(m, "SELECT * FROM \"s.u\""), "7");
+	assert_string_equal(asked(m, "SELECT epoch, seq, lsn, generation, exact, format FROM _daystream"),
+	                    "1507507300|5|0/3020|1|1|2");
+	assert_string_equal(asked(m, "PRAGMA journal_mode"), "wal");
+}
+
+static void only_the_wanted_tables_are_there(void **state)
+{
+	struct mount *m = *state;
+
+	m->wish.tables = "t";
+	built(m);
+	assert_string_equal(asked(m, "SELECT name FROM _daystream_tables"), "t");
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one\n2|TWO");
+}
+
+static void a_narrowed_snapshot_is_taken_only_where_it_is_enough(void **state)
+{
+	struct mount *m = *state;
+
+	m->manifest.tables = "t";
+	m->manifest.list = &m->tables[1];
+	m->manifest.count = 1;
+	write_manifest(m);
+	m->wish.tables = "t";
+	built(m);
+	assert_string_equal(asked(m, "SELECT exact FROM _daystream"), "1");
+	sqlite3_close(m->sqlite);
+	m->sqlite = NULL;
+	unlink(m->db);
+	m->wish.tables = NULL;
+	built(m); /* from the stream's beginning, which is empty here */
+	assert_string_equal(asked(m, "SELECT exact, epoch FROM _daystream"), "0|NULL");
+}
+
+static void a_snapshot_of_another_generation_is_not_taken(void **state)
+{
+	struct mount *m = *state;
+
+	folder_write(m->dir, "status", "generation\t2\nsnapshots\toff\n", 27);
+	built(m);
+	assert_string_equal(asked(m, "SELECT exact, epoch FROM _daystream"), "0|NULL");
+}
+
+static void a_snapshot_that_is_about_to_come_is_waited_for(void **state)
+{
+	struct mount *m = *state;
+	char from[100], to[100];
+
+	folder_write(m->dir, "status", "generation\t1\nsnapshots\tauto\n", 28);
+	snprintf(from, sizeof from, "%s/snapshots", m->dir);
+	snprintf(to, sizeof to, "%s/not-yet", m->dir);
+	assert_int_equal(rename(from, to), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		usleep(700000);
+		_exit(rename(to, from) < 0);
+	}
+	built(m);
+	waitpid(child, NULL, 0);
+	assert_string_equal(asked(m, "SELECT exact FROM _daystream"), "1");
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one\n2|TWO");
+}
+
+static void what_an_interrupted_building_left_is_thrown_away(void **state)
+{
+	struct mount *m = *state;
+
+	folder_write(m->dir, "m.sqlite.building", "half of something", 17);
+	folder_write(m->dir, "m.sqlite.building-wal", "and its WAL", 11);
+	built(m);
+	assert_string_equal(asked(m, "SELECT count(*) FROM t"), "2");
+	assert_false(there(m, ".building-wal"));
+}
+
+static void what_another_process_builds_is_let_be(void **state)
+{
+	struct mount *m = *state;
+	struct mirror other;
+
+	assert_int_equal(build_beside(&other, &m->wish, "/dev/null/none", &m->err), -ENOTDIR);
+	mirror_close(&other);
+	char path[100];
+	snprintf(path, sizeof path, "%s.building", m->db);
+	assert_int_equal(build_beside(&other, &m->wish, path, &m->err), 0);
+	assert_int_equal(build_new(&m->wish, &m->err), -EBUSY);
+	assert_true(there(m, ".building"));
+	mirror_close(&other);
+	built(m);
+}
+
+static void damage_in_a_snapshot_is_noticed(void **state)
+{
+	struct mount *m = *state;
+	const char *whole = T_SCHEMA T_INSERT("1", "one") T_INSERT("2", "two") T_INSERT("3", "three");
+	char text[1000];
+
+	folder_write(m->dir, "snapshots/1507507300.3/tables/t", whole, strlen(whole) - 1);
+	not_built(m, -EBADMSG, "bytes, its manifest says");
+	snprintf(text, sizeof text, "%s", whole);
+	strstr(text, "two")[0] = 'T';
+	folder_write(m->dir, "snapshots/1507507300.3/tables/t", text, strlen(text));
+	not_built(m, -EBADMSG, "is damaged: its crc");
+	folder_write(m->dir, "snapshots/1507507300.3/tables/t", whole, strlen(whole));
+	strstr(m->overlap.text, "TWO")[0] = 't';
+	folder_write(m->dir, "snapshots/1507507300.3/overlap", m->overlap.text, m->overlap.len);
+	not_built(m, -EBADMSG, "overlap: the transaction that commits at 1507507250.1 is damaged");
+	strstr(m->overlap.text, "tWO")[0] = 'T';
+	folder_write(m->dir, "snapshots/1507507300.3/overlap", m->overlap.text,
+	             (size_t)(strstr(m->overlap.text, "_c\t1507507300") - m->overlap.text));
+	not_built(m, -EBADMSG, "ends before the transaction that marks the snapshot");
+	folder_write(m->dir, "snapshots/1507507300.3/manifest", "snapshot\t", 9);
+	not_built(m, -EBADMSG, "manifest");
+}
+
+static void a_file_that_is_not_there_is_damage(void **state)
+{
+	struct mount *m = *state;
+	char path[200];
+
+	snprintf(path, sizeof path, "%s/snapshots/1507507300.3/tables/t", m->dir);
+	unlink(path);
+	not_built(m, -EBADMSG, "tables/t");
+}
+
+/* ---- anew */
+
+static void opened(struct mount *m, struct mirror *mirror)
+{
+	if (mirror_open(mirror, &m->wish, m->db, false, 0, &m->err) < 0)
+		fail_msg("%s", m->err.text);
+}
+
+static void a_mirror_comes_anew_and_keeps_what_people_added(void **state)
+{
+	struct mount *m = *state;
+	struct mirror mirror;
+
+	built(m);
+	assert_string_equal(asked(m, "DELETE FROM t; "), "");
+	assert_string_equal(asked(m, "INSERT INTO t VALUES (9, 'wrong')"), "");
+	assert_string_equal(asked(m, "ALTER TABLE t ADD COLUMN note"), "");
+	assert_string_equal(asked(m, "INSERT INTO t VALUES (2, 'wrong', 'my own')"), "");
+	assert_string_equal(asked(m, "CREATE INDEX mine ON t (v)"), "");
+	assert_string_equal(asked(m, "CREATE VIEW seen AS SELECT v FROM t"), "");
+	assert_string_equal(asked(m, "CREATE TABLE log (v)"), "");
+	assert_string_equal(asked(m, "CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO log VALUES (new.v); END"),
+	                    "");
+	assert_string_equal(
+	    asked(
+	        m,
+	        "INSERT INTO _daystream_tables SELECT 5, schema, NULL, 'gone', replace(definition, '16384', '5'), NULL"
+	        " FROM _daystream_tables WHERE name = 't'"),
+	    "");
+	assert_string_equal(asked(m, "CREATE TABLE gone (a)"), "");
+	opened(m, &mirror);
+	if (resync_all(&mirror, &m->err) < 0)
+		fail_msg("%s", m->err.text);
+	/* All of it came at once, what came after the snapshot too. */
+	assert_string_equal(asked(m, "SELECT epoch, seq FROM _daystream"), "1507507300|5");
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one|NULL\n2|TWO|my own");
+	assert_int_equal(mirror_run(&mirror, &(struct mirror_goal){.end = true}, &m->err), 0);
+	mirror_close(&mirror);
+	assert_string_equal(asked(m, "SELECT * FROM seen ORDER BY v"), "TWO\none");
+	assert_string_equal(asked(m, "SELECT count(*) FROM sqlite_master WHERE name IN ('mine', 'tr')"), "2");
+	assert_string_equal(asked(m, "SELECT count(*) FROM log"), "3");
+	assert_string_equal(asked(m, "SELECT count(*) FROM sqlite_master WHERE name = 'gone'"), "0");
+	assert_string_equal(asked(m, "SELECT name FROM _daystream_tables ORDER BY 1"), "s.u\nt");
+}
+
+static void what_fails_leaves_the_old_copy(void **state)
+{
+	struct mount *m = *state;
+	struct mirror mirror;
+
+	built(m);
+	folder_write(m->dir, "snapshots/1507507300.3/tables/t", "x", 1);
+	opened(m, &mirror);
+	assert_int_equal(resync_all(&mirror, &m->err), -EBADMSG);
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one\n2|TWO");
+	assert_string_equal(asked(m, "SELECT epoch, seq FROM _daystream"), "1507507300|5");
+	mirror_close(&mirror);
+}
+
+/* The same tables by name, in a database that was restored from a dump: other OIDs, other numbers. */
+static void another_database_with_the_same_names_takes_their_place(void **state)
+{
+	struct mount *m = *state;
+	struct mirror mirror;
+
+	built(m);
+	assert_string_equal(asked(m, "CREATE INDEX mine ON t (v)"), "");
+	assert_string_equal(asked(m, "ALTER TABLE t ADD COLUMN note"), "");
+	assert_string_equal(asked(m, "UPDATE t SET note = 'my own'"), "");
+	m->manifest.origin.system = 99;
+	m->manifest.origin.generation = 2;
+	table_file(m, 0, "s.u",
+	           "_schema\ts\t_table\tu\t_relid\t16384\t_key\tid\t_"
+	           "action\tschema\tid\tnumber\\t1\\ttype\\tinteger\\tpk\\t1\n");
+	table_file(m, 1, "t",
+	           "_table\tt\t_relid\t16999\t_key\tid\t_"
+	           "action\tschema\tv\tnumber\\t1\\ttype\\ttext\tid\tnumber\\t2\\ttype\\tinteger"
+	           "\\tpk\\t1\n"
+	           "_table\tt\t_action\tinsert\tv\tzwei\tid\t2\n"
+	           "_table\tt\t_action\tinsert\tv\tdrei\tid\t3\n");
+	write_manifest(m);
+	opened(m, &mirror);
+	if (resync_all(&mirror, &m->err) < 0)
+		fail_msg("%s", m->err.text);
+	mirror_close(&mirror);
+	assert_string_equal(asked(m, "SELECT id, v, note FROM t"), "2|TWO|my own");
+	assert_string_equal(asked(m, "SELECT system, generation FROM _daystream"), "99|2");
+	assert_string_equal(asked(m, "SELECT relid, name FROM _daystream_tables ORDER BY 1"), "16384|s.u\n16999|t");
+	assert_string_equal(asked(m, "SELECT tbl_name FROM sqlite_master WHERE name = 'mine'"), "t");
+}
+
+static void one_table_comes_anew_by_itself(void **state)
+{
+	struct mount *m = *state;
+	struct mirror mirror;
+
+	built(m);
+	assert_string_equal(asked(m, "DELETE FROM t WHERE id = 1"), "");
+	assert_string_equal(asked(m, "ALTER TABLE t ADD COLUMN note"), "");
+	assert_string_equal(asked(m, "UPDATE t SET v = 'wrong', note = 'my own'"), "");
+	assert_string_equal(asked(m, "UPDATE _daystream_tables SET inexact_since = '1.0' WHERE name = 't'"), "");
+	assert_string_equal(asked(m, "CREATE INDEX mine ON t (v)"), "");
+	assert_string_equal(asked(m, "INSERT INTO \"s.u\" VALUES (100)"), "");
+	folder_write(m->dir, "since/1507507300/6/live", "", 0);
+	m->wish.resync_tables = "t";
+	opened(m, &mirror);
+	if (resync_tables(&mirror, &m->err) < 0)
+		fail_msg("%s", m->err.text);
+	mirror_close(&mirror);
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one|NULL\n2|TWO|my own");
+	assert_string_equal(asked(m, "SELECT id FROM \"s.u\""), "7\n100");
+	assert_string_equal(asked(m, "SELECT count(*) FROM sqlite_master WHERE name = 'mine'"), "1");
+	assert_string_equal(asked(m, "SELECT count(inexact_since) FROM _daystream_tables"), "0");
+	assert_false(there(m, ".resync"));
+
+	m->wish.resync_tables = "nowhere,t";
+	opened(m, &mirror);
+	assert_int_equal(resync_tables(&mirror, &m->err), -ENOENT);
+	assert_non_null(strstr(m->err.text, "nowhere"));
+	assert_false(there(m, ".resync"));
+	mirror_close(&mirror);
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one|NULL\n2|TWO|my own");
+}
+
+/* ---- one table's file */
+
+static void one_tables_file_is_a_mirror_of_that_table(void **state)
+{
+	struct mount *m = *state;
+	const char *lines = "_c\t1507507300\t_s\t3\t_table\tt\t_xid\t770\t_action\tdelete\tid\t3\n";
+
+	m->wish.source.table = "t";
+	folder_write(m->dir, "since/1507507300/3/tables/t", lines, strlen(lines));
+	built(m);
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one\n2|TWO");
+	assert_string_equal(asked(m, "SELECT name FROM _daystream_tables"), "t");
+	assert_string_equal(asked(m, "SELECT epoch, seq, lsn, table_file FROM _daystream"), "1507507300|3|NULL|t");
+	/* It goes on from there. */
+	lines = "_c\t1507507301\t_s\t9\t_table\tt\t_xid\t780\t_action\tinsert\tid\t4\tv\tfour\n";
+	folder_write(m->dir, "since/1507507300/4/tables/t", lines, strlen(lines));
+	struct mirror mirror;
+	opened(m, &mirror);
+	assert_int_equal(mirror_run(&mirror, &(struct mirror_goal){.end = true}, &m->err), 0);
+	mirror_close(&mirror);
+	assert_string_equal(asked(m, "SELECT group_concat(v) FROM t"), "one,TWO,four");
+}
+
+static void a_copied_file_is_read_from_its_first_line(void **state)
+{
+	struct mount *m = *state;
+	const char *lines = "_c\t1507507200\t_s\t1\t" T_SCHEMA
+	                    "_c\t1507507200\t_s\t5\t_table\tt\t_xid\t700\t_action\tinsert\tid\t1\tv\ta\n"
+	                    "_c\t1507507200\t_s\t7\t_table\tt\t_xid\t700\t_action\tinsert\tid\t2\tv\tb\n"
+	                    "_c\t1507507201\t_s\t0\t_table\tt\t_xid\t701\t_action\tdelete\tid\t1\n";
+	char path[100];
+	struct mirror mirror;
+
+	snprintf(path, sizeof path, "%s/copy", m->dir);
+	folder_write(m->dir, "copy", lines, strlen(lines));
+	m->wish.source = (struct follow_source){.file = path, .table = "t"};
+	built(m);
+	assert_string_equal(asked(m, "SELECT * FROM t"), "2|b");
+	opened(m, &mirror);
+	assert_int_equal(mirror_run(&mirror, &(struct mirror_goal){.end = true}, &m->err), 0);
+	mirror_close(&mirror);
+	assert_string_equal(asked(m, "SELECT * FROM t"), "2|b");
+	assert_string_equal(asked(m, "SELECT epoch, seq, exact FROM _daystream"), "1507507201|0|0");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, mount_setup, mount_teardown)
+	const struct CMUnitTest tests[] = {
+	    TEST(tables_then_overlap_then_the_stream_are_a_mirror),
+	    TEST(only_the_wanted_tables_are_there),
+	    TEST(a_narrowed_snapshot_is_taken_only_where_it_is_enough),
+	    TEST(a_snapshot_of_another_generation_is_not_taken),
+	    TEST(a_snapshot_that_is_about_to_come_is_waited_for),
+	    TEST(what_an_interrupted_building_left_is_thrown_away),
+	    TEST(what_another_process_builds_is_let_be),
+	    TEST(damage_in_a_snapshot_is_noticed),
+	    TEST(a_file_that_is_not_there_is_damage),
+	    TEST(a_mirror_comes_anew_and_keeps_what_people_added),
+	    TEST(what_fails_leaves_the_old_copy),
+	    TEST(another_database_with_the_same_names_takes_their_place),
+	    TEST(one_table_comes_anew_by_itself),
+	    TEST(one_tables_file_is_a_mirror_of_that_table),
+	    TEST(a_copied_file_is_read_from_its_first_line),
+	};
+
+	return cmocka_run_group_tests_name("mirror: build", tests, NULL, NULL);
+}
