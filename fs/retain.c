@@ -197,7 +197,6 @@ int retain_start(struct retainer **out, const struct retain *retain, struct err 
 	return 0;
 }
 
-
 void retain_stop(struct retainer *retainer)
 {
 	if (!retainer)

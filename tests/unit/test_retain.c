@@ -5,8 +5,8 @@
 #include <stdatomic.h>
 
 #include "dir.h"
+#include "handmade.h"
 #include "retain.h"
-#include "snapshot.h"
 
 enum { DAY = 86400 };
 
@@ -18,8 +18,7 @@ static struct retain retain;
 static void open_all(uint64_t segment_bytes)
 {
 	fixture_open(&f, segment_bytes);
-	shown = (struct shown){
-	    .store = f.store, .tables = table_set_new(f.store), .views = view_set_new(f.store)};
+	shown = (struct shown){.store = f.store, .tables = table_set_new(f.store), .views = view_set_new(f.store)};
 	must(shown.tables && shown.views);
 	retain = (struct retain){.store = f.store, .tables = shown.tables, .views = shown.views, .config = &config};
 }
