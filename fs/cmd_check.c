@@ -124,7 +124,7 @@ int cmd_check(int argc, char **argv)
 	}
 	check.mark = store_confirmed(check.store)->now.last;
 	struct segments *segments = store_segments(check.store);
-	size_t newest = segments_newest(segments), count = 0;
+	size_t newest = segments_range(segments).newest, count = 0;
 	for (size_t i = 0; i <= newest; i++) {
 		struct segment *segment;
 		int r = segments_hold(segments, i, &segment, &err);

@@ -97,10 +97,11 @@ static int print_store_status(const char *path, int dirfd, struct err *err)
 	status.durable_lsn = status.source_lsn = end.lsn;
 	r = config_read(&config, dirfd, err);
 	/* Without what only the daemon and the server know. */
-	status_print(text, sizeof text, store, &status, &config);
+	status_print(text, sizeof text, store, &config, &status, &(struct keeper_status){0});
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
 		if (strncmp(line, "lag_", 4) != 0 && strncmp(line, "source_lsn", 10) != 0 &&
-		    strncmp(line, "unplaced", 8) != 0 && strncmp(line, "last_error", 10) != 0)
+		    strncmp(line, "unplaced", 8) != 0 && strncmp(line, "snapshot_", 9) != 0 &&
+		    strncmp(line, "last_error", 10) != 0)
 			puts(line);
 	store_close(store);
 	if (damaged)

@@ -16,5 +16,6 @@ int cmd_init(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_drop(int argc, char **argv);
+int cmd_snapshot(int argc, char **argv);
 
 #endif

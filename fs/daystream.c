@@ -15,6 +15,7 @@ static const struct {
 	const char *what;
 } commands[] = {
     {"init", (char[]){"daystream init"}, cmd_init, "create a store and its replication slot"},
+    {"snapshot", (char[]){"daystream snapshot"}, cmd_snapshot, "take a copy of the tables, for new followers"},
     {"status", (char[]){"daystream status"}, cmd_status, "show how a store and its slot are"},
     {"check", (char[]){"daystream check"}, cmd_check, "verify every byte of a store"},
     {"drop", (char[]){"daystream drop"}, cmd_drop, "free the replication slot; the store stays"},
@@ -25,7 +26,7 @@ static void help(FILE *file)
 {
 	fputs("Usage: daystream COMMAND [OPTION...]\n\nCommands:\n", file);
 	for (int i = 0; i < COMMAND_COUNT; i++)
-		fprintf(file, "    %-8s %s\n", commands[i].name, commands[i].what);
+		fprintf(file, "    %-9s %s\n", commands[i].name, commands[i].what);
 	fputs("\n`daystream COMMAND --help` tells more; see also daystream(1).\n", file);
 }
 

@@ -11,10 +11,12 @@
 
 #include "config.h"
 #include "ingest.h"
+#include "keeper.h"
 #include "log.h"
 #include "mount.h"
 #include "retain.h"
 #include "slot.h"
+#include "status.h"
 
 enum { EXIT_USAGE = 2, FIRST_ANSWER_MS = 5000 };
 
@@ -27,6 +29,7 @@ struct daemon {
 	struct ingest *ingest;
 	struct table_set *tables;
 	struct view_set *views;
+	struct keeper *keeper;
 	struct retainer *retainer;
 	struct mount *mount;
 	int ready_fd; /* tells the waiting parent; -1 with -f */
@@ -128,9 +131,15 @@ static void on_ingest_end(void *ctx)
 	kill(getpid(), SIGTERM); /* as if somebody had ended us: mount_serve returns */
 }
 
-static void get_status(void *ctx, struct ingest_status *status)
+static size_t print_status(void *ctx, char *text, size_t size)
 {
-	ingest_status(((struct daemon *)ctx)->ingest, status);
+	struct daemon *d = ctx;
+	struct ingest_status ingest;
+	struct keeper_status keeper;
+
+	ingest_status(d->ingest, &ingest);
+	keeper_status(d->keeper, &keeper);
+	return status_print(text, size, d->store, &d->config, &ingest, &keeper);
 }
 
 static int read_config(struct daemon *d, struct err *err)
@@ -160,16 +169,20 @@ static void await_first_answer(struct daemon *d)
 
 static bool may_pass_snapshot(void *ctx)
 {
-	const struct daemon *d = ctx;
-
-	return strcmp(d->config.snapshot, "auto") != 0;
+	return keeper_has_failed(((struct daemon *)ctx)->keeper);
 }
 
-static int start_retaining(struct daemon *d, struct err *err)
+static void need_snapshot(void *ctx)
 {
-	struct retain retain = {d->store, d->tables, d->views, &d->config, may_pass_snapshot, d};
+	keeper_ask(((struct daemon *)ctx)->keeper);
+}
 
-	return retain_start(&d->retainer, &retain, err);
+static int start_housekeeping(struct daemon *d, struct err *err)
+{
+	struct retain retain = {d->store, d->tables, d->views, &d->config, may_pass_snapshot, need_snapshot, d};
+	int r = keeper_start(&d->keeper, d->store, &d->config, d->ingest, err);
+
+	return r < 0 ? r : retain_start(&d->retainer, &retain, err);
 }
 
 static int start(struct daemon *d, struct err *err)
@@ -186,7 +199,7 @@ static int start(struct daemon *d, struct err *err)
 	if (!d->source || !d->tables || !d->views)
 		return err_set(err, -ENOMEM, "out of memory");
 	if ((r = ingest_start(&d->ingest, d->store, d->writer, d->source, on_ingest_end, d, err)) < 0 ||
-	    (r = start_retaining(d, err)) < 0)
+	    (r = start_housekeeping(d, err)) < 0)
 		return r;
 	if (d->ready_fd < 0)
 		return 0;
@@ -203,6 +216,7 @@ static int stop(struct daemon *d, struct err *err)
 
 	mount_end(d->mount);
 	retain_stop(d->retainer);
+	keeper_stop(d->keeper);
 	if (d->ingest)
 		r = ingest_stop(d->ingest, err);
 	if (d->source)
@@ -222,7 +236,7 @@ static int run(struct daemon *d, struct err *err)
 	int r = start(d, err);
 
 	if (r == 0) {
-		shown = (struct shown){d->store, d->tables, d->views, &d->config, get_status, d};
+		shown = (struct shown){d->store, d->tables, d->views, print_status, d};
 		r = mount_start(d->mount, d->options.mountpoint, &shown, err);
 	}
 	if (r == 0) {

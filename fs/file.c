@@ -28,14 +28,6 @@ mode_t file_type(const struct node *node)
 	return node_is_dir(node) ? S_IFDIR : node->kind == NODE_LATEST ? S_IFLNK : S_IFREG;
 }
 
-static size_t print_status(const struct shown *shown, char *text)
-{
-	struct ingest_status status;
-
-	shown->status(shown->ctx, &status);
-	return status_print(text, STATUS_MAX, shown->store, &status, shown->config);
-}
-
 void file_pin(const struct shown *shown, struct node *node)
 {
 	if (node->kind == NODE_LIVE || node->kind == NODE_TABLE)
@@ -182,7 +174,7 @@ static int stat_status(const struct shown *shown, struct stat *st)
 {
 	char text[STATUS_MAX];
 
-	st->st_size = (off_t)print_status(shown, text);
+	st->st_size = (off_t)shown->status(shown->ctx, text, sizeof text);
 	st->st_mtime = time(NULL);
 	return 0;
 }
@@ -216,7 +208,7 @@ static int open_status(struct file *file, const struct shown *shown, struct err 
 {
 	if (!(file->text = malloc(STATUS_MAX)))
 		return err_set(err, -ENOMEM, "out of memory");
-	file->len = print_status(shown, file->text);
+	file->len = shown->status(shown->ctx, file->text, STATUS_MAX);
 	return 0;
 }
 

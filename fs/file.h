@@ -7,8 +7,6 @@
 
 #include <sys/stat.h>
 
-#include "config.h"
-#include "ingest.h"
 #include "tree.h"
 #include "view.h"
 
@@ -17,8 +15,7 @@ struct shown {
 	struct store *store;
 	struct table_set *tables;
 	struct view_set *views;
-	const struct config *config;
-	void (*status)(void *ctx, struct ingest_status *status);
+	size_t (*status)(void *ctx, char *text, size_t size); /* prints /status; returns its length */
 	void *ctx;
 };
 

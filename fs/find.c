@@ -88,9 +88,9 @@ int find_line(struct store *store, struct position position, struct place *place
 	size_t number = segments_find(segments, position);
 	int r = 0;
 
-	while (r == 0 && number <= segments_newest(segments)) {
+	while (r == 0 && number <= segments_range(segments).newest) {
 		r = find_in(segments, number, position, place, err);
-		size_t oldest = segments_oldest(segments);
+		size_t oldest = segments_range(segments).oldest;
 		if (r == -ESTALE && number < oldest) { /* given up meanwhile: the next one is the first */
 			number = oldest;
 			r = 0;

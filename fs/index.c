@@ -24,8 +24,9 @@ struct index_file {
 	uint32_t unused;
 	uint64_t segment_len;
 	uint64_t block_count, table_count, post_count, pairs_len;
+	uint64_t max_xid;
 };
-static const uint64_t index_magic = 0x3130784449530a44; /* "D\nSIDx01" */
+static const uint64_t index_magic = 0x3230784449530a44; /* "D\nSIDx02" */
 
 struct index_file_table {
 	uint64_t pairs_off, pairs_len; /* in the pairs' bytes */
@@ -49,6 +50,7 @@ struct index_table {
 struct index {
 	struct index_block *blocks;
 	size_t block_count, block_cap;
+	uint64_t max_xid;
 	/* growing */
 	struct index_table *tables;  /* uthash, by pairs */
 	struct index_table *latest;  /* of the line before: runs are common */
@@ -133,6 +135,13 @@ static struct index_table *add_table(struct index *index, struct span pairs)
 	return table;
 }
 
+static uint64_t xid_of(const struct line_head *head)
+{
+	uint64_t xid;
+
+	return head->xid.at && position_parse_number(head->xid.at, head->xid.len, &xid) == head->xid.len ? xid : 0;
+}
+
 int index_add(struct index *index, uint64_t off, uint64_t len, const struct line_head *head)
 {
 	if (index->block_count == 0 || off - index->blocks[index->block_count - 1].off >= INDEX_BLOCK_LEN) {
@@ -140,6 +149,9 @@ int index_add(struct index *index, uint64_t off, uint64_t len, const struct line
 			return -ENOMEM;
 		index->blocks[index->block_count++] = (struct index_block){off, head->position};
 	}
+	uint64_t xid = xid_of(head);
+	if (xid > index->max_xid)
+		index->max_xid = xid;
 	if (!head->table_pairs.at)
 		return 0;
 
@@ -179,6 +191,11 @@ const struct index_block *index_blocks(const struct index *index, size_t *count)
 {
 	*count = index->block_count;
 	return index->blocks;
+}
+
+uint64_t index_max_xid(const struct index *index)
+{
+	return index->max_xid;
 }
 
 static int compare_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
@@ -250,8 +267,10 @@ static int by_pairs(const void *a, const void *b)
 /* The whole file in memory: its size is 1/1000 of its segment's. */
 static char *encode(const struct index *index, uint64_t segment_len, size_t *len)
 {
-	struct index_file header = {
-	    .magic = index_magic, .segment_len = segment_len, .block_count = index->block_count};
+	struct index_file header = {.magic = index_magic,
+	                            .segment_len = segment_len,
+	                            .block_count = index->block_count,
+	                            .max_xid = index->max_xid};
 	size_t n = HASH_COUNT(index->tables);
 	struct index_table **sorted = malloc((n + 1) * sizeof *sorted);
 	char *out = NULL;
@@ -432,6 +451,7 @@ int index_load(struct index **out, int dirfd, const char *name, uint64_t segment
 	}
 	index->blocks = (struct index_block *)((char *)map + sizeof *index->file);
 	index->block_count = index->file->block_count;
+	index->max_xid = index->file->max_xid;
 	index->file_tables = (const struct index_file_table *)(index->blocks + index->block_count);
 	index->file_posts = (const struct index_post *)(index->file_tables + index->file->table_count);
 	index->file_pairs = (const char *)(index->file_posts + index->file->post_count);

@@ -6,7 +6,8 @@
  * shorter). Per block stands its offset and first position; per table and
  * block that holds lines of it, the table's bytes in the segment before it.
  * So any offset of a table's file is found by two binary searches and a scan of
- * one block.
+ * one block. And the largest `_xid` of its lines, so that who looks for transactions from
+ * one on can pass over the segment.
  *
  * The newest segment's index grows in memory (index_add, index_show); a sealed
  * segment's is a file beside it, checksummed and mapped. It is derived: whoever
@@ -63,6 +64,9 @@ const struct index_block *index_blocks(const struct index *index, size_t *count)
 /* The part of the table whose lines have `pairs` (line.h: table_pairs).
  * False where the segment has none. */
 bool index_part(const struct index *index, struct span pairs, struct index_part *part);
+
+/* The largest `_xid` of all lines that were added, shown or not; 0 where none has one. */
+uint64_t index_max_xid(const struct index *index);
 
 /* Calls `each` with every table's pairs; stops where it returns non-zero and
  * returns that. */

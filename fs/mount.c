@@ -178,7 +178,7 @@ static void *notify_thread(void *arg)
 			return NULL;
 		uint64_t len = store_wait(store, seen, 1000);
 		if (len > seen)
-			serve_notify(&mount->serve);
+			handle_notify(&mount->serve.handles);
 		seen = len;
 	}
 }

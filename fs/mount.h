@@ -1,7 +1,7 @@
 /*
  * mount.h - the FUSE session: its command line, a dead mount cleared, signals, and
  * the threads that serve (several, so that a slow read keeps nobody waiting).
- * Only this and serve.h know FUSE.
+ * Only this, serve.h and handle.h know FUSE.
  */
 #ifndef FS_MOUNT_H
 #define FS_MOUNT_H

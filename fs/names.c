@@ -97,12 +97,12 @@ int names_list(struct store *store, int (*each)(const char *name, void *ctx), vo
 	struct segments *segments = store_segments(store);
 	struct listing listing = {NULL};
 	struct listed *listed, *next;
-	size_t newest = segments_newest(segments);
+	size_t newest = segments_range(segments).newest;
 	int r = 0;
 
-	for (size_t i = segments_oldest(segments); i <= newest && r == 0; i++) {
+	for (size_t i = segments_range(segments).oldest; i <= newest && r == 0; i++) {
 		r = list_segment(segments, i, &listing, err);
-		if (r == -ESTALE && i < segments_oldest(segments)) /* given up meanwhile */
+		if (r == -ESTALE && i < segments_range(segments).oldest) /* given up meanwhile */
 			r = 0;
 	}
 	HASH_ITER(hh, listing.seen, listed, next)

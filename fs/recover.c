@@ -81,3 +81,24 @@ int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struc
 		return err_errno(err, "segments/%s: syncing", name);
 	return 0;
 }
+
+int recover_sealed(int fd, struct position first, uint64_t len, struct position next, struct err *err)
+{
+	char name[SEGMENT_NAME_MAX], at[POSITION_TEXT_MAX];
+	struct position last;
+	struct err why = {""};
+	int r = segment_sealed_end(fd, len, &last, &why);
+
+	segment_name(name, first);
+	if (r == 0 && (position_cmp(last, first) <= 0 || position_cmp(last, next) >= 0))
+		r = err_set(&why, -EBADMSG, "at %llu: its end does not fit between its start and the next segment's",
+		            (unsigned long long)len);
+	if (r == 0 && !position_follows(last, next))
+		return err_set(err, -EBADMSG,
+		               "behind segments/%s, which ends at %s, a segment is missing: restore it from a copy",
+		               name, position_print(at, last));
+	if (r == -EBADMSG)
+		return err_set(err, r, "segments/%s %s, so this is damage: restore the file from a copy", name,
+		               why.text);
+	return r < 0 ? err_set(err, r, "segments/%s: %s", name, why.text) : 0;
+}

@@ -1,5 +1,5 @@
 /*
- * recover.h - makes the newest segment whole again after a crash.
+ * recover.h - makes the newest segment whole again after a crash, and sees what happened to the others.
  *
  *  - What stands behind the last whole, checksummed commit is the torn end of
  *    an append and is cut off; a segment without one is removed, unless it is
@@ -21,5 +21,9 @@
  * the file was removed. */
 int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struct position synced, bool only,
                    struct segment_end *end, struct err *err);
+
+/* That a sealed segment ends as the one that starts at `next` needs it: cut off or overwritten ends
+ * show, and segments that are missing. -EBADMSG, with what to do. */
+int recover_sealed(int fd, struct position first, uint64_t len, struct position next, struct err *err);
 
 #endif

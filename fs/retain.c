@@ -27,7 +27,7 @@ static void take_stock(const struct retain *retain, uint64_t now, struct stock *
 	uint64_t span = retain->config->keep_days * DAY;
 
 	stock->oldest = edge.number;
-	stock->newest = segments_newest(store_segments(retain->store));
+	stock->newest = segments_range(store_segments(retain->store)).newest;
 	stock->bytes = store_len(retain->store) - edge.base;
 	store_end(retain->store, &stock->end);
 	uint64_t latest = now < stock->end.last.epoch ? now : stock->end.last.epoch;
@@ -128,7 +128,7 @@ int retain_once(const struct retain *retain, uint64_t now, bool may_pass_snapsho
 			edge = choose(retain, &stock, &snapshot, &held);
 	}
 	/* Also where nothing has expired: somebody may have closed a file. */
-	if ((edge > stock.oldest || segments_readable(store_segments(retain->store)) < stock.oldest) &&
+	if ((edge > stock.oldest || segments_range(store_segments(retain->store)).readable < stock.oldest) &&
 	    (r = give_up(retain, edge, err)) < 0)
 		return r;
 	if ((r = remove_snapshots(retain, &stock, err)) < 0)
@@ -172,6 +172,8 @@ static void *run(void *arg)
 		if (r < 0 && !said)
 			log_error("removing what has expired: %s", err.text);
 		said = r < 0;
+		if (r == 1 && retain->held)
+			retain->held(retain->ctx);
 	} while (pause_for(retainer, TICK_MS));
 	return NULL;
 }
@@ -198,6 +200,7 @@ int retain_start(struct retainer **out, const struct retain *retain, struct err 
 	*out = retainer;
 	return 0;
 }
+
 
 void retain_stop(struct retainer *retainer)
 {

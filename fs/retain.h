@@ -25,9 +25,10 @@ struct retain {
 	struct table_set *tables;
 	struct view_set *views;
 	const struct config *config;
-	/* Whether the newest snapshot may be given up before there is a newer one: where taking one failed,
-	 * or none is taken by itself. Any thread of ours. */
+	/* By our thread. Whether the newest snapshot may be given up before there is a newer one: where taking one
+	 * failed, or none is taken by itself; and that a newer one is waited for. */
 	bool (*may_pass_snapshot)(void *ctx);
+	void (*held)(void *ctx);
 	void *ctx;
 };
 

@@ -50,15 +50,20 @@ static bool is_unfinished(const char *name)
 	       position_parse(name, len - 8, &first);
 }
 
-/* The index of a segment that was removed: the crash came between the two. */
-static bool is_orphan(int dirfd, const char *index_name)
+/* Removes the indexes from before the oldest segment: a crash came between the removal of one and of its
+ * index. */
+static void remove_orphans(int dirfd, DIR *dir, struct position oldest)
 {
-	char name[SEGMENT_NAME_MAX];
-	struct position first;
-	size_t len = strlen(index_name);
+	struct dirent *entry;
 
-	return len > 4 && strcmp(index_name + len - 4, ".idx") == 0 && position_parse(index_name, len - 4, &first) &&
-	       faccessat(dirfd, segment_name(name, first), F_OK, 0) < 0 && errno == ENOENT;
+	rewinddir(dir);
+	while ((entry = readdir(dir))) {
+		struct position first;
+		size_t len = strlen(entry->d_name);
+		if (len > 4 && strcmp(entry->d_name + len - 4, ".idx") == 0 &&
+		    position_parse(entry->d_name, len - 4, &first) && position_cmp(first, oldest) < 0)
+			unlinkat(dirfd, entry->d_name, 0);
+	}
 }
 
 int segment_list(int dirfd, bool clean, struct position **list, size_t *count, struct err *err)
@@ -74,7 +79,7 @@ int segment_list(int dirfd, bool clean, struct position **list, size_t *count, s
 		return err_errno(err, "opening segments");
 	while ((errno = 0, entry = readdir(dir))) {
 		struct position first;
-		if (clean && (is_unfinished(entry->d_name) || is_orphan(dirfd, entry->d_name)))
+		if (clean && is_unfinished(entry->d_name))
 			unlinkat(dirfd, entry->d_name, 0);
 		if (!segment_name_parse(entry->d_name, &first))
 			continue;
@@ -90,9 +95,11 @@ int segment_list(int dirfd, bool clean, struct position **list, size_t *count, s
 		(*list)[(*count)++] = first;
 	}
 	int r = errno ? err_errno(err, "listing segments") : 0;
-	closedir(dir);
 	if (*count)
 		qsort(*list, *count, sizeof **list, by_first);
+	if (*count && r == 0 && clean)
+		remove_orphans(dirfd, dir, (*list)[0]);
+	closedir(dir);
 	return r;
 }
 

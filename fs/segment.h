@@ -30,8 +30,8 @@ bool segment_name_parse(const char *name, struct position *first);
 
 /* The positions of all segments in the folder, ascending; the caller frees, also after
  * an error. Where `clean`,
- * what a crash left is removed: what was written beside a file ("*.new"), and indexes without
- * their segment. */
+ * what a crash left is removed: what was written beside a file ("*.new"), and indexes from
+ * before the oldest segment. */
 int segment_list(int dirfd, bool clean, struct position **list, size_t *count, struct err *err);
 
 /* Whether it is the first one that a store ever had: `init` wrote its origin and commit line

@@ -128,28 +128,12 @@ struct segment *segments_last(struct segments *segments)
 	return segment;
 }
 
-size_t segments_oldest(struct segments *segments)
+struct segments_range segments_range(struct segments *segments)
 {
 	lock(segments);
-	size_t number = segments->oldest;
+	struct segments_range range = {segments->list[0]->number, segments->oldest, newest(segments)->number};
 	segments_unlock(segments);
-	return number;
-}
-
-size_t segments_newest(struct segments *segments)
-{
-	lock(segments);
-	size_t number = newest(segments)->number;
-	segments_unlock(segments);
-	return number;
-}
-
-size_t segments_readable(struct segments *segments)
-{
-	lock(segments);
-	size_t number = segments->list[0]->number;
-	segments_unlock(segments);
-	return number;
+	return range;
 }
 
 static struct segments_edge edge_at(const struct segments *segments, size_t number)
@@ -389,9 +373,10 @@ static void drop_gone(struct segments *segments, size_t needed, uint64_t max_byt
 
 int segments_sweep(struct segments *segments, size_t needed, uint64_t max_bytes, struct err *err)
 {
+	struct segments_range range = segments_range(segments);
 	int r = 0;
 
-	for (size_t i = segments_readable(segments); r == 0 && i < segments_oldest(segments); i++) {
+	for (size_t i = range.readable; r == 0 && i < range.oldest; i++) {
 		pthread_mutex_lock(&segments->files);
 		lock(segments);
 		struct segment *segment = get(segments, i);

@@ -60,9 +60,11 @@ int segments_add_growing(struct segments *segments, struct position first, int f
                          struct err *err);
 void segments_drop_last(struct segments *segments);
 
-/* The numbers of the oldest that is retained, and of the newest. */
-size_t segments_oldest(struct segments *segments);
-size_t segments_newest(struct segments *segments);
+/* Their numbers. What is before the first in the list cannot be read any more. */
+struct segments_range {
+	size_t readable, oldest, newest; /* the first in the list; the first that is retained; the last */
+};
+struct segments_range segments_range(struct segments *segments);
 
 /* Where the retained ones start: the first line, and its place in the stream. */
 struct segments_edge {
@@ -112,8 +114,5 @@ void segments_give_up(struct segments *segments, size_t oldest);
  * a crash no gap is left. From `needed` on they stay open and readable, while these are no more than
  * `max_bytes`. */
 int segments_sweep(struct segments *segments, size_t needed, uint64_t max_bytes, struct err *err);
-
-/* The number of the first in the list: what is before it cannot be read any more. */
-size_t segments_readable(struct segments *segments);
 
 #endif

@@ -7,22 +7,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <utlist.h>
-
-#include "dir.h"
 #include "log.h"
 
 static const double for_good = 86400.0, for_a_while = 60.0;
-
-/* An open file or folder, and who polls it. */
-struct open_file {
-	struct file *file; /* or */
-	struct dir *dir;
-	uint64_t served; /* the end of what was read so far */
-	struct fuse_pollhandle *poll;
-	struct open_file *prev, *next;               /* of all that are open */
-	struct open_file *polled_prev, *polled_next; /* of those with `poll` */
-};
 
 static struct serve *of(fuse_req_t req)
 {
@@ -165,83 +152,45 @@ static void on_statfs(fuse_req_t req, fuse_ino_t ino)
 
 /* ---- files -------------------------------------------------------------- */
 
-static struct open_file *handle(const struct fuse_file_info *info)
+static struct handle *of_info(const struct fuse_file_info *info)
 {
-	return (struct open_file *)(uintptr_t)info->fh;
-}
-
-static struct open_file *new_handle(struct serve *serve)
-{
-	struct open_file *open = calloc(1, sizeof *open);
-
-	if (open) {
-		pthread_mutex_lock(&serve->lock);
-		DL_APPEND(serve->open, open);
-		pthread_mutex_unlock(&serve->lock);
-	}
-	return open;
-}
-
-/* Out of the list of the polled; under the lock. Returns what to notify. */
-static struct fuse_pollhandle *take_poll(struct serve *serve, struct open_file *open)
-{
-	struct fuse_pollhandle *poll = open->poll;
-
-	if (poll)
-		DL_DELETE2(serve->polled, open, polled_prev, polled_next);
-	open->poll = NULL;
-	return poll;
-}
-
-static void free_handle(struct serve *serve, struct open_file *open)
-{
-	pthread_mutex_lock(&serve->lock);
-	DL_DELETE(serve->open, open);
-	struct fuse_pollhandle *poll = take_poll(serve, open);
-	pthread_mutex_unlock(&serve->lock);
-	if (poll)
-		fuse_pollhandle_destroy(poll);
-	if (open->file)
-		file_close(open->file);
-	if (open->dir)
-		dir_close(open->dir);
-	free(open);
+	return (struct handle *)(uintptr_t)info->fh;
 }
 
 static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	struct serve *serve = of(req);
-	struct open_file *open = new_handle(serve);
+	struct handle *handle = handle_new(&serve->handles);
 	struct node node;
 	struct err err = {"out of memory"};
-	int r = open ? 0 : -ENOMEM;
+	int r = handle ? 0 : -ENOMEM;
 
 	if (r == 0 && (info->flags & O_ACCMODE) != O_RDONLY)
 		r = -EROFS;
 	else if (r == 0 && !tree_node(serve->tree, ino, &node))
 		r = -ESTALE;
 	else if (r == 0)
-		r = file_open(&open->file, serve->shown, &node, &err);
+		r = file_open(&handle->file, serve->shown, &node, &err);
 	if (r < 0) {
-		if (open)
-			free_handle(serve, open);
+		if (handle)
+			handle_free(&serve->handles, handle);
 		if (r == -EROFS)
 			fuse_reply_err(req, EROFS);
 		else
 			reply_error(req, r, &err);
 		return;
 	}
-	info->fh = (uint64_t)(uintptr_t)open;
+	info->fh = (uint64_t)(uintptr_t)handle;
 	info->direct_io = file_grows(&node);
 	info->keep_cache = !file_grows(&node);
 	if (fuse_reply_open(req, info) < 0)
-		free_handle(serve, open);
+		handle_free(&serve->handles, handle);
 }
 
 static void on_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	(void)ino;
-	free_handle(of(req), handle(info));
+	handle_free(&of(req)->handles, of_info(info));
 	fuse_reply_err(req, 0);
 }
 
@@ -268,7 +217,7 @@ static char *thread_buffer(struct serve *serve, size_t size)
 static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *info)
 {
 	struct serve *serve = of(req);
-	struct open_file *open = handle(info);
+	struct handle *handle = of_info(info);
 	struct err err = {""};
 	char *buf = thread_buffer(serve, size);
 
@@ -277,60 +226,24 @@ static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 		fuse_reply_err(req, buf ? EINVAL : ENOMEM);
 		return;
 	}
-	long n = file_read(open->file, (uint64_t)off, buf, size, &err);
+	long n = file_read(handle->file, (uint64_t)off, buf, size, &err);
 	if (n < 0) {
 		reply_error(req, (int)n, &err);
 		return;
 	}
-	pthread_mutex_lock(&serve->lock);
-	if ((uint64_t)off + (uint64_t)n > open->served)
-		open->served = (uint64_t)off + (uint64_t)n;
-	pthread_mutex_unlock(&serve->lock);
+	handle_served(&serve->handles, handle, (uint64_t)off + (uint64_t)n);
 	fuse_reply_buf(req, buf, (size_t)n);
 }
 
-/* ---- poll --------------------------------------------------------------- */
-
 static void on_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info, struct fuse_pollhandle *poll)
 {
-	struct serve *serve = of(req);
-	struct open_file *open = handle(info);
-	struct fuse_pollhandle *old = NULL;
-	uint64_t len = 0;
+	struct handle *handle = of_info(info);
+	uint64_t served = handle_poll(&of(req)->handles, handle, poll), len = 0;
 	struct err err = {""};
 
 	(void)ino;
-	pthread_mutex_lock(&serve->lock);
-	uint64_t served = open->served;
-	if (poll) {
-		/* Before looking, so that what comes in between wakes. */
-		old = take_poll(serve, open);
-		open->poll = poll;
-		DL_APPEND2(serve->polled, open, polled_prev, polled_next);
-	}
-	pthread_mutex_unlock(&serve->lock);
-	if (old)
-		fuse_pollhandle_destroy(old);
-	int r = file_len(open->file, &len, &err);
+	int r = file_len(handle->file, &len, &err);
 	fuse_reply_poll(req, r < 0 || len > served ? POLLIN | POLLRDNORM : 0);
-}
-
-/* The kernel asks on_poll again whether it was theirs. */
-void serve_notify(struct serve *serve)
-{
-	struct fuse_pollhandle *due[64];
-	size_t count;
-
-	do {
-		pthread_mutex_lock(&serve->lock);
-		for (count = 0; serve->polled && count < 64; count++)
-			due[count] = take_poll(serve, serve->polled);
-		pthread_mutex_unlock(&serve->lock);
-		for (size_t i = 0; i < count; i++) {
-			fuse_lowlevel_notify_poll(due[i]);
-			fuse_pollhandle_destroy(due[i]);
-		}
-	} while (count == 64);
 }
 
 /* ---- folders ------------------------------------------------------------ */
@@ -338,22 +251,22 @@ void serve_notify(struct serve *serve)
 static void on_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	struct serve *serve = of(req);
-	struct open_file *open = new_handle(serve);
+	struct handle *handle = handle_new(&serve->handles);
 	struct node node;
 	struct err err = {"out of memory"};
-	int r = open ? 0 : -ENOMEM;
+	int r = handle ? 0 : -ENOMEM;
 
 	if (r == 0)
-		r = tree_node(serve->tree, ino, &node) ? dir_open(&open->dir, serve->shown, &node, &err) : -ESTALE;
+		r = tree_node(serve->tree, ino, &node) ? dir_open(&handle->dir, serve->shown, &node, &err) : -ESTALE;
 	if (r < 0) {
-		if (open)
-			free_handle(serve, open);
+		if (handle)
+			handle_free(&serve->handles, handle);
 		reply_error(req, r, &err);
 		return;
 	}
-	info->fh = (uint64_t)(uintptr_t)open;
+	info->fh = (uint64_t)(uintptr_t)handle;
 	if (fuse_reply_open(req, info) < 0)
-		free_handle(serve, open);
+		handle_free(&serve->handles, handle);
 }
 
 /* What fill_dir writes to: the reply, and whether it carries attributes. */
@@ -420,7 +333,7 @@ static void list_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, con
 	struct serve *serve = of(req);
 	struct listing list = {req, serve, ino, plus, thread_buffer(serve, size), size, 0};
 	struct err err = {"out of memory"};
-	int r = list.buf ? fill_dir(&list, handle(info)->dir, (uint64_t)off, &err) : -ENOMEM;
+	int r = list.buf ? fill_dir(&list, of_info(info)->dir, (uint64_t)off, &err) : -ENOMEM;
 
 	if (r < 0 && list.len == 0)
 		reply_error(req, r, &err);
@@ -470,18 +383,15 @@ int serve_init(struct serve *serve)
 	*serve = (struct serve){.tree = tree_new(), .uid = getuid(), .gid = getgid()};
 	if (!serve->tree)
 		return -ENOMEM;
-	pthread_mutex_init(&serve->lock, NULL);
+	handle_set_init(&serve->handles);
 	pthread_key_create(&serve->buffer, free);
 	return 0;
 }
 
 void serve_fini(struct serve *serve)
 {
-	/* Of those who had files open while we were ended. */
-	while (serve->open)
-		free_handle(serve, serve->open);
+	handle_set_fini(&serve->handles);
 	free(pthread_getspecific(serve->buffer));
 	pthread_key_delete(serve->buffer);
-	pthread_mutex_destroy(&serve->lock);
 	tree_free(serve->tree);
 }

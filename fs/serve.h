@@ -10,13 +10,7 @@
 #ifndef FS_SERVE_H
 #define FS_SERVE_H
 
-#define FUSE_USE_VERSION 35
-#include <fuse_lowlevel.h>
-#include <pthread.h>
-
-#include "file.h"
-
-struct open_file;
+#include "handle.h"
 
 /* The session's userdata. */
 struct serve {
@@ -24,9 +18,8 @@ struct serve {
 	struct tree *tree;
 	uid_t uid;
 	gid_t gid;
-	pthread_key_t buffer; /* each thread's, for replies */
-	pthread_mutex_t lock; /* open, polled, and the fields of open files but `file` and `dir` */
-	struct open_file *open, *polled;
+	pthread_key_t buffer;      /* each thread's, for replies */
+	struct handle_set handles; /* handle_notify wakes those who poll */
 };
 
 extern const struct fuse_lowlevel_ops serve_ops;
@@ -34,8 +27,5 @@ extern const struct fuse_lowlevel_ops serve_ops;
 /* -ENOMEM. */
 int serve_init(struct serve *serve);
 void serve_fini(struct serve *serve);
-
-/* Wakes those who poll: there is more. From a thread that serves no request. */
-void serve_notify(struct serve *serve);
 
 #endif

@@ -3,9 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <isa-l/crc64.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,11 +17,25 @@
 
 enum { PART_MAX = NAME_PATH_MAX + 16, PATH_LEN_MAX = POSITION_TEXT_MAX + PART_MAX + 16 };
 
+const char *snapshots_file_name(char *file, const char *table)
+{
+	uint64_t sum = crc64_ecma_refl(0, (const unsigned char *)table, strlen(table));
+
+	if (strlen(table) <= NAME_MAX)
+		snprintf(file, NAME_MAX + 1, "%s", table);
+	else
+		snprintf(file, NAME_MAX + 1, "%.*s~%016" PRIx64, NAME_MAX - 17, table, sum);
+	return file;
+}
+
 static const char *print_path(char *path, struct position position, const char *part)
 {
-	char text[POSITION_TEXT_MAX];
+	static const char tables[] = "tables/";
+	bool table = strncmp(part, tables, sizeof tables - 1) == 0;
+	char text[POSITION_TEXT_MAX], file[NAME_MAX + 1];
 
-	snprintf(path, PATH_LEN_MAX, "snapshots/%s/%s", position_print(text, position), part);
+	snprintf(path, PATH_LEN_MAX, "snapshots/%s/%s%s", position_print(text, position), table ? tables : "",
+	         table ? snapshots_file_name(file, part + sizeof tables - 1) : part);
 	return path;
 }
 
@@ -134,20 +152,12 @@ int snapshots_newest(int store_dirfd, uint64_t generation, struct position *newe
 int snapshots_tables(int store_dirfd, struct position position, int (*each)(const char *name, void *ctx), void *ctx,
                      struct err *err)
 {
-	char schema[NAME_RAW_MAX], table[NAME_RAW_MAX];
-	int fd = snapshots_open(store_dirfd, position, "tables", err);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	int r = 0;
+	struct manifest manifest;
+	int r = snapshots_manifest(store_dirfd, position, &manifest, err);
 
-	if (!dir)
-		return fd < 0 ? fd : err_errno(err, "opening a snapshot's tables");
-	while (r == 0 && (errno = 0, entry = readdir(dir)))
-		if (name_split(entry->d_name, strlen(entry->d_name), schema, table))
-			r = each(entry->d_name, ctx);
-	if (r == 0 && errno)
-		r = err_errno(err, "listing a snapshot's tables");
-	closedir(dir);
+	for (size_t i = 0; r == 0 && i < manifest.count; i++)
+		r = each(manifest.list[i].name, ctx);
+	manifest_fini(&manifest);
 	return r;
 }
 
@@ -192,4 +202,67 @@ int snapshots_remove(int store_dirfd, struct position position, struct err *err)
 	if (fd >= 0)
 		close(fd);
 	return r < 0 ? err_set(err, r, "removing the snapshot %s: %s", name, strerror(-r)) : 0;
+}
+
+/* ---- making ------------------------------------------------------------- */
+
+static const char draft_name[] = "taking"; /* no position, so no snapshot */
+
+static int open_draft(struct snapshots_draft *draft, int store_dirfd, struct err *err)
+{
+	if (mkdirat(store_dirfd, "snapshots", 0750) < 0 && errno != EEXIST)
+		return err_errno(err, "creating the folder snapshots of the store");
+	draft->dirfd = openat(store_dirfd, "snapshots", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (draft->dirfd < 0)
+		return err_errno(err, "opening the folder snapshots of the store");
+	if (flock(draft->dirfd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? err_set(err, -EBUSY, "another snapshot of this store is being taken")
+		                            : err_errno(err, "locking the folder snapshots of the store");
+	int r = remove_folder(draft->dirfd, draft_name);
+	if (r < 0 && r != -ENOENT)
+		return err_set(err, r, "removing what an interrupted snapshot left: %s", strerror(-r));
+	if (mkdirat(draft->dirfd, draft_name, 0750) < 0 ||
+	    (draft->fd = openat(draft->dirfd, draft_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
+	    mkdirat(draft->fd, "tables", 0750) < 0 ||
+	    (draft->tables = openat(draft->fd, "tables", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return err_errno(err, "creating the folder of a snapshot");
+	return 0;
+}
+
+int snapshots_begin(int store_dirfd, struct snapshots_draft *draft, struct err *err)
+{
+	*draft = (struct snapshots_draft){-1, -1, -1};
+	int r = open_draft(draft, store_dirfd, err);
+	/* Another one's draft is not ours to remove. */
+	if (r == -EBUSY) {
+		close(draft->dirfd);
+		draft->dirfd = -1;
+	}
+	if (r < 0)
+		snapshots_end(draft);
+	return r;
+}
+
+int snapshots_finish(struct snapshots_draft *draft, struct position position, struct err *err)
+{
+	char name[POSITION_TEXT_MAX];
+
+	if (fsync(draft->tables) < 0 || fsync(draft->fd) < 0 ||
+	    renameat(draft->dirfd, draft_name, draft->dirfd, position_print(name, position)) < 0 ||
+	    fsync(draft->dirfd) < 0)
+		return err_errno(err, "giving the snapshot its name");
+	return 0;
+}
+
+void snapshots_end(struct snapshots_draft *draft)
+{
+	if (draft->tables >= 0)
+		close(draft->tables);
+	if (draft->fd >= 0)
+		close(draft->fd);
+	if (draft->dirfd >= 0) {
+		remove_folder(draft->dirfd, draft_name);
+		close(draft->dirfd);
+	}
+	*draft = (struct snapshots_draft){-1, -1, -1};
 }

@@ -21,6 +21,26 @@ int snapshots_list(int store_dirfd, struct position **list, size_t *count, struc
 /* Reads its manifest; free it with manifest_fini, also after an error. -ENOENT, -EBADMSG. */
 int snapshots_manifest(int store_dirfd, struct position position, struct manifest *manifest, struct err *err);
 
+/* The file of a table in `tables`, which is its path name, or, where that is longer than a file's name can
+ * be, the beginning of it and a checksum. `file` has NAME_MAX + 1 bytes. Returns file. */
+const char *snapshots_file_name(char *file, const char *table);
+
+/* A new one, which has no name yet: one at a time in a store, whichever process takes it. */
+struct snapshots_draft {
+	int dirfd;  /* STORE/snapshots; locked */
+	int fd;     /* the draft's folder, which holds an empty folder `tables` */
+	int tables; /* that */
+};
+
+/* Makes its folder; what an earlier one that was killed left is removed. -EBUSY: another one is being taken. */
+int snapshots_begin(int store_dirfd, struct snapshots_draft *draft, struct err *err);
+
+/* All is in it, and each file is synced: gives it its name. */
+int snapshots_finish(struct snapshots_draft *draft, struct position position, struct err *err);
+
+/* Ends it in any case; what has not been finished is removed. */
+void snapshots_end(struct snapshots_draft *draft);
+
 /* Removes it: from the first moment on it is not whole. What a crash leaves of that goes with the next
  * removal. */
 int snapshots_remove(int store_dirfd, struct position position, struct err *err);

@@ -6,10 +6,11 @@
 
 #include "config.h"
 #include "ingest.h"
+#include "keeper.h"
 
 /* Writes it with a NUL, at most `size` bytes; returns its length. */
-size_t status_print(char *text, size_t size, struct store *store, const struct ingest_status *ingest,
-                    const struct config *config);
+size_t status_print(char *text, size_t size, struct store *store, const struct config *config,
+                    const struct ingest_status *ingest, const struct keeper_status *keeper);
 enum { STATUS_MAX = 8192 };
 
 #endif

@@ -151,43 +151,20 @@ static struct store *new_store(enum store_mode mode)
 	return store;
 }
 
-static int check_end(const struct segment *segment, struct position next, struct position *last, struct err *why)
-{
-	int r = segment_sealed_end(segment->fd, segment->len, last, why);
-
-	if (r == 0 && (position_cmp(*last, segment->first) <= 0 || position_cmp(*last, next) >= 0))
-		r = err_set(why, -EBADMSG, "at %llu: its end does not fit between its start and the next segment's",
-		            (unsigned long long)segment->len);
-	return r;
-}
-
 /* Sealed segments are not read through, but what was cut off or overwritten at
  * their ends shows here. */
 static int check_sealed(struct store *store, struct err *err)
 {
-	char name[SEGMENT_NAME_MAX], at[POSITION_TEXT_MAX];
+	int r = 0;
 
-	for (size_t i = 0; i + 1 < store->segments.count; i++) {
-		struct position last, next = store->segments.list[i + 1]->first;
+	for (size_t i = 0; r == 0 && i + 1 < store->segments.count; i++) {
 		struct segment *segment;
-		struct err why = {""};
-		int r = segments_hold(&store->segments, i, &segment, err);
-		if (r < 0)
+		if ((r = segments_hold(&store->segments, i, &segment, err)) < 0)
 			return r;
-		r = check_end(segment, next, &last, &why);
+		r = recover_sealed(segment->fd, segment->first, segment->len, store->segments.list[i + 1]->first, err);
 		segments_release(segment);
-		if (r == 0 && !position_follows(last, next))
-			return err_set(
-			    err, -EBADMSG,
-			    "behind segments/%s, which ends at %s, a segment is missing: restore it from a copy",
-			    segment_name(name, segment->first), position_print(at, last));
-		if (r == -EBADMSG)
-			return err_set(err, r, "segments/%s %s, so this is damage: restore the file from a copy",
-			               segment_name(name, segment->first), why.text);
-		if (r < 0)
-			return err_set(err, r, "segments/%s: %s", segment_name(name, segment->first), why.text);
 	}
-	return 0;
+	return r;
 }
 
 /* Whether the store still has all it ever had. */

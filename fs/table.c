@@ -8,6 +8,7 @@
 #include <uthash.h>
 
 #include "names.h"
+#include "run.h"
 
 struct table {
 	struct table_set *set;
@@ -130,7 +131,7 @@ int table_start(struct table *table, size_t segment, uint64_t *off, struct err *
 
 int table_len(struct table *table, uint64_t *len, uint64_t *last_epoch, struct err *err)
 {
-	size_t newest = segments_newest(table->set->segments);
+	size_t newest = segments_range(table->set->segments).newest;
 	uint64_t bytes = 0;
 
 	pthread_mutex_lock(&table->set->lock);
@@ -148,7 +149,7 @@ int table_len(struct table *table, uint64_t *len, uint64_t *last_epoch, struct e
 
 int table_set_count(struct table_set *set, struct err *err)
 {
-	size_t newest = segments_newest(set->segments);
+	size_t newest = segments_range(set->segments).newest;
 	int r = 0;
 
 	pthread_mutex_lock(&set->lock);
@@ -160,7 +161,7 @@ int table_set_count(struct table_set *set, struct err *err)
 
 void table_set_trim(struct table_set *set)
 {
-	size_t readable = segments_readable(set->segments);
+	size_t readable = segments_range(set->segments).readable;
 
 	pthread_mutex_lock(&set->lock);
 	for (struct table *table = set->tables; table; table = table->hh.next) {
@@ -186,7 +187,7 @@ static struct table *new_table(struct table_set *set, const char *name, const ch
 	memcpy(table->pairs, pairs, pairs_len);
 	table->pairs_len = pairs_len;
 	table->set = set;
-	table->from = segments_oldest(set->segments);
+	table->from = segments_range(set->segments).oldest;
 	return table;
 }
 
@@ -196,7 +197,7 @@ static int add_table(struct table_set *set, struct table *table, struct table **
 {
 	pthread_mutex_lock(&set->lock);
 	HASH_FIND_STR(set->tables, table->name, *added);
-	int r = *added ? 0 : extend(table, segments_newest(set->segments), err);
+	int r = *added ? 0 : extend(table, segments_range(set->segments).newest, err);
 	if (r == 0 && !*added) {
 		HASH_ADD_KEYPTR(hh, set->tables, table->name, strlen(table->name), table);
 		*added = table;
@@ -237,64 +238,23 @@ int table_get(struct table_set *set, const char *name, struct table **out, struc
 
 	*out = NULL;
 	do { /* once more, where segments were given up while it counted them */
-		oldest = segments_oldest(set->segments);
+		oldest = segments_range(set->segments).oldest;
 		r = find_table(set, name, out, err);
-	} while (r == -ESTALE && segments_oldest(set->segments) != oldest);
+	} while (r == -ESTALE && segments_range(set->segments).oldest != oldest);
 	if (r < 0 || !*out)
 		return r;
 	if ((r = table_len(*out, &len, &epoch, err)) < 0 ||
-	    (r = table_start(*out, segments_oldest(set->segments), &start, err)) < 0)
+	    (r = table_start(*out, segments_range(set->segments).oldest, &start, err)) < 0)
 		return r;
 	return len > start;
 }
 
 /* ---- reading ------------------------------------------------------------ */
 
-static struct filter_run run_from(const struct segment *segment, const struct index_block *blocks, size_t block_count,
-                                  const struct index_part *part, size_t post)
-{
-	struct filter_run run = {segment->fd, blocks[part->posts[post].block].off, 0, part->posts[post].before};
-	uint64_t block = part->posts[post].block;
-
-	for (; post < part->post_count && part->posts[post].block == block; post++)
-		block++;
-	run.to = block < block_count && blocks[block].off < segment->len ? blocks[block].off : segment->len;
-	return run;
-}
-
-/* The run that holds the table's byte `local` of a held segment; 0 where that is
- * not shown. */
-static int run_at(struct table *table, struct segment *segment, uint64_t local, struct filter_run *run, struct err *err)
-{
-	struct segments *segments = table->set->segments;
-	const struct index *index;
-	struct index_part part;
-	size_t block_count;
-	int r = segments_lock_index(segments, segment, &index, err);
-
-	if (r < 0)
-		return r;
-	if (index_part(index, pairs_span(table), &part) && local < part.bytes) {
-		const struct index_block *blocks = index_blocks(index, &block_count);
-		size_t low = 0, high = part.post_count;
-		while (high - low > 1) {
-			size_t middle = low + (high - low) / 2;
-			if (part.posts[middle].before <= local)
-				low = middle;
-			else
-				high = middle;
-		}
-		*run = run_from(segment, blocks, block_count, &part, low);
-		r = 1;
-	}
-	segments_unlock(segments);
-	return r;
-}
-
 /* The segment that holds the table's byte `off`, or the newest, and the table's bytes before it. */
 static int segment_of(struct table *table, uint64_t off, size_t *number, uint64_t *before, struct err *err)
 {
-	size_t newest = segments_newest(table->set->segments), low = 0;
+	size_t newest = segments_range(table->set->segments).newest, low = 0;
 
 	pthread_mutex_lock(&table->set->lock);
 	int r = extend(table, newest, err);
@@ -334,7 +294,7 @@ static int read_run(struct table *table, struct table_cursor *cursor, uint64_t a
 
 	if (r < 0 || (r = segments_hold(table->set->segments, number, &segment, err)) < 0)
 		return r;
-	if ((r = run_at(table, segment, at - before, &run, err)) == 1) {
+	if ((r = run_at(table->set->segments, segment, pairs_span(table), at - before, &run, err)) == 1) {
 		/* The cursor may know better where in that run the byte is. */
 		if (!cursor->valid || cursor->segment != number || cursor->at.taken != at ||
 		    cursor->at.off < run.from || cursor->at.off >= run.to)
@@ -365,42 +325,15 @@ long table_read(struct table *table, struct table_cursor *cursor, uint64_t off, 
 	return r < 0 ? r : (long)sink.len;
 }
 
-/* The run in which a place is, or that ends before it: of the table's lines in that segment. */
-static int run_before(struct table *table, struct segment *segment, uint64_t off, struct filter_run *run,
-                      struct err *err)
-{
-	struct segments *segments = table->set->segments;
-	const struct index *index;
-	struct index_part part = {0};
-	int r = segments_lock_index(segments, segment, &index, err);
-
-	if (r < 0)
-		return r;
-	if (index_part(index, pairs_span(table), &part)) {
-		size_t block_count, low = 0, high = part.post_count;
-		const struct index_block *blocks = index_blocks(index, &block_count);
-		while (high - low > 1) {
-			size_t middle = low + (high - low) / 2;
-			if (blocks[part.posts[middle].block].off <= off)
-				low = middle;
-			else
-				high = middle;
-		}
-		*run = run_from(segment, blocks, block_count, &part, low);
-	}
-	segments_unlock(segments);
-	return 0;
-}
-
 int table_offset(struct table *table, const struct place *place, uint64_t *off, struct err *err)
 {
-	struct filter_run run = {0};
+	struct filter_run run;
 	struct segment *segment;
 	int r = table_start(table, place->segment, off, err);
 
 	if (r < 0 || (r = segments_hold(table->set->segments, place->segment, &segment, err)) < 0)
 		return r;
-	if ((r = run_before(table, segment, place->off, &run, err)) == 0) {
+	if ((r = run_before(table->set->segments, segment, pairs_span(table), place->off, &run, err)) == 0) {
 		*off += run.before;
 		if (run.to > place->off)
 			run.to = place->off;

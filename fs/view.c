@@ -219,13 +219,13 @@ static int needed(struct view *view, size_t *segment, struct err *err)
 	struct segments *segments = store_segments(view->set->store);
 	int r = place(view, err);
 
-	*segment = segments_newest(segments);
+	*segment = segments_range(segments).newest;
 	if (r <= 0 || (view->key.line_len && view->next >= view->key.line_len))
 		return r;
 	if (view->key.table)
 		return table_segment(view->key.table, view->base + view->next, segment, err);
 	*segment = segments_at(segments, view->base + view->next);
-	return *segment < segments_readable(segments) ? -ESTALE : 0;
+	return *segment < segments_range(segments).readable ? -ESTALE : 0;
 }
 
 int view_set_needed(struct view_set *set, size_t *segment, struct err *err)
@@ -233,7 +233,7 @@ int view_set_needed(struct view_set *set, size_t *segment, struct err *err)
 	struct view *view;
 	int r = 0;
 
-	*segment = segments_newest(store_segments(set->store));
+	*segment = segments_range(store_segments(set->store)).newest;
 	pthread_mutex_lock(&set->lock);
 	DL_FOREACH2(set->open, view, following)
 	{

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dbfile.h"
+#include "direct.h"
 #include "load.h"
 #include "log.h"
 #include "snapshot.h"
@@ -47,7 +48,11 @@ int build_fill(struct mirror *mirror, struct err *err)
 
 	if (!wish->source.mount)
 		return 0;
-	return fill_from_mount(mirror, err);
+	if (!wish->conninfo)
+		return fill_from_mount(mirror, err);
+	int rc = direct_load(mirror->apply, wish->source.mount, wish->conninfo, mirror_tables(wish), err);
+	/* The server's; what the mount's means is said otherwise. */
+	return rc == -EAGAIN ? -ENOTCONN : rc < 0 ? rc : 1;
 }
 
 int build_again(struct build_tries *tries, const struct mirror_wish *wish, int code, struct err *err)
@@ -73,20 +78,6 @@ int build_again(struct build_tries *tries, const struct mirror_wish *wish, int c
 	return stop_asked() ? -EINTR : 0;
 }
 
-/* To where the stream ends now: while it goes on, its end may never be reached. */
-static int follow_to_end(struct mirror *mirror, struct err *err)
-{
-	struct mirror_goal goal = {.end = true};
-	char value[POSITION_TEXT_MAX];
-
-	goal.at = follow_status(mirror->wish->source.mount, "position", value, sizeof value) &&
-	          position_parse(value, strlen(value), &goal.position);
-	mirror->quiet = true;
-	int rc = mirror_run(mirror, &goal, err);
-	mirror->quiet = false;
-	return rc == 0 && stop_asked() ? -EINTR : rc;
-}
-
 /* One attempt. */
 static int build_once(struct mirror *mirror, const struct mirror_wish *wish, const char *path, struct err *err)
 {
@@ -106,7 +97,7 @@ static int build_once(struct mirror *mirror, const struct mirror_wish *wish, con
 	rc = apply_commit(mirror->apply, err);
 	if (rc == 0)
 		rc = database_filled(&mirror->database, err);
-	return rc < 0 ? rc : follow_to_end(mirror, err);
+	return rc < 0 ? rc : mirror_run_to_end(mirror, err);
 }
 
 int build_beside(struct mirror *mirror, const struct mirror_wish *wish, const char *path, struct err *err)

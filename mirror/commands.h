@@ -10,5 +10,7 @@
 int commands_run(int argc, char **argv);
 
 int cmd_verify(int argc, char **argv);
+int cmd_import(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 
 #endif

@@ -161,11 +161,12 @@ static int run(const struct mirror_wish *wish, struct err *err)
 
 /* ---- arguments */
 
-enum { OPTION_TABLES = 256, OPTION_ONCE, OPTION_RESYNC, OPTION_VERIFY };
+enum { OPTION_TABLES = 256, OPTION_ONCE, OPTION_FROM, OPTION_RESYNC, OPTION_VERIFY };
 
 static const struct argp_option options[] = {
     {"tables", OPTION_TABLES, "LIST", 0, "Mirror these tables only: path names, joined by commas", 0},
     {"once", OPTION_ONCE, NULL, 0, "Stop at the end of what is published", 0},
+    {"from", OPTION_FROM, "CONNINFO", 0, "Copy the rows that are there from this server, not from a snapshot", 0},
     {"resync", OPTION_RESYNC, "LIST", OPTION_ARG_OPTIONAL,
      "Bring the mirror anew, or only these tables while the others go on", 0},
     {"verify", OPTION_VERIFY, NULL, 0, "Compare a mirror with its server; see --verify --help", 0},
@@ -199,6 +200,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		add_list(&arguments->tables, arg, state);
 		return 0;
 	case OPTION_ONCE: wish->once = true; return 0;
+	case OPTION_FROM: wish->conninfo = arg; return 0;
 	case OPTION_RESYNC:
 		if (arg)
 			add_list(&arguments->resync_tables, arg, state);

@@ -73,8 +73,10 @@ static void path_from(char *path, size_t size, const struct follow_source *sourc
 
 static void path_after(char *path, size_t size, const struct follow_source *source, const struct position *after)
 {
-	struct position from = after ? (struct position){after->epoch, after->seq + 1} : (struct position){0};
+	struct position from = {0};
 
+	if (after)
+		from = (struct position){after->epoch, after->seq + 1};
 	path_from(path, size, source, after ? &from : NULL);
 }
 
@@ -127,11 +129,12 @@ int follow_open(struct follow **opened, const struct follow_source *source, cons
 		follow_close(follow);
 		return open_failed(source, after, rc, err);
 	}
-	if (after) {
+	if (after && source->mount) {
+		follow->last = *after;
+		follow->has_last = true;
+	} else if (after) {
 		/* Of a plain file, all that was applied comes first. */
-		follow->skip = source->mount ? (struct position){0} : *after;
-		follow->last = source->mount ? *after : (struct position){0};
-		follow->has_last = source->mount;
+		follow->skip = *after;
 	}
 	*opened = follow;
 	return 0;

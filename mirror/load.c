@@ -72,7 +72,7 @@ static bool is_marker(const struct load *load, const struct line_head *head)
 int load_rest(struct load *load, struct follow *follow, bool grows, struct err *err)
 {
 	struct follow_line line;
-	int rc;
+	int rc = 0;
 
 	while (!load->marked && (rc = stop_asked() ? -EINTR : follow_next(follow, &line, err)) >= 0) {
 		if (rc == 0 && !grows)

@@ -168,7 +168,7 @@ static int at_commit(struct mirror *mirror, const struct mirror_goal *goal, stru
 	bool done =
 	    interrupted(goal) || (goal->at && position_cmp(follow_position(mirror->follow), goal->position) >= 0);
 
-	if (!done && !batch_full(mirror))
+	if (!done && (mirror->whole || !batch_full(mirror)))
 		return GO_ON;
 	int rc = commit(mirror, err);
 	return rc < 0 ? rc : done ? DONE : GO_ON;
@@ -190,7 +190,7 @@ static int step(struct mirror *mirror, const struct mirror_goal *goal, bool *fro
 	mirror->unfinished_ms = 0;
 	*from_apply = true;
 	/* Of a table's file, this tells that the transaction before was whole. */
-	rc = line.begins && batch_full(mirror) ? commit(mirror, err) : 0;
+	rc = line.begins && batch_full(mirror) && !mirror->whole ? commit(mirror, err) : 0;
 	if (rc == 0)
 		rc = apply_line(mirror->apply, &line.head, err);
 	return rc == 0 && line.commit ? at_commit(mirror, goal, err) : rc;
@@ -263,8 +263,23 @@ int mirror_run(struct mirror *mirror, const struct mirror_goal *goal, struct err
 		if (!mirror->follow && interrupted(goal))
 			return 0;
 		rc = step(mirror, goal, &from_apply, err);
+		if (rc < 0 && mirror->whole && rc != -EINTR)
+			return rc;
 		if (rc < 0 && !stop_asked() && (rc = recover(mirror, rc, from_apply, err)) < 0)
 			return rc;
 	}
 	return 0;
+}
+
+int mirror_run_to_end(struct mirror *mirror, struct err *err)
+{
+	struct mirror_goal goal = {.end = true};
+	char value[POSITION_TEXT_MAX];
+
+	goal.at = follow_status(mirror->wish->source.mount, "position", value, sizeof value) &&
+	          position_parse(value, strlen(value), &goal.position);
+	mirror->quiet = true;
+	int rc = mirror_run(mirror, &goal, err);
+	mirror->quiet = false;
+	return rc == 0 && stop_asked() ? -EINTR : rc;
 }

@@ -41,6 +41,7 @@ struct mirror {
 	struct apply *apply;
 	struct follow *follow; /* NULL while the mount is away */
 	bool quiet;            /* what it does is a part of something that was said */
+	bool whole;            /* all is one transaction of SQLite, to be begun anew after any trouble */
 	int pause_ms;
 	bool away;             /* and it has been said */
 	int64_t unfinished_ms; /* since when the stream ends within a transaction; 0: it does not */
@@ -64,6 +65,9 @@ const char *mirror_tables(const struct mirror_wish *wish);
 int mirror_open(struct mirror *mirror, const struct mirror_wish *wish, const char *path, bool build,
                 uint64_t newest_generation, struct err *err);
 void mirror_close(struct mirror *mirror);
+
+/* To where the stream ends now: while it goes on, its end may never be reached. -EINTR after a signal. */
+int mirror_run_to_end(struct mirror *mirror, struct err *err);
 
 /* Follows until the goal is reached: then 0, with all that was applied committed. Also 0 after a signal
  * (stop_asked), when mirror_close undoes what was not. -ESTALE: nothing but --resync helps, which

@@ -351,8 +351,8 @@ int registry_refilled(struct registry *registry, struct err *err)
 
 	registry->refilling = registry->foreign = false;
 	registry->exact = true;
-	HASH_ITER(hh, registry->by_relid, known, next)
-	{
+	for (known = registry->by_relid; known; known = next) {
+		next = known->hh.next;
 		known->table->exact = true;
 		rc = known->table->seen ? keep_restore(registry->sqlite, &known->table->schema, err)
 		                        : registry_remove(registry, known->table, err);

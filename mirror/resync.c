@@ -33,7 +33,12 @@ static int resync_once(struct mirror *mirror, struct err *err)
 
 	if (filled <= 0)
 		return filled < 0 ? filled : nothing_to_copy(mirror->wish, err);
-	return apply_commit(mirror->apply, err);
+	/* Readers are not to see the rows go back to where the snapshot stands. */
+	mirror->whole = true;
+	int rc = mirror_run_to_end(mirror, err);
+	mirror->whole = false;
+	/* Where there was nothing to follow. */
+	return rc < 0 ? rc : apply_commit(mirror->apply, err);
 }
 
 int resync_all(struct mirror *mirror, struct err *err)
@@ -50,6 +55,8 @@ int resync_all(struct mirror *mirror, struct err *err)
 	log_info("bringing %s anew; readers see the old copy until then", wish->path);
 	rc = apply_rollback(mirror->apply, err);
 	while (rc == 0 && (rc = resync_once(mirror, err)) < 0) {
+		follow_close(mirror->follow);
+		mirror->follow = NULL;
 		int undone = apply_rollback(mirror->apply, &second);
 		rc = build_again(&tries, wish, rc, err);
 		if (rc == 0 && undone < 0) {

@@ -41,7 +41,7 @@ static bool fill_column(struct schema *schema, unsigned i)
 	if (!column->name || !column->wire)
 		return false;
 	column->wire_len = line_escape(column->wire, from->name, len);
-	column->storage = value_storage(from->base);
+	column->storage = value_storage(from->base, NUMERIC_TEXT);
 	column->number = from->number;
 	return true;
 }

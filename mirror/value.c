@@ -8,7 +8,25 @@
 /* Room that a row may leave behind for the next; a 200 MB value's is given back. */
 #define ROOM_KEPT (4u << 20)
 
-enum storage value_storage(const char *base)
+const char *value_print_numeric(enum numeric numeric)
+{
+	return numeric == NUMERIC_REAL ? "real" : "text";
+}
+
+bool value_parse_numeric(const char *text, enum numeric *numeric)
+{
+	*numeric = strcmp(text, "real") == 0 ? NUMERIC_REAL : NUMERIC_TEXT;
+	return strcmp(text, value_print_numeric(*numeric)) == 0;
+}
+
+bool value_is_numeric(const char *base)
+{
+	size_t len = strlen("numeric");
+
+	return strncmp(base, "numeric", len) == 0 && (base[len] == 0 || base[len] == '(');
+}
+
+enum storage value_storage(const char *base, enum numeric numeric)
 {
 	static const struct {
 		const char *base;
@@ -22,7 +40,7 @@ enum storage value_storage(const char *base)
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 		if (strcmp(base, known[i].base) == 0)
 			return known[i].storage;
-	return STORAGE_TEXT;
+	return numeric == NUMERIC_REAL && value_is_numeric(base) ? STORAGE_REAL : STORAGE_TEXT;
 }
 
 const char *value_declaration(enum storage storage)
@@ -84,7 +102,7 @@ static int read_boolean(struct value *value, struct span text, struct err *err)
 
 static int read_real(struct value *value, struct span text, struct err *err)
 {
-	char copy[64], *end;
+	char small[64], *copy = small, *end;
 
 	*value = (struct value){.kind = VALUE_REAL};
 	if (span_is(text, "NaN")) {
@@ -95,15 +113,20 @@ static int read_real(struct value *value, struct span text, struct err *err)
 		value->real = text.at[0] == '-' ? -INFINITY : INFINITY;
 		return 0;
 	}
-	if (text.len == 0 || text.len >= sizeof copy)
-		return refuse("floating-point number", text, err);
+	/* Only a numeric is that long. */
+	if (text.len >= sizeof small && !(copy = malloc(text.len + 1)))
+		return err_set(err, -ENOMEM, "out of memory for a number of %zu digits", text.len);
 	memcpy(copy, text.at, text.len);
 	copy[text.len] = 0;
 	/* strtod also knows spaces, hexadecimal and names, PostgreSQL prints none. */
-	if (strspn(copy, "+-.0123456789eE") != text.len)
-		return refuse("floating-point number", text, err);
-	value->real = strtod(copy, &end);
-	return *end ? refuse("floating-point number", text, err) : 0;
+	bool good = text.len > 0 && strspn(copy, "+-.0123456789eE") == text.len;
+	if (good) {
+		value->real = strtod(copy, &end);
+		good = !*end;
+	}
+	if (copy != small)
+		free(copy);
+	return good ? 0 : refuse("floating-point number", text, err);
 }
 
 static int hex_digit(char c)

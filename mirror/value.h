@@ -29,8 +29,16 @@
 
 enum storage { STORAGE_INTEGER, STORAGE_BOOLEAN, STORAGE_REAL, STORAGE_BLOB, STORAGE_TEXT };
 
+/* What becomes of `numeric`: its text, which is exact, or the nearest double. */
+enum numeric { NUMERIC_TEXT, NUMERIC_REAL };
+
+/* "text" or "real"; false for all else. */
+bool value_parse_numeric(const char *text, enum numeric *numeric);
+const char *value_print_numeric(enum numeric numeric);
+
 /* By the base type as format_type prints it. */
-enum storage value_storage(const char *base);
+enum storage value_storage(const char *base, enum numeric numeric);
+bool value_is_numeric(const char *base);
 
 /* What stands behind a column's name in CREATE TABLE: "INTEGER", "", ... */
 const char *value_declaration(enum storage storage);

@@ -122,7 +122,9 @@ static inline void fixture_end(struct fixture *f)
 /* How many segments are retained. */
 static inline size_t fixture_segments(struct store *store)
 {
-	return segments_newest(store_segments(store)) + 1 - segments_oldest(store_segments(store));
+	struct segments_range range = segments_range(store_segments(store));
+
+	return range.newest + 1 - range.oldest;
 }
 
 /* ---- transactions ------------------------------------------------------- */

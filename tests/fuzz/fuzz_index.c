@@ -22,7 +22,7 @@ enum { CRC_AT = 8, COVERED_FROM = 12, SEGMENT_LEN_AT = 16 };
 
 static void put_right(uint8_t *bytes, size_t len)
 {
-	static const uint64_t magic = 0x3130784449530a44;
+	static const uint64_t magic = 0x3230784449530a44;
 
 	if (len < SEGMENT_LEN_AT)
 		return;

@@ -1,6 +1,8 @@
 /* A new mirror is built from a snapshot, and one that is there comes anew. */
 #include "test_mirror_stream.h"
 
+#include <sys/wait.h>
+
 #include "build.h"
 #include "crc32c.h"
 #include "manifest.h"
@@ -194,9 +196,29 @@ static void a_snapshot_of_another_generation_is_not_taken(void **state)
 {
 	struct mount *m = *state;
 
-	folder_write(m->dir, "status", "generation\t2\nsnapshots\toff\n", 29);
+	folder_write(m->dir, "status", "generation\t2\nsnapshots\toff\n", 27);
 	built(m);
 	assert_string_equal(asked(m, "SELECT exact, epoch FROM _daystream"), "0|NULL");
+}
+
+static void a_snapshot_that_is_about_to_come_is_waited_for(void **state)
+{
+	struct mount *m = *state;
+	char from[100], to[100];
+
+	folder_write(m->dir, "status", "generation\t1\nsnapshots\tauto\n", 28);
+	snprintf(from, sizeof from, "%s/snapshots", m->dir);
+	snprintf(to, sizeof to, "%s/not-yet", m->dir);
+	assert_int_equal(rename(from, to), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		usleep(700000);
+		_exit(rename(to, from) < 0);
+	}
+	built(m);
+	waitpid(child, NULL, 0);
+	assert_string_equal(asked(m, "SELECT exact FROM _daystream"), "1");
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one\n2|TWO");
 }
 
 static void what_an_interrupted_building_left_is_thrown_away(void **state)
@@ -293,8 +315,9 @@ static void a_mirror_comes_anew_and_keeps_what_people_added(void **state)
 	opened(m, &mirror);
 	if (resync_all(&mirror, &m->err) < 0)
 		fail_msg("%s", m->err.text);
-	assert_string_equal(asked(m, "SELECT epoch, seq FROM _daystream"), "1507507300|2");
-	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one|NULL\n2|TWO|my own\n3|three|NULL");
+	/* All of it came at once, what came after the snapshot too. */
+	assert_string_equal(asked(m, "SELECT epoch, seq FROM _daystream"), "1507507300|5");
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one|NULL\n2|TWO|my own");
 	assert_int_equal(mirror_run(&mirror, &(struct mirror_goal){.end = true}, &m->err), 0);
 	mirror_close(&mirror);
 	assert_string_equal(asked(m, "SELECT * FROM seen ORDER BY v"), "TWO\none");
@@ -337,7 +360,8 @@ static void another_database_with_the_same_names_takes_their_place(void **state)
 	           "_table\tt\t_relid\t16999\t_key\tid\t_"
 	           "action\tschema\tv\tnumber\\t1\\ttype\\ttext\tid\tnumber\\t2\\ttype\\tinteger"
 	           "\\tpk\\t1\n"
-	           "_table\tt\t_action\tinsert\tv\tzwei\tid\t2\n");
+	           "_table\tt\t_action\tinsert\tv\tzwei\tid\t2\n"
+	           "_table\tt\t_action\tinsert\tv\tdrei\tid\t3\n");
 	write_manifest(m);
 	opened(m, &mirror);
 	if (resync_all(&mirror, &m->err) < 0)
@@ -435,6 +459,7 @@ int main(void)
 	    TEST(only_the_wanted_tables_are_there),
 	    TEST(a_narrowed_snapshot_is_taken_only_where_it_is_enough),
 	    TEST(a_snapshot_of_another_generation_is_not_taken),
+	    TEST(a_snapshot_that_is_about_to_come_is_waited_for),
 	    TEST(what_an_interrupted_building_left_is_thrown_away),
 	    TEST(what_another_process_builds_is_let_be),
 	    TEST(damage_in_a_snapshot_is_noticed),

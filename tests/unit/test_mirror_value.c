@@ -9,7 +9,7 @@
  * `stmt`; NULL where it is refused. */
 static sqlite3_stmt *through(sqlite3 *db, const char *base, const char *text)
 {
-	enum storage storage = value_storage(base);
+	enum storage storage = value_storage(base, NUMERIC_TEXT);
 	struct span value = {text, strlen(text)};
 	struct value_room room = {0};
 	struct err err;

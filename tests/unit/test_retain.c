@@ -19,7 +19,7 @@ static void open_all(uint64_t segment_bytes)
 {
 	fixture_open(&f, segment_bytes);
 	shown = (struct shown){
-	    .store = f.store, .tables = table_set_new(f.store), .views = view_set_new(f.store), .config = &config};
+	    .store = f.store, .tables = table_set_new(f.store), .views = view_set_new(f.store)};
 	must(shown.tables && shown.views);
 	retain = (struct retain){.store = f.store, .tables = shown.tables, .views = shown.views, .config = &config};
 }
@@ -366,6 +366,14 @@ static uint64_t stat_len(const struct node *node)
 	return (uint64_t)st.st_size;
 }
 
+/* Of what was given up. */
+static void nothing_is_left(void)
+{
+	struct segments_range range = segments_range(store_segments(f.store));
+
+	assert_int_equal(range.readable, range.oldest);
+}
+
 static void an_open_file_goes_on_where_it_is(void **state)
 {
 	struct node before = {.kind = NODE_LIVE}, behind = {.kind = NODE_LIVE};
@@ -397,7 +405,7 @@ static void an_open_file_goes_on_where_it_is(void **state)
 	/* It is at the end: what is before can go, and its length stays. */
 	file_close(one);
 	give_up(day(10), true);
-	assert_int_equal(segments_readable(store_segments(f.store)), segments_oldest(store_segments(f.store)));
+	nothing_is_left();
 	assert_int_equal(stat_len(&before), len);
 	assert_int_equal(file_read(file, 0, buf, len, &f.err), -ESTALE);
 	fixture_put(&f, day(11), "zzz", "1");
@@ -427,10 +435,10 @@ static void what_is_read_on_is_bounded(void **state)
 	assert_int_equal(needed, 0);
 	uint64_t held = segments_start(segments, 8).base;
 	works(segments_sweep(segments, needed, held, &f.err), f.err);
-	assert_int_equal(segments_readable(segments), 0);
+	assert_int_equal(segments_range(segments).readable, 0);
 	assert_int_equal(files(".day"), 3);
 	works(segments_sweep(segments, needed, held / 2, &f.err), f.err);
-	assert_in_range(segments_readable(segments), 3, 6);
+	assert_in_range(segments_range(segments).readable, 3, 6);
 	assert_int_equal(file_read(file, 0, buf, sizeof buf, &f.err), -ESTALE);
 	assert_int_equal(file_read(file, held, buf, sizeof buf, &f.err), sizeof buf);
 	assert_int_equal(stat_len(&node), len);
@@ -451,7 +459,7 @@ static void a_table_at_its_end_keeps_nothing(void **state)
 	give_up(day(10), true); /* it has not read it yet */
 	assert_int_equal(file_read(file, 0, buf, sizeof buf, &f.err), len);
 	give_up(day(10), true);
-	assert_int_equal(segments_readable(store_segments(f.store)), segments_oldest(store_segments(f.store)));
+	nothing_is_left();
 	assert_int_equal(stat_len(&node), len);
 	fixture_put(&f, day(11), "old", "2");
 	give_up(day(11), true);
@@ -688,13 +696,13 @@ static void followers_miss_nothing_while_segments_go(void **state)
 		check_follower(&followers[i], text, text + len);
 	assert_null(followers[FOLLOWERS - 1].wrong);
 	assert_true(files(".day") < 20);
-	assert_true(segments_newest(store_segments(f.store)) > 200);
+	assert_true(segments_range(store_segments(f.store)).newest > 200);
 	for (unsigned i = 0; i < FOLLOWERS; i++)
 		free(followers[i].text);
 	free(text);
 	file_close(all);
 	give_up(0, true);
-	assert_int_equal(segments_readable(store_segments(f.store)), segments_oldest(store_segments(f.store)));
+	nothing_is_left();
 }
 
 int main(void)

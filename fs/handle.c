@@ -1,0 +1,99 @@
+#include "handle.h"
+
+#include <stdlib.h>
+
+#include <utlist.h>
+
+void handle_set_init(struct handle_set *set)
+{
+	*set = (struct handle_set){.open = NULL};
+	pthread_mutex_init(&set->lock, NULL);
+}
+
+void handle_set_fini(struct handle_set *set)
+{
+	/* Of those who had files open while we were ended. */
+	while (set->open)
+		handle_free(set, set->open);
+	pthread_mutex_destroy(&set->lock);
+}
+
+struct handle *handle_new(struct handle_set *set)
+{
+	struct handle *handle = calloc(1, sizeof *handle);
+
+	if (handle) {
+		pthread_mutex_lock(&set->lock);
+		DL_APPEND(set->open, handle);
+		pthread_mutex_unlock(&set->lock);
+	}
+	return handle;
+}
+
+/* Out of the list of the polled; under the lock. Returns what to notify. */
+static struct fuse_pollhandle *take_poll(struct handle_set *set, struct handle *handle)
+{
+	struct fuse_pollhandle *poll = handle->poll;
+
+	if (poll)
+		DL_DELETE2(set->polled, handle, polled_prev, polled_next);
+	handle->poll = NULL;
+	return poll;
+}
+
+void handle_free(struct handle_set *set, struct handle *handle)
+{
+	pthread_mutex_lock(&set->lock);
+	DL_DELETE(set->open, handle);
+	struct fuse_pollhandle *poll = take_poll(set, handle);
+	pthread_mutex_unlock(&set->lock);
+	if (poll)
+		fuse_pollhandle_destroy(poll);
+	if (handle->file)
+		file_close(handle->file);
+	if (handle->dir)
+		dir_close(handle->dir);
+	free(handle);
+}
+
+void handle_served(struct handle_set *set, struct handle *handle, uint64_t end)
+{
+	pthread_mutex_lock(&set->lock);
+	if (end > handle->served)
+		handle->served = end;
+	pthread_mutex_unlock(&set->lock);
+}
+
+uint64_t handle_poll(struct handle_set *set, struct handle *handle, struct fuse_pollhandle *poll)
+{
+	struct fuse_pollhandle *old = NULL;
+
+	pthread_mutex_lock(&set->lock);
+	uint64_t served = handle->served;
+	if (poll) {
+		old = take_poll(set, handle);
+		handle->poll = poll;
+		DL_APPEND2(set->polled, handle, polled_prev, polled_next);
+	}
+	pthread_mutex_unlock(&set->lock);
+	if (old)
+		fuse_pollhandle_destroy(old);
+	return served;
+}
+
+void handle_notify(struct handle_set *set)
+{
+	struct fuse_pollhandle *due[64];
+	size_t count;
+
+	do {
+		pthread_mutex_lock(&set->lock);
+		for (count = 0; set->polled && count < 64; count++)
+			due[count] = take_poll(set, set->polled);
+		pthread_mutex_unlock(&set->lock);
+		for (size_t i = 0; i < count; i++) {
+			fuse_lowlevel_notify_poll(due[i]);
+			fuse_pollhandle_destroy(due[i]);
+		}
+	} while (count == 64);
+}

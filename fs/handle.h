@@ -1,0 +1,51 @@
+/*
+ * handle.h - the open files and folders of the mount, and who polls them.
+ *
+ * Threads: any.
+ */
+#ifndef FS_HANDLE_H
+#define FS_HANDLE_H
+
+#define FUSE_USE_VERSION 35
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+
+#include "dir.h"
+
+struct handle {
+	struct file *file; /* or */
+	struct dir *dir;
+	/* Under the set's lock. */
+	uint64_t served; /* the end of what was read so far */
+	struct fuse_pollhandle *poll;
+	struct handle *prev, *next;               /* of all that are open */
+	struct handle *polled_prev, *polled_next; /* of those with `poll` */
+};
+
+struct handle_set {
+	pthread_mutex_t lock;
+	struct handle *open, *polled;
+};
+
+void handle_set_init(struct handle_set *set);
+
+/* Closes those that are left, too. */
+void handle_set_fini(struct handle_set *set);
+
+/* An empty one: NULL where out of memory. */
+struct handle *handle_new(struct handle_set *set);
+
+/* With its file or folder. */
+void handle_free(struct handle_set *set, struct handle *handle);
+
+/* All before `end` was read. */
+void handle_served(struct handle_set *set, struct handle *handle, uint64_t end);
+
+/* Remembers who polls it (NULL: nobody new); taken over. Returns what was served: to be compared with
+ * the length after that, so that what comes in between wakes. */
+uint64_t handle_poll(struct handle_set *set, struct handle *handle, struct fuse_pollhandle *poll);
+
+/* Wakes all who poll; the kernel asks again whether it was theirs. From a thread that serves no request. */
+void handle_notify(struct handle_set *set);
+
+#endif

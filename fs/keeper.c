@@ -1,0 +1,184 @@
+#include "keeper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "snapshot.h"
+#include "snapshots.h"
+
+enum { TICK_MS = 500, PAUSE_FIRST_MS = 1000, PAUSE_MOST_MS = 300000, JOBS = 2 };
+
+struct keeper {
+	struct store *store;
+	const struct config *config;
+	struct ingest *ingest;
+	bool automatic;
+	pthread_t thread;
+	int stop_fd;
+
+	pthread_mutex_t lock; /* all below */
+	bool asked;           /* since the last one was begun */
+	struct keeper_status status;
+};
+
+static void set_status(struct keeper *keeper, const char *state, const char *error)
+{
+	pthread_mutex_lock(&keeper->lock);
+	keeper->status.state = state;
+	if (error)
+		snprintf(keeper->status.error, sizeof keeper->status.error, "%s", error);
+	pthread_mutex_unlock(&keeper->lock);
+}
+
+/* The server is there, and this generation has none, or one that is about to go. */
+static bool is_wanted(struct keeper *keeper)
+{
+	struct ingest_status ingest;
+	struct store_end end;
+	struct position newest;
+
+	ingest_status(keeper->ingest, &ingest);
+	if (strcmp(ingest.state, "streaming") != 0)
+		return false;
+	pthread_mutex_lock(&keeper->lock);
+	bool asked = keeper->asked;
+	pthread_mutex_unlock(&keeper->lock);
+	store_end(keeper->store, &end);
+	return asked || snapshots_newest(store_dirfd(keeper->store), end.origin.generation, &newest, NULL) == 0;
+}
+
+/* 0: taken, or somebody else is at it. */
+static int take(struct keeper *keeper, struct err *err)
+{
+	const struct snapshot_request request = {.jobs = JOBS, .wakefd = keeper->stop_fd};
+	struct position taken;
+	char name[POSITION_TEXT_MAX];
+
+	pthread_mutex_lock(&keeper->lock);
+	keeper->asked = false;
+	pthread_mutex_unlock(&keeper->lock);
+	set_status(keeper, "taking", NULL);
+	int r = snapshot_take(store_dirfd(keeper->store), keeper->config, &request, &taken, err);
+	if (r == 0)
+		log_info("the snapshot %s was taken", position_print(name, taken));
+	return r == -EBUSY ? 0 : r;
+}
+
+static bool is_stopped(struct keeper *keeper, int timeout_ms)
+{
+	struct pollfd fd = {.fd = keeper->stop_fd, .events = POLLIN};
+
+	return poll(&fd, 1, timeout_ms) > 0;
+}
+
+static void *run(void *arg)
+{
+	struct keeper *keeper = arg;
+	struct err err;
+	int pause_ms = PAUSE_FIRST_MS;
+
+	while (!is_stopped(keeper, TICK_MS)) {
+		if (!is_wanted(keeper))
+			continue;
+		int r = take(keeper, &err);
+		if (r == 0) {
+			pause_ms = PAUSE_FIRST_MS;
+			set_status(keeper, "idle", "");
+			continue;
+		}
+		if (r == -EINTR)
+			break;
+		if (pause_ms == PAUSE_FIRST_MS)
+			log_error("no snapshot can be taken: %s; trying again", err.text);
+		set_status(keeper, "failed", err.text);
+		if (is_stopped(keeper, pause_ms))
+			break;
+		pause_ms = 2 * pause_ms < PAUSE_MOST_MS ? 2 * pause_ms : PAUSE_MOST_MS;
+	}
+	return NULL;
+}
+
+/* What a snapshot that was killed left. */
+static void clean(struct keeper *keeper)
+{
+	struct snapshots_draft draft;
+
+	if (snapshots_begin(store_dirfd(keeper->store), &draft, NULL) == 0)
+		snapshots_end(&draft);
+}
+
+int keeper_start(struct keeper **out, struct store *store, const struct config *config, struct ingest *ingest,
+                 struct err *err)
+{
+	struct keeper *keeper = calloc(1, sizeof *keeper);
+
+	*out = NULL;
+	if (!keeper)
+		return err_set(err, -ENOMEM, "out of memory");
+	keeper->store = store;
+	keeper->config = config;
+	keeper->ingest = ingest;
+	keeper->automatic = strcmp(config->snapshot, "auto") == 0;
+	keeper->status.state = keeper->automatic ? "idle" : "off";
+	pthread_mutex_init(&keeper->lock, NULL);
+	keeper->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	clean(keeper);
+	if (keeper->stop_fd < 0 ||
+	    (keeper->automatic && (errno = pthread_create(&keeper->thread, NULL, run, keeper)) != 0)) {
+		int r = err_errno(err, "starting the thread that takes snapshots");
+		keeper->automatic = false;
+		keeper_stop(keeper);
+		return r;
+	}
+	*out = keeper;
+	return 0;
+}
+
+void keeper_stop(struct keeper *keeper)
+{
+	uint64_t one = 1;
+
+	if (!keeper)
+		return;
+	if (keeper->automatic && write(keeper->stop_fd, &one, sizeof one) == sizeof one)
+		pthread_join(keeper->thread, NULL);
+	if (keeper->stop_fd >= 0)
+		close(keeper->stop_fd);
+	pthread_mutex_destroy(&keeper->lock);
+	free(keeper);
+}
+
+void keeper_ask(struct keeper *keeper)
+{
+	if (!keeper)
+		return;
+	pthread_mutex_lock(&keeper->lock);
+	keeper->asked = true;
+	pthread_mutex_unlock(&keeper->lock);
+}
+
+bool keeper_has_failed(struct keeper *keeper)
+{
+	struct keeper_status status;
+
+	keeper_status(keeper, &status);
+	return status.error[0] || !keeper || !keeper->automatic;
+}
+
+void keeper_status(struct keeper *keeper, struct keeper_status *status)
+{
+	*status = (struct keeper_status){.state = "off"};
+	if (!keeper)
+		return;
+	pthread_mutex_lock(&keeper->lock);
+	*status = keeper->status;
+	pthread_mutex_unlock(&keeper->lock);
+}

@@ -1,0 +1,66 @@
+#include "run.h"
+
+static struct filter_run run_from(const struct segment *segment, const struct index *index,
+                                  const struct index_part *part, size_t post)
+{
+	size_t block_count;
+	const struct index_block *blocks = index_blocks(index, &block_count);
+	struct filter_run run = {segment->fd, blocks[part->posts[post].block].off, 0, part->posts[post].before};
+	uint64_t block = part->posts[post].block;
+
+	for (; post < part->post_count && part->posts[post].block == block; post++)
+		block++;
+	run.to = block < block_count && blocks[block].off < segment->len ? blocks[block].off : segment->len;
+	return run;
+}
+
+int run_at(struct segments *segments, struct segment *segment, struct span pairs, uint64_t local,
+           struct filter_run *run, struct err *err)
+{
+	const struct index *index;
+	struct index_part part;
+	int r = segments_lock_index(segments, segment, &index, err);
+
+	if (r < 0)
+		return r;
+	if (index_part(index, pairs, &part) && local < part.bytes) {
+		size_t low = 0, high = part.post_count;
+		while (high - low > 1) {
+			size_t middle = low + (high - low) / 2;
+			if (part.posts[middle].before <= local)
+				low = middle;
+			else
+				high = middle;
+		}
+		*run = run_from(segment, index, &part, low);
+		r = 1;
+	}
+	segments_unlock(segments);
+	return r;
+}
+
+int run_before(struct segments *segments, struct segment *segment, struct span pairs, uint64_t off,
+               struct filter_run *run, struct err *err)
+{
+	const struct index *index;
+	struct index_part part;
+	int r = segments_lock_index(segments, segment, &index, err);
+
+	*run = (struct filter_run){0};
+	if (r < 0)
+		return r;
+	if (index_part(index, pairs, &part)) {
+		size_t block_count, low = 0, high = part.post_count;
+		const struct index_block *blocks = index_blocks(index, &block_count);
+		while (high - low > 1) {
+			size_t middle = low + (high - low) / 2;
+			if (blocks[part.posts[middle].block].off <= off)
+				low = middle;
+			else
+				high = middle;
+		}
+		*run = run_from(segment, index, &part, low);
+	}
+	segments_unlock(segments);
+	return 0;
+}

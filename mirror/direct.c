@@ -1,0 +1,116 @@
+#include "direct.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "copy.h"
+#include "load.h"
+#include "stop.h"
+
+static int load_lines(void *ctx, const char *lines, size_t len, uint64_t rows, struct err *err)
+{
+	const char *end = lines + len;
+	int rc = 0;
+
+	(void)rows;
+	while (rc == 0 && lines < end) {
+		const char *newline = memchr(lines, '\n', (size_t)(end - lines));
+		if (!newline)
+			return err_set(err, -EBADMSG, "the server's copy ends within a line");
+		rc = load_line(ctx, lines, (size_t)(newline - lines), err);
+		lines = newline + 1;
+	}
+	return rc == 0 && stop_asked() ? -EINTR : rc;
+}
+
+static int load_tables(struct load *load, struct copy *copy, struct err *err)
+{
+	struct copy_worker *worker = NULL;
+	size_t count;
+	uint64_t bytes = 0;
+	const struct copy_table *tables = copy_tables(copy, &count);
+
+	for (size_t i = 0; i < count; i++)
+		bytes += tables[i].bytes;
+	progress_expect(load->progress, bytes);
+	int rc = copy_worker_open(&worker, copy, err);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		progress_at(load->progress, tables[i].name);
+		rc = load_line(load, tables[i].schema, strlen(tables[i].schema), err);
+		if (rc == 0)
+			rc = copy_rows(worker, i, load_lines, load, err);
+		load_tell(load);
+	}
+	copy_worker_close(worker);
+	return rc;
+}
+
+/* Asked before the copy begins: were a generation to begin behind it, its stream might lack what the copy does. */
+static int stream_origin(const char *mount, struct origin *origin, struct err *err)
+{
+	int rc = follow_origin(mount, origin, err);
+	uint64_t generation = follow_generation(mount);
+
+	/* The oldest segment may be of one that is over. */
+	if (rc == 0 && generation)
+		origin->generation = generation;
+	return rc;
+}
+
+static int check_origin(const char *mount, const struct origin *stream, const struct origin *server, struct err *err)
+{
+	if (stream->system == server->system && strcmp(stream->database, server->database) == 0)
+		return 0;
+	return err_set(err, -EINVAL,
+	               "%s shows database %s of system %" PRIu64 ", and --from leads to database %s of system %" PRIu64
+	               ": name the server that the stream comes from",
+	               mount, stream->database, stream->system, server->database, server->system);
+}
+
+/* Where the stream begins to have what the copy lacks, up to the marker. */
+static int load_stream(struct load *load, struct copy *copy, const char *mount, struct err *err)
+{
+	const struct follow_source source = {.mount = mount};
+	struct follow *follow = NULL;
+
+	load->visible = copy_visible(copy);
+	progress_at(load->progress, "the stream since then");
+	int rc = copy_mark(copy, "deltamirror", &load->marker_xid, &load->marker_lsn, err);
+	if (rc == 0)
+		rc = follow_open_second(&follow, &source, copy_since(copy), err);
+	if (rc == 0)
+		rc = load_rest(load, follow, true, err);
+	follow_close(follow);
+	return rc;
+}
+
+int direct_load(struct apply *apply, const char *mount, const char *conninfo, const char *tables, struct err *err)
+{
+	struct load load = {.apply = apply};
+	struct copy *copy = NULL;
+	struct origin origin;
+
+	int rc = stream_origin(mount, &origin, err);
+	if (rc == 0)
+		rc = copy_open(&copy, conninfo, tables, false, stop_fd(), err);
+	if (rc == 0)
+		rc = check_origin(mount, &origin, copy_origin(copy), err);
+	if (rc < 0) {
+		copy_close(copy);
+		return rc;
+	}
+	load.generation = origin.generation;
+	load.progress = progress_open("copying", 0);
+	rc = apply_refill(apply, &origin, err);
+	if (rc == 0)
+		rc = load_tables(&load, copy, err);
+	if (rc == 0)
+		rc = apply_refilled(apply, err);
+	if (rc == 0)
+		rc = load_stream(&load, copy, mount, err);
+	load_tell(&load);
+	progress_close(load.progress, rc == 0);
+	copy_close(copy);
+	return rc;
+}
