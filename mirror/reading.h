@@ -37,7 +37,8 @@ void reading_end(struct reading *reading);
 /* What the row of _daystream says. Strings are to be freed. */
 struct reading_state {
 	uint64_t lsn; /* where the last applied transaction ended; 0: that is not known */
-	char *system, *database, *tables;
+	char *system, *database;
+	char *tables; /* the --tables list, or the one table whose file it follows; NULL: all */
 	enum numeric numeric;
 };
 int reading_state(struct reading *reading, struct reading_state *state, struct err *err);
