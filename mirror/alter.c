@@ -231,10 +231,40 @@ static char *pick_name(sqlite3 *sqlite, const struct schema *old, const struct s
 	return schema_pick_name(sqlite, &wanted, false, err);
 }
 
+/* --numeric=real keeps the key's numbers as text, all others as doubles, of which no text can be made. */
+static int check_numbers(sqlite3 *sqlite, const struct schema *old, const struct schema *new, struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+
+	for (unsigned i = 0; i < new->column_count; i++) {
+		const struct schema_column *now = &new->columns[i], *before = schema_find_number(old, now->number);
+		if (!before || before->storage == now->storage || !value_is_numeric(new->definition.columns[i].base) ||
+		    !value_is_numeric(old->definition.columns[before - old->columns].base))
+			continue;
+		char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\" LIMIT 1", old->name);
+		int rc = sql ? sqlite3_prepare_v2(sqlite, sql, -1, &stmt, NULL) : SQLITE_NOMEM;
+		sqlite3_free(sql);
+		if (rc == SQLITE_OK)
+			rc = sqlite3_step(stmt);
+		sqlite3_finalize(stmt);
+		if (rc == SQLITE_ROW)
+			return err_set(
+			    err, -EINVAL,
+			    "the numeric column \"%s\" %s the key, and with --numeric=real its rows' values are "
+			    "not there in that form; start again with --resync",
+			    now->name, now->key ? "has become part of" : "has left");
+		return rc == SQLITE_DONE ? 0 : database_error(sqlite, "cannot look at the table", err);
+	}
+	return 0;
+}
+
 int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, struct alter_effect *effect,
                 addition_warn *warn, struct err *err)
 {
 	*effect = (struct alter_effect){0};
+	int good = check_numbers(sqlite, old, new, err);
+	if (good < 0)
+		return good;
 	if (!(new->name = pick_name(sqlite, old, new, err)))
 		return -EIO;
 	int rc = rename_table(sqlite, old->name, new->name, err);

@@ -47,7 +47,8 @@ int apply_open(struct apply **opened, struct database *database, const char *tab
 	apply->first_time = !database->has_position;
 	apply->skip_to = apply->first_time ? newest_generation : 0;
 	apply->table_file = database->table_file;
-	int rc = registry_open(&apply->registry, database->sqlite, tables, database->exact, warn, err);
+	int rc =
+	    registry_open(&apply->registry, database->sqlite, tables, database->exact, database->numeric, warn, err);
 	if (rc < 0) {
 		apply_close(apply);
 		return rc;
@@ -394,5 +395,5 @@ int apply_rollback(struct apply *apply, struct err *err)
 	int rc = database_rollback(apply->database, err);
 	return rc < 0 ? rc
 	              : registry_open(&apply->registry, apply->database->sqlite, apply->tables, apply->database->exact,
-	                              apply->warn, err);
+	                              apply->database->numeric, apply->warn, err);
 }

@@ -97,13 +97,14 @@ static int create(struct database *database, const struct database_want *want, s
 	                    "CREATE TABLE _daystream (id INTEGER PRIMARY KEY CHECK (id = 1),"
 	                    " epoch INTEGER, seq INTEGER, lsn TEXT, generation INTEGER, system TEXT,"
 	                    " timeline INTEGER, database TEXT, slot TEXT, tables TEXT, format INTEGER,"
-	                    " exact INTEGER, table_file TEXT);"
+	                    " exact INTEGER, table_file TEXT, \"numeric\" TEXT);"
 	                    "CREATE TABLE _daystream_tables (relid INTEGER PRIMARY KEY, schema TEXT,"
 	                    " \"table\" TEXT, name TEXT NOT NULL, definition TEXT NOT NULL,"
 	                    " inexact_since TEXT);"
-	                    "INSERT INTO _daystream (id, tables, format, exact, table_file) VALUES (1, %Q, %d, 0, %Q);"
+	                    "INSERT INTO _daystream (id, tables, format, exact, table_file, \"numeric\")"
+	                    " VALUES (1, %Q, %d, 0, %Q, %Q);"
 	                    "COMMIT",
-	                    want->tables, DATABASE_FORMAT, want->table_file);
+	                    want->tables, DATABASE_FORMAT, want->table_file, want->numeric ? want->numeric : "text");
 	if (!sql)
 		return err_set(err, -ENOMEM, "out of memory");
 	int rc = database_run(database->sqlite, sql, err);
@@ -135,6 +136,7 @@ static int migrate(struct database *database, struct err *err)
 	                      "BEGIN IMMEDIATE;"
 	                      "ALTER TABLE _daystream ADD COLUMN exact INTEGER;"
 	                      "ALTER TABLE _daystream ADD COLUMN table_file TEXT;"
+	                      "ALTER TABLE _daystream ADD COLUMN \"numeric\" TEXT DEFAULT 'text';"
 	                      "ALTER TABLE _daystream_tables ADD COLUMN inexact_since TEXT;"
 	                      "UPDATE _daystream SET format = 2;"
 	                      "COMMIT",
@@ -166,6 +168,19 @@ static int check_file(struct database *database, const char *wanted, const char 
 	               database->path, stored);
 }
 
+static int check_numeric(struct database *database, const char *wanted, const char *stored, struct err *err)
+{
+	if (!stored || !value_parse_numeric(stored, &database->numeric))
+		return err_set(err, -EINVAL, "%s keeps numeric as \"%s\", which this program does not know",
+		               database->path, stored ? stored : "");
+	if (!wanted || strcmp(wanted, stored) == 0)
+		return 0;
+	return err_set(err, -EINVAL,
+	               "%s was made with --numeric=%s, which cannot change later: give the same, or another "
+	               "database file",
+	               database->path, stored);
+}
+
 /* Reads the row of _daystream; it is compared with `want` where that is given. */
 static int load(struct database *database, const struct database_want *want, struct err *err)
 {
@@ -174,7 +189,7 @@ static int load(struct database *database, const struct database_want *want, str
 
 	if (sqlite3_prepare_v2(database->sqlite,
 	                       "SELECT epoch, seq, lsn, generation, system, timeline, database, slot, tables, format,"
-	                       " exact, table_file FROM _daystream WHERE id = 1",
+	                       " exact, table_file, \"numeric\" FROM _daystream WHERE id = 1",
 	                       -1, &stmt, NULL) != SQLITE_OK ||
 	    sqlite3_step(stmt) != SQLITE_ROW) {
 		rc = database_error(database->sqlite, "cannot read the position (table _daystream)", err);
@@ -197,7 +212,9 @@ static int load(struct database *database, const struct database_want *want, str
 	if (sqlite3_column_int(stmt, 9) != DATABASE_FORMAT)
 		rc = err_set(err, -EINVAL, "%s has format %d, this program writes %d: delete it and start again",
 		             database->path, sqlite3_column_int(stmt, 9), DATABASE_FORMAT);
-	else if (want &&
+	else if ((rc = check_numeric(database, want ? want->numeric : NULL, (const char *)sqlite3_column_text(stmt, 12),
+	                             err)) == 0 &&
+	         want &&
 	         (rc = check_file(database, want->table_file, (const char *)sqlite3_column_text(stmt, 11), err)) == 0)
 		rc = check_tables(database, want->tables, (const char *)sqlite3_column_text(stmt, 8), err);
 	sqlite3_finalize(stmt);

@@ -9,7 +9,8 @@
  *         format INTEGER,                                of these tables: 2
  *         exact INTEGER,                                 1: it began with all rows (a snapshot, --from), so that a
  *                                                        change of a row which it has not is an error
- *         table_file TEXT)                               the table whose file alone it follows; NULL: all of /live
+ *         table_file TEXT,                               the table whose file alone it follows; NULL: all of /live
+ *         "numeric" TEXT)                                what becomes of it: text or real (docs/TYPES.md)
  *
  * Where table_file is set, epoch and seq are those of the last applied line, and lsn is NULL.
  *
@@ -33,12 +34,14 @@
 #include "err.h"
 #include "position.h"
 #include "record.h"
+#include "value.h"
 
 #define DATABASE_FORMAT 2
 
 struct database_want {
 	const char *tables;     /* the --tables list, normalized, or NULL for all */
 	const char *table_file; /* the table whose file alone is followed, or NULL */
+	const char *numeric;    /* "text" or "real"; NULL: as it was made, a new one "text" */
 	bool build;             /* anew, whatever stands there; see database_filled */
 	int stop_fd;            /* readable: give up waiting for another writer */
 };
@@ -61,6 +64,7 @@ struct database {
 	struct origin origin;
 	bool exact;
 	bool table_file; /* it is a mirror of one table's file */
+	enum numeric numeric;
 };
 
 /* Opens or creates. What `want` says has to be what the mirror was made with. -EBUSY where another

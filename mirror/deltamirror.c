@@ -161,7 +161,7 @@ static int run(const struct mirror_wish *wish, struct err *err)
 
 /* ---- arguments */
 
-enum { OPTION_TABLES = 256, OPTION_ONCE, OPTION_FROM, OPTION_RESYNC, OPTION_VERIFY };
+enum { OPTION_TABLES = 256, OPTION_ONCE, OPTION_FROM, OPTION_RESYNC, OPTION_VERIFY, OPTION_NUMERIC };
 
 static const struct argp_option options[] = {
     {"tables", OPTION_TABLES, "LIST", 0, "Mirror these tables only: path names, joined by commas", 0},
@@ -169,6 +169,8 @@ static const struct argp_option options[] = {
     {"from", OPTION_FROM, "CONNINFO", 0, "Copy the rows that are there from this server, not from a snapshot", 0},
     {"resync", OPTION_RESYNC, "LIST", OPTION_ARG_OPTIONAL,
      "Bring the mirror anew, or only these tables while the others go on", 0},
+    {"numeric", OPTION_NUMERIC, "text|real", 0,
+     "Keep numeric as exact text (which is the default), or as the nearest double", 0},
     {"verify", OPTION_VERIFY, NULL, 0, "Compare a mirror with its server; see --verify --help", 0},
     {0},
 };
@@ -192,12 +194,18 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
 	struct mirror_wish *wish = &arguments->wish;
+	enum numeric numeric;
 
 	switch (key) {
 	case OPTION_TABLES:
 		free(arguments->tables);
 		arguments->tables = NULL;
 		add_list(&arguments->tables, arg, state);
+		return 0;
+	case OPTION_NUMERIC:
+		if (!value_parse_numeric(arg, &numeric))
+			argp_error(state, "--numeric=%s: give text or real", arg);
+		wish->numeric = arg;
 		return 0;
 	case OPTION_ONCE: wish->once = true; return 0;
 	case OPTION_FROM: wish->conninfo = arg; return 0;

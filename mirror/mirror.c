@@ -35,8 +35,11 @@ const char *mirror_tables(const struct mirror_wish *wish)
 int mirror_open(struct mirror *mirror, const struct mirror_wish *wish, const char *path, bool build,
                 uint64_t newest_generation, struct err *err)
 {
-	struct database_want want = {
-	    .tables = wish->tables, .table_file = wish->source.table, .build = build, .stop_fd = stop_fd()};
+	struct database_want want = {.tables = wish->tables,
+	                             .table_file = wish->source.table,
+	                             .numeric = wish->numeric,
+	                             .build = build,
+	                             .stop_fd = stop_fd()};
 
 	*mirror = (struct mirror){.wish = wish, .pause_ms = PAUSE_LEAST_MS};
 	int rc = database_open(&mirror->database, path, &want, err);

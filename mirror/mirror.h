@@ -30,6 +30,7 @@ struct mirror_wish {
 	const char *path;          /* the database */
 	const char *tables;        /* a normalized list, or NULL */
 	const char *conninfo;      /* the rows come from there, not from a snapshot; or NULL */
+	const char *numeric;       /* "text", "real", or NULL: as the database was made */
 	bool once;                 /* stop at the end of what is published; a mount that is away is an error */
 	bool resync;               /* the rows come anew */
 	const char *resync_tables; /* those of these tables (a normalized list), or NULL */

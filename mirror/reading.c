@@ -44,7 +44,13 @@ static int connect_file(struct reading *reading, struct err *err)
 	sqlite3_db_config(reading->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	reading->device = st.st_dev;
 	reading->inode = st.st_ino;
-	return is_mirror(reading, err);
+	struct reading_state state = {0};
+	rc = is_mirror(reading, err);
+	if (rc == 0)
+		rc = reading_state(reading, &state, err);
+	reading->numeric = state.numeric;
+	reading_state_fini(&state);
+	return rc;
 }
 
 int reading_open(struct reading *reading, const char *path, struct err *err)
@@ -95,8 +101,9 @@ static char *copy_column(sqlite3_stmt *stmt, int column)
 int reading_state(struct reading *reading, struct reading_state *state, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sqlite3_prepare_v2(reading->sqlite, "SELECT lsn, system, database, tables FROM _daystream", -1, &stmt,
-	                            NULL);
+	int rc = sqlite3_prepare_v2(
+	    reading->sqlite, "SELECT lsn, system, database, coalesce(table_file, tables), \"numeric\" FROM _daystream",
+	    -1, &stmt, NULL);
 
 	*state = (struct reading_state){0};
 	if (rc == SQLITE_OK)
@@ -108,6 +115,9 @@ int reading_state(struct reading *reading, struct reading_state *state, struct e
 		state->system = copy_column(stmt, 1);
 		state->database = copy_column(stmt, 2);
 		state->tables = copy_column(stmt, 3);
+		const char *numeric = (const char *)sqlite3_column_text(stmt, 4);
+		if (!numeric || !value_parse_numeric(numeric, &state->numeric))
+			state->numeric = NUMERIC_TEXT;
 	}
 	sqlite3_finalize(stmt);
 	if (rc == SQLITE_ROW)
@@ -140,33 +150,11 @@ int reading_table(struct reading *reading, uint32_t relid, struct schema *schema
 	sqlite3_stmt *stmt = NULL;
 	int rc;
 
-	while ((rc = schema_load_next(reading->sqlite, &stmt, schema, err)) == 1 && schema->definition.relid != relid)
+	while ((rc = schema_load_next(reading->sqlite, &stmt, schema, reading->numeric, err)) == 1 &&
+	       schema->definition.relid != relid)
 		schema_fini(schema);
 	sqlite3_finalize(stmt);
 	if (rc != 1)
 		schema_fini(schema);
 	return rc;
-}
-
-int reading_inexact(struct reading *reading, uint32_t relid, char **since, struct err *err)
-{
-	sqlite3_stmt *stmt = NULL;
-
-	*since = NULL;
-	/* Mirrors of an older format have no such column. */
-	if (sqlite3_table_column_metadata(reading->sqlite, NULL, "_daystream_tables", "inexact_since", NULL, NULL, NULL,
-	                                  NULL, NULL) != SQLITE_OK)
-		return 0;
-	int rc = sqlite3_prepare_v2(reading->sqlite, "SELECT inexact_since FROM _daystream_tables WHERE relid = ?1", -1,
-	                            &stmt, NULL);
-	if (rc == SQLITE_OK) {
-		sqlite3_bind_int64(stmt, 1, relid);
-		rc = sqlite3_step(stmt);
-	}
-	if (rc == SQLITE_ROW)
-		*since = copy_column(stmt, 0);
-	sqlite3_finalize(stmt);
-	if (rc == SQLITE_ROW || rc == SQLITE_DONE)
-		return 0;
-	return database_error(reading->sqlite, "cannot read table _daystream_tables", err);
 }

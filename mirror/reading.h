@@ -18,6 +18,7 @@
 struct reading {
 	char *path;
 	sqlite3 *sqlite;
+	enum numeric numeric; /* of the file that is open */
 	dev_t device;
 	ino_t inode;
 };
@@ -36,7 +37,9 @@ void reading_end(struct reading *reading);
 /* What the row of _daystream says. Strings are to be freed. */
 struct reading_state {
 	uint64_t lsn; /* where the last applied transaction ended; 0: that is not known */
-	char *system, *database, *tables;
+	char *system, *database;
+	char *tables; /* the --tables list, or the one table whose file it follows; NULL: all */
+	enum numeric numeric;
 };
 int reading_state(struct reading *reading, struct reading_state *state, struct err *err);
 void reading_state_fini(struct reading_state *state);
@@ -46,8 +49,5 @@ int reading_lsn(struct reading *reading, uint64_t *lsn, struct err *err);
 
 /* The table of that OID as _daystream_tables has it. 1: `schema` is filled (schema_fini); 0: there is none. */
 int reading_table(struct reading *reading, uint32_t relid, struct schema *schema, struct err *err);
-
-/* Since when the table holds what could not be placed, to be freed; NULL: it is exact. */
-int reading_inexact(struct reading *reading, uint32_t relid, char **since, struct err *err);
 
 #endif

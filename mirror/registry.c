@@ -28,6 +28,7 @@ struct known {
 struct registry {
 	sqlite3 *sqlite;
 	const char *tables;
+	enum numeric numeric;
 	addition_warn *warn;
 	struct entry *entries;
 	struct known *by_relid;
@@ -104,7 +105,7 @@ static int load(struct registry *registry, struct err *err)
 	struct schema schema;
 	int rc;
 
-	while ((rc = schema_load_next(registry->sqlite, &stmt, &schema, err)) == 1) {
+	while ((rc = schema_load_next(registry->sqlite, &stmt, &schema, registry->numeric, err)) == 1) {
 		rc = add_table(registry, &schema, err);
 		schema_fini(&schema);
 		if (rc < 0) {
@@ -116,8 +117,8 @@ static int load(struct registry *registry, struct err *err)
 	return rc;
 }
 
-int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, bool exact, addition_warn *warn,
-                  struct err *err)
+int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, bool exact, enum numeric numeric,
+                  addition_warn *warn, struct err *err)
 {
 	struct registry *registry = calloc(1, sizeof *registry);
 
@@ -127,6 +128,7 @@ int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables,
 	registry->sqlite = sqlite;
 	registry->tables = tables;
 	registry->exact = exact;
+	registry->numeric = numeric;
 	registry->warn = warn;
 	int rc = load(registry, err);
 	if (rc < 0) {
@@ -295,7 +297,7 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 	if (rc == 0)
 		return known ? displace(registry, known->table, err) : 0;
 
-	rc = schema_parse(&schema, head, err);
+	rc = schema_parse(&schema, head, registry->numeric, err);
 	if (rc < 0)
 		goto out;
 	struct entry *holder = find_entry(registry, head->table_pairs);

@@ -31,7 +31,7 @@ struct report_table {
 	char name[NAME_PATH_MAX]; /* as a path name, so that it has no tab */
 	uint64_t rows;
 	char note[700];
-	char *inexact; /* since when, or NULL; free */
+	const char *inexact; /* since when, or NULL; borrowed */
 };
 
 /* Of all tables. */

@@ -190,6 +190,7 @@ int resync_tables(struct mirror *mirror, struct err *err)
 	}
 	beside->wish = *wish;
 	beside->wish.tables = wish->resync_tables;
+	beside->wish.numeric = value_print_numeric(mirror->database.numeric);
 	beside->mirror.database.lock_fd = -1;
 	apply_tolerate(mirror->apply, wish->resync_tables);
 	rc = build_meanwhile(mirror, beside, err);

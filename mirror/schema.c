@@ -92,7 +92,15 @@ static char *definition_text(const struct line_head *head)
 	return text;
 }
 
-int schema_parse(struct schema *schema, const struct line_head *head, struct err *err)
+/* Numbers of the key stay exact: two of them could be one double. */
+static void round_numbers(struct schema *schema, enum numeric numeric)
+{
+	for (unsigned i = 0; i < schema->column_count; i++)
+		if (!schema->columns[i].key)
+			schema->columns[i].storage = value_storage(schema->definition.columns[i].base, numeric);
+}
+
+int schema_parse(struct schema *schema, const struct line_head *head, enum numeric numeric, struct err *err)
 {
 	*schema = (struct schema){0};
 	int rc = definition_parse(&schema->definition, head, err);
@@ -107,6 +115,7 @@ int schema_parse(struct schema *schema, const struct line_head *head, struct err
 	if (!good || !fill_key(schema))
 		return err_set(err, -ENOMEM, "out of memory for a table of %u columns",
 		               schema->definition.column_count);
+	round_numbers(schema, numeric);
 	return 0;
 }
 
@@ -280,7 +289,7 @@ int schema_create(sqlite3 *sqlite, struct schema *schema, struct err *err)
 	return rc < 0 ? rc : schema_save(sqlite, schema, err);
 }
 
-static int load_row(sqlite3_stmt *stmt, struct schema *schema, struct err *err)
+static int load_row(sqlite3_stmt *stmt, struct schema *schema, enum numeric numeric, struct err *err)
 {
 	struct line_head head;
 	const char *name = (const char *)sqlite3_column_text(stmt, 1);
@@ -289,7 +298,7 @@ static int load_row(sqlite3_stmt *stmt, struct schema *schema, struct err *err)
 
 	if (!name || !text || !line_parse(text, len, &head) || !head.table.at || !head.relid.at)
 		return err_set(err, -EBADMSG, "_daystream_tables has a definition that is none");
-	int rc = schema_parse(schema, &head, err);
+	int rc = schema_parse(schema, &head, numeric, err);
 	if (rc < 0)
 		return rc;
 	schema->displaced = sqlite3_column_type(stmt, 0) == SQLITE_NULL;
@@ -299,7 +308,7 @@ static int load_row(sqlite3_stmt *stmt, struct schema *schema, struct err *err)
 	return schema->name ? 1 : err_set(err, -ENOMEM, "out of memory for a table's name");
 }
 
-int schema_load_next(sqlite3 *sqlite, sqlite3_stmt **stmt, struct schema *schema, struct err *err)
+int schema_load_next(sqlite3 *sqlite, sqlite3_stmt **stmt, struct schema *schema, enum numeric numeric, struct err *err)
 {
 	*schema = (struct schema){0};
 	if (!*stmt && sqlite3_prepare_v2(sqlite,
@@ -308,7 +317,7 @@ int schema_load_next(sqlite3 *sqlite, sqlite3_stmt **stmt, struct schema *schema
 	                                 -1, stmt, NULL) != SQLITE_OK)
 		return database_error(sqlite, "cannot read the definitions (table _daystream_tables)", err);
 	int step = sqlite3_step(*stmt);
-	int rc = step == SQLITE_ROW    ? load_row(*stmt, schema, err)
+	int rc = step == SQLITE_ROW    ? load_row(*stmt, schema, numeric, err)
 	         : step == SQLITE_DONE ? 0
 	                               : database_error(sqlite, "cannot read the definitions", err);
 	if (rc <= 0) {

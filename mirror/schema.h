@@ -71,7 +71,7 @@ struct schema {
 };
 
 /* From a `schema` line; owns its memory. -EBADMSG, -ENOMEM; schema_fini is to be called in any case. */
-int schema_parse(struct schema *schema, const struct line_head *head, struct err *err);
+int schema_parse(struct schema *schema, const struct line_head *head, enum numeric numeric, struct err *err);
 void schema_fini(struct schema *schema);
 
 /* The column of that number; NULL where there is none. */
@@ -98,6 +98,7 @@ int schema_save_mark(sqlite3 *sqlite, const struct schema *schema, struct err *e
 
 /* Reads row after row of _daystream_tables: `stmt` is NULL for the first. 1: `schema` is
  * filled; 0: there is no more, `stmt` is done with. */
-int schema_load_next(sqlite3 *sqlite, sqlite3_stmt **stmt, struct schema *schema, struct err *err);
+int schema_load_next(sqlite3 *sqlite, sqlite3_stmt **stmt, struct schema *schema, enum numeric numeric,
+                     struct err *err);
 
 #endif

@@ -93,6 +93,18 @@ static void append_source_column(sqlite3_str *sql, const struct sides *sides, un
 	}
 }
 
+/* A number that is rounded is to stand where its double does. Out of a double's range the server would not
+ * cast it. */
+static void append_rounded(sqlite3_str *sql, const char *name)
+{
+	sqlite3_str_appendf(sql,
+	                    "(CASE WHEN abs(t.\"%w\") < 2.4703282292062328e-324 THEN 0"
+	                    " WHEN abs(t.\"%w\") > 1.7976931348623158079e308 AND t.\"%w\" <> 'NaN'"
+	                    " THEN sign(t.\"%w\")::float8 * 'Infinity'::float8 ELSE t.\"%w\"::float8 END) NULLS FIRST,"
+	                    " (t.\"%w\" < 0 AND t.\"%w\" > -2.4703282292062328e-324) DESC",
+	                    name, name, name, name, name, name, name);
+}
+
 /* Copies the key's place into *column; false behind the last. */
 static bool order_column(const struct sides *sides, unsigned place, unsigned *column)
 {
@@ -115,6 +127,9 @@ char *sides_source_order(const struct sides *sides)
 			sqlite3_str_appendall(sql, "pg_catalog.convert_to(");
 			sides_append_text(sql, sides, i);
 			sqlite3_str_appendall(sql, ", 'UTF8') NULLS FIRST");
+		} else if (storage == STORAGE_REAL && value_is_numeric(sides->schema->definition.columns[i].base)) {
+			append_rounded(sql, name);
+			continue;
 		} else {
 			sqlite3_str_appendf(sql, "%u NULLS FIRST", i + 1);
 		}

@@ -26,7 +26,7 @@ struct verify {
 	struct lag lag;
 	struct progress *progress;
 	struct report report;
-	char *tables; /* the mirror's own list */
+	char *tables; /* the mirror's own list; NULL: all */
 	bool said_standing;
 	uint32_t *relids; /* the mirror's tables at the beginning */
 	size_t relid_count;
@@ -71,12 +71,13 @@ static int read_schema(struct verify *verify, uint32_t relid, struct err *err)
 	struct report_table *result = &verify->result;
 
 	schema_fini(&verify->schema);
-	free(result->inexact);
 	*result = (struct report_table){0};
 	int rc = reading_table(&verify->reading, relid, &verify->schema, err);
-	if (rc == 1)
+	if (rc == 1) {
 		name_join(result->name, verify->schema.definition.schema, verify->schema.definition.table);
-	return rc == 1 && reading_inexact(&verify->reading, relid, &result->inexact, err) < 0 ? -EIO : rc;
+		result->inexact = *verify->schema.inexact_since ? verify->schema.inexact_since : NULL;
+	}
+	return rc;
 }
 
 /* The rows of a table that only the mirror has. */
@@ -362,7 +363,6 @@ int verify_run(const struct verify_options *options, FILE *out, struct err *err)
 		log_warn("%" PRIu64 " of %" PRIu64 " tables differ", verify.report.different, verify.report.tables);
 	suspects_fini(&verify.suspects);
 	schema_fini(&verify.schema);
-	free(verify.result.inexact);
 	free(verify.tables);
 	free(verify.relids);
 	server_close(&verify.server);

@@ -3,6 +3,12 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# A sanitizer's own memory is not ours to bound.
+most_kb=150000
+if grep -qa __asan_init "$build/deltamirror" || grep -qa __tsan_init "$build/deltamirror"; then
+	most_kb=2000000
+fi
+
 verify() { # [OPTIONS...]: leaves $status and $output (both streams)
 	run_quietly deltamirror --verify "$conninfo" "$mirror" "$@"
 }
@@ -111,6 +117,7 @@ COMMIT;
 SQL
 pgbench -n -c 3 -T 600 -f "$work/load.sql" >"$work/pgbench.log" 2>&1 &
 load_pid=$!
+# shellcheck disable=SC2016 # wait_for expands it
 wait_for 60 '[[ $(sql "SELECT max(n) > 50 FROM hot") == t ]]' "the load to begin"
 for round in 1 2 3; do
 	exits "under traffic the mirror is found equal ($round)" 0 deltamirror --verify "$conninfo" "$mirror"
@@ -125,6 +132,16 @@ is "with status 1" "$status" 1
 end_process "$load_pid" INT
 wait "$load_pid" 2>/dev/null || true
 
+# ---- what is known not to be exact, or to be late
+
+sql "CREATE TABLE vague (a int); INSERT INTO vague VALUES (1), (2); UPDATE vague SET a = 3 WHERE a = 2"
+caught_up "$mnt"
+verify --tables=vague
+like "a table whose changes could not be placed is named as such" "$output" $'^vague\tDIFFERENT\t2\t1\t1\t0\tinexact since [0-9]+\\.[0-9]+'
+check "a mirror of one table's file" deltamirror --once "$mnt/tables/pair" "$work/one.sqlite"
+exits "is compared in that table" 0 deltamirror --verify "$conninfo" "$work/one.sqlite"
+is "and in nothing else" "$(deltamirror --verify "$conninfo" "$work/one.sqlite" 2>/dev/null | cut -f 1,2 | xargs)" "table result pair equal"
+
 # ---- bounds
 
 sql "CREATE TABLE big (id int PRIMARY KEY, filler text); INSERT INTO big SELECT i, repeat(md5(i::text), 8) FROM generate_series(1, 300000) i"
@@ -132,7 +149,7 @@ sql "CREATE TABLE wide (id int PRIMARY KEY, huge text); INSERT INTO wide SELECT 
 caught_up "$mnt" 120
 /usr/bin/time -f '%M' -o "$work/rss" deltamirror --verify "$conninfo" "$mirror" --tables=big,wide >"$work/output" 2>&1 || true
 like "many and large rows are found equal" "$(cat "$work/output")" $'^big\tequal\t300000' $'^wide\tequal\t3'
-check "in bounded memory ($(tail -n 1 "$work/rss") kB)" test "$(tail -n 1 "$work/rss")" -lt 150000
+check "in bounded memory ($(tail -n 1 "$work/rss") kB)" test "$(tail -n 1 "$work/rss")" -lt "$most_kb"
 end_process "$mirror_pid"
 
 # ---- what is wrong with the command

@@ -128,6 +128,87 @@ static void all_else_is_the_text_that_was_printed(void **state)
 	refuses(*state, "text", "a\\");
 }
 
+/* What `base` holds of the escaped text. */
+static struct value value_of(const char *base, enum numeric numeric, const char *text)
+{
+	struct value value;
+	struct value_room room = {0};
+	struct err err;
+
+	/* Values without a backslash need no room. */
+	assert_int_equal(
+	    value_read(&value, value_storage(base, numeric), (struct span){text, strlen(text)}, &room, &err), 0);
+	return value;
+}
+
+static void the_order_is_sqlites_own(void **state)
+{
+	static const struct {
+		const char *base, *text;
+	} ascending[] = {{"text", "\\N"},
+	                 {"real", "-Infinity"},
+	                 {"bigint", "-9223372036854775808"},
+	                 {"real", "-5e-324"},
+	                 {"bigint", "0"},
+	                 {"real", "5e-324"},
+	                 {"real", "0.5"},
+	                 {"bigint", "1"},
+	                 {"real", "9007199254740992"},
+	                 {"bigint", "9007199254740993"},
+	                 {"bigint", "9223372036854775807"},
+	                 {"real", "9223372036854775808"},
+	                 {"real", "Infinity"},
+	                 {"text", ""},
+	                 {"text", "NaM"},
+	                 {"real", "NaN"},
+	                 {"text", "NaN "},
+	                 {"text", "a"},
+	                 {"text", "\xc3\xa4"},
+	                 {"text", "\xf0\x9d\x84\x9e"}};
+	size_t count = sizeof ascending / sizeof *ascending;
+
+	(void)state;
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < count; j++) {
+			struct value a = value_of(ascending[i].base, NUMERIC_TEXT, ascending[i].text),
+			             b = value_of(ascending[j].base, NUMERIC_TEXT, ascending[j].text);
+			int order = value_order(&a, &b);
+			assert_int_equal((order > 0) - (order < 0), (i > j) - (i < j));
+			assert_int_equal(value_same(&a, &b), i == j);
+		}
+}
+
+static void minus_zero_is_equal_in_order_and_not_the_same(void **state)
+{
+	struct value minus = value_of("real", NUMERIC_TEXT, "-0"), plus = value_of("real", NUMERIC_TEXT, "0"),
+	             whole = value_of("integer", NUMERIC_TEXT, "0");
+
+	(void)state;
+	assert_int_equal(value_order(&minus, &plus), 0);
+	assert_false(value_same(&minus, &plus));
+	assert_int_equal(value_order(&plus, &whole), 0);
+	assert_false(value_same(&plus, &whole));
+}
+
+static void a_numeric_may_be_the_nearest_double(void **state)
+{
+	char digits[400] = "0.1";
+	struct value value = value_of("numeric(12,2)", NUMERIC_REAL, "1.50");
+
+	(void)state;
+	assert_true(value.kind == VALUE_REAL && value.real == 1.5);
+	memset(digits + 3, '0', sizeof digits - 4);
+	value = value_of("numeric", NUMERIC_REAL, digits);
+	assert_true(value.kind == VALUE_REAL && value.real == 0.1);
+	value = value_of("numeric", NUMERIC_REAL, "NaN");
+	assert_int_equal(value.kind, VALUE_TEXT);
+	memset(digits, '9', sizeof digits - 1);
+	value = value_of("numeric", NUMERIC_REAL, digits);
+	assert_true(value.kind == VALUE_REAL && isinf(value.real));
+	value = value_of("numeric[]", NUMERIC_REAL, "{1.50}");
+	assert_int_equal(value.kind, VALUE_TEXT);
+}
+
 static int open_memory(void **state)
 {
 	return sqlite3_open(":memory:", (sqlite3 **)state);
@@ -146,6 +227,9 @@ int main(void)
 	    cmocka_unit_test(floats_come_back_bit_for_bit),
 	    cmocka_unit_test(bytes_are_bytes),
 	    cmocka_unit_test(all_else_is_the_text_that_was_printed),
+	    cmocka_unit_test(the_order_is_sqlites_own),
+	    cmocka_unit_test(minus_zero_is_equal_in_order_and_not_the_same),
+	    cmocka_unit_test(a_numeric_may_be_the_nearest_double),
 	};
 
 	return cmocka_run_group_tests_name("mirror: value", tests, open_memory, close_memory);
