@@ -36,19 +36,44 @@ static const char tables_sql[] = "SELECT c.oid, n.nspname, c.relname, c.relrepli
                                                    "('pg_catalog', 'information_schema', 'pg_toast')%s";
 enum { T_OID, T_SCHEMA, T_NAME, T_IDENTITY, T_PRIMARY, T_REPLIDENT, T_ATTRIBUTES, T_SHAPE, T_ALLOWED };
 
+/* What values of a type print of other types, in the order of plugin/schema.c: an enum's labels, spelt as in
+ * name.h, and a composite's attributes. `root` is a column's type. Multiranges are there from PostgreSQL 14 on. */
+#define LABELS                                                                                                         \
+	"(SELECT pg_catalog.string_agg(e.oid || '=' || (SELECT pg_catalog.string_agg(CASE WHEN l.c IN ('%%', '/', "    \
+	"'.', ',') OR pg_catalog.ascii(l.c) < 32 OR pg_catalog.ascii(l.c) = 127 OR l.c = '-' AND l.n = 1 THEN '%%' "   \
+	"|| pg_catalog.upper(pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(l.c)), 2, '0')) ELSE l.c END, '' "     \
+	"ORDER BY l.n) FROM pg_catalog.regexp_split_to_table(e.enumlabel, '') WITH ORDINALITY l(c, n)), ',' ORDER BY " \
+	"e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = w.type)"
+#define PARTS                                                                                                          \
+	"walk(root, type, attribute, path) AS (SELECT DISTINCT a.atttypid, a.atttypid, NULL::text, '{}'::int[] FROM "  \
+	"pg_catalog.pg_attribute a WHERE a.attrelid = ANY ('{%s}'::oid[]) AND a.atttypid >= 16384 UNION ALL SELECT "   \
+	"w.root, x.type, x.attribute, w.path || x.place FROM walk w JOIN pg_catalog.pg_type t ON t.oid = w.type "      \
+	"CROSS "                                                                                                       \
+	"JOIN LATERAL (SELECT t.typbasetype, NULL::text, 0 WHERE t.typtype = 'd' UNION ALL SELECT t.typelem, NULL, 0 " \
+	"WHERE t.typtype = 'b' AND t.typelem <> 0 AND t.typlen = -1 UNION ALL SELECT r.rngsubtype, NULL, 0 FROM "      \
+	"pg_catalog.pg_range r WHERE r.rngtypid = t.oid UNION ALL SELECT r.rngtypid, NULL, 0 FROM "                    \
+	"pg_catalog.pg_range r WHERE (pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::oid = t.oid UNION ALL SELECT "      \
+	"a.atttypid, t.oid || ':' || a.attnum, a.attnum FROM pg_catalog.pg_attribute a WHERE t.typtype = 'c' AND "     \
+	"a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) x(type, attribute, place)), "                \
+	"made(root, parts) AS (SELECT w.root, pg_catalog.string_agg(nullif(pg_catalog.concat_ws(',', "                 \
+	"w.attribute, " LABELS "), ''), ',' ORDER BY w.path) FROM walk w GROUP BY w.root) "
+
 /* NOT NULL constraints are rows of their own from PostgreSQL 18 on, and may not hold for old rows. */
 static const char columns_sql[] =
     "WITH RECURSIVE base(domain, type, typmod) AS (SELECT oid, typbasetype, typtypmod FROM pg_catalog.pg_type WHERE "
     "typtype = 'd' UNION ALL SELECT b.domain, t.typbasetype, t.typtypmod FROM base b JOIN pg_catalog.pg_type t ON "
-    "t.oid = b.type WHERE t.typtype = 'd') "
+    "t.oid = b.type WHERE t.typtype = 'd'), " PARTS
+
     "SELECT o.n - 1, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), CASE WHEN b.type IS NOT "
     "NULL THEN pg_catalog.format_type(b.type, b.typmod) END, coalesce(b.type, a.atttypid) = 16, a.attnotnull AND NOT "
     "EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND NOT "
     "k.convalidated AND k.conkey = ARRAY[a.attnum]), CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1] "
-    "END FROM unnest('{%s}'::oid[]) WITH ORDINALITY o(oid, n) JOIN pg_catalog.pg_attribute a ON a.attrelid = o.oid "
+    "END, m.parts, coalesce(t.typtype, u.typtype) = 'e' FROM unnest('{%s}'::oid[]) WITH ORDINALITY o(oid, n) JOIN "
+    "pg_catalog.pg_attribute a ON a.attrelid = o.oid JOIN pg_catalog.pg_type u ON u.oid = a.atttypid LEFT JOIN made m "
+    "ON m.root = a.atttypid "
     "LEFT JOIN (base b JOIN pg_catalog.pg_type t ON t.oid = b.type AND t.typtype <> 'd') ON b.domain = a.atttypid "
     "WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v' ORDER BY o.n, a.attnum";
-enum { C_TABLE, C_NUMBER, C_NAME, C_TYPE, C_BASE, C_BOOLEAN, C_NOT_NULL, C_MISSING };
+enum { C_TABLE, C_NUMBER, C_NAME, C_TYPE, C_BASE, C_BOOLEAN, C_NOT_NULL, C_MISSING, C_PARTS, C_ENUM };
 
 static const char sizes_sql[] =
     "SELECT coalesce(pg_catalog.pg_relation_size(c.oid), 0), "
@@ -240,6 +265,8 @@ static void put_facts(FILE *out, const PGresult *res, int row, const char *prima
 	put_fact(out, "type", PQgetvalue(res, row, C_TYPE));
 	if (!PQgetisnull(res, row, C_BASE))
 		put_fact(out, "base", PQgetvalue(res, row, C_BASE));
+	if (!PQgetisnull(res, row, C_PARTS))
+		put_fact(out, *PQgetvalue(res, row, C_ENUM) == 't' ? "labels" : "parts", PQgetvalue(res, row, C_PARTS));
 	if (*PQgetvalue(res, row, C_NOT_NULL) == 't')
 		put_fact(out, "notnull", "1");
 	if (place > 0)
@@ -418,7 +445,7 @@ static int describe_all(struct published *published, PGconn *conn, const PGresul
 	published->more = calloc(count + 1, sizeof *published->more);
 	if (!oids || !published->tables || !published->more)
 		r = err_set(err, -ENOMEM, "out of memory");
-	else if ((r = query(conn, wakefd, &columns, err, columns_sql, oids)) == 0)
+	else if ((r = query(conn, wakefd, &columns, err, columns_sql, oids, oids)) == 0)
 		r = query(conn, wakefd, &sizes, err, sizes_sql, oids);
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		struct columns mine = {columns, next, next};

@@ -145,10 +145,23 @@ static int sync_commits(struct durable *durable, const struct store_end *end, in
 	return 0;
 }
 
+/* How long the mark may wait that is behind what is synced; -1: it is not. Who reads the store
+ * beside the daemon sees no more than it tells, also where nothing follows the last commit. */
+static int mark_due_ms(struct durable *durable)
+{
+	int64_t age = clock_ms() - durable->marked_ms;
+
+	if (position_cmp(store_confirmed(durable->store)->now.last, durable->synced.last) >= 0)
+		return -1;
+	return age < MARK_MS ? (int)(MARK_MS - age) : 0;
+}
+
 int durable_sync(struct durable *durable, int timeout_ms, struct err *err)
 {
-	int r;
+	int r, due = mark_due_ms(durable);
 
+	if (due >= 0 && due < timeout_ms)
+		timeout_ms = due;
 	pthread_mutex_lock(&durable->lock);
 	wait_for_work(durable, timeout_ms);
 	struct store_end end = durable->appended;
@@ -157,7 +170,7 @@ int durable_sync(struct durable *durable, int timeout_ms, struct err *err)
 	bool commits = position_cmp(end.last, durable->synced.last) != 0, work = work_to_do(durable);
 	pthread_mutex_unlock(&durable->lock);
 	if (!work)
-		return 0;
+		return mark_due_ms(durable) == 0 && (r = durable_mark(durable, err)) < 0 ? r : 0;
 
 	if (commits && (r = sync_commits(durable, &end, fd, err)) < 0)
 		return r;

@@ -46,7 +46,8 @@ void durable_idle(struct durable *durable, uint64_t lsn);
 uint64_t durable_lsn(struct durable *durable);
 
 /* The syncing thread: waits for something to do, at most `timeout_ms` or until durable_stop,
- * and does it. 1: done; 0: there was nothing. After an error the process has to end: what
+ * and does it; what is synced is written down a second later, also where nothing follows. 1:
+ * done; 0: there was nothing. After an error the process has to end: what
  * the disk holds is not known. */
 int durable_sync(struct durable *durable, int timeout_ms, struct err *err);
 void durable_stop(struct durable *durable);

@@ -69,17 +69,13 @@ static int give_up(const struct retain *retain, size_t edge, struct err *err)
 {
 	struct segments *segments = store_segments(retain->store);
 	uint64_t max_bytes = retain->config->keep_bytes > READ_ON_BYTES ? retain->config->keep_bytes : READ_ON_BYTES;
-	size_t needed;
-	int r;
 
 	/* Those that wait for a line find out now whether it has come. */
-	if ((r = view_set_needed(retain->views, &needed, err)) < 0)
-		return r;
+	view_set_needed(retain->views);
 	segments_give_up(segments, edge);
 	/* Who comes from now on starts behind; so this is all that is needed of what goes. */
-	if ((r = table_set_count(retain->tables, err)) < 0 || (r = view_set_needed(retain->views, &needed, err)) < 0)
-		return r;
-	r = segments_sweep(segments, needed, max_bytes, err);
+	table_set_count(retain->tables);
+	int r = segments_sweep(segments, view_set_needed(retain->views), max_bytes, err);
 	table_set_trim(retain->tables);
 	return r;
 }
@@ -200,7 +196,6 @@ int retain_start(struct retainer **out, const struct retain *retain, struct err 
 	*out = retainer;
 	return 0;
 }
-
 
 void retain_stop(struct retainer *retainer)
 {

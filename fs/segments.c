@@ -337,7 +337,8 @@ static int unlink_segment(struct segments *segments, struct segment *segment, bo
 	char name[SEGMENT_NAME_MAX];
 	int r = 0;
 
-	if (needed && segment->fd < 0 && (r = open_file(segments, segment, err)) < 0)
+	/* Removed by somebody else: there is nothing to read on. */
+	if (needed && segment->fd < 0 && (r = open_file(segments, segment, err)) < 0 && r != -ESTALE)
 		return r;
 	segment_name(name, segment->first);
 	if (unlinkat(segments->dirfd, name, 0) < 0 && errno != ENOENT)
@@ -350,18 +351,18 @@ static int unlink_segment(struct segments *segments, struct segment *segment, bo
 	return fsync(segments->dirfd) < 0 ? err_errno(err, "syncing segments") : 0;
 }
 
-/* Takes those off the list's front that were unlinked and that nobody needs or may need. */
+/* Takes those off the list's front that were unlinked and that nobody needs or may need. Under `files`. */
 static void drop_gone(struct segments *segments, size_t needed, uint64_t max_bytes)
 {
 	size_t drop = 0;
 
 	pthread_rwlock_wrlock(&segments->lock);
-	uint64_t bytes = get(segments, segments->oldest)->base - segments->list[0]->base;
+	uint64_t end = get(segments, segments->oldest)->base;
 	for (; segments->list[drop]->gone && segments->list[drop]->holds == 0; drop++) {
 		struct segment *segment = segments->list[drop];
-		if (segment->number >= needed && bytes <= max_bytes)
+		if (segment->number >= needed && end - segment->base <= max_bytes &&
+		    segments->oldest - segment->number <= SEGMENTS_OPEN)
 			break;
-		bytes -= segment->len;
 		close_segment(segments, segment);
 		free(segment);
 	}
@@ -381,8 +382,10 @@ int segments_sweep(struct segments *segments, size_t needed, uint64_t max_bytes,
 		lock(segments);
 		struct segment *segment = get(segments, i);
 		segments_unlock(segments);
-		if (!segment->gone)
+		if (segment && !segment->gone)
 			r = unlink_segment(segments, segment, i >= needed, err);
+		if (i % 64 == 0) /* so that no more are open than may be */
+			drop_gone(segments, needed, max_bytes);
 		pthread_mutex_unlock(&segments->files);
 	}
 	pthread_mutex_lock(&segments->files);

@@ -112,7 +112,7 @@ void segments_give_up(struct segments *segments, size_t oldest);
 
 /* Removes the files of what was given up, oldest first, each removal synced before the next: after
  * a crash no gap is left. From `needed` on they stay open and readable, while these are no more than
- * `max_bytes`. */
+ * `max_bytes` and SEGMENTS_OPEN segments. */
 int segments_sweep(struct segments *segments, size_t needed, uint64_t max_bytes, struct err *err);
 
 #endif

@@ -147,16 +147,14 @@ int table_len(struct table *table, uint64_t *len, uint64_t *last_epoch, struct e
 	return 0;
 }
 
-int table_set_count(struct table_set *set, struct err *err)
+void table_set_count(struct table_set *set)
 {
 	size_t newest = segments_range(set->segments).newest;
-	int r = 0;
 
 	pthread_mutex_lock(&set->lock);
-	for (struct table *table = set->tables; table && r == 0; table = table->hh.next)
-		r = extend(table, newest, err);
+	for (struct table *table = set->tables; table; table = table->hh.next)
+		extend(table, newest, NULL);
 	pthread_mutex_unlock(&set->lock);
-	return r;
 }
 
 void table_set_trim(struct table_set *set)
@@ -166,11 +164,14 @@ void table_set_trim(struct table_set *set)
 	pthread_mutex_lock(&set->lock);
 	for (struct table *table = set->tables; table; table = table->hh.next) {
 		size_t drop = readable > table->from ? readable - table->from : 0;
-		if (drop >= table->known)
-			continue;
-		table->known -= drop;
 		table->from += drop;
-		memmove(table->before, table->before + drop, table->known * sizeof *table->before);
+		if (drop < table->known) {
+			table->known -= drop;
+			memmove(table->before, table->before + drop, table->known * sizeof *table->before);
+		} else { /* it had no more bytes than the stream */
+			table->known = 1;
+			table->before[0] = segments_start(set->segments, readable).base;
+		}
 	}
 	pthread_mutex_unlock(&set->lock);
 }

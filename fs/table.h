@@ -34,8 +34,9 @@ int table_start(struct table *table, size_t segment, uint64_t *off, struct err *
 int table_segment(struct table *table, uint64_t off, size_t *segment, struct err *err);
 
 /* Before segments leave the store's list: all tables count what is in them. Then, behind it: they forget
- * what they know of those that left. */
-int table_set_count(struct table_set *set, struct err *err);
+ * what they know of those that left. A table that could not count (damage) goes on with a higher
+ * offset: who was before that is -ESTALE. */
+void table_set_count(struct table_set *set);
 void table_set_trim(struct table_set *set);
 
 /* The table's bytes before a place in the stream. */

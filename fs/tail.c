@@ -157,16 +157,6 @@ static int check_place(struct tail *tail, const struct line_head *head, struct e
 	return 0;
 }
 
-static int take_origin(struct tail *tail, const struct line_head *head, struct err *err)
-{
-	if (!origin_parse(head, &tail->origin))
-		return bad(err, "not a line of the format");
-	if (tail->origin.generation != tail->generation)
-		return err_set(err, -ESTALE, "generation %llu of the stream has begun: %llu is over",
-		               (unsigned long long)tail->origin.generation, (unsigned long long)tail->generation);
-	return 0;
-}
-
 static int take_commit(struct tail *tail, struct tail_line *line, struct err *err)
 {
 	if (!commit_parse(&line->head, &line->commit) || !line->commit.has_crc)
@@ -175,6 +165,9 @@ static int take_commit(struct tail *tail, struct tail_line *line, struct err *er
 		return bad(err, "checksum differs");
 	tail->crc = 0;
 	tail->xid = 0;
+	if (tail->origin.generation != tail->generation)
+		return err_set(err, -ESTALE, "generation %llu of the stream has begun: %llu is over",
+		               (unsigned long long)tail->origin.generation, (unsigned long long)tail->generation);
 	return 0;
 }
 
@@ -203,7 +196,7 @@ static int take_line(struct tail *tail, struct tail_line *line, struct err *err)
 			return take_commit(tail, line, err);
 	}
 	tail->crc = crc32c(crc32c(tail->crc, line->at, line->len), "\n", 1);
-	return tail->off == 0 ? take_origin(tail, head, err) : 0;
+	return tail->off > 0 || origin_parse(head, &tail->origin) ? 0 : bad(err, "not a line of the format");
 }
 
 static bool at_mark(const struct tail *tail)
@@ -262,12 +255,16 @@ static int next_line(struct tail *tail, struct tail_line *line, struct err *err)
 int tail_next(struct tail *tail, struct tail_line *line, struct err *err)
 {
 	char name[SEGMENT_NAME_MAX];
+	int r;
 
-	if (at_mark(tail)) { /* what was read ahead may change until the mark is behind it */
+	if (!at_mark(tail))
+		r = next_line(tail, line, err);
+	else if (tail->xid || tail->opening)
+		r = bad(err, "the last commit that was synced is missing");
+	else
+		r = 0;
+	if (r == 0) /* what was read ahead may change until the mark is behind it */
 		scan_fini(&tail->scan);
-		return 0;
-	}
-	int r = next_line(tail, line, err);
 	if (r < 0)
 		err_prefix(err, r, "segments/%s at %llu", segment_name(name, tail->parts[tail->at].first),
 		           (unsigned long long)tail->off);
@@ -304,22 +301,69 @@ static int read_generation(int fd, uint64_t len, uint64_t *generation, struct er
 	return r;
 }
 
-/* 1 where the segment is of the generation, and may hold a transaction of `xmin` or later. */
-static int may_hold(const struct tail *tail, struct position first, uint64_t xmin, bool sealed, struct err *err)
+/* 1 where the segment is of the generation. One that is not there any more is as if retention had
+ * been before us. */
+static int of_generation(const struct tail *tail, struct position first, struct err *err)
 {
 	char name[SEGMENT_NAME_MAX];
-	struct index *index;
 	uint64_t len, generation = 0;
 	int fd, r = open_segment(tail, first, &fd, &len, err);
 
 	if (r < 0)
-		return r == -ENOENT ? 0 : r; /* retention was here: as if it had been before us */
-	if ((r = read_generation(fd, len, &generation, err)) < 0)
-		err_prefix(err, r, "segments/%s", segment_name(name, first));
-	else
-		r = generation == tail->generation;
-	if (r == 1 && sealed &&
-	    (r = segment_open_index(tail->segments_dirfd, fd, first, len, false, &index, err)) == 0) {
+		return r == -ENOENT ? 0 : r;
+	r = read_generation(fd, len, &generation, err);
+	close(fd);
+	return r < 0 ? err_prefix(err, r, "segments/%s", segment_name(name, first)) : generation == tail->generation;
+}
+
+/* What is of another generation is passed over: that has to be true. */
+static int verify(const struct tail *tail, struct position first, struct err *err)
+{
+	char name[SEGMENT_NAME_MAX];
+	struct segment_end end;
+	uint64_t len;
+	int fd, r = open_segment(tail, first, &fd, &len, err);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = segment_verify(fd, first, len, (struct position){0}, &end, err);
+	close(fd);
+	return r < 0 ? err_prefix(err, r, "segments/%s", segment_name(name, first)) : 0;
+}
+
+/* The first segment of the generation: they ascend, and the newest is of it. */
+static int find_generation(const struct tail *tail, const struct position *list, size_t count, size_t *found,
+                           struct err *err)
+{
+	size_t low = 0, high = count;
+	int r;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if ((r = of_generation(tail, list[middle], err)) < 0)
+			return r;
+		if (r)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	*found = low;
+	if (low == count)
+		return err_set(err, -ESTALE, "generation %llu is not the one that the stream is in",
+		               (unsigned long long)tail->generation);
+	return low > 0 ? verify(tail, list[low - 1], err) : 0;
+}
+
+/* 1 where the sealed segment holds a transaction of `xmin` or later. */
+static int may_hold(const struct tail *tail, struct position first, uint64_t xmin, struct err *err)
+{
+	struct index *index;
+	uint64_t len;
+	int fd, r = open_segment(tail, first, &fd, &len, err);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if ((r = segment_open_index(tail->segments_dirfd, fd, first, len, false, &index, err)) == 0) {
 		r = index_max_xid(index) >= xmin;
 		index_free(index);
 	}
@@ -336,11 +380,10 @@ static int begin(struct tail *tail, uint64_t xmin, struct err *err)
 
 	if (r == 0 && count == 0)
 		r = err_set(err, -ENOENT, "nothing in the store is known to be on disk yet: start daystreamfs on it");
-	if (r == 0 && (r = may_hold(tail, list[count - 1], xmin, false, err)) == 0)
-		r = err_set(err, -ESTALE, "generation %llu is not the one that the stream is in",
-		            (unsigned long long)tail->generation);
-	for (r = r < 0 ? r : 0; r == 0 && i + 1 < count; i += r == 0)
-		r = may_hold(tail, list[i], xmin, true, err);
+	if (r == 0)
+		r = find_generation(tail, list, count, &i, err);
+	for (; r == 0 && i + 1 < count; i += r == 0)
+		r = may_hold(tail, list[i], xmin, err);
 	if (r >= 0)
 		r = open_parts(tail, list + i, count - i, list[i], err);
 	free(list);

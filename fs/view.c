@@ -214,38 +214,36 @@ long view_read(struct view *view, uint64_t off, char *buf, size_t len, struct er
 }
 
 /* The segment of the next byte. */
-static int needed(struct view *view, size_t *segment, struct err *err)
+static size_t needed(struct view *view)
 {
 	struct segments *segments = store_segments(view->set->store);
-	int r = place(view, err);
+	struct segments_range range = segments_range(segments);
+	size_t segment;
 
-	*segment = segments_range(segments).newest;
-	if (r <= 0 || (view->key.line_len && view->next >= view->key.line_len))
-		return r;
-	if (view->key.table)
-		return table_segment(view->key.table, view->base + view->next, segment, err);
-	*segment = segments_at(segments, view->base + view->next);
-	return *segment < segments_range(segments).readable ? -ESTALE : 0;
+	if (place(view, NULL) <= 0 || (view->key.line_len && view->next >= view->key.line_len))
+		return range.newest;
+	uint64_t next = view->base + view->next;
+	if (!view->key.table)
+		segment = segments_at(segments, next);
+	else if (table_segment(view->key.table, next, &segment, NULL) < 0)
+		return range.newest;
+	return segment < range.readable ? range.newest : segment; /* fallen off already */
 }
 
-int view_set_needed(struct view_set *set, size_t *segment, struct err *err)
+size_t view_set_needed(struct view_set *set)
 {
+	size_t oldest = segments_range(store_segments(set->store)).newest;
 	struct view *view;
-	int r = 0;
 
-	*segment = segments_range(store_segments(set->store)).newest;
 	pthread_mutex_lock(&set->lock);
 	DL_FOREACH2(set->open, view, following)
 	{
-		size_t one;
 		pthread_mutex_lock(&view->lock);
-		int result = needed(view, &one, err);
+		size_t one = needed(view);
 		pthread_mutex_unlock(&view->lock);
-		if (result >= 0 && one < *segment)
-			*segment = one;
-		if (result < 0 && result != -ESTALE) /* -ESTALE: it has fallen off already */
-			r = result;
+		if (one < oldest)
+			oldest = one;
 	}
 	pthread_mutex_unlock(&set->lock);
-	return r;
+	return oldest;
 }

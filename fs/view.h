@@ -47,7 +47,7 @@ int view_stat(struct view_set *set, const struct view_key *key, uint64_t *len, u
 long view_read(struct view *view, uint64_t off, char *buf, size_t len, struct err *err);
 
 /* The number of the oldest segment that an open view still reads: from the byte on that follows what it
- * read last. Without any, the newest. */
-int view_set_needed(struct view_set *set, size_t *segment, struct err *err);
+ * read last. Without any, the newest. A view that cannot tell (damage) needs nothing. */
+size_t view_set_needed(struct view_set *set);
 
 #endif

@@ -360,6 +360,18 @@ step "extensions: their types moved, and dropped with what needs them" <<-'SQL'
 	INSERT INTO ci VALUES (4);
 SQL
 
+step "types that are made of others" <<-'SQL'
+	CREATE TYPE odd AS ENUM ('a', 'b,c', E'tab\t', '-x', 'ünï/.%');
+	ALTER TYPE odd ADD VALUE 'first' BEFORE 'a';
+	CREATE TYPE pair AS (x int, o odd, y int[]);
+	CREATE TYPE deep AS (p pair, q pair[], r int);
+	ALTER TYPE pair ADD ATTRIBUTE z text, DROP ATTRIBUTE y;
+	CREATE TYPE odds AS RANGE (subtype = odd, multirange_type_name = multi_odds);
+	CREATE DOMAIN list AS odd[];
+	CREATE TABLE made (a int PRIMARY KEY, p pair, l list, r odds, m multi_odds, d deep, ls list[], row ci, o odd DEFAULT 'a');
+	INSERT INTO made VALUES (1, '(1,"b,c",z)', '{a,first}', '[first,a]', '{[first,a]}', '("(1,a,)",,3)', NULL, '(1,x)', 'ünï/.%');
+SQL
+
 # ---- what another transaction has renamed in the meantime
 
 sql "CREATE TABLE was (a int PRIMARY KEY)"
@@ -463,6 +475,10 @@ wait $writer
 caught_up "$mnt" 120
 check "a mirror that starts from the stream ends there" deltamirror --once "$mnt" "$mirror"
 check "... and has the same tables, columns and rows" "$root/contrib/compare-tables" -q -s "$mirror"
+check "one that copies from the server" deltamirror --once --from "$conninfo" "$mnt" "$work/from.sqlite"
+check "... has them, too" "$root/contrib/compare-tables" -q -s "$work/from.sqlite"
+definitions() { sqlite3 -readonly "$1" 'SELECT definition FROM _daystream_tables ORDER BY relid'; }
+is "... and the definitions that the stream tells" "$(definitions "$work/from.sqlite")" "$(definitions "$mirror")"
 check "the store is sound" daystream check "$store"
 
 # ---- what cannot be placed

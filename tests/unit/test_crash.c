@@ -1,7 +1,7 @@
 /*
  * Killed, or without power, at every system call that changes the store: the next
  * start shows all that was shown or confirmed, and going on gives the one true
- * stream.
+ * stream; also where retention gives up its oldest segments meanwhile.
  *
  * The calls below stand before libc's. They count, and they remember what a sync
  * has brought to the disk: a power loss leaves that, and as much of the rest as
@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+
+#include "retain.h"
 
 enum loss {
 	NO_LOSS,     /* killed: the kernel still has everything */
@@ -51,7 +53,7 @@ static struct {
 
 /* What the child had shown and confirmed; the parent looks at it. */
 struct told {
-	uint64_t lsn, len;
+	uint64_t lsn, len; /* from the first line that ever was */
 	long calls;
 	bool ended;
 };
@@ -304,10 +306,34 @@ int fdatasync(int fd)
 
 /* ---- the work ----------------------------------------------------------- */
 
+static char *golden, *golden_names; /* the one true stream */
+static size_t golden_len;
+static bool retaining;
+
+/* Where the oldest line of the store is in the true stream. */
+static size_t golden_at(struct store *store)
+{
+	struct position first = segments_edge(store_segments(store)).first;
+	char stamp[64];
+
+	if (!golden)
+		return 0;
+	snprintf(stamp, sizeof stamp, "_c\t%llu\t_s\t%llu\t_action\torigin", (unsigned long long)first.epoch,
+	         (unsigned long long)first.seq);
+	const char *at = strstr(golden, stamp);
+	sure(at);
+	return (size_t)(at - golden);
+}
+
+static uint64_t retained_len(struct store *store)
+{
+	return store_len(store) - segments_edge(store_segments(store)).base;
+}
+
 /* Tells what a client of the store may have seen. */
 static void tell(struct fixture *f)
 {
-	told->len = store_len(f->store);
+	told->len = golden_at(f->store) + retained_len(f->store);
 	if (durable_lsn(writer_durable(f->writer)) > told->lsn)
 		told->lsn = durable_lsn(writer_durable(f->writer));
 }
@@ -331,6 +357,18 @@ static void transaction(struct fixture *f, int i)
 	}
 }
 
+/* Gives up all but about three segments. */
+static void give_up(struct fixture *f)
+{
+	struct config config = {.keep_bytes = 3 * SEGMENT};
+	struct retain retain = {
+	    .store = f->store, .tables = table_set_new(f->store), .views = view_set_new(f->store), .config = &config};
+
+	works(retain_once(&retain, 0, true, &f->err), f->err);
+	view_set_free(retain.views);
+	table_set_free(retain.tables);
+}
+
 static void work(struct fixture *f)
 {
 	for (int i = (int)((f->lsn - fixture_lsn) / 0x100); i < TRANSACTIONS; i++) {
@@ -348,6 +386,8 @@ static void work(struct fixture *f)
 				durable_idle(writer_durable(f->writer), f->lsn + 0x40);
 			works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
 			tell(f);
+			if (retaining)
+				give_up(f);
 		}
 	}
 	fixture_sync(f);
@@ -386,9 +426,6 @@ static void run(const char *path, const char *after, long kill_at, long lose_at,
 	_exit(0);
 }
 
-static char *golden, *golden_names;
-static size_t golden_len;
-
 static void make_golden(void)
 {
 	struct fixture f;
@@ -411,18 +448,23 @@ static void check(const char *path, const char *what)
 		fail_msg("%s: %s", what, f.err.text);
 	f.lsn = writer_appended_lsn(f.writer);
 	char *shown = fixture_shown(f.store, &len);
-	if (len > golden_len || memcmp(shown, golden, len) != 0)
-		fail_msg("%s: what is left is no beginning of the stream", what);
-	if (len < told->len)
-		fail_msg("%s: %lu bytes were shown, %zu are left", what, (unsigned long)told->len, len);
+	size_t at = golden_at(f.store);
+	if (len > golden_len - at || memcmp(shown, golden + at, len) != 0)
+		fail_msg("%s: what is left is no part of the stream", what);
+	if (at + len < told->len)
+		fail_msg("%s: %lu bytes were shown, %zu are left", what, (unsigned long)told->len, at + len);
 	if (durable_lsn(writer_durable(f.writer)) < told->lsn)
 		fail_msg("%s: a confirmed LSN is lost", what);
 	free(shown);
 	work(&f);
 	shown = fixture_shown(f.store, &len);
+	at = golden_at(f.store);
 	char *names = fixture_names(&f, ".day");
-	if (len != golden_len || memcmp(shown, golden, len) != 0 || strcmp(names, golden_names) != 0)
+	if (len != golden_len - at || memcmp(shown, golden + at, len) != 0 ||
+	    strcmp(names, golden_names + strlen(golden_names) - strlen(names)) != 0)
 		fail_msg("%s: going on gives another stream", what);
+	if (retaining ? at < golden_len / 2 : at > 0)
+		fail_msg("%s: %zu bytes were given up", what, at);
 	free(shown);
 	free(names);
 	fixture_close(&f);
@@ -485,6 +527,16 @@ static void without_power_after_a_kill(void **state)
 	}
 }
 
+static void at_every_call_while_segments_go(void **state)
+{
+	(void)state;
+	retaining = true;
+	for (int loss = NO_LOSS; loss < LOSSES; loss++)
+		for (long n = 1; crash(0, n, (enum loss)loss);)
+			n++;
+	retaining = false;
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -508,6 +560,7 @@ int main(void)
 	    cmocka_unit_test(killed_at_every_call),
 	    cmocka_unit_test(without_power_at_every_call),
 	    cmocka_unit_test(without_power_after_a_kill),
+	    cmocka_unit_test(at_every_call_while_segments_go),
 	};
 	return cmocka_run_group_tests_name("crash", tests, setup, teardown);
 }

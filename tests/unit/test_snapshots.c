@@ -2,7 +2,7 @@
 #include "fixture.h"
 
 #include "dir.h"
-#include "snapshot.h"
+#include "handmade.h"
 
 static struct fixture f;
 static struct shown shown;

@@ -1,9 +1,9 @@
 /*
- * snapshot.h - snapshots made by hand for the unit tests: the tables zzz and sales.zzz of one row
+ * handmade.h - snapshots made by hand for the unit tests: the tables zzz and sales.zzz of one row
  * each, and an overlap, below the folder of a fixture's store.
  */
-#ifndef TESTS_SNAPSHOT_H
-#define TESTS_SNAPSHOT_H
+#ifndef TESTS_HANDMADE_H
+#define TESTS_HANDMADE_H
 
 #include "crc32c.h"
 #include "fixture.h"
