@@ -5,11 +5,12 @@
 /* Rows between two words to the progress bar. */
 #define SAY_ROWS 4096
 
-static int suspect(struct suspects *suspects, const struct sides *sides, const struct value *row, struct err *err)
+static int suspect(struct suspects *suspects, const struct sides *sides, const struct value *row,
+                   enum suspect_verdict seems, struct err *err)
 {
 	struct suspect *found;
 
-	return suspects_add(suspects, sides, row, &found, err);
+	return suspects_add(suspects, sides, row, seems, &found, err);
 }
 
 static int open_both(struct sides *sides, const char *from, struct err *err)
@@ -40,10 +41,11 @@ int compare_run(struct sides *sides, const char *from, struct suspects *suspects
 	while (rc >= 0 && (source || mirror)) {
 		int order = !source ? 1 : !mirror ? -1 : sides_order(sides);
 		if (order < 0 || (order == 0 && !sides_same(sides, NULL)))
-			rc = suspect(suspects, sides, sides->source, err);
+			rc = suspect(suspects, sides, sides->source,
+			             order < 0 || !sides->keyed ? SUSPECT_MISSING : SUSPECT_DIFFERING, err);
 		/* Without a key, two rows that are equal in order only are two rows. */
 		if (rc >= 0 && (order > 0 || (order == 0 && !sides->keyed && !sides_same(sides, NULL))))
-			rc = suspect(suspects, sides, sides->mirror, err);
+			rc = suspect(suspects, sides, sides->mirror, SUSPECT_EXTRA, err);
 		if (rc >= 0 && order <= 0) {
 			*rows += 1;
 			rc = source = sides_source_next(sides, err);

@@ -235,7 +235,8 @@ int main(int argc, char **argv)
 	static const struct argp argp = {
 	    options,
 	    parse_option,
-	    "MOUNTPOINT[/tables/TABLE] DB.sqlite",
+	    "MOUNTPOINT[/tables/TABLE] DB.sqlite\n--verify CONNINFO DB.sqlite\nimport CONNINFO QUERY DB.sqlite "
+	    "TABLE\nexport DB.sqlite QUERY CONNINFO TABLE",
 	    "Follow the change stream under MOUNTPOINT, or one table's file of it, into the SQLite database "
 	    "DB.sqlite.\v"
 	    "The database is made where it does not exist, from the newest snapshot; otherwise the mirror goes on "

@@ -72,7 +72,7 @@ static void append(char *note, size_t size, const char *text)
 void report_add(struct report *report, const struct report_table *table, const struct suspects *suspects,
                 const struct sides *sides)
 {
-	uint64_t counts[SUSPECT_DIFFERING + 1] = {0}, beyond = 0;
+	uint64_t counts[SUSPECT_VERDICTS] = {0}, beyond = 0;
 	char note[1200] = "", text[200];
 
 	if (table->kind == REPORT_NOTHING)
@@ -80,7 +80,9 @@ void report_add(struct report *report, const struct report_table *table, const s
 	if (table->kind == REPORT_COMPARED) {
 		for (const struct suspect *suspect = suspects->all; suspect; suspect = suspect->hh.next)
 			counts[suspect->verdict] += weight(suspect);
-		beyond = suspects->beyond;
+		for (int verdict = SUSPECT_MISSING; verdict < SUSPECT_VERDICTS; verdict++)
+			counts[verdict] += suspects->beyond[verdict];
+		beyond = suspects->beyond[SUSPECT_OPEN];
 	} else if (table->kind == REPORT_EXTRA) {
 		counts[SUSPECT_EXTRA] = table->rows;
 	} else if (table->kind == REPORT_MISSING) {
@@ -93,7 +95,7 @@ void report_add(struct report *report, const struct report_table *table, const s
 		append(note, sizeof note, text);
 	}
 	if (beyond > 0) {
-		snprintf(text, sizeof text, "%" PRIu64 " more keys differ and were not looked at again", beyond);
+		snprintf(text, sizeof text, "%" PRIu64 " of these keys were not looked at again", beyond);
 		append(note, sizeof note, text);
 	}
 	if (table->inexact) {
@@ -106,8 +108,8 @@ void report_add(struct report *report, const struct report_table *table, const s
 	fprintf(report->out, "%s\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "%s%s\n", table->name,
 	        result_of(table, equal), table->kind == REPORT_EXTRA ? 0 : table->rows, counts[SUSPECT_MISSING],
 	        counts[SUSPECT_EXTRA], counts[SUSPECT_DIFFERING], *note ? "\t" : "", note);
-	for (enum suspect_verdict verdict = SUSPECT_OPEN;
-	     table->kind == REPORT_COMPARED && verdict <= SUSPECT_DIFFERING; verdict++)
+	for (enum suspect_verdict verdict = SUSPECT_OPEN; table->kind == REPORT_COMPARED && verdict < SUSPECT_VERDICTS;
+	     verdict++)
 		if (verdict != SUSPECT_EQUAL)
 			print_keys(report, suspects, sides, verdict);
 	fflush(report->out);

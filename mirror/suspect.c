@@ -29,7 +29,7 @@ void suspects_clear(struct suspects *suspects)
 		drop(suspect);
 	}
 	suspects->count = suspects->bytes = 0;
-	suspects->beyond = 0;
+	memset(suspects->beyond, 0, sizeof suspects->beyond);
 }
 
 void suspects_fini(struct suspects *suspects)
@@ -98,8 +98,8 @@ int suspects_find(struct suspects *suspects, const struct sides *sides, const st
 	return 0;
 }
 
-int suspects_add(struct suspects *suspects, const struct sides *sides, const struct value *row, struct suspect **found,
-                 struct err *err)
+int suspects_add(struct suspects *suspects, const struct sides *sides, const struct value *row,
+                 enum suspect_verdict seems, struct suspect **found, struct err *err)
 {
 	long len = suspects_encode(suspects, sides, row, true, err);
 
@@ -112,7 +112,8 @@ int suspects_add(struct suspects *suspects, const struct sides *sides, const str
 	/* One always is taken, however large. */
 	if (suspects->count > 0 &&
 	    (suspects->count >= SUSPECT_MOST || suspects->bytes + (size_t)len > SUSPECT_BYTES_MOST)) {
-		suspects->beyond++;
+		suspects->beyond[SUSPECT_OPEN]++;
+		suspects->beyond[seems]++;
 		return 0;
 	}
 	struct suspect *suspect = calloc(1, sizeof *suspect + (size_t)len);

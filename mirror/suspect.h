@@ -25,6 +25,7 @@ enum suspect_verdict {
 	SUSPECT_MISSING,
 	SUSPECT_EXTRA,
 	SUSPECT_DIFFERING,
+	SUSPECT_VERDICTS,
 };
 
 struct suspect {
@@ -46,8 +47,9 @@ struct suspect {
 struct suspects {
 	struct suspect *all;
 	size_t count, bytes;
-	uint64_t beyond; /* not taken up */
-	char *room;      /* for the key that is looked for */
+	/* Those not taken up, by what they seemed to be; SUSPECT_OPEN: all of them. */
+	uint64_t beyond[SUSPECT_VERDICTS];
+	char *room; /* for the key that is looked for */
 	size_t room_size;
 };
 
@@ -58,9 +60,10 @@ void suspects_fini(struct suspects *suspects);
 int suspects_find(struct suspects *suspects, const struct sides *sides, const struct value *row, struct suspect **found,
                   struct err *err);
 
-/* Finds or adds it. Nothing is added beyond the bounds, then *found is NULL. */
-int suspects_add(struct suspects *suspects, const struct sides *sides, const struct value *row, struct suspect **found,
-                 struct err *err);
+/* Finds or adds it. Nothing is added beyond the bounds: then *found is NULL, and it is counted as
+ * what it `seems`. */
+int suspects_add(struct suspects *suspects, const struct sides *sides, const struct value *row,
+                 enum suspect_verdict seems, struct suspect **found, struct err *err);
 
 /* A row's values as bytes that are equal where they are; into suspects->room. The length, or -ENOMEM. */
 long suspects_encode(struct suspects *suspects, const struct sides *sides, const struct value *row, bool key_only,

@@ -155,7 +155,7 @@ static int look(struct verify *verify, uint32_t relid, bool last, struct err *er
 		return 0;
 	if (verify->suspects.count == 0)
 		return 1;
-	if (verify->suspects.beyond > 0 && !last)
+	if (verify->suspects.beyond[SUSPECT_OPEN] > 0 && !last)
 		return 0;
 	rc = recheck_run(&verify->suspects, &verify->lag, &verify->schema, err);
 	say_standing(verify);

@@ -152,6 +152,10 @@ like "many and large rows are found equal" "$(cat "$work/output")" $'^big\tequal
 check "in bounded memory ($(tail -n 1 "$work/rss") kB)" test "$(tail -n 1 "$work/rss")" -lt "$most_kb"
 end_process "$mirror_pid"
 
+edit "UPDATE big SET filler = id WHERE id <= 120000"
+like "more differences than are looked at again are counted" "$(deltamirror --verify "$conninfo" "$mirror" --tables=big --wait 1 2>/dev/null | head -n 2)" \
+	$'^big\tDIFFERENT\t300000\t0\t0\t120000\t20000 of these keys were not looked at again'
+
 # ---- what is wrong with the command
 
 exits "a file that is no mirror is refused" 1 deltamirror --verify "$conninfo" "$work/load.sql"

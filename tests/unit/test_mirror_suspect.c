@@ -46,7 +46,7 @@ static struct suspect *add(struct table *table)
 	struct suspect *found;
 	struct err err;
 
-	assert_int_equal(suspects_add(&table->suspects, &table->sides, table->row, &found, &err), 0);
+	assert_int_equal(suspects_add(&table->suspects, &table->sides, table->row, SUSPECT_EXTRA, &found, &err), 0);
 	return found;
 }
 
@@ -122,7 +122,8 @@ static void beyond_their_bounds_they_are_counted(void **state)
 		table.row[1].real = i;
 		assert_int_equal(add(&table) != NULL, i < SUSPECT_MOST);
 	}
-	assert_int_equal(table.suspects.beyond, 5);
+	assert_int_equal(table.suspects.beyond[SUSPECT_OPEN], 5);
+	assert_int_equal(table.suspects.beyond[SUSPECT_EXTRA], 5);
 	close_table(&table);
 }
 
