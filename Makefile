@@ -80,6 +80,7 @@ $(addprefix $(BUILD)/tests/,$(FUZZ)): $(BUILD)/tests/%: tests/fuzz/%.c tests/fuz
 	$(Q)$(CC) $(ALL_CFLAGS) -Ifs $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
 
 FUZZ_SECONDS ?= 60
+ROUND_SECONDS ?= 60
 fuzz:
 	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g' SAN='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzz-run
 fuzz-run: $(call lib_objects,common fs)
@@ -94,6 +95,12 @@ asan:
 	$(MAKE) check BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer' SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
 tsan:
 	$(MAKE) check BUILD=$(BUILD)/tsan CFLAGS='-O1 -g' SAN=-fsanitize=thread
+
+# The random test for an hour, in rounds, each of which ends with every mirror compared. SEED=n repeats the choices.
+soak: SECONDS ?= 3600
+soak: deps
+	$(MAKE) all
+	RANDOM_SECONDS=$(SECONDS) ROUND_SECONDS=$(ROUND_SECONDS) bash tests/flow/95-random.sh
 
 lint:
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=unknownMacro -Icommon -Ifs -Imirror common fs mirror
@@ -117,9 +124,10 @@ help:
 	@echo 'check    installs what is missing, and runs every test (TESTS=tests/flow/10-talk.sh: only that)'
 	@echo 'asan     check, built with address and undefined-behaviour sanitizers; tsan: with the thread sanitizer'
 	@echo 'fuzz     libFuzzer on each fuzzer (FUZZ_SECONDS=60); lint, fmt: cppcheck, shellcheck, clang-format'
+	@echo 'soak     the random test for SECONDS=3600, in rounds of ROUND_SECONDS=60; SEED=n repeats the choices of one'
 	@echo 'install  programs and man pages to PREFIX (/usr/local), the plugin to the server (DESTDIR, PG_CONFIG)'
 	@echo 'clean    removes BUILD (build); V=1 shows the commands'
 
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/tests/*.d)
-.PHONY: all deps demo check unit-tests fuzz-replay fuzz fuzz-run asan tsan lint fmt install clean help
+.PHONY: all deps demo check unit-tests fuzz-replay fuzz fuzz-run soak asan tsan lint fmt install clean help
 .SECONDARY:

@@ -95,13 +95,8 @@ static bool same(const struct view_key *a, const struct view_key *b)
 /* Starts where an open view of the same key does, also where that was given up; under the set's lock. */
 static void place_like(struct view *view)
 {
-	struct view *other;
-
-	DL_FOREACH2(view->set->open, other, following)
-	{
-		if (view->placed)
-			break;
-		if (other == view || !same(&other->key, &view->key))
+	for (struct view *other = view->set->open; other && !view->placed; other = other->following) {
+		if (!same(&other->key, &view->key))
 			continue;
 		pthread_mutex_lock(&other->lock);
 		view->placed = other->placed;
@@ -233,11 +228,9 @@ static size_t needed(struct view *view)
 size_t view_set_needed(struct view_set *set)
 {
 	size_t oldest = segments_range(store_segments(set->store)).newest;
-	struct view *view;
 
 	pthread_mutex_lock(&set->lock);
-	DL_FOREACH2(set->open, view, following)
-	{
+	for (struct view *view = set->open; view; view = view->following) {
 		pthread_mutex_lock(&view->lock);
 		size_t one = needed(view);
 		pthread_mutex_unlock(&view->lock);

@@ -38,7 +38,7 @@ void reading_end(struct reading *reading);
 struct reading_state {
 	uint64_t lsn; /* where the last applied transaction ended; 0: that is not known */
 	char *system, *database;
-	char *tables; /* that it is about: its --tables list, or the one of its file; NULL: all */
+	char *tables; /* the --tables list, or the one table whose file it follows; NULL: all */
 	enum numeric numeric;
 };
 int reading_state(struct reading *reading, struct reading_state *state, struct err *err);

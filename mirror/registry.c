@@ -169,14 +169,12 @@ void registry_close(struct registry *registry)
 
 int registry_clear(struct registry *registry, struct err *err)
 {
-	for (struct known *known = registry->by_relid; known; known = known->hh.next) {
-		statement_clear(&known->table->statements);
-		int rc = schema_drop(registry->sqlite, &known->table->schema, err);
-		if (rc < 0)
-			return rc;
-	}
-	forget_all(registry);
-	return 0;
+	int rc = 0;
+
+	while (rc == 0 && registry->by_relid)
+		rc = registry_remove(registry, registry->by_relid->table, err);
+	registry->emptied = false;
+	return rc;
 }
 
 int registry_drop(struct registry *registry, const struct line_head *head, struct err *err)

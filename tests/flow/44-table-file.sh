@@ -48,6 +48,7 @@ like "and says so" "$output" "whole stream"
 exits "--tables does not go with it" 1 deltamirror --once --tables pgbench_accounts "$table" "$work/x.sqlite"
 exits "--resync does" 0 deltamirror --once --resync "$table" "$mirror"
 equal "and brings the same"
+exits "--verify compares that table, and misses no other" 0 deltamirror --verify "$conninfo" "$mirror"
 
 sql "CREATE TABLE young (id int PRIMARY KEY, v text)"
 sql "INSERT INTO young SELECT i, 'v' FROM generate_series(1, 100) i"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Random schemas and random traffic against a live chain, whose programs are
 # killed meanwhile; at the end every mirror equals PostgreSQL. tests/random/
-# makes the turmoil, this script judges. SEED repeats the choices of a run;
-# RANDOM_SECONDS is how long the traffic takes, in rounds of ROUND_SECONDS.
+# makes the turmoil, this script judges. SEED repeats the choices of a run.
+# There are rounds of ROUND_SECONDS of traffic until RANDOM_SECONDS are over.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -40,22 +40,39 @@ turmoil() { # SEED OPTION...
 	"$root/tests/random/turmoil.py" --seed "$@" --store "$store" --mount "$mnt" --folder "$folder"
 }
 turmoil "$seed" --populate
+kept() { printf 'kept %s%%2F%%25' "$1"; } # a table's path name
+words() { local IFS=$'\x1f'; printf '%s' "$*"; }
+mirror_line() { # NAME TABLES OPTION...
+	printf '%s\t%s\t%s\n' "$1" "$(words "${@:3}")" "$2"
+}
 {
-	printf 'steady\t%s\t\n' "$mnt"
-	printf 'narrow\t%s\t%s\n' "--tables=kept 0%2F%25,parent"$'\x1f'"$mnt" 'kept 0%2F%25'$'\x1fparent'
+	mirror_line steady '' "$mnt"
+	mirror_line narrow "$(words "$(kept 0)" parent)" "--tables=$(kept 0),parent" "$mnt"
+	mirror_line lone "$(kept 1)" "$mnt/tables/$(kept 1)"
+	mirror_line direct '' "--from=$conninfo" "$mnt"
 } >"$folder/mirrors"
 
-judge() { # what must be true when the server is at rest
+each_mirror() {
 	local name options only
-	daemon_start "$store" "$mnt"
-	check "the mount comes up to what is committed" caught_up "$mnt" 120
-	printf 'fresh\t%s\t\n' "$mnt" >"$work/fresh"
 	while IFS=$'\t' read -r name options only; do
 		mapfile -d $'\x1f' -t options < <(printf %s "$options")
 		mapfile -d $'\x1f' -t only < <(printf %s "$only")
 		exits "mirror $name comes to the end" 0 timeout 300 deltamirror --once "${options[@]}" "$folder/$name.sqlite"
-		check "mirror $name equals PostgreSQL" "$root/contrib/compare-tables" -q "$folder/$name.sqlite" "${only[@]}"
-	done < <(cat "$folder/mirrors" "$work/fresh")
+		if [[ ${#only[@]} -eq 0 ]]; then
+			check "mirror $name equals PostgreSQL" "$root/contrib/compare-tables" -q -s "$folder/$name.sqlite"
+		else
+			check "mirror $name equals PostgreSQL" "$root/contrib/compare-tables" -q "$folder/$name.sqlite" "${only[@]}"
+		fi
+		exits "and --verify says so" 0 timeout 300 deltamirror --verify "$conninfo" "$folder/$name.sqlite"
+	done
+}
+
+judge() { # what must be true when the server is at rest
+	daemon_start "$store" "$mnt"
+	check "the mount comes up to what is committed" caught_up "$mnt" 120
+	each_mirror <"$folder/mirrors"
+	rm -f "$folder"/fresh*
+	each_mirror < <(mirror_line fresh '' "$mnt")
 	check "the stream follows its rules" "$root/tests/flow/stream.py" rules "$mnt/live"
 	note "$(find "$store/segments" -name '*.day' | wc -l) segments, $(stat -c %s "$mnt/live") bytes"
 	daemon_stop
@@ -63,14 +80,12 @@ judge() { # what must be true when the server is at rest
 	is "one slot served it" "$(sql "SELECT count(*) FROM pg_replication_slots")" 1
 }
 
-left=${RANDOM_SECONDS:-30}
+over=$((SECONDS + ${RANDOM_SECONDS:-30}))
 round=0
-while ((left > 0 && tap_failed == 0)); do
+while ((SECONDS < over && tap_failed == 0)); do
 	round=$((round + 1))
-	span=$((left < round_seconds ? left : round_seconds))
-	left=$((left - span))
 	status=0
-	turmoil "$seed.$round" --seconds "$span" || status=1
+	turmoil "$seed.$round" --seconds "$round_seconds" || status=1
 	result "$status" "round $round: each program goes on until it is told to end"
 	judge
 done

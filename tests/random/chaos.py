@@ -1,5 +1,6 @@
 """What happens to the programs meanwhile: mirrors join, leave and are killed,
-the daemon is, the walsender loses its connection, a backend crashes."""
+the daemon is, the walsender loses its connection, a backend crashes, commits
+wait for a standby that is not there."""
 import collections
 import os
 import random
@@ -9,7 +10,7 @@ import time
 import pq
 from chain import Mirror
 
-MIRRORS = 4
+LATE = 3 # mirrors that come and go
 
 
 class Chaos:
@@ -19,15 +20,21 @@ class Chaos:
         self.arguments, self.daemon, self.mirrors = arguments, daemon, mirrors
         self.random = random.Random(f"{arguments.seed} chaos")
         self.count = collections.Counter()
-        self.joined = 0
         self.events = [(self.kill_mirror, 8), (self.stop_mirror, 4), (self.join, 4), (self.leave, 2), (self.kill_daemon, 2),
-                       (self.stop_daemon, 1), (self.cut, 2), (self.crash, 0.3)]
+                       (self.stop_daemon, 1), (self.cut, 2), (self.crash, 0.3),
+                       (self.wait_for_standby, 1)]
 
     def run(self, clients):
         """Returns when time is over, or a client gave up."""
         end = time.monotonic() + self.arguments.seconds
         for mirror in self.mirrors:
             mirror.start()
+        try:
+            self._events_until(end, clients)
+        finally:
+            self._standby("")
+
+    def _events_until(self, end, clients):
         while time.monotonic() < end and not any(client.problem for client in clients):
             time.sleep(self.random.uniform(0.1, 1.5))
             for program in [self.daemon, *self.mirrors]:
@@ -60,23 +67,47 @@ class Chaos:
             mirror.stop()
         return mirror
 
-    def join(self):
-        if len(self.mirrors) >= MIRRORS + 2:
-            return False
-        self.joined += 1
-        self.mirrors.append(Mirror(f"late{self.arguments.seed}-{self.joined}", self.arguments.folder, [self.arguments.mount]))
+    def _add(self, kind):
+        name = f"{kind}{self.arguments.seed}-{sum(self.count.values())}"
+        self.mirrors.append(Mirror(name, self.arguments.folder, [self.arguments.mount]))
         self.mirrors[-1].start()
+
+    def _late(self):
+        return [mirror for mirror in self.mirrors if mirror.name.startswith("late")]
+
+    def join(self):
+        if len(self._late()) >= LATE:
+            return False
+        self._add("late")
         return True
 
     def leave(self):
-        """For good; the first ones stay to the end."""
-        if len(self.mirrors) <= MIRRORS:
+        """For good."""
+        if not self._late():
             return False
-        mirror = self.mirrors.pop(self.random.randrange(MIRRORS, len(self.mirrors)))
+        mirror = self.random.choice(self._late())
+        self.mirrors.remove(mirror)
         if mirror.running():
             mirror.kill()
         mirror.forget()
         return True
+
+    def wait_for_standby(self):
+        """Commits are in the stream long before anybody sees them."""
+        self._standby("nobody")
+        time.sleep(self.random.uniform(0.3, 1.5))
+        self._standby("")
+        return True
+
+    def _standby(self, names):
+        for _ in range(100): # whatever the server goes through, in the end nobody waits
+            try:
+                with pq.Session("chaos") as session:
+                    session.run(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
+                    session.run("SELECT pg_reload_conf()")
+                    return
+            except pq.Failed:
+                time.sleep(0.2)
 
     def kill_daemon(self):
         self.daemon.kill()

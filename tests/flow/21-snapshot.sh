@@ -1,0 +1,190 @@
+#!/bin/bash
+# Snapshots beside a running stream: whoever writes, waits or changes definitions meanwhile; interrupted, refused,
+# narrowed; and those that the daemon takes by itself.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+server_up
+sql "ALTER SYSTEM SET max_prepared_transactions = 10"
+server_restart
+sql "CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL, good boolean)"
+sql "INSERT INTO account SELECT i, 0, i % 2 = 0 FROM generate_series(1, 20000) i"
+sql "CREATE SCHEMA shop"
+sql 'CREATE TABLE shop."odd/name.%" (a text PRIMARY KEY, b text)'
+sql "INSERT INTO shop.\"odd/name.%\" VALUES (E'tab\\there', NULL), ('', E'back\\\\slash')"
+sql "CREATE TABLE nothing ()"
+sql "INSERT INTO nothing DEFAULT VALUES"
+stream_up
+
+snapshots=$store/snapshots
+against_stream() { # SENTENCE NAME: by a reader of the format that knows nothing of ours
+	caught_up "$mnt"
+	check "$1" tests/flow/stream.py snapshot "$mnt/snapshots/$2" "$mnt/live"
+}
+mirrors() { # SENTENCE: a new one starts from the newest snapshot
+	rm -f "$mirror"*
+	check "$1" mirror_once
+	equal_tables "and equals PostgreSQL"
+}
+no_leftovers() {
+	is "$1" "$(find "$snapshots" -mindepth 1 -maxdepth 1 | grep -vcE '/[0-9]+\.[0-9]+$')" 0
+}
+
+# The daemon takes the first one.
+wait_for 30 "[[ -e $mnt/snapshots/latest ]]" "the first snapshot" || true
+first=$(readlink "$mnt/snapshots/latest")
+check "the daemon takes a snapshot by itself when it starts" test -n "$first"
+is "status names it" "$(status_of "$mnt" snapshot)" "$first"
+is "and that it is at rest again" "$(status_of "$mnt" snapshot_state)" idle
+against_stream "it holds what is visible in it" "$first"
+is "each row is a line behind the definition" "$(wc -l <"$mnt/snapshots/$first/tables/account")" 20001
+like "values as in the stream" "$(grep -a 'a	tab' "$mnt/snapshots/$first/tables/shop.odd%2Fname%2E%25")" 'a	tab\\there	b	\\N$'
+mirrors "a mirror has the rows from before the stream"
+
+# Writers that stay open, and commits that nobody may see yet.
+sql "ALTER SYSTEM SET synchronous_standby_names = 'ghost'"
+sql "SELECT pg_reload_conf()" >/dev/null
+wait_for 10 "[[ \$(sql 'SHOW synchronous_standby_names') == ghost ]]"
+sql "INSERT INTO account VALUES (100001, 1, true)" &
+waiting=$!
+mkfifo "$work/open"
+psql -XqAt <"$work/open" >/dev/null &
+open=$!
+exec 8>"$work/open"
+echo "SET synchronous_commit = local; BEGIN; INSERT INTO account VALUES (100002, 2, false); SELECT pg_sleep(0);" >&8
+psql -Xq -c "SET synchronous_commit = local" -c "BEGIN" -c "INSERT INTO account VALUES (100003, 3, NULL)" \
+	-c "UPDATE account SET balance = 3 WHERE id = 1" -c "PREPARE TRANSACTION 'later'"
+wait_for 20 "grep -q '	id	100001	' $mnt/tables/account" "the commit that waits for a standby to be in the stream"
+wait_for 10 "[[ \$(sql \"SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'\") == 1 ]]"
+exits "a snapshot waits for none of them" 0 timeout 60 daystream snapshot "$store"
+beside=$(tail -n 1 <<<"$output")
+is "what waits for a standby is not in its tables" "$(grep -c '	id	10000[123]	' "$mnt/snapshots/$beside/tables/account")" 0
+is "but in the overlap, once" "$(grep -c '	id	100001	' "$mnt/snapshots/$beside/overlap")" 1
+sql "ALTER SYSTEM RESET synchronous_standby_names"
+sql "SELECT pg_reload_conf()" >/dev/null
+wait "$waiting"
+echo "COMMIT;" >&8
+exec 8>&-
+wait "$open"
+sql "COMMIT PREPARED 'later'"
+against_stream "it lacks nothing and has nothing twice" "$beside"
+mirrors "a mirror that starts from it has all three"
+
+# Under load, several at a time, and tables that are changed in the midst of it.
+pgbench -i -q -s 2 >/dev/null 2>&1
+for i in $(seq 40); do
+	echo "TRUNCATE account; INSERT INTO account SELECT i, $i, true FROM generate_series(1, 5000) i;"
+	[[ $i -ne 10 ]] || echo 'ALTER TABLE account ADD c text DEFAULT random()::text;'
+	[[ $i -ne 20 ]] || echo 'ALTER TABLE account ALTER balance TYPE bigint, DROP COLUMN good;'
+	[[ $i -ne 30 ]] || echo 'DROP TABLE nothing; CREATE TABLE another (x int); INSERT INTO another VALUES (1);'
+	echo 'SELECT pg_sleep(0.2);'
+done | psql -Xq >"$work/ddl.log" 2>&1 &
+ddl=$!
+pgbench -n -c 3 -T 12 >/dev/null 2>&1 &
+load=$!
+taken=()
+while alive "$load"; do
+	exits "a snapshot in the midst of traffic" 0 timeout 60 daystream snapshot --jobs=3 "$store"
+	taken+=("$(tail -n 1 <<<"$output")")
+	sleep 1
+done
+wait "$load" "$ddl"
+check "the traffic came through" test ! -s "$work/ddl.log" -o "$(grep -c ERROR "$work/ddl.log")" = 0
+for name in "${taken[@]}"; do
+	against_stream "it is consistent" "$name"
+done
+mirrors "a mirror starts from the last of them"
+
+# Two at once; a few tables; what is refused.
+sql "INSERT INTO account SELECT i, 1 FROM generate_series(5001, 600000) i" >/dev/null
+daystream snapshot "$store" >"$work/one.log" 2>&1 &
+one=$!
+wait_for 20 "[[ -e $snapshots/taking ]]" "a snapshot to begin"
+exits "a second one at the same time is refused" 1 timeout 60 daystream snapshot "$store"
+like "with the reason" "$output" 'another snapshot'
+wait "$one"
+check "the first one ends well" grep -q '^[0-9]*\.[0-9]*$' "$work/one.log"
+newest=$(readlink "$mnt/snapshots/latest")
+exits "a few tables" 0 timeout 60 daystream snapshot --tables='account,shop.odd%2Fname%2E%25' "$store"
+narrow=$(tail -n 1 <<<"$output")
+is "are all that it has" "$(ls "$mnt/snapshots/$narrow/tables")" $'account\nshop.odd%2Fname%2E%25'
+is "it is not what /snapshots/latest leads to" "$(readlink "$mnt/snapshots/latest")" "$newest"
+against_stream "and is consistent" "$narrow"
+exits "a table that is not there is refused" 1 timeout 60 daystream snapshot --tables=nowhere "$store"
+like "by its name" "$output" nowhere
+exits "no store" 1 timeout 60 daystream snapshot "$work"
+exits "no jobs" 2 daystream snapshot --jobs=0 "$store"
+sql "CREATE ROLE follower LOGIN"
+sed -i "s|user=$PGUSER|user=follower|" "$store/daystream.conf"
+exits "a role that may not read is refused" 1 timeout 60 daystream snapshot "$store"
+like "with the table" "$output" 'account.*GRANT|GRANT.*account'
+sql "GRANT SELECT ON ALL TABLES IN SCHEMA public, shop TO follower"
+sql "GRANT USAGE ON SCHEMA shop TO follower"
+sql "ALTER TABLE account ENABLE ROW LEVEL SECURITY"
+exits "rows that a policy hides are an error, never left out" 1 timeout 60 daystream snapshot "$store"
+like "with the reason" "$output" 'row-level security'
+sql "ALTER TABLE account DISABLE ROW LEVEL SECURITY"
+exits "one that may read needs no other right" 0 timeout 60 daystream snapshot "$store"
+against_stream "and sees all" "$(tail -n 1 <<<"$output")"
+sed -i "s|user=follower|user=$PGUSER|" "$store/daystream.conf"
+no_leftovers "none of them left anything"
+
+# Interrupted.
+interrupted() { # SIGNAL
+	env --default-signal=INT daystream snapshot --jobs=1 "$store" >"$work/one.log" 2>&1 &
+	one=$!
+	wait_for 20 "[[ -s $snapshots/taking/tables/account ]]" "a snapshot to be under way"
+	kill "-$1" "$one"
+	status=0
+	wait "$one" || status=$?
+}
+count=$(ls "$mnt/snapshots" | wc -l)
+for signal in TERM INT; do
+	interrupted "$signal"
+	is "$signal ends it" "$status" 1
+	no_leftovers "and leaves nothing"
+done
+interrupted KILL
+check "a kill leaves what was begun" test -e "$snapshots/taking"
+is "which nobody sees" "$(ls "$mnt/snapshots" | wc -l)" "$count"
+exits "the next one clears it" 0 timeout 60 daystream snapshot "$store"
+no_leftovers "away"
+interrupted KILL
+daemon_stop
+exits "without a daemon there is none" 1 timeout 60 daystream snapshot "$store"
+like "with the remedy" "$output" 'daystreamfs'
+daemon_start "$store" "$mnt"
+no_leftovers "the daemon clears it away, too"
+
+# The daemon is killed while one is taken.
+daystream snapshot "$store" >"$work/one.log" 2>&1 &
+one=$!
+wait_for 20 "[[ -s $snapshots/taking/tables/account ]]" "a snapshot to be under way"
+daemon_kill
+status=0
+wait "$one" || status=$?
+is "when the daemon dies, it ends" "$status" 1
+like "and says so" "$(cat "$work/one.log")" 'daystreamfs'
+daemon_start "$store" "$mnt"
+
+# A disk that is too small.
+if [[ $EUID -eq 0 ]]; then
+	daemon_stop
+	mv "$snapshots" "$work/elsewhere"
+	mkdir "$snapshots"
+	mount -t tmpfs -o size=16m tmpfs "$snapshots"
+	sed -i '/^snapshot *=/d' "$store/daystream.conf"
+	echo 'snapshot = off' >>"$store/daystream.conf"
+	daemon_start "$store" "$mnt"
+	exits "a disk that is too small is refused beforehand" 1 timeout 60 daystream snapshot "$store"
+	like "with figures" "$output" 'takes about [0-9]+ MB.* [0-9]+ MB free'
+	is "nothing was begun" "$(ls "$snapshots")" ""
+	daemon_stop
+	umount "$snapshots"
+	rmdir "$snapshots"
+	mv "$work/elsewhere" "$snapshots"
+	daemon_start "$store" "$mnt"
+fi
+mirrors "after all that a mirror still starts"
+daemon_stop
+plan
