@@ -28,7 +28,7 @@ static const struct argp argp = {NULL,
 /* A mount has it ready. */
 static int print_mount_status(int fd, struct err *err)
 {
-	char text[STATUS_MAX];
+	char text[4096];
 	ssize_t n;
 
 	while ((n = read(fd, text, sizeof text)) > 0)
@@ -82,7 +82,8 @@ static int print_slot(const struct config *config, uint64_t lsn, struct err *err
 
 static int print_store_status(const char *path, int dirfd, struct err *err)
 {
-	char text[STATUS_MAX];
+	char mark_text[POSITION_TEXT_MAX], *text = NULL;
+	size_t len;
 	struct config config = {0};
 	struct ingest_status status = {.state = is_locked(dirfd) ? "running" : "not running"};
 	struct store_end end;
@@ -97,16 +98,18 @@ static int print_store_status(const char *path, int dirfd, struct err *err)
 	status.durable_lsn = status.source_lsn = end.lsn;
 	r = config_read(&config, dirfd, err);
 	/* Without what only the daemon and the server know. */
-	status_print(text, sizeof text, store, &config, &status, &(struct keeper_status){0});
-	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+	if (r == 0 && !(text = status_print(&len, store, &config, &status, &(struct keeper_status){.state = ""})))
+		r = err_set(err, -ENOMEM, "out of memory");
+	for (char *line = text ? strtok(text, "\n") : NULL; line; line = strtok(NULL, "\n"))
 		if (strncmp(line, "lag_", 4) != 0 && strncmp(line, "source_lsn", 10) != 0 &&
 		    strncmp(line, "unplaced", 8) != 0 && strncmp(line, "snapshot_", 9) != 0 &&
 		    strncmp(line, "last_error", 10) != 0)
 			puts(line);
+	free(text);
 	store_close(store);
 	if (damaged)
 		r = err_set(err, -EBADMSG, "%s was whole up to %s once: it is damaged, run daystream check", path,
-		            position_print(text, mark));
+		            position_print(mark_text, mark));
 	if (r == 0)
 		r = print_slot(&config, end.lsn, err);
 	config_fini(&config);

@@ -131,7 +131,7 @@ static void on_ingest_end(void *ctx)
 	kill(getpid(), SIGTERM); /* as if somebody had ended us: mount_serve returns */
 }
 
-static size_t print_status(void *ctx, char *text, size_t size)
+static char *print_status(void *ctx, size_t *len)
 {
 	struct daemon *d = ctx;
 	struct ingest_status ingest;
@@ -139,7 +139,7 @@ static size_t print_status(void *ctx, char *text, size_t size)
 
 	ingest_status(d->ingest, &ingest);
 	keeper_status(d->keeper, &keeper);
-	return status_print(text, size, d->store, &d->config, &ingest, &keeper);
+	return status_print(len, d->store, &d->config, &ingest, &keeper);
 }
 
 static int read_config(struct daemon *d, struct err *err)

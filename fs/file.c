@@ -8,7 +8,6 @@
 
 #include "name.h"
 #include "snapshots.h"
-#include "status.h"
 
 /* One of these. */
 struct file {
@@ -170,11 +169,15 @@ static int stat_dir(const struct shown *shown, const struct node *node, struct s
 	return not_there(shown, (struct position){node->position.epoch, UINT64_MAX});
 }
 
-static int stat_status(const struct shown *shown, struct stat *st)
+static int stat_status(const struct shown *shown, struct stat *st, struct err *err)
 {
-	char text[STATUS_MAX];
+	size_t len;
+	char *text = shown->status(shown->ctx, &len);
 
-	st->st_size = (off_t)shown->status(shown->ctx, text, sizeof text);
+	if (!text)
+		return err_set(err, -ENOMEM, "out of memory");
+	free(text);
+	st->st_size = (off_t)len;
 	st->st_mtime = time(NULL);
 	return 0;
 }
@@ -192,7 +195,7 @@ int file_stat(const struct shown *shown, const struct node *node, struct stat *s
 	else if (node->kind == NODE_LATEST)
 		r = stat_link(shown, st, err);
 	else if (node->kind == NODE_STATUS)
-		r = stat_status(shown, st);
+		r = stat_status(shown, st, err);
 	else if (type == S_IFDIR)
 		r = stat_dir(shown, node, st, err);
 	else
@@ -206,9 +209,11 @@ int file_stat(const struct shown *shown, const struct node *node, struct stat *s
 
 static int open_status(struct file *file, const struct shown *shown, struct err *err)
 {
-	if (!(file->text = malloc(STATUS_MAX)))
+	size_t len;
+
+	if (!(file->text = shown->status(shown->ctx, &len)))
 		return err_set(err, -ENOMEM, "out of memory");
-	file->len = shown->status(shown->ctx, file->text, STATUS_MAX);
+	file->len = len;
 	return 0;
 }
 

@@ -15,7 +15,7 @@ struct shown {
 	struct store *store;
 	struct table_set *tables;
 	struct view_set *views;
-	size_t (*status)(void *ctx, char *text, size_t size); /* prints /status; returns its length */
+	char *(*status)(void *ctx, size_t *len); /* the text of /status, to be freed; NULL: out of memory */
 	void *ctx;
 };
 

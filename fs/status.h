@@ -8,9 +8,8 @@
 #include "ingest.h"
 #include "keeper.h"
 
-/* Writes it with a NUL, at most `size` bytes; returns its length. */
-size_t status_print(char *text, size_t size, struct store *store, const struct config *config,
-                    const struct ingest_status *ingest, const struct keeper_status *keeper);
-enum { STATUS_MAX = 8192 };
+/* The text, to be freed, and its length; NULL: out of memory. */
+char *status_print(size_t *len, struct store *store, const struct config *config, const struct ingest_status *ingest,
+                   const struct keeper_status *keeper);
 
 #endif

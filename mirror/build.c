@@ -19,9 +19,11 @@
 /* Whether the daemon takes snapshots by itself. */
 static bool is_expected(const char *mount)
 {
-	char value[40];
+	char *value = follow_status(mount, "snapshots");
+	bool expected = value && strcmp(value, "auto") == 0;
 
-	return follow_status(mount, "snapshots", value, sizeof value) && strcmp(value, "auto") == 0;
+	free(value);
+	return expected;
 }
 
 static int fill_from_mount(struct mirror *mirror, struct err *err)
@@ -50,7 +52,9 @@ int build_fill(struct mirror *mirror, struct err *err)
 		return 0;
 	if (!wish->conninfo)
 		return fill_from_mount(mirror, err);
-	int rc = direct_load(mirror->apply, wish->source.mount, wish->conninfo, mirror_tables(wish), err);
+	const char *tables = mirror_tables(wish);
+	int rc = direct_load(mirror->apply, wish->source.mount, wish->conninfo,
+	                     tables ? tables : mirror->database.stream_tables, err);
 	/* The server's; what the mount's means is said otherwise. */
 	return rc == -EAGAIN ? -ENOTCONN : rc < 0 ? rc : 1;
 }

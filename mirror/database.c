@@ -97,7 +97,7 @@ static int create(struct database *database, const struct database_want *want, s
 	                    "CREATE TABLE _daystream (id INTEGER PRIMARY KEY CHECK (id = 1),"
 	                    " epoch INTEGER, seq INTEGER, lsn TEXT, generation INTEGER, system TEXT,"
 	                    " timeline INTEGER, database TEXT, slot TEXT, tables TEXT, format INTEGER,"
-	                    " exact INTEGER, table_file TEXT, \"numeric\" TEXT);"
+	                    " exact INTEGER, table_file TEXT, \"numeric\" TEXT, stream_tables TEXT);"
 	                    "CREATE TABLE _daystream_tables (relid INTEGER PRIMARY KEY, schema TEXT,"
 	                    " \"table\" TEXT, name TEXT NOT NULL, definition TEXT NOT NULL,"
 	                    " inexact_since TEXT);"
@@ -110,6 +110,12 @@ static int create(struct database *database, const struct database_want *want, s
 	int rc = database_run(database->sqlite, sql, err);
 	sqlite3_free(sql);
 	return rc < 0 ? err_set(err, rc, "cannot fill %s: %s", database->path, sqlite3_errmsg(database->sqlite)) : 0;
+}
+
+void database_stream_tables(struct database *database, char *tables)
+{
+	free(database->stream_tables);
+	database->stream_tables = tables;
 }
 
 static void copy_text(char *out, size_t size, sqlite3_stmt *stmt, int column)
@@ -137,6 +143,7 @@ static int migrate(struct database *database, struct err *err)
 	                      "ALTER TABLE _daystream ADD COLUMN exact INTEGER;"
 	                      "ALTER TABLE _daystream ADD COLUMN table_file TEXT;"
 	                      "ALTER TABLE _daystream ADD COLUMN \"numeric\" TEXT DEFAULT 'text';"
+	                      "ALTER TABLE _daystream ADD COLUMN stream_tables TEXT;"
 	                      "ALTER TABLE _daystream_tables ADD COLUMN inexact_since TEXT;"
 	                      "UPDATE _daystream SET format = 2;"
 	                      "COMMIT",
@@ -189,7 +196,7 @@ static int load(struct database *database, const struct database_want *want, str
 
 	if (sqlite3_prepare_v2(database->sqlite,
 	                       "SELECT epoch, seq, lsn, generation, system, timeline, database, slot, tables, format,"
-	                       " exact, table_file, \"numeric\" FROM _daystream WHERE id = 1",
+	                       " exact, table_file, \"numeric\", stream_tables FROM _daystream WHERE id = 1",
 	                       -1, &stmt, NULL) != SQLITE_OK ||
 	    sqlite3_step(stmt) != SQLITE_ROW) {
 		rc = database_error(database->sqlite, "cannot read the position (table _daystream)", err);
@@ -208,6 +215,8 @@ static int load(struct database *database, const struct database_want *want, str
 	copy_text(database->origin.database, sizeof database->origin.database, stmt, 6);
 	copy_text(database->origin.slot, sizeof database->origin.slot, stmt, 7);
 	database->exact = sqlite3_column_int(stmt, 10) == 1;
+	const char *tables = (const char *)sqlite3_column_text(stmt, 13);
+	database_stream_tables(database, tables ? strdup(tables) : NULL);
 	database->table_file = sqlite3_column_type(stmt, 11) != SQLITE_NULL;
 	if (sqlite3_column_int(stmt, 9) != DATABASE_FORMAT)
 		rc = err_set(err, -EINVAL, "%s has format %d, this program writes %d: delete it and start again",
@@ -231,7 +240,7 @@ static const char fill_settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchrono
                                     "PRAGMA journal_size_limit = 67108864;";
 
 static const char save_sql[] = "UPDATE _daystream SET epoch = ?1, seq = ?2, lsn = ?3, generation = ?4, system = ?5,"
-                               " timeline = ?6, database = ?7, slot = ?8, exact = ?9 WHERE id = 1";
+                               " timeline = ?6, database = ?7, slot = ?8, exact = ?9, stream_tables = ?10 WHERE id = 1";
 
 static int open_sqlite(struct database *database, const struct database_want *want, struct err *err)
 {
@@ -297,6 +306,7 @@ void database_close(struct database *database)
 	if (database->lock_fd >= 0)
 		close(database->lock_fd);
 	free(database->path);
+	free(database->stream_tables);
 	*database = (struct database){.lock_fd = -1};
 }
 
@@ -330,6 +340,7 @@ static int save(struct database *database, struct err *err)
 		sqlite3_bind_text(stmt, 8, origin->slot, -1, SQLITE_STATIC);
 	}
 	sqlite3_bind_int(stmt, 9, database->exact);
+	sqlite3_bind_text(stmt, 10, database->stream_tables, -1, SQLITE_STATIC);
 	sqlite3_step(stmt);
 	if (sqlite3_reset(stmt) != SQLITE_OK)
 		return database_error(database->sqlite, "cannot write the position (table _daystream)", err);

@@ -6,6 +6,7 @@
  *         epoch INTEGER, seq INTEGER, lsn TEXT,          the last applied commit line; NULL before the first
  *         generation INTEGER, system TEXT, timeline INTEGER, database TEXT, slot TEXT,   of the newest origin line
  *         tables TEXT,                                   the --tables list; NULL for all
+ *         stream_tables TEXT,                            those that the stream has; NULL: all, or not known
  *         format INTEGER,                                of these tables: 2
  *         exact INTEGER,                                 1: it began with all rows (a snapshot, --from), so that a
  *                                                        change of a row which it has not is an error
@@ -65,7 +66,11 @@ struct database {
 	bool exact;
 	bool table_file; /* it is a mirror of one table's file */
 	enum numeric numeric;
+	char *stream_tables; /* its caller's to set: the row of _daystream keeps it. NULL: all, or not known */
 };
+
+/* Takes the list over (NULL: all). */
+void database_stream_tables(struct database *database, char *tables);
 
 /* Opens or creates. What `want` says has to be what the mirror was made with. -EBUSY where another
  * process writes the mirror, -EEXIST where the file is none, -EINVAL where `want` differs, -EIO for

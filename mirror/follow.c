@@ -207,29 +207,30 @@ int follow_recognize(const struct follow_source *source, struct position commit,
 	               position_print(at, commit), lsn);
 }
 
-bool follow_status(const char *mount, const char *name, char *value, size_t size)
+char *follow_status(const char *mount, const char *name)
 {
-	char path[4096], line[4096];
-	size_t len = strlen(name);
-	bool found = false;
+	char path[4096], *line = NULL, *value = NULL;
+	size_t len = strlen(name), size = 0;
+	ssize_t n;
 
 	snprintf(path, sizeof path, "%s/status", mount ? mount : "");
 	FILE *file = mount ? fopen(path, "re") : NULL;
-	while (file && !found && fgets(line, sizeof line, file)) {
-		found = strncmp(line, name, len) == 0 && line[len] == '\t';
-		if (found)
-			snprintf(value, size, "%.*s", (int)strcspn(line + len + 1, "\n"), line + len + 1);
-	}
+	while (file && !value && (n = getline(&line, &size, file)) > 0)
+		if (strncmp(line, name, len) == 0 && line[len] == '\t' && line[n - 1] == '\n')
+			value = strndup(line + len + 1, (size_t)n - len - 2);
 	if (file)
 		fclose(file);
-	return found;
+	free(line);
+	return value;
 }
 
 uint64_t follow_generation(const char *mount)
 {
-	char value[40];
+	char *value = follow_status(mount, "generation");
+	uint64_t generation = value ? strtoull(value, NULL, 10) : 0;
 
-	return follow_status(mount, "generation", value, sizeof value) ? strtoull(value, NULL, 10) : 0;
+	free(value);
+	return generation;
 }
 
 int follow_origin(const char *mount, struct origin *origin, struct err *err)

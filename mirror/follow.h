@@ -73,8 +73,9 @@ int follow_open_file(struct follow **opened, const char *path, struct err *err);
  * another one. */
 int follow_recognize(const struct follow_source *source, struct position commit, const char *lsn, struct err *err);
 
-/* The value that MOUNT/status has for a name; false where that cannot be read or has none. */
-bool follow_status(const char *mount, const char *name, char *value, size_t size);
+/* The value that MOUNT/status has for a name, escaped as on a line, to be freed; NULL where that cannot be
+ * read or has none. */
+char *follow_status(const char *mount, const char *name);
 
 /* The generation that MOUNT/status names; 0 where that cannot be read. */
 uint64_t follow_generation(const char *mount);

@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
+#include "filter.h"
 #include "log.h"
 #include "stop.h"
 
@@ -32,6 +34,24 @@ const char *mirror_tables(const struct mirror_wish *wish)
 	return wish->source.table ? wish->source.table : wish->tables;
 }
 
+/* The mount tells which tables its stream was narrowed to. */
+static int learn_tables(struct mirror *mirror, struct err *err)
+{
+	char *value = follow_status(mirror->wish->source.mount, "tables"), *tables = NULL;
+	int rc = 0;
+
+	if (value && *value) {
+		long len = line_unescape(value, (struct span){value, strlen(value)});
+		value[len < 0 ? 0 : len] = 0;
+		if (!(tables = filter_normalize(value, err)))
+			rc = err_prefix(err, -EBADMSG, "the tables in %s/status", mirror->wish->source.mount);
+	}
+	if (value && rc == 0)
+		database_stream_tables(&mirror->database, tables);
+	free(value);
+	return rc;
+}
+
 int mirror_open(struct mirror *mirror, const struct mirror_wish *wish, const char *path, bool build,
                 uint64_t newest_generation, struct err *err)
 {
@@ -43,9 +63,11 @@ int mirror_open(struct mirror *mirror, const struct mirror_wish *wish, const cha
 
 	*mirror = (struct mirror){.wish = wish, .pause_ms = PAUSE_LEAST_MS};
 	int rc = database_open(&mirror->database, path, &want, err);
-	return rc < 0
-	           ? rc
-	           : apply_open(&mirror->apply, &mirror->database, mirror_tables(wish), newest_generation, warn, err);
+	if (rc == 0)
+		rc = learn_tables(mirror, err);
+	if (rc == 0)
+		rc = apply_open(&mirror->apply, &mirror->database, mirror_tables(wish), newest_generation, warn, err);
+	return rc;
 }
 
 void mirror_close(struct mirror *mirror)
@@ -91,6 +113,8 @@ static int connect_mount(struct mirror *mirror, struct err *err)
 	char at[POSITION_TEXT_MAX];
 
 	int rc = check_generation(mirror, err);
+	if (rc == 0)
+		rc = learn_tables(mirror, err);
 	if (rc == 0 && database->has_position)
 		rc = follow_recognize(source, database->position, database->lsn, err);
 	if (rc == 0)
@@ -277,10 +301,10 @@ int mirror_run(struct mirror *mirror, const struct mirror_goal *goal, struct err
 int mirror_run_to_end(struct mirror *mirror, struct err *err)
 {
 	struct mirror_goal goal = {.end = true};
-	char value[POSITION_TEXT_MAX];
+	char *value = follow_status(mirror->wish->source.mount, "position");
 
-	goal.at = follow_status(mirror->wish->source.mount, "position", value, sizeof value) &&
-	          position_parse(value, strlen(value), &goal.position);
+	goal.at = value && position_parse(value, strlen(value), &goal.position);
+	free(value);
 	mirror->quiet = true;
 	int rc = mirror_run(mirror, &goal, err);
 	mirror->quiet = false;
