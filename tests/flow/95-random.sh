@@ -63,7 +63,7 @@ each_mirror() {
 		else
 			check "mirror $name equals PostgreSQL" "$root/contrib/compare-tables" -q "$folder/$name.sqlite" "${only[@]}"
 		fi
-		exits "and --verify says so" 0 timeout 300 deltamirror --verify "$conninfo" "$folder/$name.sqlite"
+		exits "and --verify says so" 0 timeout 300 deltamirror --verify --wait=3 "$conninfo" "$folder/$name.sqlite"
 	done
 }
 
