@@ -31,8 +31,6 @@ cat >>"$server/data/postgresql.conf" <<-CONF
 CONF
 server_start
 server_allow_plugin
-daystream init "$store" --conninfo "$conninfo" >"$work/init.log" 2>&1
-echo 'segment_size = 262144' >>"$store/daystream.conf"
 
 folder=$work/folder
 mkdir "$folder" "$mnt"
@@ -40,6 +38,9 @@ turmoil() { # SEED OPTION...
 	"$root/tests/random/turmoil.py" --seed "$@" --store "$store" --mount "$mnt" --folder "$folder"
 }
 turmoil "$seed" --populate
+# Others join a server that has rows already.
+daystream init "$store" --conninfo "$conninfo" >"$work/init.log" 2>&1
+printf '%s\n' 'segment_size = 262144' 'keep_bytes = 500000000' >>"$store/daystream.conf"
 kept() { printf 'kept %s%%2F%%25' "$1"; } # a table's path name
 words() { local IFS=$'\x1f'; printf '%s' "$*"; }
 mirror_line() { # NAME TABLES OPTION...
