@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "config.h"
 #include "log.h"
+#include "snapshots.h"
 #include "store.h"
 
 static const struct argp argp = {NULL,
@@ -102,6 +104,31 @@ static void check_segment(struct check *check, const struct segment *segment, bo
 	check->bytes += len;
 }
 
+/* Returns how many there are. */
+static size_t check_snapshots(struct check *check)
+{
+	int dirfd = store_dirfd(check->store);
+	struct position *list;
+	size_t count;
+	struct err err;
+
+	if (snapshots_list(dirfd, &list, &count, &err) < 0) {
+		check->problems++;
+		log_error("%s", err.text);
+	}
+	for (size_t i = 0; i < count; i++) {
+		int r = snapshots_verify(dirfd, list[i], &check->bytes, &err);
+		int fd = r < 0 ? snapshots_open(dirfd, list[i], ".", NULL) : -1;
+		if (fd < 0) /* sound, or the daemon has just removed it */
+			continue;
+		close(fd);
+		check->problems++;
+		log_error("%s", err.text);
+	}
+	free(list);
+	return count;
+}
+
 static int check_config(int dirfd, struct err *err)
 {
 	struct config config;
@@ -143,7 +170,9 @@ int cmd_check(int argc, char **argv)
 		check.problems++;
 		log_error("%s", err.text);
 	}
-	printf("%zu segments, %" PRIu64 " bytes, %u problems\n", count, check.bytes, check.problems);
+	size_t snapshots = check_snapshots(&check);
+	printf("%zu segments, %zu snapshots, %" PRIu64 " bytes, %u problems\n", count, snapshots, check.bytes,
+	       check.problems);
 	store_close(check.store);
 	return check.problems ? EXIT_FAILURE : EXIT_SUCCESS;
 }

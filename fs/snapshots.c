@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crc32c.h"
 #include "name.h"
 
 enum { PART_MAX = NAME_PATH_MAX + 16, PATH_LEN_MAX = POSITION_TEXT_MAX + PART_MAX + 16 };
@@ -157,6 +158,50 @@ int snapshots_tables(int store_dirfd, struct position position, int (*each)(cons
 
 	for (size_t i = 0; r == 0 && i < manifest.count; i++)
 		r = each(manifest.list[i].name, ctx);
+	manifest_fini(&manifest);
+	return r;
+}
+
+/* ---- checking ----------------------------------------------------------- */
+
+static int verify_part(int store_dirfd, struct position position, const char *part, uint64_t bytes, uint32_t crc,
+                       struct err *err)
+{
+	char buf[64 << 10], name[POSITION_TEXT_MAX];
+	uint64_t len = 0;
+	uint32_t sum = 0;
+	ssize_t n;
+	int fd = open_part(store_dirfd, position, part, err);
+
+	if (fd < 0)
+		return fd;
+	while ((n = read(fd, buf, sizeof buf)) > 0) {
+		sum = crc32c(sum, buf, (size_t)n);
+		len += (uint64_t)n;
+	}
+	int r = n < 0 ? err_errno(err, "reading snapshots/%s/%s", position_print(name, position), part) : 0;
+	close(fd);
+	if (r == 0 && (len != bytes || sum != crc))
+		r = err_set(err, -EBADMSG, "snapshots/%s/%s is damaged: it is not what the snapshot's manifest says",
+		            position_print(name, position), part);
+	return r;
+}
+
+int snapshots_verify(int store_dirfd, struct position position, uint64_t *bytes, struct err *err)
+{
+	struct manifest manifest;
+	int r = snapshots_manifest(store_dirfd, position, &manifest, err);
+
+	for (size_t i = 0; r == 0 && i < manifest.count; i++) {
+		const struct manifest_table *table = &manifest.list[i];
+		char part[PART_MAX];
+		snprintf(part, sizeof part, "tables/%s", table->name);
+		r = verify_part(store_dirfd, position, part, table->bytes, table->crc, err);
+		*bytes += table->bytes;
+	}
+	if (r == 0)
+		r = verify_part(store_dirfd, position, "overlap", manifest.overlap_bytes, manifest.overlap_crc, err);
+	*bytes += manifest.overlap_bytes;
 	manifest_fini(&manifest);
 	return r;
 }

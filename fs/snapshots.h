@@ -45,6 +45,10 @@ void snapshots_end(struct snapshots_draft *draft);
  * removal. */
 int snapshots_remove(int store_dirfd, struct position position, struct err *err);
 
+/* Reads every byte of it, and compares with what its manifest says; *bytes grows by what was read. -EBADMSG names the
+ * file that is damaged; -ENOENT where the snapshot has just been removed. */
+int snapshots_verify(int store_dirfd, struct position position, uint64_t *bytes, struct err *err);
+
 /* The newest of all tables of the generation: 1, 0 where there is none. One whose manifest is
  * damaged is passed over. */
 int snapshots_newest(int store_dirfd, uint64_t generation, struct position *newest, struct err *err);

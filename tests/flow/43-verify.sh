@@ -167,4 +167,20 @@ like "by its name" "$output" 'mirror of database "postgres".*"template1"'
 exits "a server that is not there is an error" 1 deltamirror --verify "host=$work port=1" "$mirror"
 exits "a missing argument is wrong usage" 2 deltamirror --verify "$conninfo"
 
+# ---- a server whose bytes stand in another order than UTF-8's
+
+daemon_stop
+sql "CREATE DATABASE win ENCODING 'WIN1252' LOCALE 'C' TEMPLATE template0"
+export PGDATABASE=win PGCLIENTENCODING=UTF8
+conninfo="host=$PGHOST port=$PGPORT user=$PGUSER dbname=win"
+store=$work/store2 mnt=$work/mnt2 mirror=$work/win.sqlite
+sql 'CREATE TABLE "tä€" (a text PRIMARY KEY, "€" char(3), j json); CREATE TABLE loose (a text, c varchar); ALTER TABLE loose REPLICA IDENTITY FULL'
+stream_up --slot win
+sql "INSERT INTO \"tä€\" SELECT x, x, '\"€\"' FROM unnest(ARRAY['€', 'ä', 'z', 'œ', 'Ž', '', 'ÿ', '™']) x; INSERT INTO loose SELECT a, \"€\" FROM \"tä€\", generate_series(1, 3)"
+mirror_once
+exits "another encoding's order is no difference" 0 deltamirror --verify "$conninfo" "$mirror"
+edit "DELETE FROM \"tä€\" WHERE a = '€'; UPDATE loose SET c = 'x' WHERE _rowid_ = 2"
+verify --wait 1
+like "and what differs is found" "$output" $'^loose\tDIFFERENT\t24\t1\t1\t0' $'^\tmissing\ta=€'
+
 plan

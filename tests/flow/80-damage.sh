@@ -5,7 +5,7 @@
 
 server_up
 daystream init "$store" --conninfo "$conninfo" >/dev/null 2>&1
-echo 'segment_size = 65536' >>"$store/daystream.conf"
+printf '%s\n' 'segment_size = 65536' 'snapshot = off' >>"$store/daystream.conf" # a marker would move the end
 daemon_start "$store" "$mnt"
 sql "CREATE TABLE zzz (a bigint PRIMARY KEY, b text)"
 for i in 1 2 3 4 5 6; do
@@ -136,5 +136,17 @@ while alive $load; do
 done
 note "$(wc -l <"$work/checks") checks"
 is "check finds a growing store sound" "$(cat "$work/wrong")" ""
+exits "a snapshot is taken" 0 timeout 60 daystream snapshot "$store"
+snapshot=$store/snapshots/$(tail -n 1 <<<"$output")
 daemon_stop
+like "check reads it, too" "$(daystream check "$store")" ' [1-9][0-9]* snapshots, .* 0 problems'
+for file in tables/zzz overlap manifest; do
+	flip "$snapshot/$file" $(($(stat -c %s "$snapshot/$file") / 2))
+	exits "a flipped bit in its $file is found" 1 daystream check "$store"
+	like "and named" "$output" "$(basename "$snapshot").*$file|$file.*$(basename "$snapshot")"
+	flip "$snapshot/$file" $(($(stat -c %s "$snapshot/$file") / 2))
+done
+rm "$snapshot/tables/zzz"
+exits "a file that is missing is" 1 daystream check "$store"
+like "named as well" "$output" "$(basename "$snapshot")/tables/zzz"
 plan
