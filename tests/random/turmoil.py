@@ -15,9 +15,9 @@ import sys
 import threading
 import time
 
+sys.dont_write_bytecode = True
 import pq
 import tables
-from catalog import Catalog
 from chain import Daemon, Ended, Mirror
 from chaos import Chaos
 from pq import literal, quoted
