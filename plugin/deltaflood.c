@@ -208,7 +208,7 @@ static void message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecP
 {
 	struct session *session = ctx->output_plugin_private;
 
-	if (!transactional)
+	if (!transactional || !(session->options.include_commit || session->options.include_schema))
 		return;
 	MemoryContext old = MemoryContextSwitchTo(session->scratch);
 	session_ensure_begun(session, txn);

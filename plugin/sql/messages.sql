@@ -26,5 +26,10 @@ SELECT * FROM lines();
 SELECT FROM pg_logical_emit_message(true, 'plain', 'text');
 INSERT INTO t VALUES (2);
 SELECT * FROM lines('tables', 'other', 'include-xids', 'false');
+
+-- the first format has none
+SELECT FROM pg_logical_emit_message(true, 'plain', 'text');
+INSERT INTO t VALUES (3);
+SELECT * FROM lines('include-xids', 'false', 'include-commit', 'false', 'include-schema', 'false');
 DROP TABLE t;
 SELECT FROM pg_drop_replication_slot('regress');
