@@ -31,8 +31,6 @@ cat >>"$server/data/postgresql.conf" <<-CONF
 CONF
 server_start
 server_allow_plugin
-daystream init "$store" --conninfo "$conninfo" >"$work/init.log" 2>&1
-echo 'segment_size = 262144' >>"$store/daystream.conf"
 
 folder=$work/folder
 mkdir "$folder" "$mnt"
@@ -40,6 +38,9 @@ turmoil() { # SEED OPTION...
 	"$root/tests/random/turmoil.py" --seed "$@" --store "$store" --mount "$mnt" --folder "$folder"
 }
 turmoil "$seed" --populate
+# Others join a server that has rows already.
+daystream init "$store" --conninfo "$conninfo" >"$work/init.log" 2>&1
+printf '%s\n' 'segment_size = 262144' 'keep_bytes = 500000000' >>"$store/daystream.conf"
 kept() { printf 'kept %s%%2F%%25' "$1"; } # a table's path name
 words() { local IFS=$'\x1f'; printf '%s' "$*"; }
 mirror_line() { # NAME TABLES OPTION...
@@ -52,6 +53,16 @@ mirror_line() { # NAME TABLES OPTION...
 	mirror_line direct '' "--from=$conninfo" "$mnt"
 } >"$folder/mirrors"
 
+each_snapshot() { # has the tables, and in its overlap what they lack
+	local snapshot name
+	for snapshot in "$mnt"/snapshots/*.*; do
+		name=${snapshot##*/}
+		[[ -e $snapshot ]] || continue
+		check "snapshot $name and the stream are whole, and nothing twice" \
+			"$root/tests/flow/stream.py" snapshot "$snapshot" "$mnt/since/$((${name%.*} - 300))/0/live"
+	done
+}
+
 each_mirror() {
 	local name options only
 	while IFS=$'\t' read -r name options only; do
@@ -63,13 +74,15 @@ each_mirror() {
 		else
 			check "mirror $name equals PostgreSQL" "$root/contrib/compare-tables" -q "$folder/$name.sqlite" "${only[@]}"
 		fi
-		exits "and --verify says so" 0 timeout 300 deltamirror --verify "$conninfo" "$folder/$name.sqlite"
+		exits "and --verify says so" 0 timeout 300 deltamirror --verify --wait=3 "$conninfo" "$folder/$name.sqlite"
 	done
 }
 
 judge() { # what must be true when the server is at rest
 	daemon_start "$store" "$mnt"
 	check "the mount comes up to what is committed" caught_up "$mnt" 120
+	exits "a snapshot is taken" 0 daystream snapshot "$store"
+	each_snapshot
 	each_mirror <"$folder/mirrors"
 	rm -f "$folder"/fresh*
 	each_mirror < <(mirror_line fresh '' "$mnt")
@@ -78,6 +91,8 @@ judge() { # what must be true when the server is at rest
 	daemon_stop
 	check "the store is sound" daystream check "$store"
 	is "one slot served it" "$(sql "SELECT count(*) FROM pg_replication_slots")" 1
+	is "nothing half is left among the snapshots" \
+		"$(find "$store/snapshots" -mindepth 1 -maxdepth 1 ! -exec test -s '{}/manifest' \; -print)" ""
 }
 
 over=$((SECONDS + ${RANDOM_SECONDS:-30}))
@@ -88,6 +103,9 @@ while ((SECONDS < over && tap_failed == 0)); do
 	turmoil "$seed.$round" --seconds "$round_seconds" || status=1
 	result "$status" "round $round: each program goes on until it is told to end"
 	judge
+	# Who only came to follow a snapshot has done so.
+	sed -i '/^snapshot/d' "$folder/mirrors"
+	rm -f "$folder"/snapshot*.sqlite*
 done
 finished=1
 plan

@@ -87,3 +87,20 @@ class Mirror(Program):
         for end in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.db + end)
+
+
+class Snapshot(Program):
+    """`daystream snapshot`, which ends by itself."""
+
+    def __init__(self, store, log):
+        super().__init__("daystream snapshot", ["daystream", "snapshot", store], log)
+
+    def ended(self):
+        """None while it is at work, then whether it went well. What it cannot do, it has to say."""
+        status = self.process.poll()
+        if status is None:
+            return None
+        self.process = None
+        if status not in (0, 1) or status == 1 and "error: " not in self.tail():
+            raise Ended(f"{self.name} ended with status {status}:\n{self.tail()}")
+        return status == 0

@@ -1,6 +1,7 @@
 """What happens to the programs meanwhile: mirrors join, leave and are killed,
 the daemon is, the walsender loses its connection, a backend crashes, commits
-wait for a standby that is not there."""
+wait for a standby that is not there; and snapshots are taken all the time,
+each of which gets a mirror that starts with it."""
 import collections
 import os
 import random
@@ -8,7 +9,7 @@ import signal
 import time
 
 import pq
-from chain import Mirror
+from chain import Mirror, Snapshot
 
 LATE = 3 # mirrors that come and go
 
@@ -20,8 +21,9 @@ class Chaos:
         self.arguments, self.daemon, self.mirrors = arguments, daemon, mirrors
         self.random = random.Random(f"{arguments.seed} chaos")
         self.count = collections.Counter()
+        self.snapshot = Snapshot(arguments.store, f"{arguments.folder}/snapshot.log")
         self.events = [(self.kill_mirror, 8), (self.stop_mirror, 4), (self.join, 4), (self.leave, 2), (self.kill_daemon, 2),
-                       (self.stop_daemon, 1), (self.cut, 2), (self.crash, 0.3),
+                       (self.stop_daemon, 1), (self.cut, 2), (self.crash, 0.3), (self.take_snapshot, 8), (self.kill_snapshot, 1),
                        (self.wait_for_standby, 1)]
 
     def run(self, clients):
@@ -32,6 +34,8 @@ class Chaos:
         try:
             self._events_until(end, clients)
         finally:
+            if self.snapshot.running():
+                self.snapshot.kill()
             self._standby("")
 
     def _events_until(self, end, clients):
@@ -39,6 +43,7 @@ class Chaos:
             time.sleep(self.random.uniform(0.1, 1.5))
             for program in [self.daemon, *self.mirrors]:
                 program.watch()
+            self._watch_snapshot()
             kinds, weights = zip(*self.events)
             event = self.random.choices(kinds, weights)[0]
             if event():
@@ -91,6 +96,26 @@ class Chaos:
             mirror.kill()
         mirror.forget()
         return True
+
+    def take_snapshot(self):
+        if self.snapshot.running():
+            return False
+        self.snapshot.start()
+        return True
+
+    def kill_snapshot(self):
+        if not self.snapshot.running():
+            return False
+        self.snapshot.kill()
+        return True
+
+    def _watch_snapshot(self):
+        """A whole one gets its follower."""
+        good = self.snapshot.ended() if self.snapshot.running() else None
+        if good is not None:
+            self.count["snapshots taken" if good else "snapshots refused"] += 1
+        if good:
+            self._add("snapshot")
 
     def wait_for_standby(self):
         """Commits are in the stream long before anybody sees them."""

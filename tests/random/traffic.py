@@ -125,7 +125,8 @@ class Writer(Client):
                 self.session.run("RELEASE s")
             return
         if r.random() < 0.03:
-            self.session.run(f"SELECT pg_logical_emit_message({r.choice(('true', 'true', 'false'))}, 'note', {literal(values.text(r))})")
+            transactional = r.choice(("true", "true", "false"))
+            self.session.run(f"SELECT pg_logical_emit_message({transactional}, 'note', {literal(values.text(r))})")
         if r.random() < 0.02:
             time.sleep(r.random() * 0.3)
         table = self.pick()
@@ -188,8 +189,10 @@ class Writer(Client):
     def _fill(self, table):
         """Many rows at once."""
         r = self.random
-        cells = [SPREAD[column.kind.name] if column.indexed and column.kind.name in SPREAD and not column.kind.limit else self._value(column, short=True)
-                 for column in table.writable()]
+        def cell(column):
+            spread = column.indexed and not column.kind.limit and SPREAD.get(column.kind.name)
+            return spread or self._value(column, short=True)
+        cells = [cell(column) for column in table.writable()]
         if not cells:
             return 0
         return self.session.run(f"INSERT INTO {self._target(table)} OVERRIDING SYSTEM VALUE SELECT {', '.join(cells)} "
@@ -207,7 +210,8 @@ class Writer(Client):
         sets = ", ".join(f"{quoted(column.name)} = {quoted(column.name) if r.random() < 0.1 else self._value(column)}" for column in chosen)
         count = 1 if any(column.indexed for column in chosen) else r.choice((1, 1, 3, 20))
         if r.random() < 0.1:
-            self.session.rows(f"SELECT 1 FROM {table.sql} WHERE {self._some(table, count)} FOR {r.choice(('UPDATE', 'SHARE', 'KEY SHARE'))}")
+            lock = r.choice(("UPDATE", "SHARE", "KEY SHARE"))
+            self.session.rows(f"SELECT 1 FROM {table.sql} WHERE {self._some(table, count)} FOR {lock}")
         return self.session.run(f"UPDATE {table.sql} SET {sets} WHERE {self._some(table, count)}")
 
     def _update_many(self, table):

@@ -15,9 +15,9 @@ import sys
 import threading
 import time
 
+sys.dont_write_bytecode = True
 import pq
 import tables
-from catalog import Catalog
 from chain import Daemon, Ended, Mirror
 from chaos import Chaos
 from pq import literal, quoted
@@ -48,6 +48,17 @@ def populate(session, seed):
             say(f"# refused: {str(failed)[:200]}")
             refused += 1
     say(f"# {len(wanted) - refused} tables, {refused} refused")
+
+
+def first_rows(seed):
+    """What stands in the tables before anybody follows them."""
+    stop = threading.Event()
+    writer = Writer(seed, "first writer", again(schemas_of), stop)
+    writer.thread.start()
+    time.sleep(2)
+    stop.set()
+    writer.thread.join(60)
+    again(lambda session: at_rest(session, seed))
 
 
 def schemas_of(session):
@@ -121,13 +132,14 @@ def save_mirrors(arguments, mirrors):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--populate", action="store_true", help="makes the first tables, and nothing else")
+    parser.add_argument("--populate", action="store_true", help="makes the first tables and their first rows, nothing else")
     for name in ("--seed", "--store", "--mount", "--folder"):
         parser.add_argument(name, required=True)
     parser.add_argument("--seconds", type=float, default=30)
     arguments = parser.parse_args()
     if arguments.populate:
         again(lambda session: populate(session, arguments.seed))
+        first_rows(arguments.seed)
         return 0
     daemon = Daemon(arguments.store, arguments.mount, f"{arguments.folder}/daemon.log")
     mirrors = load_mirrors(arguments)

@@ -33,8 +33,8 @@ def text(r, short=True):
 
 
 def _char(r):
-    code = r.choice((r.randint(1, 127), r.randint(1, 127), r.randint(0x80, 0xd7ff), r.randint(0xe000, 0xffff), r.randint(0x10000, 0x10ffff)))
-    return chr(code)
+    low, high = r.choice(((1, 127), (1, 127), (0x80, 0xd7ff), (0xe000, 0xffff), (0x10000, 0x10ffff)))
+    return chr(r.randint(low, high))
 
 
 def numeric(r, short):
