@@ -133,6 +133,7 @@ static void what_an_older_program_made_is_taken_over(void **state)
 	                              "ALTER TABLE _daystream DROP COLUMN exact;"
 	                              "ALTER TABLE _daystream DROP COLUMN table_file;"
 	                              "ALTER TABLE _daystream DROP COLUMN \"numeric\";"
+	                              "ALTER TABLE _daystream DROP COLUMN stream_tables;"
 	                              "ALTER TABLE _daystream_tables DROP COLUMN inexact_since;"
 	                              "UPDATE _daystream SET format = 1",
 	                              NULL, NULL, NULL),
