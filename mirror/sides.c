@@ -54,13 +54,14 @@ bool sides_orders(const struct sides *sides, unsigned column)
 	return !sides->keyed || sides->schema->columns[column].key;
 }
 
-/* Types that already are text in the order of bytes; all others print it. */
+/* Types that already are text in the order of bytes; all others, arrays of these too, print it. */
 static bool is_plain_text(const char *base)
 {
-	size_t len = strlen("character varying");
+	size_t len = strlen(base), varying_len = strlen("character varying");
 
-	return strcmp(base, "text") == 0 ||
-	       (strncmp(base, "character varying", len) == 0 && (base[len] == 0 || base[len] == '('));
+	if (strcmp(base, "text") == 0 || strcmp(base, "character varying") == 0)
+		return true;
+	return strncmp(base, "character varying(", varying_len + 1) == 0 && base[len - 1] == ')';
 }
 
 void sides_append_text(sqlite3_str *sql, const struct sides *sides, unsigned column)

@@ -167,6 +167,18 @@ like "by its name" "$output" 'mirror of database "postgres".*"template1"'
 exits "a server that is not there is an error" 1 deltamirror --verify "host=$work port=1" "$mirror"
 exits "a missing argument is wrong usage" 2 deltamirror --verify "$conninfo"
 
+# ---- at rest, nothing is looked at twice: so no mark is set
+
+sql "CREATE TABLE lists (a varchar(5)[], b char(3)[], c float8, d int[]); ALTER TABLE lists REPLICA IDENTITY FULL"
+sql "INSERT INTO lists SELECT ARRAY[x, y]::varchar(5)[], ARRAY[y]::char(3)[], '-0', ARRAY[length(x), NULL] FROM
+	unnest(ARRAY['', 'a', 'a b', 'B', 'ä', '\"', ',', '{']) x, unnest(ARRAY['z', '', NULL, 'a\\']) y"
+mirror_once
+marks() { grep -c 'prefix	daystream	content	verify' "$mnt/live" || true; }
+before=$(marks)
+exits "lists of texts stand in the order of what they print" 0 deltamirror --tables=lists --verify "$conninfo" "$mirror"
+caught_up "$mnt"
+is "so that both sides meet at first sight" "$(marks)" "$before"
+
 # ---- a server whose bytes stand in another order than UTF-8's
 
 daemon_stop
