@@ -65,8 +65,9 @@ int copy_rows(struct copy_worker *worker, size_t i,
               int (*sink)(void *ctx, const char *lines, size_t len, uint64_t rows, struct err *err), void *ctx,
               struct err *err);
 
-/* Gives the snapshot up (no row can be read any more) and commits a marker: a transactional message `prefix` "daystream", `content` as given. Waits for no standby.
- * *xid is its transaction's, *lsn not below where its commit record ends. */
+/* Gives the snapshot up (no row can be read any more) and commits a marker: a transactional message `prefix`
+ * "daystream", `content` as given. Waits for no standby. *xid is its transaction's, *lsn not below where its commit
+ * record ends. */
 int copy_mark(struct copy *copy, const char *content, uint64_t *xid, uint64_t *lsn, struct err *err);
 
 #endif

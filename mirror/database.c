@@ -253,6 +253,8 @@ static int open_sqlite(struct database *database, const struct database_want *wa
 	sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
 	sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	rc = database_run(database->sqlite, want->build ? build_settings : settings, err);
+	if (rc == 0)
+		rc = value_add_functions(database->sqlite, err);
 	return rc < 0 ? err_prefix(err, rc, "%s", database->path) : 0;
 }
 

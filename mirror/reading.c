@@ -102,7 +102,8 @@ int reading_state(struct reading *reading, struct reading_state *state, struct e
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = sqlite3_prepare_v2(
-	    reading->sqlite, "SELECT lsn, system, database, coalesce(table_file, tables, stream_tables), \"numeric\" FROM _daystream",
+	    reading->sqlite,
+	    "SELECT lsn, system, database, coalesce(table_file, tables, stream_tables), \"numeric\" FROM _daystream",
 	    -1, &stmt, NULL);
 
 	*state = (struct reading_state){0};

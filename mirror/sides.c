@@ -13,13 +13,6 @@ static bool is_minus_zero(const struct value *value)
 	return value->kind == VALUE_REAL && value->real == 0 && signbit(value->real);
 }
 
-static void minus_zero(sqlite3_context *context, int count, sqlite3_value **values)
-{
-	(void)count;
-	double real = sqlite3_value_type(values[0]) == SQLITE_FLOAT ? sqlite3_value_double(values[0]) : 1;
-	sqlite3_result_int(context, real == 0 && signbit(real));
-}
-
 int sides_init(struct sides *sides, struct server *server, struct reading *reading, const struct schema *schema,
                struct err *err)
 {
@@ -32,10 +25,7 @@ int sides_init(struct sides *sides, struct server *server, struct reading *readi
 	sides->lead = calloc(SIDES_LEAD_MAX + count + 1, sizeof *sides->lead);
 	if (!sides->source || !sides->mirror || !sides->lead)
 		return err_set(err, -ENOMEM, "out of memory for a row of %u columns", count);
-	if (sqlite3_create_function(reading->sqlite, "daystream_minus_zero", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
-	                            NULL, minus_zero, NULL, NULL) != SQLITE_OK)
-		return database_error(reading->sqlite, "cannot prepare to compare", err);
-	return 0;
+	return value_add_functions(reading->sqlite, err);
 }
 
 void sides_fini(struct sides *sides)

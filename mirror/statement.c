@@ -61,9 +61,14 @@ static void append_old_row(sqlite3_str *sql, const struct schema *schema)
 		return;
 	}
 	sqlite3_str_appendf(sql, " WHERE _rowid_ = (SELECT _rowid_ FROM \"%w\" WHERE (1", schema->name);
-	for (unsigned i = 0; i < count; i++)
-		sqlite3_str_appendf(sql, "%s AND \"%w\" IS ?%u", i % AND_GROUP ? "" : ") AND (1",
-		                    schema->columns[i].name, count + 1 + i);
+	for (unsigned i = 0; i < count; i++) {
+		const char *name = schema->columns[i].name;
+		unsigned parameter = count + 1 + i;
+		sqlite3_str_appendf(sql, "%s AND \"%w\" IS ?%u", i % AND_GROUP ? "" : ") AND (1", name, parameter);
+		if (schema->columns[i].storage == STORAGE_REAL)
+			sqlite3_str_appendf(sql, " AND daystream_minus_zero(\"%w\") = daystream_minus_zero(?%u)", name,
+			                    parameter);
+	}
 	sqlite3_str_appendall(sql, ") LIMIT 1)");
 }
 

@@ -1,6 +1,7 @@
 #include "suspect.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,7 +160,10 @@ static void print_value(sqlite3_str *text, const struct value *value)
 	switch (value->kind) {
 	case VALUE_NULL: sqlite3_str_appendall(text, "NULL"); break;
 	case VALUE_INTEGER: sqlite3_str_appendf(text, "%lld", (long long)value->integer); break;
-	case VALUE_REAL: sqlite3_str_appendf(text, "%!.17g", value->real); break;
+	case VALUE_REAL:
+		/* SQLite prints -0 without its sign. */
+		sqlite3_str_appendf(text, "%s%!.17g", value->real == 0 && signbit(value->real) ? "-" : "", value->real);
+		break;
 	case VALUE_BLOB:
 		sqlite3_str_appendall(text, "\\x");
 		for (size_t i = 0; i < shown; i++)

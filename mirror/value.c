@@ -290,6 +290,21 @@ int value_put(sqlite3_stmt *stmt, int parameter, const struct value *value, stru
 	return 0;
 }
 
+static void minus_zero(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	(void)count;
+	double real = sqlite3_value_type(values[0]) == SQLITE_FLOAT ? sqlite3_value_double(values[0]) : 1;
+	sqlite3_result_int(context, real == 0 && signbit(real));
+}
+
+int value_add_functions(sqlite3 *sqlite, struct err *err)
+{
+	if (sqlite3_create_function(sqlite, "daystream_minus_zero", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+	                            minus_zero, NULL, NULL) != SQLITE_OK)
+		return err_set(err, -EIO, "cannot add a function to SQLite: %s", sqlite3_errmsg(sqlite));
+	return 0;
+}
+
 int value_bind(sqlite3_stmt *stmt, int parameter, enum storage storage, struct span text, struct value_room *room,
                struct err *err)
 {

@@ -82,6 +82,10 @@ bool value_same(const struct value *a, const struct value *b);
 /* SQLite borrows the bytes until the statement is reset. */
 int value_put(sqlite3_stmt *stmt, int parameter, const struct value *value, struct err *err);
 
+/* Gives a connection the SQL function daystream_minus_zero(x): 1 where x is -0, else 0. To SQLite's
+ * own comparisons -0 is 0. */
+int value_add_functions(sqlite3 *sqlite, struct err *err);
+
 /* value_read and value_put. SQLite borrows the bytes from the line or from `room`: both have to
  * stay until the statement is reset. */
 int value_bind(sqlite3_stmt *stmt, int parameter, enum storage storage, struct span text, struct value_room *room,

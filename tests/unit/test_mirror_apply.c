@@ -10,6 +10,9 @@
 #define LOG_FULL                                                                                                       \
 	"_table\tlog\t_xid\t700\t_relid\t16386\t_key\t*\t_"                                                            \
 	"action\tschema\tn\tnumber\\t1\\ttype\\tinteger\tt\tnumber\\t2\\ttype\\ttext"
+#define FLOAT_FULL                                                                                                     \
+	"_table\tfl\t_xid\t700\t_relid\t16389\t_key\t*\t_"                                                             \
+	"action\tschema\tn\tnumber\\t1\\ttype\\tdouble precision\tt\tnumber\\t2\\ttype\\ttext"
 #define FULL_PK                                                                                                        \
 	"_table\tfp\t_xid\t700\t_relid\t16387\t_key\t*\t_"                                                             \
 	"action\tschema\tid\tnumber\\t1\\ttype\\tinteger\\tpk\\t1\tt\tnumber\\t2\\ttype\\ttext"
@@ -151,6 +154,25 @@ static void of_equal_rows_without_a_key_exactly_one_changes(void **state)
 	line(w, "_table\tlog\t_xid\t701\t_action\tupdate\tn\t2\tt\tx");
 	commit(w);
 	assert_string_equal(ask(w, "SELECT * FROM log ORDER BY n"), "1|NULL\n2|x");
+}
+
+static void without_a_key_minus_zero_is_another_row_than_zero(void **state)
+{
+	struct world *w = *state;
+
+	line(w, FLOAT_FULL);
+	line(w, "_table\tfl\t_xid\t700\t_action\tinsert\tn\t-0\tt\ta");
+	line(w, "_table\tfl\t_xid\t700\t_action\tinsert\tn\t0\tt\ta");
+	line(w, "_table\tfl\t_xid\t700\t_action\tinsert\tn\t\\N\tt\tnull");
+	commit(w);
+	for (int i = 0; i < 2; i++)
+		line(w, "_table\tfl\t_xid\t701\t_action\tdelete\tn\t0\tt\ta");
+	line(w, "_table\tfl\t_xid\t701\t_action\tdelete\tn\t\\N\tt\tnull");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT t FROM fl"), "a");
+	line(w, "_table\tfl\t_xid\t702\t_action\tdelete\tn\t-0\tt\ta");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT count(*) FROM fl"), "0");
 }
 
 /* What a deferrable primary key under FULL gives: it is not reported as pk. */
@@ -559,6 +581,7 @@ int main(void)
 	    TEST(keys_can_be_exchanged),
 	    TEST(a_key_that_is_taken_is_refused_not_overwritten),
 	    TEST(of_equal_rows_without_a_key_exactly_one_changes),
+	    TEST(without_a_key_minus_zero_is_another_row_than_zero),
 	    TEST(rows_without_a_key_may_pass_through_each_other),
 	    TEST(under_full_the_primary_key_finds_the_row),
 	    TEST(without_an_identity_inserts_arrive_and_the_rest_is_said_once_and_marked),
