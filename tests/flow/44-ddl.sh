@@ -409,6 +409,7 @@ resume
 # ---- what people added to the mirror
 
 hold
+arrived # the trigger is to see no older row go
 sqlite3 -cmd '.timeout 60000' "$live" "ALTER TABLE k ADD COLUMN mine TEXT DEFAULT 'm'; CREATE INDEX mine_note ON k (note);
 	CREATE INDEX mine_c1 ON k (c1); CREATE VIEW mine AS SELECT id, note FROM k; CREATE TABLE kept (id);
 	CREATE TRIGGER mine_kept AFTER DELETE ON k BEGIN INSERT INTO kept VALUES (old.id); END"

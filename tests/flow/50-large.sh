@@ -21,7 +21,7 @@ note "daystreamfs: at most $peak kB resident"
 check "the daemon stays under 100 MB" test "$peak" -lt $limit_kb
 
 is "all lines are there" "$(grep -c '	_action	insert	' "$mnt/tables/large")" 2000000
-is "in one transaction" "$(cut -f 8 "$mnt/tables/large" | sort -u | wc -l)" 1
+is "in one transaction" "$(awk -F '\t' '$10 == "insert" { print $8 }' "$mnt/tables/large" | sort -u | wc -l)" 1
 
 start=$SECONDS
 peak=$(python3 - "$mnt" "$mirror" <<'PYTHON'
