@@ -294,6 +294,7 @@ static int ended(struct slot *slot, struct err *err)
 	const char *code = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
 	const char *primary = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 	const char *hint = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_HINT) : NULL;
+	const char *context = res ? PQresultErrorField(res, PG_DIAG_CONTEXT) : NULL;
 	/* Server stopping or restarting, out of something, a connection cut; the rest
 	 * (a broken plugin option, a line that cannot be written) would come again. */
 	bool passes = !code || strncmp(code, "57", 2) == 0 || strncmp(code, "53", 2) == 0 ||
@@ -302,6 +303,11 @@ static int ended(struct slot *slot, struct err *err)
 
 	int r = err_set(err, passes ? -EAGAIN : -EPROTO, "%s%s%s",
 	                primary ? primary : "the server ended the connection", hint ? ". " : "", hint ? hint : "");
+	/* Its first line is the plugin's own: which column of which table. */
+	if (!passes && context && strncmp(context, "column ", 7) == 0)
+		r = err_set(err, r,
+		            "%.*s: %s; to go on without the table, name the others as `tables` in daystream.conf",
+		            (int)strcspn(context, "\n"), context, primary ? primary : "");
 	PQclear(res);
 	return r;
 }

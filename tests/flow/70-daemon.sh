@@ -137,6 +137,20 @@ server_start
 sql "INSERT INTO zzz VALUES ('fox6', 'hen6')"
 check "and goes on when there is one" caught_up "$mnt"
 
+# A value that PostgreSQL itself cannot print.
+sql "CREATE TABLE broken (a int PRIMARY KEY, c oidvector)"
+sql "INSERT INTO broken VALUES (1, ARRAY['1'::oid, NULL]::oidvector)"
+sql "INSERT INTO zzz VALUES ('fox7', 'hen7')"
+wait_for 30 "! alive $daemon_pid" "the daemon to end" || true
+wait "$daemon_pid" 2>/dev/null || true
+daemon_pid=
+like "a value that cannot be printed is named" "$(tail -n 2 "$work/daemon.log")" 'column "c" of table "public.broken".*oidvector.*daystream.conf'
+sed -i 's/^tables *=.*/tables = zzz/' "$store/daystream.conf"
+grep -q '^tables = zzz' "$store/daystream.conf" || echo 'tables = zzz' >>"$store/daystream.conf"
+check "without that table" daemon_start "$store" "$mnt"
+check "it goes on" caught_up "$mnt"
+check "and has lost nothing else" grep -q fox7 "$mnt/live"
+
 # A slot that is not ours any more.
 daemon_stop
 sql "SELECT pg_drop_replication_slot('daystream')" >/dev/null
