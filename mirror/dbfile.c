@@ -35,17 +35,26 @@ static int look_inside(const char *path, sqlite3 *sqlite, struct err *err)
 	return ours;
 }
 
+int dbfile_stat(const char *path, struct stat *st, struct err *err)
+{
+	if (stat(path, st) < 0)
+		return err_errno(err, "cannot look at %s", path);
+	if (!S_ISREG(st->st_mode))
+		return err_set(err, S_ISDIR(st->st_mode) ? -EISDIR : -EINVAL, "%s is %s; name another one", path,
+		               S_ISDIR(st->st_mode) ? "a folder" : "no regular file");
+	return 0;
+}
+
 /* Asks through a read-only connection, so that a stranger's file stays as it is. */
 int dbfile_look(const char *path, struct err *err)
 {
 	sqlite3 *sqlite = NULL;
 	struct stat st;
 
-	if (stat(path, &st) < 0)
-		return errno == ENOENT ? 0 : err_errno(err, "cannot look at %s", path);
-	if (S_ISREG(st.st_mode) && st.st_size == 0)
-		return 0;
-	int rc = sqlite3_open_v2(path, &sqlite, SQLITE_OPEN_READONLY, NULL);
+	int rc = dbfile_stat(path, &st, err);
+	if (rc < 0 || st.st_size == 0)
+		return rc == -ENOENT ? 0 : rc;
+	rc = sqlite3_open_v2(path, &sqlite, SQLITE_OPEN_READONLY, NULL);
 	sqlite3_busy_timeout(sqlite, 10000);
 	rc = rc == SQLITE_OK ? look_inside(path, sqlite, err)
 	                     : err_set(err, -EIO, "cannot read %s: %s", path, sqlite3_errmsg(sqlite));

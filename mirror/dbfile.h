@@ -10,8 +10,13 @@
 #define MIRROR_DBFILE_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include "err.h"
+
+/* Looks at a regular file; all else is refused, since to open a FIFO may wait for ever.
+ * -ENOENT, -EISDIR, -EINVAL, ... */
+int dbfile_stat(const char *path, struct stat *st, struct err *err);
 
 /* 1: a mirror is there; 0: nothing is (no file, an empty one, a database without a table, which is
  * what a crash right after creation leaves). -EEXIST where the file is something else, which stays

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "database.h"
+#include "dbfile.h"
 #include "line.h"
 #include "pg.h"
 #include "progress.h"
@@ -55,7 +56,11 @@ static int check_query(struct export *export, const char *tail, struct err *err)
 static int open_query(struct export *export, struct err *err)
 {
 	const char *tail = NULL, *path = export->options->path;
+	struct stat st;
+	int rc = dbfile_stat(path, &st, err);
 
+	if (rc < 0)
+		return rc;
 	if (sqlite3_open_v2(path, &export->sqlite, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
 		return err_set(err, -EIO, "cannot open %s: %s", path, sqlite3_errmsg(export->sqlite));
 	sqlite3_busy_timeout(export->sqlite, BUSY_MS);

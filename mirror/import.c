@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "database.h"
+#include "dbfile.h"
 #include "name.h"
 #include "pg.h"
 #include "progress.h"
@@ -288,13 +289,17 @@ static int connect_server(struct import *import, struct err *err)
 static int fill(struct import *import, struct err *err)
 {
 	const char *path = import->options->path;
+	struct stat st;
+	int rc = dbfile_stat(path, &st, err);
 
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
 	if (sqlite3_open_v2(path, &import->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
 		return err_set(err, -EIO, "cannot open %s: %s", path, sqlite3_errmsg(import->sqlite));
 	sqlite3_busy_timeout(import->sqlite, BUSY_MS);
 	sqlite3_db_config(import->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	sqlite3_db_config(import->sqlite, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
-	int rc = database_run(import->sqlite, "PRAGMA cache_size = -65536; BEGIN IMMEDIATE", err);
+	rc = database_run(import->sqlite, "PRAGMA cache_size = -65536; BEGIN IMMEDIATE", err);
 	if (rc < 0)
 		return err_prefix(err, rc, "%s", path);
 	rc = prepare_table(import, err);

@@ -3,17 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "database.h"
+#include "dbfile.h"
 
 /* Who writes holds its lock for moments only; a table is locked for a reader while its file is recovered. */
 #define BUSY_MS 10000
-
-static int look(struct reading *reading, struct stat *st, struct err *err)
-{
-	return stat(reading->path, st) < 0 ? err_errno(err, "cannot open %s", reading->path) : 0;
-}
 
 static int is_mirror(struct reading *reading, struct err *err)
 {
@@ -34,7 +29,7 @@ static int is_mirror(struct reading *reading, struct err *err)
 static int connect_file(struct reading *reading, struct err *err)
 {
 	struct stat st;
-	int rc = look(reading, &st, err);
+	int rc = dbfile_stat(reading->path, &st, err);
 
 	if (rc < 0)
 		return rc;
@@ -69,7 +64,7 @@ void reading_close(struct reading *reading)
 int reading_refresh(struct reading *reading, struct err *err)
 {
 	struct stat st;
-	int rc = look(reading, &st, err);
+	int rc = dbfile_stat(reading->path, &st, err);
 
 	if (rc < 0 || (st.st_dev == reading->device && st.st_ino == reading->inode))
 		return rc;

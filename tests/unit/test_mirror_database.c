@@ -1,6 +1,9 @@
 /* The mirror's file: whose it is, who writes it, and where it stands; and --tables lists. */
 #include "test_mirror_stream.h"
 
+#include <sys/stat.h>
+
+#include "dbfile.h"
 #include "filter.h"
 
 static int open_again(struct world *w, const char *tables)
@@ -71,6 +74,23 @@ static void a_file_that_is_no_mirror_stays_as_it_is(void **state)
 	size_t len = fread(bytes, 1, sizeof bytes, file);
 	fclose(file);
 	stays(w, bytes, len);
+}
+
+/* A device is not replaced by a database, and nobody waits for a FIFO's other end. */
+static void what_is_no_regular_file_is_refused(void **state)
+{
+	struct world *w = *state;
+
+	world_close(w);
+	unlink(w->path);
+	assert_int_equal(mkfifo(w->path, 0600), 0);
+	assert_int_equal(dbfile_look(w->path, &w->err), -EINVAL);
+	unlink(w->path);
+	assert_int_equal(mkdir(w->path, 0700), 0);
+	assert_int_equal(dbfile_look(w->path, &w->err), -EISDIR);
+	assert_int_equal(rmdir(w->path), 0);
+	assert_int_equal(dbfile_look("/dev/null", &w->err), -EINVAL);
+	assert_string_equal(w->err.text, "/dev/null is no regular file; name another one");
 }
 
 static void an_empty_database_is_filled(void **state)
@@ -178,6 +198,7 @@ int main(void)
 	    TEST(two_at_once_are_refused),
 	    TEST(readers_and_writers_of_other_tables_are_let_in),
 	    TEST(a_file_that_is_no_mirror_stays_as_it_is),
+	    TEST(what_is_no_regular_file_is_refused),
 	    TEST(an_empty_database_is_filled),
 	    TEST(another_list_of_tables_is_refused),
 	    TEST(it_says_where_it_stands),
