@@ -138,7 +138,7 @@ static int check_space(const struct snapshot *s, uint64_t *total, struct err *er
 {
 	enum { MARGIN_MB = 64, MB = 1 << 20 };
 	size_t count;
-	const struct copy_table *tables = copy_tables(s->copy, &count);
+	const struct published_table *tables = copy_tables(s->copy, &count);
 	struct statvfs st;
 
 	*total = 0;
@@ -186,7 +186,7 @@ static int prepare(struct snapshot *s, struct err *err)
 	if (s->overlap_fd < 0)
 		return err_errno(err, "creating the snapshot's file overlap");
 
-	const struct copy_table *tables = copy_tables(s->copy, &count);
+	const struct published_table *tables = copy_tables(s->copy, &count);
 	if (!(s->manifest.list = calloc(count + 1, sizeof *s->manifest.list)))
 		return err_set(err, -ENOMEM, "out of memory for a list of %zu tables", count);
 	for (; s->manifest.count < count; s->manifest.count++)
