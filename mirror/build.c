@@ -16,14 +16,22 @@
 #define TRIES 3
 #define PAUSE_MS 500
 
-/* Whether the daemon takes snapshots by itself. */
-static bool is_expected(const char *mount)
+/* What becomes of a mount without a snapshot: -EAGAIN: the daemon takes one by itself; -ENODATA: it would, but has
+ * failed; 0: there will be none. */
+static int expect_snapshot(const char *mount, struct err *err)
 {
-	char *value = follow_status(mount, "snapshots");
-	bool expected = value && strcmp(value, "auto") == 0;
+	char *snapshots = follow_status(mount, "snapshots"), *failure = follow_status(mount, "snapshot_error");
+	int rc = 0;
 
-	free(value);
-	return expected;
+	if (snapshots && strcmp(snapshots, "auto") == 0)
+		rc = failure && *failure
+		         ? err_set(err, -ENODATA,
+		                   "%s has no snapshot: the daemon cannot take one: %s (--from copies from the server)",
+		                   mount, failure)
+		         : -EAGAIN;
+	free(snapshots);
+	free(failure);
+	return rc;
 }
 
 static int fill_from_mount(struct mirror *mirror, struct err *err)
@@ -34,7 +42,7 @@ static int fill_from_mount(struct mirror *mirror, struct err *err)
 
 	int rc = snapshot_find(&snapshot, mount, tables, follow_generation(mount), err);
 	if (rc == -ENOENT) {
-		rc = is_expected(mount) ? -EAGAIN : 0;
+		rc = expect_snapshot(mount, err);
 	} else if (rc == 0) {
 		log_info("copying from %s", snapshot.folder);
 		rc = load_snapshot(mirror->apply, &snapshot, tables, err);
@@ -69,6 +77,10 @@ int build_again(struct build_tries *tries, const struct mirror_wish *wish, int c
 		if (!tries->waiting)
 			log_info("%s; waiting for it, the daemon takes one by itself", err->text);
 		tries->waiting = true;
+	} else if (code == -ENODATA && !wish->once) {
+		if (!tries->failing)
+			log_warn("%s; waiting for it", err->text);
+		tries->failing = true;
 	} else if (code == -ENOTCONN && !wish->once) {
 		if (!tries->away)
 			log_warn("%s; waiting for it, then beginning anew", err->text);

@@ -18,6 +18,7 @@
 struct build_tries {
 	unsigned count;
 	bool waiting; /* for a snapshot, and it has been said */
+	bool failing; /* the daemon cannot take one, and it has been said */
 	bool away;    /* the same for the mount or the server */
 };
 

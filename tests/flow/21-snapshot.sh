@@ -186,5 +186,27 @@ if [[ $EUID -eq 0 ]]; then
 	daemon_start "$store" "$mnt"
 fi
 mirrors "after all that a mirror still starts"
+
+# One that the daemon cannot take.
+daemon_stop
+rm -r "$snapshots"
+sed -i "/^snapshot *=/d; s|user=$PGUSER|user=follower|" "$store/daystream.conf"
+sql "ALTER ROLE follower REPLICATION"
+sql "CREATE TABLE secret (a int PRIMARY KEY)"
+daemon_start "$store" "$mnt"
+wait_for 20 "[[ \$(status_of '$mnt' snapshot_state) == failed ]]" "the snapshot to fail" || true
+like "that the daemon cannot take one stands in /status" "$(status_of "$mnt" snapshot_error)" 'secret.*GRANT'
+rm -f "$mirror"*
+exits "a mirror that is not to wait says why there is none" 1 timeout 20 deltamirror --once "$mnt" "$mirror"
+like "with the table" "$output" 'no snapshot.*secret.*--from'
+deltamirror "$mnt" "$mirror" >"$work/mirror.log" 2>&1 &
+waiting=$!
+wait_for 20 "grep -q 'secret.*waiting' '$work/mirror.log'" "the mirror to say what it waits for"
+sql "GRANT SELECT ON secret TO follower"
+wait_for 60 "[[ -s $mirror ]]" "the mirror to begin"
+check "when the reason is gone, one that waits begins" end_process "$waiting"
+is "status has forgotten it" "$(status_of "$mnt" snapshot_error)" ""
+mirror_once
+equal_tables "and equals PostgreSQL"
 daemon_stop
 plan
