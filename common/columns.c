@@ -91,7 +91,8 @@ static void put_escaped(FILE *out, const char *text, size_t len)
 
 	while (len > 0) {
 		size_t piece = len < sizeof escaped / 2 ? len : sizeof escaped / 2;
-		fwrite(escaped, 1, line_escape(escaped, text, piece), out);
+		size_t escaped_len = line_escape(escaped, text, piece);
+		fwrite(escaped, 1, escaped_len, out);
 		text += piece;
 		len -= piece;
 	}

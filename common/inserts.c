@@ -44,6 +44,7 @@ int inserts_format_add(struct inserts_format *format, const char *name, bool boo
 	lead[len++] = '\t';
 	more[format->count++] = (struct inserts_column){lead, len, boolean};
 	format->leads_len += len;
+	/* cppcheck-suppress memleak ; it is the format's */
 	return 0;
 }
 

@@ -215,6 +215,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (state->arg_num < 2)
 			argp_error(state, "give a mount point and a database file");
+		if (!*arguments->path)
+			argp_error(state, "the database file needs a name");
 		return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}
