@@ -358,6 +358,21 @@ static int recognize(struct verify *verify, struct err *err)
 	return rc;
 }
 
+/* The stream, and so the mirror, has a commit as soon as it is in the log. */
+static void warn_of_waiting(struct verify *verify)
+{
+	PGresult *answer = NULL;
+
+	if (server_ask(&verify->server, "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE wait_event = 'SyncRep'",
+	               &answer, NULL) == 0 &&
+	    strcmp(PQgetvalue(answer, 0, 0), "0") != 0)
+		log_warn(
+		    "%s commits wait for a synchronous standby: the mirror has them, and no query of the server sees "
+		    "them yet",
+		    PQgetvalue(answer, 0, 0));
+	PQclear(answer);
+}
+
 int verify_run(const struct verify_options *options, FILE *out, struct err *err)
 {
 	struct verify verify = {.options = options, .server = {.wakefd = -1}};
@@ -376,8 +391,10 @@ int verify_run(const struct verify_options *options, FILE *out, struct err *err)
 	if (rc == 0)
 		rc = check_server_tables(&verify, err);
 	progress_close(verify.progress, rc == 0);
-	if (rc == 0 && verify.report.different > 0)
+	if (rc == 0 && verify.report.different > 0) {
 		log_warn("%" PRIu64 " of %" PRIu64 " tables differ", verify.report.different, verify.report.tables);
+		warn_of_waiting(&verify);
+	}
 	suspects_fini(&verify.suspects);
 	schema_fini(&verify.schema);
 	free(verify.tables);
