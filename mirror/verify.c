@@ -367,7 +367,7 @@ static void warn_of_waiting(struct verify *verify)
 	               &answer, NULL) == 0 &&
 	    strcmp(PQgetvalue(answer, 0, 0), "0") != 0)
 		log_warn(
-		    "%s commits wait for a synchronous standby: the mirror has them, and no query of the server sees "
+		    "%s commit(s) wait for a synchronous standby: the mirror has them, and no query of the server sees "
 		    "them yet",
 		    PQgetvalue(answer, 0, 0));
 	PQclear(answer);

@@ -60,6 +60,10 @@ exits "a snapshot waits for none of them" 0 timeout 60 daystream snapshot "$stor
 beside=$(tail -n 1 <<<"$output")
 is "what waits for a standby is not in its tables" "$(grep -c '	id	10000[123]	' "$mnt/snapshots/$beside/tables/account")" 0
 is "but in the overlap, once" "$(grep -c '	id	100001	' "$mnt/snapshots/$beside/overlap")" 1
+rm -f "$mirror"*
+check "a mirror starts from it" timeout 60 deltamirror --once "$mnt" "$mirror"
+exits "it is ahead of what the server shows" 1 timeout 60 deltamirror --wait=1 --verify "$conninfo" "$mirror"
+like "which is told from a fault" "$output" 'extra' '1 commit.s. wait for a synchronous standby'
 sql "ALTER SYSTEM RESET synchronous_standby_names"
 sql "SELECT pg_reload_conf()" >/dev/null
 wait "$waiting"
