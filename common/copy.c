@@ -10,7 +10,6 @@
 
 #include "inserts.h"
 #include "pg.h"
-#include "published.h"
 #include "rows.h"
 
 enum {
@@ -180,7 +179,7 @@ const struct origin *copy_origin(const struct copy *copy)
 	return &copy->origin;
 }
 
-const struct copy_table *copy_tables(const struct copy *copy, size_t *count)
+const struct published_table *copy_tables(const struct copy *copy, size_t *count)
 {
 	*count = copy->published.count;
 	return copy->published.tables;
@@ -256,7 +255,7 @@ static int empty(struct copy_worker *worker, const struct sink *sink, struct err
 
 static int read_rows(struct copy_worker *worker, size_t i, const char *sql, const struct sink *sink, struct err *err)
 {
-	const struct inserts_format *format = &worker->copy->published.more[i].format;
+	const struct inserts_format *format = &worker->copy->published.tables[i].format;
 	struct rows rows;
 	struct span row;
 	int r = rows_open(&rows, worker->conn, sql, worker->copy->wakefd, err);
@@ -282,7 +281,7 @@ static int read_rows(struct copy_worker *worker, size_t i, const char *sql, cons
 static int begin_range(struct copy_worker *worker, size_t i, struct err *err)
 {
 	struct copy *copy = worker->copy;
-	const struct published_table *table = &copy->published.more[i];
+	const struct published_table *table = &copy->published.tables[i];
 	char *sql, sqlstate[6];
 	PGresult *res;
 
@@ -302,7 +301,7 @@ static int begin_range(struct copy_worker *worker, size_t i, struct err *err)
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&copy->lock);
-	r = published_check(&copy->published, i, copy->present, copy->wakefd, err);
+	r = published_check(table, copy->present, copy->wakefd, err);
 	pthread_mutex_unlock(&copy->lock);
 	return r;
 }
@@ -327,7 +326,7 @@ static int count_blocks(struct copy_worker *worker, size_t i, uint64_t *blocks, 
 static int copy_range(struct copy_worker *worker, size_t i, uint64_t from, uint64_t *next, const struct sink *sink,
                       struct err *err)
 {
-	const struct published_table *table = &worker->copy->published.more[i];
+	const struct published_table *table = &worker->copy->published.tables[i];
 	char range[120] = "", *sql = NULL;
 	uint64_t blocks = 0;
 

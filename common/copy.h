@@ -21,19 +21,12 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "published.h"
 #include "record.h"
 #include "visible.h"
 
 struct copy;
 struct copy_worker;
-
-struct copy_table {
-	char *name;   /* path name (name.h) */
-	char *schema; /* its `schema` line without stamp, _xid and '\n', as the plugin prints it */
-	uint32_t relid;
-	uint64_t rows;  /* the server's estimate */
-	uint64_t bytes; /* estimate of what copy_rows will give */
-};
 
 /* Connects and takes the snapshot. `tables`: path names joined by commas; NULL or "" for all that the plugin
  * sends where it is given no list. `wakefd` (or -1) breaks off all waits with -EINTR. Errors as pg.h;
@@ -49,7 +42,7 @@ const struct visible *copy_visible(const struct copy *copy);
 const struct origin *copy_origin(const struct copy *copy);
 
 /* By name; borrowed until copy_close. */
-const struct copy_table *copy_tables(const struct copy *copy, size_t *count);
+const struct published_table *copy_tables(const struct copy *copy, size_t *count);
 
 /* No transaction that is in the stream and not visible committed before this second (Unix time), as long as the
  * server's clock does not jump back; 0: that is not known, since the role may not see it (pg_read_all_stats), the

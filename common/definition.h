@@ -20,8 +20,7 @@
  * in column order, dropped columns left out. Unknown facts are to be passed
  * over: later versions may add some.
  *
- *     _table	zzz	_xid	745	_relid	16384	_key	a	_action	schema	a
- * number\t1\ttype\ttext\tnotnull\t1\tpk\t1	b	number\t2\ttype\ttext
+ *     _table	zzz	_xid	745	_relid	16384	_key	a	_action	schema	a	number\t1\ttype\ttext\tnotnull\t1\tpk\t1	b	number\t2\ttype\ttext
  */
 #ifndef COMMON_DEFINITION_H
 #define COMMON_DEFINITION_H

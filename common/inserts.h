@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "line.h"
 
 /* What the lines of one table have in common. */
 struct inserts_column {
@@ -31,7 +32,7 @@ struct inserts_format {
 };
 
 /* Starts with no column; `pairs` is what names the table. -ENOMEM. Free with inserts_format_fini in any case. */
-int inserts_format_init(struct inserts_format *format, const char *pairs, struct err *err);
+int inserts_format_init(struct inserts_format *format, struct span pairs, struct err *err);
 void inserts_format_fini(struct inserts_format *format);
 
 /* One more column, in the order of COPY; its raw name. -ENOMEM. */

@@ -12,8 +12,7 @@
  *
  *     _c _s _schema _table _xid _relid _key _action
  *
- *     _c	1507507200	_s	10	_table	zzz	_xid	88628916	_action	update	a	fox61
- * b	hen62
+ *     _c	1507507200	_s	10	_table	zzz	_xid	88628916	_action	update	a	fox61	b	hen62
  *
  * No malloc, no I/O, no errno: this file links into the PostgreSQL backend
  * too. Nothing here reads past the length it is given, whatever the bytes.

@@ -190,7 +190,8 @@ static void put_escaped(FILE *out, const char *name, const char *text)
 	fprintf(out, "%s\t%s", name, text ? "" : "\\N");
 	for (size_t left = text ? strlen(text) : 0, n; left > 0; text += n, left -= n) {
 		n = left < sizeof escaped / 2 ? left : sizeof escaped / 2;
-		fwrite(escaped, 1, line_escape(escaped, text, n), out);
+		size_t escaped_len = line_escape(escaped, text, n);
+		fwrite(escaped, 1, escaped_len, out);
 	}
 }
 

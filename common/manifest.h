@@ -2,10 +2,11 @@
  * manifest.h - what a snapshot consists of: STORE/snapshots/<epoch>.<seq>/manifest, and the same under
  * /snapshots. Written last, so that a folder that has one is a whole snapshot.
  *
- *     snapshot	1507507200.12	lsn	16/B374D848	visible	745:748:745	tables	\N	system 7123	timeline
- * 1 database	app	slot	daystream	generation	1                            (one line) table	zzz
- * rows	2	bytes	214	crc	f1d2de6a                         (one for each, by name) overlap	812
- * crc	5b5ebb68 end	1	crc	0c9f3a77
+ *     snapshot	1507507200.12	lsn	16/B374D848	visible	745:748:745	tables	\N	system	7123	timeline	1
+ *         database	app	slot	daystream	generation	1                            (one line)
+ *     table	zzz	rows	2	bytes	214	crc	f1d2de6a                         (one for each, by name)
+ *     overlap	812	crc	5b5ebb68
+ *     end	1	crc	0c9f3a77
  *
  * Pairs, escaped as on a line of the stream (line.h).
  *

@@ -88,3 +88,56 @@ bool name_split(const char *component, size_t len, char *schema, char *table)
 	return name_decode(schema, component, schema_len) > 0 && strcmp(schema, "public") != 0 &&
 	       name_decode(table, dot + 1, len - schema_len - 1) > 0;
 }
+
+size_t name_pairs(char *out, const char *schema, const char *table)
+{
+	size_t schema_len = strlen(schema), table_len = strlen(table);
+	char *end = out;
+
+	if (schema_len >= NAME_RAW_MAX || table_len >= NAME_RAW_MAX)
+		return 0;
+	if (strcmp(schema, "public") != 0) {
+		end = stpcpy(end, "_schema\t");
+		end += line_escape(end, schema, schema_len);
+		*end++ = '\t';
+	}
+	end = stpcpy(end, "_table\t");
+	end += line_escape(end, table, table_len);
+	return (size_t)(end - out);
+}
+
+/* To `out` (room for NAME_RAW_MAX), with a NUL. */
+static bool unescape(char *out, struct span value)
+{
+	char raw[2 * NAME_RAW_MAX];
+	long len = value.len < sizeof raw ? line_unescape(raw, value) : -1;
+
+	if (len <= 0 || len >= NAME_RAW_MAX || memchr(raw, 0, (size_t)len))
+		return false;
+	memcpy(out, raw, (size_t)len);
+	out[len] = 0;
+	return true;
+}
+
+size_t name_of_pairs(char *out, struct span pairs)
+{
+	char schema[NAME_RAW_MAX] = "public", table[NAME_RAW_MAX] = "";
+	struct span name, value;
+
+	while (line_next(&pairs, &name, &value) == 1)
+		if (!unescape(span_is(name, "_schema") ? schema : table, value))
+			return 0;
+	return *table ? name_join(out, schema, table) : 0;
+}
+
+bool name_listed(const char *list, const char *component, size_t len)
+{
+	for (const char *at = list;; at++) {
+		size_t n = strcspn(at, ",");
+		if (n == len && memcmp(at, component, len) == 0)
+			return true;
+		at += n;
+		if (!*at)
+			return false;
+	}
+}

@@ -17,10 +17,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "line.h"
+
 /* Room for one raw name of a server built with NAMEDATALEN up to 256, and a NUL. */
 #define NAME_RAW_MAX 256
 /* Room for a component, each byte escaped, and a NUL. */
 #define NAME_PATH_MAX (2 * 3 * NAME_RAW_MAX)
+/* Room for what name_pairs writes. */
+#define NAME_PAIRS_MAX (2 * 2 * NAME_RAW_MAX + 32)
 
 /* Writes one part; `out` has room for 3 * len bytes. Returns the length. */
 size_t name_encode(char *out, const char *name, size_t len);
@@ -36,5 +40,16 @@ size_t name_join(char *out, const char *schema, const char *table);
 
 /* The reverse; both outputs have NAME_RAW_MAX bytes. */
 bool name_split(const char *component, size_t len, char *schema, char *table);
+
+/* Writes how schema.table begins its lines, "[_schema\tS\t]_table\tT" (line.h: table_pairs), without a NUL, to
+ * `out`, which has NAME_PAIRS_MAX bytes. Returns the length; 0 where the names are longer than NAME_RAW_MAX - 1. */
+size_t name_pairs(char *out, const char *schema, const char *table);
+
+/* The component of the table whose lines begin so, and a NUL, to `out` (NAME_PATH_MAX bytes). Returns its
+ * length; 0 where they name none. */
+size_t name_of_pairs(char *out, struct span pairs);
+
+/* Whether `list`, components joined by commas, has component[0..len). */
+bool name_listed(const char *list, const char *component, size_t len);
 
 #endif

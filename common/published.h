@@ -2,19 +2,27 @@
  * published.h - the tables that the output plugin sends, as one snapshot of the server sees them.
  *
  * All is read by SQL from the catalogs' rows, so that it is as old as the snapshot of the connection's
- * transaction; the definitions are those that plugin/schema.c prints, byte for byte.
+ * transaction.
  */
 #ifndef COMMON_PUBLISHED_H
 #define COMMON_PUBLISHED_H
 
 #include <libpq-fe.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include "copy.h"
+#include "err.h"
 #include "inserts.h"
 
-/* What copying a table's rows needs beside struct copy_table. */
 struct published_table {
+	char *name;   /* path name (name.h) */
+	char *schema; /* its `schema` line without stamp, _xid and '\n', as the plugin prints it */
+	uint32_t relid;
+	uint64_t rows;  /* the server's estimate */
+	uint64_t bytes; /* estimate of its lines, the definition with them */
+
+	/* What reading its rows needs. */
 	char *from;   /* "schema"."table", for SQL */
 	char *values; /* the select list */
 	struct inserts_format format;
@@ -24,18 +32,19 @@ struct published_table {
 };
 
 struct published {
-	struct copy_table *tables;    /* by name */
-	struct published_table *more; /* at the same place */
+	struct published_table *tables; /* by name */
 	size_t count;
 };
 
-/* `tables` as copy_open's; where not `must_exist`, those that do not exist are left out. Free with
+/* `tables`: path names joined by commas; NULL or "" for all that the plugin sends where it is given no list.
+ * Those that do not exist are left out, or, where they `must_exist`, -ENOENT; -EACCES names one that may not be
+ * read. Free with
  * published_fini, also after an error. */
 int published_read(struct published *published, PGconn *conn, const char *tables, bool must_exist, int wakefd,
                    struct err *err);
 void published_fini(struct published *published);
 
 /* By a connection whose snapshot is newer: -ESTALE where the table's shape is another one by now. */
-int published_check(const struct published *published, size_t i, PGconn *conn, int wakefd, struct err *err);
+int published_check(const struct published_table *table, PGconn *conn, int wakefd, struct err *err);
 
 #endif

@@ -95,7 +95,7 @@ static int take_rows(void *ctx, const char *lines, size_t len, uint64_t rows, st
 static int dump_table(struct dump *dump, struct copy_worker *worker, size_t i, struct err *err)
 {
 	size_t count;
-	const struct copy_table *table = &copy_tables(dump->copy, &count)[i];
+	const struct published_table *table = &copy_tables(dump->copy, &count)[i];
 	struct output out = {.dump = dump, .result = &dump->results[i]};
 	char file[NAME_MAX + 1];
 
@@ -152,7 +152,7 @@ static void *work(void *arg)
 
 static int by_bytes(const void *a, const void *b, void *ctx)
 {
-	const struct copy_table *tables = ctx;
+	const struct published_table *tables = ctx;
 	uint64_t left = tables[*(const size_t *)a].bytes, right = tables[*(const size_t *)b].bytes;
 
 	return left > right ? -1 : left < right;
@@ -163,7 +163,7 @@ int dump_start(struct dump **out, struct copy *copy, int dirfd, unsigned jobs, s
 {
 	struct dump *dump = calloc(1, sizeof *dump);
 	size_t count;
-	const struct copy_table *tables = copy_tables(copy, &count);
+	const struct published_table *tables = copy_tables(copy, &count);
 
 	*out = NULL;
 	if (!dump || !(dump->order = calloc(count + 1, sizeof *dump->order))) {

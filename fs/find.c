@@ -85,14 +85,17 @@ static int find_in(struct segments *segments, size_t number, struct position pos
 int find_line(struct store *store, struct position position, struct place *place, struct err *err)
 {
 	struct segments *segments = store_segments(store);
+	/* Asked before the lines are: what the newest gets after that is none of a later segment's business. */
+	struct segments_range range = segments_range(segments);
 	size_t number = segments_find(segments, position);
 	int r = 0;
 
-	while (r == 0 && number <= segments_range(segments).newest) {
+	while (r == 0 && number <= range.newest) {
 		r = find_in(segments, number, position, place, err);
-		size_t oldest = segments_range(segments).oldest;
-		if (r == -ESTALE && number < oldest) { /* given up meanwhile: the next one is the first */
-			number = oldest;
+		if (r == -ESTALE && number < segments_range(segments).oldest) {
+			/* Given up meanwhile: the oldest there is now is the first. */
+			range = segments_range(segments);
+			number = range.oldest;
 			r = 0;
 		} else {
 			number++;

@@ -6,48 +6,7 @@
 
 #include <uthash.h>
 
-size_t names_pairs(const char *name, char *out)
-{
-	char schema[NAME_RAW_MAX], table[NAME_RAW_MAX];
-	size_t n = 0;
-
-	if (!name_split(name, strlen(name), schema, table))
-		return 0;
-	if (strcmp(schema, "public") != 0) {
-		memcpy(out, "_schema\t", 8);
-		n = 8 + line_escape(out + 8, schema, strlen(schema));
-		out[n++] = '\t';
-	}
-	memcpy(out + n, "_table\t", 7);
-	n += 7;
-	return n + line_escape(out + n, table, strlen(table));
-}
-
-static bool unescape_name(struct span value, char *out)
-{
-	char wide[2 * NAME_RAW_MAX];
-
-	if (value.len >= sizeof wide)
-		return false;
-	long len = line_unescape(wide, value);
-	if (len <= 0 || len >= NAME_RAW_MAX)
-		return false;
-	memcpy(out, wide, (size_t)len);
-	out[len] = 0;
-	return true;
-}
-
-/* The reverse of names_pairs; false for names that the format does not know. */
-static bool name_of_pairs(struct span pairs, char *name)
-{
-	char schema[NAME_RAW_MAX] = "public", table[NAME_RAW_MAX] = "";
-	struct span field, value;
-
-	while (line_next(&pairs, &field, &value) == 1)
-		if (!unescape_name(value, span_is(field, "_schema") ? schema : table))
-			return false;
-	return name_join(name, schema, table) > 0;
-}
+#include "name.h"
 
 struct listing {
 	struct listed {
@@ -62,7 +21,7 @@ static int list_one(struct span pairs, void *ctx)
 	struct listed *listed;
 	char name[NAME_PATH_MAX];
 
-	if (!name_of_pairs(pairs, name))
+	if (!name_of_pairs(name, pairs))
 		return 0;
 	HASH_FIND_STR(listing->seen, name, listed);
 	if (listed)

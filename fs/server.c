@@ -156,20 +156,6 @@ static const char weak_sql[] =
     "WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema', "
     "'pg_toast', 'daystream') ORDER BY 1, 2";
 
-static bool in_list(const char *list, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (const char *at = list;; at++) {
-		size_t n = strcspn(at, ",");
-		if (n == len && memcmp(at, name, n) == 0)
-			return true;
-		at += n;
-		if (!*at)
-			return false;
-	}
-}
-
 /* Says which names of the list are no table of the result. */
 static void say_missing(const PGresult *res, const char *tables, void (*say)(const char *))
 {
@@ -198,7 +184,7 @@ int server_weak_tables(PGconn *conn, const char *tables, void (*say)(const char 
 	for (int i = 0; i < PQntuples(res); i++) {
 		char name[NAME_PATH_MAX];
 		name_join(name, PQgetvalue(res, i, 0), PQgetvalue(res, i, 1));
-		if (*PQgetvalue(res, i, 3) == 't' && (!*tables || in_list(tables, name)))
+		if (*PQgetvalue(res, i, 3) == 't' && (!*tables || name_listed(tables, name, strlen(name))))
 			sayf(say,
 			     "table %s has no replica identity, so its updates and deletes cannot be placed: give it a "
 			     "primary "

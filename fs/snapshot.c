@@ -102,18 +102,6 @@ static int find_origin(struct snapshot *s, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-static bool in_list(const char *list, const char *name, size_t len)
-{
-	for (const char *at = list;; at++) {
-		size_t n = strcspn(at, ",");
-		if (n == len && memcmp(at, name, n) == 0)
-			return true;
-		at += n;
-		if (!*at)
-			return false;
-	}
-}
-
 /* A narrower list names tables that the stream has. */
 static int check_tables(const struct snapshot *s, struct err *err)
 {
@@ -123,7 +111,7 @@ static int check_tables(const struct snapshot *s, struct err *err)
 		size_t len = strcspn(at, ",");
 		if (!name_split(at, len, schema, table))
 			return err_set(err, -EINVAL, "\"%.*s\" is no table's name as /tables spells it", (int)len, at);
-		if (*s->config->tables && !in_list(s->config->tables, at, len))
+		if (*s->config->tables && !name_listed(s->config->tables, at, len))
 			return err_set(err, -ENOENT,
 			               "the store does not have table \"%.*s\": its `tables` in daystream.conf "
 			               "leaves it out",
@@ -150,7 +138,7 @@ static int check_space(const struct snapshot *s, uint64_t *total, struct err *er
 {
 	enum { MARGIN_MB = 64, MB = 1 << 20 };
 	size_t count;
-	const struct copy_table *tables = copy_tables(s->copy, &count);
+	const struct published_table *tables = copy_tables(s->copy, &count);
 	struct statvfs st;
 
 	*total = 0;
@@ -198,7 +186,7 @@ static int prepare(struct snapshot *s, struct err *err)
 	if (s->overlap_fd < 0)
 		return err_errno(err, "creating the snapshot's file overlap");
 
-	const struct copy_table *tables = copy_tables(s->copy, &count);
+	const struct published_table *tables = copy_tables(s->copy, &count);
 	if (!(s->manifest.list = calloc(count + 1, sizeof *s->manifest.list)))
 		return err_set(err, -ENOMEM, "out of memory for a list of %zu tables", count);
 	for (; s->manifest.count < count; s->manifest.count++)

@@ -22,7 +22,8 @@ static void row(FILE *out, const char *name, const char *fmt, ...)
 	fprintf(out, "%s\t", name);
 	for (size_t done = 0, n; done < (size_t)len; done += n) {
 		n = (size_t)len - done < sizeof escaped / 2 ? (size_t)len - done : sizeof escaped / 2;
-		fwrite(escaped, 1, line_escape(escaped, value + done, n), out);
+		size_t escaped_len = line_escape(escaped, value + done, n);
+		fwrite(escaped, 1, escaped_len, out);
 	}
 	fputc('\n', out);
 	free(value);

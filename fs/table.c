@@ -7,7 +7,7 @@
 
 #include <uthash.h>
 
-#include "names.h"
+#include "name.h"
 #include "run.h"
 
 struct table {
@@ -211,16 +211,15 @@ static int add_table(struct table_set *set, struct table *table, struct table **
 
 static int find_table(struct table_set *set, const char *name, struct table **out, struct err *err)
 {
-	char pairs[NAMES_PAIRS_MAX];
+	char schema[NAME_RAW_MAX], bare[NAME_RAW_MAX], pairs[NAME_PAIRS_MAX];
 	uint64_t len, epoch;
 
 	pthread_mutex_lock(&set->lock);
 	HASH_FIND_STR(set->tables, name, *out);
 	pthread_mutex_unlock(&set->lock);
-	size_t pairs_len = *out ? 0 : names_pairs(name, pairs);
-	if (pairs_len == 0)
+	if (*out || !name_split(name, strlen(name), schema, bare))
 		return 0;
-	struct table *table = new_table(set, name, pairs, pairs_len);
+	struct table *table = new_table(set, name, pairs, name_pairs(pairs, schema, bare));
 	if (!table)
 		return err_set(err, -ENOMEM, "out of memory for the table %s", name);
 	int r = table_len(table, &len, &epoch, err);

@@ -6,23 +6,6 @@
 
 #include "name.h"
 
-/* The line's table as a path name. False where that is none. */
-static bool path_name(char name[NAME_PATH_MAX], const struct line_head *head)
-{
-	char schema[2 * NAME_RAW_MAX] = "public", table[2 * NAME_RAW_MAX];
-	long schema_len = 6, table_len;
-
-	if (head->table.len >= sizeof table || head->schema.len >= sizeof schema)
-		return false;
-	if (head->schema.at)
-		schema_len = line_unescape(schema, head->schema);
-	table_len = line_unescape(table, head->table);
-	if (schema_len < 0 || table_len < 0)
-		return false;
-	schema[schema_len] = table[table_len] = 0;
-	return name_join(name, schema, table) > 0;
-}
-
 static size_t find(const struct unplaced *unplaced, const char *name)
 {
 	size_t i = 0;
@@ -36,7 +19,7 @@ int unplaced_add(struct unplaced *unplaced, const struct line_head *head)
 {
 	char name[NAME_PATH_MAX];
 
-	if (!path_name(name, head) || find(unplaced, name) < unplaced->count)
+	if (!name_of_pairs(name, head->table_pairs) || find(unplaced, name) < unplaced->count)
 		return 0;
 	if (unplaced->count == unplaced->cap) {
 		size_t cap = unplaced->cap ? 2 * unplaced->cap : 8;
@@ -57,7 +40,7 @@ void unplaced_remove(struct unplaced *unplaced, const struct line_head *head)
 {
 	char name[NAME_PATH_MAX];
 
-	if (unplaced->count == 0 || !path_name(name, head))
+	if (unplaced->count == 0 || !name_of_pairs(name, head->table_pairs))
 		return;
 	size_t i = find(unplaced, name);
 	if (i == unplaced->count)

@@ -12,8 +12,8 @@
 #include "snapshot.h"
 #include "stop.h"
 
-/* What is wrong three times is wrong. */
-#define TRIES 3
+/* What is wrong ten times is wrong. */
+#define TRIES 10
 #define PAUSE_MS 500
 
 /* What becomes of a mount without a snapshot: -EAGAIN: the daemon takes one by itself; -ENODATA: it would, but has

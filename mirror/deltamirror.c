@@ -32,22 +32,14 @@ struct arguments {
 /* The table of a copied file is what its first line says. */
 static int table_of_file(const char *path, char *name, struct err *err)
 {
-	char schema[NAME_RAW_MAX] = "public", table[NAME_RAW_MAX];
 	struct line_head head;
 	struct lines lines;
 	const char *text;
 	size_t len, name_len = 0;
 
 	int rc = lines_open(&lines, path, err);
-	if (rc == 0 && lines_next(&lines, &text, &len, err) == 1 && line_parse(text, len, &head) && head.table.at &&
-	    head.table.len < NAME_RAW_MAX && head.schema.len < NAME_RAW_MAX) {
-		long schema_len = head.schema.at ? line_unescape(schema, head.schema) : (long)strlen(schema);
-		long table_len = line_unescape(table, head.table);
-		if (schema_len >= 0 && table_len >= 0) {
-			schema[schema_len] = table[table_len] = 0;
-			name_len = name_join(name, schema, table);
-		}
-	}
+	if (rc == 0 && lines_next(&lines, &text, &len, err) == 1 && line_parse(text, len, &head))
+		name_len = name_of_pairs(name, head.table_pairs);
 	lines_close(&lines);
 	if (rc < 0 || name_len > 0)
 		return rc;
@@ -223,6 +215,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (state->arg_num < 2)
 			argp_error(state, "give a mount point and a database file");
+		if (!*arguments->path)
+			argp_error(state, "the database file needs a name");
 		return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}

@@ -29,7 +29,7 @@ static int load_tables(struct load *load, struct copy *copy, struct err *err)
 	struct copy_worker *worker = NULL;
 	size_t count;
 	uint64_t bytes = 0;
-	const struct copy_table *tables = copy_tables(copy, &count);
+	const struct published_table *tables = copy_tables(copy, &count);
 
 	for (size_t i = 0; i < count; i++)
 		bytes += tables[i].bytes;

@@ -60,29 +60,17 @@ out:
 
 bool filter_has(const char *list, const char *component, size_t len)
 {
-	for (const char *at = list; at;) {
-		size_t name_len = strcspn(at, ",");
-		if (name_len == len && memcmp(at, component, len) == 0)
-			return true;
-		at = at[name_len] ? at + name_len + 1 : NULL;
-	}
-	return !list;
+	return !list || name_listed(list, component, len);
 }
 
 int filter_has_line(const char *list, const struct line_head *head, struct err *err)
 {
-	char schema[NAME_RAW_MAX] = "public", table[NAME_RAW_MAX], component[NAME_PATH_MAX];
+	char component[NAME_PATH_MAX];
 
 	if (!list)
 		return 1;
-	if (head->table.len >= NAME_RAW_MAX || head->schema.len >= NAME_RAW_MAX)
-		return err_set(err, -EBADMSG, "the table's name is too long");
-	long table_len = line_unescape(table, head->table);
-	long schema_len = head->schema.at ? line_unescape(schema, head->schema) : (long)strlen(schema);
-	if (table_len < 0 || schema_len < 0)
-		return err_set(err, -EBADMSG, "the table's name has a backslash that escapes nothing");
-	table[table_len] = 0;
-	schema[schema_len] = 0;
-	size_t len = name_join(component, schema, table);
-	return filter_has(list, component, len);
+	size_t len = name_of_pairs(component, head->table_pairs);
+	if (len == 0)
+		return err_set(err, -EBADMSG, "the line's _schema and _table are no table's name");
+	return name_listed(list, component, len);
 }

@@ -229,6 +229,11 @@ static int insert_row(struct import *import, struct span row, struct span *value
 		if (rc < 0)
 			err_prefix(err, rc, "column \"%s\"", result->columns[i].name);
 	}
+	/* SQLite would take a number of its own, or hold the row for a new one every time. */
+	for (unsigned j = 0; rc == 0 && j < import->key_count; j++)
+		if (line_is_null(values[import->key[j]]))
+			rc = err_set(err, -EINVAL, "a row has NULL in column \"%s\" of the key",
+			             result->columns[import->key[j]].name);
 	if (rc < 0)
 		return rc;
 	sqlite3_step(import->insert);

@@ -254,30 +254,47 @@ static int mirror_has(struct verify *verify, uint32_t relid, struct err *err)
 	return database_error(verify->reading.sqlite, "cannot list the mirror's tables", err);
 }
 
-/* A table of the server that the mirror should have, and has not. */
-static int report_missing(struct verify *verify, const char *schema, const char *table, struct err *err)
+/* By its OID, and under a lock: its name may be another table's by now. */
+static int count_at_server(struct verify *verify, uint32_t relid, uint64_t *rows, struct err *err)
+{
+	struct server_table table;
+	PGresult *answer = NULL;
+	int rc = server_table_begin(&verify->server, relid, &table, err);
+
+	if (rc == 1) {
+		char *sql = sqlite3_mprintf("SELECT count(*) FROM %s", table.from);
+		rc = sql ? server_ask(&verify->server, sql, &answer, err) : err_set(err, -ENOMEM, "out of memory");
+		sqlite3_free(sql);
+		if (rc == 0) {
+			*rows = strtoull(PQgetvalue(answer, 0, 0), NULL, 10);
+			rc = 1;
+		}
+		PQclear(answer);
+	}
+	server_table_end(&verify->server, &table);
+	return rc;
+}
+
+/* A table of the server that the mirror should have, and has not. One that is gone meanwhile is none. */
+static int report_missing(struct verify *verify, uint32_t relid, const char *schema, const char *table, struct err *err)
 {
 	struct report_table result = {.kind = REPORT_EMPTY};
-	PGresult *answer = NULL;
-	char *sql = sqlite3_mprintf("SELECT count(*) FROM ONLY \"%w\".\"%w\"", schema, table);
-	int rc = sql ? server_ask(&verify->server, sql, &answer, err) : err_set(err, -ENOMEM, "out of memory");
+	int rc = count_at_server(verify, relid, &result.rows, err);
 
-	sqlite3_free(sql);
-	name_join(result.name, schema, table);
 	if (rc == 0)
-		result.rows = strtoull(PQgetvalue(answer, 0, 0), NULL, 10);
-	PQclear(answer);
+		return 0;
+	name_join(result.name, schema, table);
 	if (result.rows > 0)
 		result.kind = REPORT_MISSING;
 	snprintf(result.note, sizeof result.note, "the mirror has no such table");
-	if (rc == -EPROTO) {
+	if (rc == -EPROTO || rc == -ESTALE) {
 		result.kind = REPORT_FAILED;
 		snprintf(result.note, sizeof result.note, "%.600s", err->text);
-		rc = 0;
+		rc = 1;
 	}
-	if (rc == 0)
+	if (rc == 1)
 		report_add(&verify->report, &result, NULL, NULL);
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
 /* What the plugin sends where it is given no list. */
@@ -314,7 +331,7 @@ static int check_server_tables(struct verify *verify, struct err *err)
 		}
 		/* 1: it came meanwhile. */
 		rc = has < 0    ? has
-		     : has == 0 ? report_missing(verify, schema, table, err)
+		     : has == 0 ? report_missing(verify, relid, schema, table, err)
 		     : has == 1 ? check_table(verify, relid, err)
 		                : 0;
 	}

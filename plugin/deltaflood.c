@@ -203,12 +203,24 @@ static void append_content(const struct text *text, StringInfo out, const char *
 	out->data[out->len] = '\0';
 }
 
+/* A snapshot's, or what else daystream finds its place by (docs/FORMAT.md). */
+static bool is_mark(const char *prefix)
+{
+	return strcmp(prefix, "daystream") == 0;
+}
+
+/* Who reads that knows nothing of daystream. */
+static bool is_first_format(const struct options *options)
+{
+	return !options->include_commit && !options->include_schema;
+}
+
 static void message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn, bool transactional,
                     const char *prefix, Size size, const char *content)
 {
 	struct session *session = ctx->output_plugin_private;
 
-	if (!transactional || !(session->options.include_commit || session->options.include_schema))
+	if (!transactional || (is_mark(prefix) && is_first_format(&session->options)))
 		return;
 	MemoryContext old = MemoryContextSwitchTo(session->scratch);
 	session_ensure_begun(session, txn);

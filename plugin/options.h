@@ -11,8 +11,8 @@
  *     include-schema  true     `schema` lines
  *     batch-bytes     65536    lines gathered in one message; 0: one line each
  *
- * `skip-nulls=true include-commit=false include-schema=false` is the first format; like that, what
- * has neither commits nor definitions has no messages.
+ * `skip-nulls=true include-commit=false include-schema=false` is the first format; what has neither
+ * commits nor definitions has none of daystream's own messages.
  */
 #ifndef DELTAFLOOD_OPTIONS_H
 #define DELTAFLOOD_OPTIONS_H

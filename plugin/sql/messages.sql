@@ -27,8 +27,9 @@ SELECT FROM pg_logical_emit_message(true, 'plain', 'text');
 INSERT INTO t VALUES (2);
 SELECT * FROM lines('tables', 'other', 'include-xids', 'false');
 
--- the first format has none
+-- the first format has none of daystream's own
 SELECT FROM pg_logical_emit_message(true, 'plain', 'text');
+SELECT FROM pg_logical_emit_message(true, 'daystream', 'snapshot 1:1:');
 INSERT INTO t VALUES (3);
 SELECT * FROM lines('include-xids', 'false', 'include-commit', 'false', 'include-schema', 'false');
 DROP TABLE t;

@@ -158,7 +158,8 @@ interrupted() { # SIGNAL
 	status=0
 	wait "$one" || status=$?
 }
-count=$(ls "$mnt/snapshots" | wc -l)
+shown() { find "$mnt/snapshots" -mindepth 1 -maxdepth 1 | wc -l; }
+count=$(shown)
 for signal in TERM INT; do
 	interrupted "$signal"
 	is "$signal ends it" "$status" 1
@@ -166,7 +167,7 @@ for signal in TERM INT; do
 done
 interrupted KILL
 check "a kill leaves what was begun" test -e "$snapshots/taking"
-is "which nobody sees" "$(ls "$mnt/snapshots" | wc -l)" "$count"
+is "which nobody sees" "$(shown)" "$count"
 exits "the next one clears it" 0 timeout 60 daystream snapshot "$store"
 no_leftovers "away"
 interrupted KILL

@@ -101,6 +101,13 @@ kill -STOP "$mirror_pid"
 (sleep 2 && kill -CONT "$mirror_pid") &
 exits "a mirror that goes on meanwhile is found equal" 0 deltamirror --verify "$conninfo" "$mirror"
 
+# It lists the tables first, and then waits for the mirror, which has none of these yet.
+kill -STOP "$mirror_pid"
+sql "CREATE TABLE recreated AS SELECT 1 AS i"
+sql "CREATE TABLE gone AS SELECT 1 AS i"
+(sleep 2 && sql "DROP TABLE gone, recreated" && sql "CREATE TABLE recreated AS SELECT 2 AS i" && kill -CONT "$mirror_pid") &
+exits "a table that is dropped or made anew meanwhile is no difference" 0 deltamirror --verify "$conninfo" "$mirror"
+
 sql "CREATE TABLE hot (id int PRIMARY KEY, n bigint); INSERT INTO hot SELECT i, 0 FROM generate_series(1, 20) i"
 cat >"$work/load.sql" <<'SQL'
 \set id random(1, 5000)

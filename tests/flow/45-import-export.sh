@@ -80,6 +80,9 @@ import "SELECT * FROM (VALUES ('N1', 5), ('N9', 9)) v(IDENT, seats)" "$db" plane
 is "--replace replaces rows of the same key and adds others" "$status: $(lite "SELECT ident, seats FROM planes WHERE ident LIKE 'N%' ORDER BY 1" | xargs)" "0: N1|5 N2| N9|9"
 import "SELECT 7 AS seats, 'seven' AS photo" "$db" planes --replace --key seats
 refused "--key has to be a key of a table that is there" 'no primary key or unique index'
+import "SELECT 1 AS n" "$db" numbers --key n
+import "SELECT NULL::int AS n" "$db" numbers --replace
+refused "NULL is no value of a key" 'NULL in column "n" of the key'
 import "SELECT i AS n, NULL::numeric AS v FROM generate_series(1, 3) i" "$db" plain
 import "SELECT i AS n, 1.5::numeric AS v FROM generate_series(4, 5) i" "$db" plain
 is "without a key rows are added" "$(lite "SELECT group_concat(n) FROM plain")" 1,2,3,4,5

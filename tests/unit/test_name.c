@@ -138,6 +138,49 @@ static void the_longest_name_fits_and_a_longer_one_is_refused(void **state)
 	assert_true(name_split(path, NAME_RAW_MAX - 1, s, t));
 }
 
+static void the_pairs_that_begin_a_tables_lines_give_its_name_again(void **state)
+{
+	static const char expected[] = "_schema\ta.\\tb\t_table\tzz\\\\z";
+	char pairs[NAME_PAIRS_MAX], path[NAME_PATH_MAX];
+
+	(void)state;
+	size_t len = name_pairs(pairs, "a.\tb", "zz\\z");
+	assert_int_equal(len, sizeof expected - 1);
+	assert_memory_equal(pairs, expected, len);
+	assert_int_equal(name_of_pairs(path, (struct span){pairs, len}), strlen("a%2E%09b.zz\\z"));
+	assert_string_equal(path, "a%2E%09b.zz\\z");
+
+	len = name_pairs(pairs, "public", "zzz");
+	assert_int_equal(len, strlen("_table\tzzz"));
+	assert_int_equal(name_of_pairs(path, (struct span){pairs, len}), 3);
+	assert_string_equal(path, "zzz");
+}
+
+static void pairs_that_name_no_table_are_refused(void **state)
+{
+	static const char *const wrong[] = {"", "_table\t", "_table\ta\\x", "_schema\ts", "_schema\t\t_table\ta"};
+	char path[NAME_PATH_MAX], name[2 * NAME_RAW_MAX] = "_table\t";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		if (name_of_pairs(path, (struct span){wrong[i], strlen(wrong[i])}) > 0)
+			fail_msg("\"%s\" was taken", wrong[i]);
+	memset(name + 7, 'a', NAME_RAW_MAX);
+	assert_int_equal(name_of_pairs(path, (struct span){name, 7 + NAME_RAW_MAX}), 0);
+	assert_int_equal(name_of_pairs(path, (struct span){name, 7 + NAME_RAW_MAX - 1}), NAME_RAW_MAX - 1);
+}
+
+static void a_list_has_whole_names_only(void **state)
+{
+	(void)state;
+	assert_true(name_listed("a,s.t,b", "a", 1));
+	assert_true(name_listed("a,s.t,b", "s.t", 3));
+	assert_true(name_listed("a,s.t,b", "b", 1));
+	assert_false(name_listed("a,s.t,b", "s", 1));
+	assert_false(name_listed("ab", "a", 1));
+	assert_false(name_listed("", "a", 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +191,9 @@ int main(void)
 	    cmocka_unit_test(each_name_of_two_bytes_has_a_component_of_its_own),
 	    cmocka_unit_test(each_name_has_only_one_spelling),
 	    cmocka_unit_test(the_longest_name_fits_and_a_longer_one_is_refused),
+	    cmocka_unit_test(the_pairs_that_begin_a_tables_lines_give_its_name_again),
+	    cmocka_unit_test(pairs_that_name_no_table_are_refused),
+	    cmocka_unit_test(a_list_has_whole_names_only),
 	};
 
 	return cmocka_run_group_tests_name("name", tests, NULL, NULL);
