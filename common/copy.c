@@ -56,7 +56,8 @@ static int command(const struct copy *copy, PGconn *conn, const char *sql, struc
 	return r;
 }
 
-/* A row-level policy is to be an error, never a filter; a role's own limits and plans do not count here. */
+/* A row-level policy is to be an error, never a filter; a role's own limits and plans do not count here. Some
+ * limits are of later servers. */
 static int connect_server(const struct copy *copy, PGconn **conn, struct err *err)
 {
 	int r = pg_connect(conn, copy->conninfo, false, copy->wakefd, err);
@@ -64,8 +65,9 @@ static int connect_server(const struct copy *copy, PGconn **conn, struct err *er
 	if (r < 0)
 		return r;
 	r = command(copy, *conn,
-	            "SET row_security = off; SET lock_timeout = 0; SET jit = off; SET "
-	            "max_parallel_workers_per_gather = 0",
+	            "SET row_security = off; SET jit = off; SET max_parallel_workers_per_gather = 0; "
+	            "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN "
+	            "('lock_timeout', 'transaction_timeout', 'idle_session_timeout')",
 	            err);
 	if (r < 0) {
 		PQfinish(*conn);
@@ -77,9 +79,11 @@ static int connect_server(const struct copy *copy, PGconn **conn, struct err *er
 /* ---- the snapshot ------------------------------------------------------- */
 
 /* Whoever is in the stream and not visible yet has its backend still, and committed after its transaction
- * began. Asked before the snapshot is taken: who begins later commits later. */
+ * began. Asked before the snapshot is taken: who begins later commits later. Not known where a backend's times
+ * are hidden or not kept; and what a subscription applies has its origin's time on its commit, however old. */
 static const char since_sql[] =
-    "SELECT coalesce(bool_or(query = '<insufficient privilege>'), false), "
+    "SELECT coalesce(bool_or(query = '<insufficient privilege>' OR state = 'disabled'), false) OR EXISTS (SELECT FROM "
+    "pg_catalog.pg_replication_origin), "
     "floor(extract(epoch FROM least(min(xact_start), clock_timestamp())))::bigint, pg_is_in_recovery(), "
     "current_setting('server_encoding') FROM pg_catalog.pg_stat_activity WHERE datid = (SELECT oid FROM "
     "pg_catalog.pg_database WHERE datname = current_database())";
@@ -381,6 +385,9 @@ int copy_mark(struct copy *copy, const char *content, uint64_t *xid, uint64_t *l
 	PGresult *res = NULL, *end = NULL;
 	int r = err_set(err, -ENOMEM, "out of memory");
 
+	/* Until the stream has come to the marker may take long: VACUUM is not to wait for that. */
+	PQfinish(copy->leader);
+	copy->leader = NULL;
 	pthread_mutex_lock(&copy->lock);
 	if (literal &&
 	    asprintf(&sql,

@@ -45,7 +45,8 @@ const struct origin *copy_origin(const struct copy *copy);
 const struct published_table *copy_tables(const struct copy *copy, size_t *count);
 
 /* No transaction that is in the stream and not visible committed before this second (Unix time), as long as the
- * server's clock does not jump back; 0: that is not known, since the role may not see it (pg_read_all_stats). */
+ * server's clock does not jump back; 0: that is not known, since the role may not see it (pg_read_all_stats), the
+ * server does not keep it (track_activities), or replication brings commits with times of their own. */
 uint64_t copy_since(const struct copy *copy);
 
 /* A connection that reads in the snapshot; one thread each. Close it before the copy. */

@@ -12,7 +12,7 @@
  * plugin pins those that shape values itself. */
 static const char pinned[] = " -c datestyle=ISO -c timezone=UTC -c intervalstyle=postgres -c extra_float_digits=3"
                              " -c bytea_output=hex -c lc_monetary=C -c search_path=public -c statement_timeout=0"
-                             " -c idle_in_transaction_session_timeout=0";
+                             " -c idle_in_transaction_session_timeout=0 -c quote_all_identifiers=off";
 /* Half the time for large transactions; the user's own setting wins. */
 static const char preferred[] = "-c logical_decoding_work_mem=256MB ";
 

@@ -41,6 +41,26 @@ is "each row is a line behind the definition" "$(wc -l <"$mnt/snapshots/$first/t
 like "values as in the stream" "$(grep -a 'a	tab' "$mnt/snapshots/$first/tables/shop.odd%2Fname%2E%25")" 'a	tab\\there	b	\\N$'
 mirrors "a mirror has the rows from before the stream"
 
+# Settings of the database shape no definition; and while the stream's way to the marker is long, nothing is held
+# at the server.
+sql "ALTER DATABASE $PGDATABASE SET quote_all_identifiers = on"
+sql "CREATE TYPE mood AS ENUM ('well')"
+sql "CREATE TABLE person (id int PRIMARY KEY, m mood)"
+sql "INSERT INTO person VALUES (1, 'well')"
+caught_up "$mnt"
+kill -STOP "$daemon_pid"
+daystream snapshot "$store" >"$work/one.log" 2>&1 &
+one=$!
+released="[[ -s $snapshots/taking/tables/account && \$(sql \"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'daystream' AND state = 'idle in transaction'\") == 0 ]]"
+check "the snapshot is given up at the server before the stream is waited for" wait_for 20 "$released"
+check "which it is" alive "$one"
+kill -CONT "$daemon_pid"
+wait "$one"
+quoting=$(tail -n 1 "$work/one.log")
+is "a definition in a snapshot is the stream's" "$(head -n 1 "$snapshots/$quoting/tables/person")" \
+	"$(grep '	_action	schema	' "$mnt/tables/person" | tail -n 1 | sed -E 's/^_c	[0-9]+	_s	[0-9]+	//; s/	_xid	[0-9]+//')"
+sql "ALTER DATABASE $PGDATABASE RESET quote_all_identifiers"
+
 # Writers that stay open, and commits that nobody may see yet.
 sql "ALTER SYSTEM SET synchronous_standby_names = 'ghost'"
 sql "SELECT pg_reload_conf()" >/dev/null
