@@ -8,12 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "inserts.h"
 #include "pg.h"
 #include "rows.h"
 
 enum {
-	RANGE_BLOCKS = 8192,   /* of a table, copied under one lock: 64 MiB */
+	RANGE_FIRST = 1024, /* blocks of a table that are copied under one lock: 8 MiB */
+	RANGE_LEAST = 16,
+	RANGE_MOST = 65536,
+	LOCKED_MS = 500,       /* about that long; whoever waits for the lock has all writers behind him */
 	BATCH_LEN = 256 << 10, /* what the sink gets at once */
 	CLOCK_MARGIN = 60,     /* seconds: a clock that is set a little back does no harm */
 	TID_RANGES_VERSION = 140000,
@@ -37,7 +41,8 @@ struct copy_worker {
 	struct copy *copy;
 	PGconn *conn;
 	struct inserts inserts;
-	iconv_t utf8; /* where texts are unchecked */
+	uint64_t range; /* blocks of the next range */
+	iconv_t utf8;   /* where texts are unchecked */
 };
 
 /* ---- statements --------------------------------------------------------- */
@@ -336,8 +341,8 @@ static int copy_range(struct copy_worker *worker, size_t i, uint64_t from, uint6
 		r = count_blocks(worker, i, &blocks, err);
 	if (r < 0)
 		return r;
-	if (PQserverVersion(worker->conn) >= TID_RANGES_VERSION && from + RANGE_BLOCKS < blocks)
-		*next = from + RANGE_BLOCKS;
+	if (PQserverVersion(worker->conn) >= TID_RANGES_VERSION && from + worker->range < blocks)
+		*next = from + worker->range;
 	if (*next)
 		snprintf(range, sizeof range, " WHERE ctid >= '(%" PRIu64 ",0)' AND ctid < '(%" PRIu64 ",0)'", from,
 		         *next);
@@ -350,6 +355,15 @@ static int copy_range(struct copy_worker *worker, size_t i, uint64_t from, uint6
 	return r;
 }
 
+/* Wide rows behind few blocks, or a slow sink, make the next range a smaller one. */
+static void fit_range(struct copy_worker *worker, int64_t took_ms)
+{
+	if (took_ms > LOCKED_MS && worker->range > RANGE_LEAST)
+		worker->range /= 2;
+	else if (took_ms < LOCKED_MS / 2 && worker->range < RANGE_MOST)
+		worker->range *= 2;
+}
+
 int copy_rows(struct copy_worker *worker, size_t i,
               int (*take)(void *ctx, const char *lines, size_t len, uint64_t rows, struct err *err), void *ctx,
               struct err *err)
@@ -358,7 +372,9 @@ int copy_rows(struct copy_worker *worker, size_t i,
 	uint64_t from = 0;
 	int r;
 
+	worker->range = RANGE_FIRST;
 	do {
+		int64_t began_ms = clock_ms();
 		r = copy_range(worker, i, from, &from, &sink, err);
 		if (PQtransactionStatus(worker->conn) != PQTRANS_IDLE) {
 			struct err ended;
@@ -368,6 +384,7 @@ int copy_rows(struct copy_worker *worker, size_t i,
 				r = end;
 			}
 		}
+		fit_range(worker, clock_ms() - began_ms);
 	} while (r == 0 && from > 0);
 	if (r < 0)
 		inserts_empty(&worker->inserts);
