@@ -1,12 +1,14 @@
 #include "log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <syslog.h>
 
 static const char *log_program = "daystream";
 static bool use_syslog;
+static atomic_bool bar; /* the terminal's last line is a progress bar's */
 
 void log_init(const char *program)
 {
@@ -27,7 +29,12 @@ static void print(int priority, const char *level, const char *fmt, va_list args
 	if (use_syslog)
 		syslog(priority, "%s%s", level, text);
 	else
-		fprintf(stderr, "%s: %s%s\n", log_program, level, text);
+		fprintf(stderr, "%s%s: %s%s\n", atomic_load(&bar) ? "\r\033[K" : "", log_program, level, text);
+}
+
+void log_over_bar(bool shown)
+{
+	atomic_store(&bar, shown);
 }
 
 void log_info(const char *fmt, ...)

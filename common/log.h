@@ -9,11 +9,16 @@
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
 
+#include <stdbool.h>
+
 /* At the start, before there are threads; `program` is borrowed for good. */
 void log_init(const char *program);
 
 /* From here on; once. */
 void log_to_syslog(void);
+
+/* While a bar is on the terminal, a message takes its line. */
+void log_over_bar(bool shown);
 
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -14,7 +14,7 @@
 enum {
 	BAR_MS = 200,    /* between two pictures of the bar */
 	LINE_MS = 10000, /* between two lines, where there is no terminal */
-	BAR_WIDTH = 20,
+	BAR_WIDTH = 12,
 	TEXT_MAX = 512,
 };
 
@@ -38,6 +38,7 @@ struct progress *progress_open(const char *what, uint64_t total_bytes)
 	progress->began_ms = clock_ms();
 	progress->terminal = isatty(STDERR_FILENO);
 	progress->said_ms = progress->began_ms;
+	log_over_bar(progress->terminal);
 	pthread_mutex_init(&progress->lock, NULL);
 	return progress;
 }
@@ -66,10 +67,10 @@ static const char *duration(char text[24], double seconds)
 	return text;
 }
 
-/* "34% of 1.2 GB, 1000 rows, 12 MB, 4.0 MB/s, 0:17 left, zzz" */
+/* "34% of 1.2 GB, 1000 rows, 4.0 MB/s, 0:17 left, zzz" */
 static void describe(const struct progress *p, char *text)
 {
-	char bytes[24], rate[24], total[24], left[24];
+	char bytes[24], rate[24], left[24];
 	double seconds = (double)(clock_ms() - p->began_ms) / 1000,
 	       per_second = seconds > 0 ? (double)p->bytes / seconds : 0;
 	int n = 0;
@@ -78,9 +79,10 @@ static void describe(const struct progress *p, char *text)
 	bool known = p->expected >= p->bytes && p->expected > 0;
 	if (known)
 		n = snprintf(text, TEXT_MAX, "%d%% of %s, ", (int)((double)p->bytes * 100 / (double)p->expected),
-		             amount(total, (double)p->expected));
-	n += snprintf(text + n, (size_t)(TEXT_MAX - n), "%" PRIu64 " rows, %s, %s/s", p->rows,
-	              amount(bytes, (double)p->bytes), amount(rate, per_second));
+		             amount(bytes, (double)p->expected));
+	else
+		n = snprintf(text, TEXT_MAX, "%s, ", amount(bytes, (double)p->bytes));
+	n += snprintf(text + n, (size_t)(TEXT_MAX - n), "%" PRIu64 " rows, %s/s", p->rows, amount(rate, per_second));
 	if (known && per_second > 0)
 		n += snprintf(text + n, (size_t)(TEXT_MAX - n), ", %s left",
 		              duration(left, (double)(p->expected - p->bytes) / per_second));
@@ -158,6 +160,7 @@ void progress_close(struct progress *p, bool done)
 	double seconds = (double)(clock_ms() - p->began_ms) / 1000;
 	if (p->terminal)
 		fputs("\r\033[K", stderr);
+	log_over_bar(false);
 	if (done)
 		log_info("%s: %" PRIu64 " rows, %s in %s (%s/s)", p->what, p->rows, amount(bytes, (double)p->bytes),
 		         duration(took, seconds), amount(rate, seconds > 0 ? (double)p->bytes / seconds : 0));

@@ -79,6 +79,18 @@ static bool is_stopped(struct keeper *keeper, int timeout_ms)
 	return poll(&fd, 1, timeout_ms) > 0;
 }
 
+/* Somebody else has taken one. */
+static void forget_failure(struct keeper *keeper)
+{
+	struct store_end end;
+	struct position newest;
+
+	store_end(keeper->store, &end);
+	if (keeper_has_failed(keeper) &&
+	    snapshots_newest(store_dirfd(keeper->store), end.origin.generation, &newest, NULL) == 1)
+		set_status(keeper, "idle", "");
+}
+
 static void *run(void *arg)
 {
 	struct keeper *keeper = arg;
@@ -86,8 +98,10 @@ static void *run(void *arg)
 	int pause_ms = PAUSE_FIRST_MS;
 
 	while (!is_stopped(keeper, TICK_MS)) {
-		if (!is_wanted(keeper))
+		if (!is_wanted(keeper)) {
+			forget_failure(keeper);
 			continue;
+		}
 		int r = take(keeper, &err);
 		if (r == 0) {
 			pause_ms = PAUSE_FIRST_MS;

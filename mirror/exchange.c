@@ -41,9 +41,16 @@ static int exchange_table(struct mirror *mirror, const struct relation *other, c
 		               mirror->database.path);
 	if (!other)
 		return registry_remove(registry, ours, err);
+	if (other->partial)
+		return err_set(err, -ESTALE,
+		               "table %s had another name when the snapshot was taken: take a newer one (daystream "
+		               "snapshot), or give --from",
+		               name);
 	if (!line_parse(other->schema.text, strlen(other->schema.text), &head))
 		return err_set(err, -EBADMSG, "the definition of table %s is none", name);
-	int rc = registry_define(registry, &head, err);
+	int rc = ours ? schema_mend(sqlite, &ours->schema, err) : 0;
+	if (rc == 0)
+		rc = registry_define(registry, &head, err);
 	if (rc == 0 && !(ours = registry_named(registry, name)))
 		rc = err_set(err, -EINVAL, "%s was made without table %s", mirror->database.path, name);
 	if (rc == 0)
@@ -54,7 +61,12 @@ static int exchange_table(struct mirror *mirror, const struct relation *other, c
 		rc = copy_rows(sqlite, &ours->schema, &other->schema, err);
 	if (rc == 0)
 		rc = keep_restore(sqlite, &ours->schema, err);
-	return rc < 0 ? rc : relation_unmark(ours, mirror->database.exact, err);
+	if (rc == 0)
+		rc = relation_unmark(ours, mirror->database.exact, err);
+	/* What could not be placed there is not here either. */
+	if (rc == 0 && *other->schema.inexact_since && (rc = relation_mark(ours, mirror->database.position, err)) > 0)
+		rc = 0;
+	return rc;
 }
 
 static int exchange_all(struct mirror *mirror, struct mirror *other, const char *tables, struct err *err)

@@ -127,6 +127,20 @@ static uint64_t wanted_bytes(const struct manifest *manifest, const char *tables
 	return bytes;
 }
 
+/* Only its definition: should it get a name that is wanted, it is known that its rows are missing. */
+static int load_stranger(struct load *load, const struct snapshot *snapshot, const struct manifest_table *table,
+                         struct err *err)
+{
+	char *line = NULL;
+	size_t len;
+	int rc = snapshot_definition(snapshot, table, &line, &len, err);
+
+	if (rc == 0)
+		rc = load_line(load, line, len, err);
+	free(line);
+	return rc;
+}
+
 int load_snapshot(struct apply *apply, const struct snapshot *snapshot, const char *tables, struct err *err)
 {
 	const struct manifest *manifest = &snapshot->manifest;
@@ -138,8 +152,10 @@ int load_snapshot(struct apply *apply, const struct snapshot *snapshot, const ch
 	load.progress = progress_open("copying", wanted_bytes(manifest, tables));
 	for (size_t i = 0; rc == 0 && i < manifest->count; i++) {
 		const struct manifest_table *table = &manifest->list[i];
-		if (!filter_has(tables, table->name, strlen(table->name)))
+		if (!filter_has(tables, table->name, strlen(table->name))) {
+			rc = load_stranger(&load, snapshot, table, err);
 			continue;
+		}
 		progress_at(load.progress, table->name);
 		rc = snapshot_table(snapshot, table, load_line, &load, err);
 		load_tell(&load);

@@ -25,6 +25,12 @@ struct known {
 	UT_hash_handle hh;
 };
 
+/* A table that --tables leaves out, under the name that it has. */
+struct stranger {
+	uint32_t relid;
+	UT_hash_handle hh;
+};
+
 struct registry {
 	sqlite3 *sqlite;
 	const char *tables;
@@ -32,6 +38,7 @@ struct registry {
 	addition_warn *warn;
 	struct entry *entries;
 	struct known *by_relid;
+	struct stranger *strangers;
 	struct entry *last; /* what registry_find found */
 	bool emptied;       /* some table waits for a truncate */
 	bool exact;         /* the mirror began with all rows */
@@ -143,9 +150,15 @@ static void forget_all(struct registry *registry)
 {
 	struct entry *entry, *next_entry;
 	struct known *known, *next_known;
+	struct stranger *stranger, *next_stranger;
 
 	registry->last = NULL;
 	registry->emptied = false;
+	HASH_ITER(hh, registry->strangers, stranger, next_stranger)
+	{
+		HASH_DEL(registry->strangers, stranger);
+		free(stranger);
+	}
 	HASH_ITER(hh, registry->entries, entry, next_entry)
 	{
 		HASH_DEL(registry->entries, entry);
@@ -222,17 +235,62 @@ static int displace(struct registry *registry, struct relation *table, struct er
 	return table->schema.displaced ? 0 : alter_displace(registry->sqlite, &table->schema, err);
 }
 
-static struct known *find_relid(struct registry *registry, const struct line_head *head)
+/* 0: the line has none. */
+static uint32_t relid_of(const struct line_head *head)
 {
 	uint64_t number;
-	struct known *known = NULL;
 
 	if (head->relid.at && position_parse_number(head->relid.at, head->relid.len, &number) == head->relid.len &&
-	    number <= UINT32_MAX) {
-		uint32_t relid = (uint32_t)number;
-		HASH_FIND(hh, registry->by_relid, &relid, sizeof relid, known);
-	}
+	    number <= UINT32_MAX)
+		return (uint32_t)number;
+	return 0;
+}
+
+static struct known *find_relid(struct registry *registry, const struct line_head *head)
+{
+	uint32_t relid = relid_of(head);
+	struct known *known;
+
+	HASH_FIND(hh, registry->by_relid, &relid, sizeof relid, known);
 	return known;
+}
+
+static int note_stranger(struct registry *registry, const struct line_head *head, struct err *err)
+{
+	uint32_t relid = relid_of(head);
+	struct stranger *stranger;
+
+	HASH_FIND(hh, registry->strangers, &relid, sizeof relid, stranger);
+	if (stranger)
+		return 0;
+	if (!(stranger = calloc(1, sizeof *stranger)))
+		return out_of_memory(err);
+	stranger->relid = relid;
+	HASH_ADD(hh, registry->strangers, relid, sizeof stranger->relid, stranger);
+	return 0;
+}
+
+/* A table that was made just now: where it had another name before, its rows are missing. */
+static int greet(struct registry *registry, const struct line_head *head, struct err *err)
+{
+	uint32_t relid = relid_of(head);
+	struct known *known = find_relid(registry, head);
+	struct stranger *stranger;
+
+	HASH_FIND(hh, registry->strangers, &relid, sizeof relid, stranger);
+	if (!stranger)
+		return 0;
+	HASH_DEL(registry->strangers, stranger);
+	free(stranger);
+	char *text = sqlite3_mprintf("table \"%w\" had another name, which --tables leaves out: its older rows are "
+	                             "missing here, and --resync=TABLE brings them from a newer snapshot",
+	                             known->table->schema.name);
+	if (text && registry->warn)
+		registry->warn(text);
+	sqlite3_free(text);
+	known->table->partial = true;
+	int rc = relation_mark(known->table, head->position, err);
+	return rc < 0 ? rc : 0;
 }
 
 static int alter(struct registry *registry, struct relation *table, struct schema *schema, struct position position,
@@ -277,7 +335,9 @@ static int refill(struct relation *table, struct err *err)
 	if (table->seen)
 		return 0;
 	table->seen = true;
-	int rc = keep_save(table->sqlite, &table->schema, err);
+	int rc = schema_mend(table->sqlite, &table->schema, err);
+	if (rc == 0)
+		rc = keep_save(table->sqlite, &table->schema, err);
 	if (rc == 0)
 		rc = relation_truncate(table, err);
 	return rc < 0 ? rc : relation_unmark(table, true, err);
@@ -292,8 +352,10 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 
 	if (rc < 0)
 		return rc;
-	if (rc == 0)
-		return known ? displace(registry, known->table, err) : 0;
+	if (rc == 0) {
+		rc = known ? displace(registry, known->table, err) : 0;
+		return rc < 0 ? rc : note_stranger(registry, head, err);
+	}
 
 	rc = schema_parse(&schema, head, registry->numeric, err);
 	if (rc < 0)
@@ -316,6 +378,8 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 		rc = schema_create(registry->sqlite, &schema, err);
 		if (rc == 0)
 			rc = add_table(registry, &schema, err);
+		if (rc == 0)
+			rc = greet(registry, head, err);
 	}
 out:
 	schema_fini(&schema);

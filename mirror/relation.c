@@ -312,7 +312,7 @@ int relation_truncate(struct relation *table, struct err *err)
 	int rc = database_run(table->sqlite, sql, err);
 	sqlite3_free(sql);
 	if (rc == 0)
-		table->emptied = false;
+		table->emptied = table->partial = false;
 	return rc;
 }
 

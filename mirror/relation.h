@@ -39,6 +39,7 @@ struct relation {
 	struct statement_cache statements;
 	struct relation_row row, old;
 	struct value_room room;
+	bool partial; /* it came with another name than it had: older rows are missing */
 	bool emptied; /* alter_table said so: only a truncate may come next */
 	bool exact;   /* all rows are here */
 	bool seen;    /* since registry_refill */

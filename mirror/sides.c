@@ -207,7 +207,11 @@ int sides_mirror_open(struct sides *sides, const char *rest, struct err *err)
 	sides_mirror_close(sides);
 	int rc = sqlite3_prepare_v2(sides->reading->sqlite, text, -1, &sides->stmt, NULL);
 	sqlite3_free(text);
-	return rc == SQLITE_OK ? 0 : database_error(sides->reading->sqlite, "cannot read the mirror's table", err);
+	if (rc == SQLITE_OK)
+		return 0;
+	int code = database_error(sides->reading->sqlite, "cannot read the mirror's table", err);
+	/* Not there, or without a column: others may be whole. */
+	return rc == SQLITE_ERROR ? -EBADMSG : code;
 }
 
 int sides_mirror_next(struct sides *sides, struct err *err)

@@ -221,3 +221,23 @@ int snapshot_table(const struct snapshot *snapshot, const struct manifest_table 
 	lines_close(&lines);
 	return rc;
 }
+
+int snapshot_definition(const struct snapshot *snapshot, const struct manifest_table *table, char **definition,
+                        size_t *len, struct err *err)
+{
+	char path[8192];
+	struct lines lines;
+	const char *line;
+
+	*definition = NULL;
+	snprintf(path, sizeof path, "%s/tables/%s", snapshot->folder, table->name);
+	int rc = lines_open(&lines, path, err);
+	if (rc == 0)
+		rc = lines_next(&lines, &line, len, err);
+	if (rc == 0)
+		rc = err_set(err, -EBADMSG, "%s is empty", path);
+	if (rc == 1)
+		rc = (*definition = strndup(line, *len)) ? 0 : out_of_memory(err);
+	lines_close(&lines);
+	return rc == -ENOTCONN ? snapshot_failed(snapshot, rc, err) : rc;
+}

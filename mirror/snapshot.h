@@ -31,6 +31,10 @@ void snapshot_close(struct snapshot *snapshot);
 int snapshot_table(const struct snapshot *snapshot, const struct manifest_table *table,
                    int (*each)(void *ctx, const char *line, size_t len, struct err *err), void *ctx, struct err *err);
 
+/* Its first line alone, to be freed. */
+int snapshot_definition(const struct snapshot *snapshot, const struct manifest_table *table, char **line, size_t *len,
+                        struct err *err);
+
 /* What a failure to read from it means, where it was `code`. */
 int snapshot_failed(const struct snapshot *snapshot, int code, struct err *err);
 

@@ -135,4 +135,31 @@ ask "UPDATE t SET v = 'wrong'"
 exits "the server does it as well" 0 deltamirror --resync --from "$conninfo" --once "$mnt" "$mirror"
 equal_tables "and every table equals PostgreSQL"
 
+# ---- a table that had another name when the snapshot was taken, and one that somebody dropped from the mirror
+
+newest=$(readlink "$mnt/snapshots/latest")
+sql "CREATE TABLE later (a int PRIMARY KEY)"
+sql "INSERT INTO later VALUES (1), (2)"
+sql "ALTER TABLE later RENAME TO renamed"
+sql "ALTER TABLE t RENAME TO tt"
+mirror_once
+is "the snapshot is older" "$(readlink "$mnt/snapshots/latest")" "$newest"
+for table in renamed tt; do
+	exits "a table that was renamed since is not brought from it" 1 deltamirror --once --resync="$table" "$mnt" "$mirror"
+	like "with the reason" "$output" "$table had another name"
+done
+equal_tables "and keeps its rows"
+exits "a mirror of such a table alone" 0 deltamirror --once --tables=tt "$mnt" "$work/tt.sqlite"
+is "says that its older rows are missing" "$(sqlite3 "$work/tt.sqlite" "SELECT inexact_since NOT NULL FROM _daystream_tables")" 1
+exits "from the server it comes" 0 deltamirror --once --resync=tt --from "$conninfo" "$mnt" "$mirror"
+daystream snapshot "$store" >"$work/snapshot.log" 2>&1
+exits "and from a newer snapshot" 0 deltamirror --once --resync=renamed "$mnt" "$mirror"
+ask "DROP TABLE renamed"
+exits "--verify fails for what somebody dropped" 1 deltamirror --wait=1 --verify "$conninfo" "$mirror"
+like "and for that only" "$output" $'^renamed\tFAILED' $'^tt\tequal'
+exits "--resync=TABLE brings it back" 0 deltamirror --once --resync=renamed "$mnt" "$mirror"
+ask "DROP TABLE renamed"
+exits "so does --resync" 0 deltamirror --once --resync "$mnt" "$mirror"
+equal_tables "and every table equals PostgreSQL"
+
 plan
