@@ -225,7 +225,7 @@ class Writer(Client):
         return self.session.run(f"DELETE FROM {table.sql} WHERE {self._some(table, self.random.choice((1, 1, 5, 40, 1000)))}")
 
     def _end(self):
-        """Commit, roll back, or neither for now."""
+        """Commit, roll back, or leave it open."""
         r = self.random
         how = r.random()
         if how < 0.08 and len(self.prepared) < 2:
