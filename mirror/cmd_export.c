@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "export.h"
 #include "log.h"
+#include "places.h"
 #include "stop.h"
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -11,18 +12,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct export_options *options = state->input;
 	const char **places[] = {&options->path, &options->query, &options->conninfo, &options->table};
 
-	switch (key) {
-	case ARGP_KEY_ARG:
-		if (state->arg_num >= sizeof places / sizeof *places)
-			argp_error(state, "too many arguments: %s", arg);
-		*places[state->arg_num] = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (state->arg_num < sizeof places / sizeof *places)
-			argp_error(state, "give a database file, a query, a connection string and a table");
-		return 0;
-	default: return ARGP_ERR_UNKNOWN;
-	}
+	return places_parse(key, arg, state, places, sizeof places / sizeof *places,
+	                    "a database file, a query, a connection string and a table");
 }
 
 int cmd_export(int argc, char **argv)

@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "import.h"
 #include "log.h"
+#include "places.h"
 #include "stop.h"
 
 enum { OPTION_REPLACE = 256, OPTION_KEY, OPTION_NUMERIC };
@@ -28,16 +29,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!value_parse_numeric(arg, &options->numeric))
 			argp_error(state, "--numeric=%s: give text or real", arg);
 		return 0;
-	case ARGP_KEY_ARG:
-		if (state->arg_num >= sizeof places / sizeof *places)
-			argp_error(state, "too many arguments: %s", arg);
-		*places[state->arg_num] = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (state->arg_num < sizeof places / sizeof *places)
-			argp_error(state, "give a connection string, a query, a database file and a table");
-		return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	default:
+		return places_parse(key, arg, state, places, sizeof places / sizeof *places,
+		                    "a connection string, a query, a database file and a table");
 	}
 }
 
