@@ -212,5 +212,6 @@ status_of() { # MOUNTPOINT NAME: one value of /status
 caught_up() { # MOUNTPOINT [SECONDS]
 	local mark="mark-$RANDOM-$RANDOM"
 	sql "SELECT pg_logical_emit_message(true, 'caught_up', '$mark')" >/dev/null
-	wait_for "${2:-60}" "tail -c 4000000 '$1/live' | grep -q $mark" "the mount to show what is committed"
+	# Not grep -q: it would end before the writers' later lines, and tail, killed by SIGPIPE, would fail the pipe.
+	wait_for "${2:-60}" "tail -c 64000000 '$1/live' | grep -c $mark >/dev/null" "the mount to show what is committed"
 }
