@@ -102,9 +102,14 @@ soak: deps
 	$(MAKE) all
 	RANDOM_SECONDS=$(SECONDS) ROUND_SECONDS=$(ROUND_SECONDS) bash tests/flow/95-random.sh
 
+# Each seeded bug (tests/mutants) is built, and must be caught.
+mutants: deps
+	$(MAKE) all unit-tests
+	tests/mutants/run $(MUTANTS)
+
 lint:
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=unknownMacro -Icommon -Ifs -Imirror common fs mirror
-	shellcheck contrib/install-deps contrib/demo contrib/private-cluster.sh tests/run tests/flow/*.sh
+	shellcheck contrib/install-deps contrib/demo contrib/private-cluster.sh tests/run tests/mutants/run tests/flow/*.sh
 fmt:
 	clang-format -i common/*.[ch] fs/*.[ch] mirror/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]
 
@@ -125,9 +130,10 @@ help:
 	@echo 'asan     check, built with address and undefined-behaviour sanitizers; tsan: with the thread sanitizer'
 	@echo 'fuzz     libFuzzer on each fuzzer (FUZZ_SECONDS=60); lint, fmt: cppcheck, shellcheck, clang-format'
 	@echo 'soak     the random test for SECONDS=3600, in rounds of ROUND_SECONDS=60; SEED=n repeats the choices of one'
+	@echo 'mutants  seeded bugs, each of which a test must catch (MUTANTS=name: only that)'
 	@echo 'install  programs and man pages to PREFIX (/usr/local), the plugin to the server (DESTDIR, PG_CONFIG)'
 	@echo 'clean    removes BUILD (build); V=1 shows the commands'
 
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/tests/*.d)
-.PHONY: all deps demo check unit-tests fuzz-replay fuzz fuzz-run soak asan tsan lint fmt install clean help
+.PHONY: all deps demo check unit-tests fuzz-replay fuzz fuzz-run soak asan tsan mutants lint fmt install clean help
 .SECONDARY:

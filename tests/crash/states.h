@@ -1,0 +1,41 @@
+/*
+ * states.h - the states that a loss of power may leave of a traced folder.
+ *
+ * At any record of a trace: what was synced is there. Of all that was not, each kind of loss leaves something else.
+ * A file's bytes and its name are synced each by itself (fsync(2): the folder, too).
+ */
+#ifndef CRASH_STATES_H
+#define CRASH_STATES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum states_loss {
+	LOSS_ALL,     /* bytes and names only as synced */
+	LOSS_NONE,    /* everything is there; as after a kill */
+	LOSS_BYTES,   /* names are there; bytes that were not synced are cut off, or old */
+	LOSS_NAMES,   /* bytes are there; names as synced */
+	LOSS_ZEROS,   /* lengths are there; bytes that were not synced are zeros */
+	LOSS_TORN,    /* writes in their order, the last one cut at a multiple of 512 bytes */
+	LOSS_SECTORS, /* any of the 512-byte sectors that were not synced, and any of the names: as `seed` says */
+	LOSSES
+};
+
+struct states;
+
+/* `base` is the folder as it was before the trace; NULL: empty. Abort the test where something is wrong. */
+struct states *states_open(const char *trace, const char *base);
+void states_free(struct states *states);
+
+size_t states_count(const struct states *states); /* records */
+
+/* Makes the folder `out` (which must not be there) as a loss of power directly before record `at` leaves it;
+ * at == count: behind the last one. */
+void states_make(struct states *states, size_t at, enum states_loss loss, unsigned seed, const char *out);
+
+/* The largest LSN confirmed before record `at`; the last note before it that begins with `word`, behind that
+ * word and a blank, or NULL. */
+uint64_t states_confirmed(const struct states *states, size_t at);
+const char *states_note(const struct states *states, size_t at, const char *word);
+
+#endif
