@@ -63,6 +63,10 @@ static int key_of(const struct shown *shown, const struct node *node, struct vie
 		key->line_len = place.len;
 		r = 1;
 	}
+	if (node->kind == NODE_SECOND_ALL)
+		key->until.epoch = node->position.epoch + 1;
+	else if (node->kind == NODE_DAY)
+		key->until.epoch = node->position.epoch + DAY_SECONDS;
 	return r;
 }
 
@@ -74,7 +78,7 @@ static int stat_lines(const struct shown *shown, const struct node *node, struct
 
 	if (r < 0 || (known = view_stat(shown->views, &key, &len, &last_epoch, err)) < 0)
 		return r < 0 ? r : known;
-	if (r == 0 && len == 0) /* else somebody has it open still */
+	if ((r == 0 || key.until.epoch > 0) && len == 0) /* else somebody has it open still */
 		return -ENOENT;
 	st->st_size = (off_t)len;
 	st->st_mtime = (time_t)last_epoch;
@@ -220,9 +224,15 @@ static int open_status(struct file *file, const struct shown *shown, struct err 
 static int open_lines(struct file *file, const struct shown *shown, const struct node *node, struct err *err)
 {
 	struct view_key key;
+	uint64_t len, last_epoch;
 	int r = key_of(shown, node, &key, err);
 
-	return r > 0 ? view_open(&file->view, shown->views, &key, err) : r < 0 ? r : -ENOENT;
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	if ((r = view_open(&file->view, shown->views, &key, err)) < 0 || key.until.epoch == 0)
+		return r;
+	r = view_len(file->view, &len, &last_epoch, err);
+	return r == 0 && len == 0 ? -ENOENT : r; /* nothing happened in that second, or on that day */
 }
 
 int file_open(struct file **out, const struct shown *shown, const struct node *node, struct err *err)
