@@ -12,7 +12,7 @@
 /* One of these. */
 struct file {
 	struct view *view;
-	char *text; /* /status, as it was when opened */
+	char *text; /* of /status or /metrics, as it was when opened */
 	size_t len;
 	int fd; /* in a snapshot; else -1 */
 };
@@ -173,10 +173,15 @@ static int stat_dir(const struct shown *shown, const struct node *node, struct s
 	return not_there(shown, (struct position){node->position.epoch, UINT64_MAX});
 }
 
-static int stat_status(const struct shown *shown, struct stat *st, struct err *err)
+static bool is_text(const struct node *node)
+{
+	return node->kind == NODE_STATUS || node->kind == NODE_METRICS;
+}
+
+static int stat_text(const struct shown *shown, const struct node *node, struct stat *st, struct err *err)
 {
 	size_t len;
-	char *text = shown->status(shown->ctx, &len);
+	char *text = shown->text(shown->ctx, node->kind, &len);
 
 	if (!text)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -198,8 +203,8 @@ int file_stat(const struct shown *shown, const struct node *node, struct stat *s
 		r = stat_snapshot(shown, node, st, err);
 	else if (node->kind == NODE_LATEST)
 		r = stat_link(shown, st, err);
-	else if (node->kind == NODE_STATUS)
-		r = stat_status(shown, st, err);
+	else if (is_text(node))
+		r = stat_text(shown, node, st, err);
 	else if (type == S_IFDIR)
 		r = stat_dir(shown, node, st, err);
 	else
@@ -211,11 +216,11 @@ int file_stat(const struct shown *shown, const struct node *node, struct stat *s
 
 /* ---- open files --------------------------------------------------------- */
 
-static int open_status(struct file *file, const struct shown *shown, struct err *err)
+static int open_text(struct file *file, const struct shown *shown, const struct node *node, struct err *err)
 {
 	size_t len;
 
-	if (!(file->text = shown->status(shown->ctx, &len)))
+	if (!(file->text = shown->text(shown->ctx, node->kind, &len)))
 		return err_set(err, -ENOMEM, "out of memory");
 	file->len = len;
 	return 0;
@@ -244,8 +249,8 @@ int file_open(struct file **out, const struct shown *shown, const struct node *n
 	if (!file)
 		return err_set(err, -ENOMEM, "out of memory");
 	file->fd = -1;
-	if (node->kind == NODE_STATUS)
-		r = open_status(file, shown, err);
+	if (is_text(node))
+		r = open_text(file, shown, node, err);
 	else if (node_in_snapshot(node))
 		r = file->fd = open_snapshot(shown, node, err);
 	else

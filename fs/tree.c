@@ -33,7 +33,8 @@ static const struct fixed {
 } fixed[] = {
     {NODE_ROOT, "by-time", NODE_BY_TIME},      {NODE_ROOT, "days", NODE_DAYS},
     {NODE_SECOND, "all", NODE_SECOND_ALL},     {NODE_ROOT, "live", NODE_LIVE},
-    {NODE_ROOT, "since", NODE_SINCE},          {NODE_ROOT, "snapshots", NODE_SNAPSHOTS},
+    {NODE_ROOT, "metrics", NODE_METRICS},      {NODE_ROOT, "since", NODE_SINCE},
+    {NODE_ROOT, "snapshots", NODE_SNAPSHOTS},
     {NODE_ROOT, "status", NODE_STATUS},        {NODE_ROOT, "tables", NODE_TABLES},
     {NODE_SINCE_DIR, "live", NODE_SINCE_LIVE}, {NODE_SINCE_DIR, "tables", NODE_SINCE_TABLES},
     {NODE_SNAPSHOTS, "latest", NODE_LATEST},   {NODE_SNAPSHOT, "manifest", NODE_MANIFEST},

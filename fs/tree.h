@@ -23,6 +23,7 @@ enum node_kind {
 	NODE_ROOT,         /* / */
 	NODE_LIVE,         /* /live */
 	NODE_STATUS,       /* /status */
+	NODE_METRICS,      /* /metrics */
 	NODE_TABLES,       /* /tables */
 	NODE_TABLE,        /* /tables/<name> */
 	NODE_BY_TIME,      /* /by-time */

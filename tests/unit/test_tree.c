@@ -78,6 +78,7 @@ static void every_path_leads_to_its_node_and_back(void **state)
 	leads_to("", NODE_ROOT, 0, 0, NULL);
 	leads_to("live", NODE_LIVE, 0, 0, NULL);
 	leads_to("status", NODE_STATUS, 0, 0, NULL);
+	leads_to("metrics", NODE_METRICS, 0, 0, NULL);
 	leads_to("by-time/1507507200/all", NODE_SECOND_ALL, 1507507200, 0, NULL);
 	leads_to("days", NODE_DAYS, 0, 0, NULL);
 	leads_to("days/1970-01-01", NODE_DAY, 0, 0, NULL);
@@ -245,7 +246,7 @@ static void folders_list_what_always_stands_in_them(void **state)
 	static const struct {
 		enum node_kind kind;
 		const char *names;
-	} folders[] = {{NODE_ROOT, "by-time days live since snapshots status tables "},
+	} folders[] = {{NODE_ROOT, "by-time days live metrics since snapshots status tables "},
 	               {NODE_SINCE_DIR, "live tables "},
 	               {NODE_SECOND, "all "},
 	               {NODE_BY_TIME, ""},
@@ -274,7 +275,7 @@ static void folders_are_folders(void **state)
 	(void)state;
 	for (int kind = NODE_ROOT; kind <= NODE_COPY; kind++) {
 		struct node node = {.kind = (enum node_kind)kind, .table = "zzz"};
-		bool file = kind == NODE_LIVE || kind == NODE_STATUS || kind == NODE_TABLE || kind == NODE_LINE ||
+		bool file = kind == NODE_LIVE || kind == NODE_STATUS || kind == NODE_METRICS || kind == NODE_TABLE || kind == NODE_LINE ||
 		            kind == NODE_SECOND_ALL || kind == NODE_DAY ||
 		            kind == NODE_SINCE_LIVE || kind == NODE_SINCE_TABLE || kind == NODE_LATEST ||
 		            kind == NODE_MANIFEST || kind == NODE_OVERLAP || kind == NODE_COPY;
