@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "message.h"
 #include "pg.h"
 
 struct slot {
@@ -22,14 +23,6 @@ static const int query_ms = 30000;
 static struct slot *of(struct source *source)
 {
 	return (struct slot *)source;
-}
-
-static uint64_t get64(const char *at)
-{
-	uint64_t big;
-
-	memcpy(&big, at, sizeof big);
-	return be64toh(big);
 }
 
 static void put64(char *at, uint64_t value)
@@ -261,32 +254,6 @@ static int slot_start(struct source *source, struct origin *origin, uint64_t res
 
 /* ---- streaming ---------------------------------------------------------- */
 
-/* 'w': LSN of the data, LSN of the server's end, time, data. */
-static int take_data(struct slot *slot, int len, struct source_event *event, struct err *err)
-{
-	enum { HEADER = 1 + 8 + 8 + 8 };
-
-	if (len < HEADER)
-		return err_set(err, -EPROTO, "the server sent a replication message of %d bytes", len);
-	uint64_t end = get64(slot->message + 9);
-	if (end > slot->end_lsn)
-		slot->end_lsn = end;
-	*event = (struct source_event){SOURCE_LINES, slot->message + HEADER, (size_t)len - HEADER, 0, false};
-	return 0;
-}
-
-/* 'k': LSN of the server's end, time, 1 where a reply is wanted. */
-static int take_keepalive(struct slot *slot, int len, struct source_event *event, struct err *err)
-{
-	if (len < 1 + 8 + 8 + 1)
-		return err_set(err, -EPROTO, "the server sent a keepalive of %d bytes", len);
-	uint64_t lsn = get64(slot->message + 1);
-	if (lsn > slot->end_lsn)
-		slot->end_lsn = lsn;
-	*event = (struct source_event){SOURCE_IDLE, NULL, 0, lsn, slot->message[17] != 0};
-	return 0;
-}
-
 /* Why the stream ended. */
 static int ended(struct slot *slot, struct err *err)
 {
@@ -329,13 +296,7 @@ static int slot_receive(struct source *source, struct source_event *event, struc
 	}
 	if (len < 0)
 		return ended(slot, err);
-	switch (slot->message[0]) {
-	case 'w': return take_data(slot, len, event, err);
-	case 'k': return take_keepalive(slot, len, event, err);
-	default:
-		return err_set(err, -EPROTO, "the server sent a replication message of the kind 0x%02x",
-		               slot->message[0]);
-	}
+	return message_parse(slot->message, (size_t)len, event, &slot->end_lsn, err);
 }
 
 /* 'r': written, flushed and applied LSN, time (microseconds since 2000), 0. */
