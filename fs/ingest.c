@@ -342,6 +342,8 @@ static void *receive_thread(void *arg)
 
 	while (!stopping(in)) {
 		bool connected = false;
+		uint64_t had = writer_appended_lsn(in->writer);
+		int64_t since = clock_ms();
 		int r = follow(in, &connected, &err);
 		streamed |= connected;
 		if (r == -EACCES && streamed) /* a password that is being changed must not take the mount away */
@@ -360,7 +362,8 @@ static void *receive_thread(void *arg)
 			fail(in, r, &err);
 			break;
 		}
-		if (connected) {
+		/* A source that ends each connection at once is no better than none. */
+		if (connected && (writer_appended_lsn(in->writer) > had || clock_ms() - since >= PAUSE_MOST_MS)) {
 			pause = PAUSE_FIRST_MS;
 			said = false;
 		}
