@@ -282,6 +282,7 @@ int main(int argc, char **argv)
 	    (d.options.foreground || (r = detach(&d.ready_fd, &err)) == 0)) {
 		pthread_sigmask(SIG_BLOCK, &ending, NULL);
 		signal(SIGPIPE, SIG_IGN);
+		log_never_wait();
 		r = run(&d, &err);
 	}
 	if (r < 0)
