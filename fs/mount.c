@@ -1,6 +1,7 @@
 #include "mount.h"
 
 #include <errno.h>
+#include <mntent.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -135,6 +136,25 @@ int mount_open(struct mount **out, const struct mount_options *options, struct e
 	return 0;
 }
 
+/* Another daemon's files would be hidden, and whoever ends first would unmount the other's. */
+static int check_free(const char *mountpoint, struct err *err)
+{
+	char *path = realpath(mountpoint, NULL);
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	struct mntent *entry;
+	int r = 0;
+
+	while (path && mounts && r == 0 && (entry = getmntent(mounts)))
+		if (strcmp(entry->mnt_dir, path) == 0 && strcmp(entry->mnt_type, "fuse.daystreamfs") == 0)
+			r = err_set(err, -EBUSY,
+			            "the mountpoint %s shows %s already: `fusermount3 -u` it first, or take another one",
+			            mountpoint, entry->mnt_fsname);
+	if (mounts)
+		endmntent(mounts);
+	free(path);
+	return r;
+}
+
 int mount_check(const struct mount_options *options, struct err *err)
 {
 	struct stat at, store;
@@ -146,7 +166,7 @@ int mount_check(const struct mount_options *options, struct err *err)
 	if (stat(options->store, &store) == 0 && at.st_dev == store.st_dev && at.st_ino == store.st_ino)
 		return err_set(err, -EINVAL, "the mountpoint %s is the store itself: it would be hidden",
 		               options->mountpoint);
-	return 0;
+	return check_free(options->mountpoint, err);
 }
 
 int mount_start(struct mount *mount, const char *mountpoint, const struct shown *shown, struct err *err)
