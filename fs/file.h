@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include "copies.h"
 #include "tree.h"
 #include "view.h"
 
@@ -15,6 +16,7 @@ struct shown {
 	struct store *store;
 	struct table_set *tables;
 	struct view_set *views;
+	struct copies *copies; /* of snapshots, that are open */
 	char *(*status)(void *ctx, size_t *len); /* the text of /status, to be freed; NULL: out of memory */
 	void *ctx;
 };
