@@ -19,7 +19,7 @@ struct mount {
 	struct serve serve;
 	struct fuse_session *session;
 	sigset_t signals; /* that end the daemon */
-	pthread_t notifier;
+	pthread_t server, notifier;
 	pthread_mutex_t lock; /* stop */
 	bool handling, mounted, notifying, stop;
 };
@@ -196,6 +196,9 @@ static void *notify_thread(void *arg)
 		pthread_mutex_unlock(&mount->lock);
 		if (stop)
 			return NULL;
+		/* A signal that came just before libfuse began to wait has not broken that off. */
+		if (fuse_session_exited(mount->session))
+			pthread_kill(mount->server, SIGTERM);
 		uint64_t len = store_wait(store, seen, 1000);
 		if (len > seen)
 			handle_notify(&mount->serve.handles);
@@ -207,6 +210,7 @@ int mount_serve(struct mount *mount, struct err *err)
 {
 	struct fuse_loop_config config = {.clone_fd = 0, .max_idle_threads = 4};
 
+	mount->server = pthread_self();
 	if ((errno = pthread_create(&mount->notifier, NULL, notify_thread, mount)) != 0)
 		return err_errno(err, "starting a thread");
 	mount->notifying = true;
