@@ -1,5 +1,6 @@
 /*
  * judge_store TRACE STORE TRUTH FOLDER SEGMENT_SIZE KEEP_BYTES [PART/PARTS]
+ * judge_store TRACE FOLDER      makes FOLDER what the trace says it was at its end
  *
  * Loses power at every change of a trace (trace.h) of daystreamfs, daystream init and daystream snapshot, in each way
  * there is (states.h), in FOLDER; starts the store STORE, whose path is relative to the trace's root, with the
@@ -486,6 +487,11 @@ int main(int argc, char **argv)
 	struct judge judge = {.truth = {.source = {&truth_ops}}};
 	unsigned part = 0, parts = 1;
 
+	if (argc == 3) {
+		judge.states = states_open(argv[1], NULL);
+		states_make(judge.states, states_count(judge.states), LOSS_NONE, 0, argv[2]);
+		return 0;
+	}
 	if (argc < 7) {
 		fputs("usage: judge_store TRACE STORE TRUTH FOLDER SEGMENT_SIZE KEEP_BYTES [PART/PARTS]\n", stderr);
 		return 2;

@@ -59,6 +59,7 @@ sql "SELECT pg_create_logical_replication_slot('truth', 'deltaflood')" >/dev/nul
 tests/crash/note.py "$trace" --follow "$mnt/live" &
 follower=$!
 
+first=$(basename "$store"/segments/*.day)
 start
 load
 large
@@ -86,10 +87,15 @@ snapshot
 load
 load
 load
+snapshot
 caught_up "$mnt"
 check "the follower is there still" kill "$follower"
 check "and ends well" daemon_stop
 check "the store is sound" daystream check "$store"
+check_not "its first segment has been given up" test -e "$store/segments/$first"
+is "and snapshots with it" "$(find "$store/snapshots" -mindepth 1 -maxdepth 1 | wc -l)" 1
+"$build/tests/judge_store" "$trace" "$work/last"
+check "the recorder has missed nothing" diff -r "$disk" "$work/last"
 
 lsn=$(sql "SELECT pg_current_wal_flush_lsn()")
 sql "SELECT pg_logical_emit_message(false, 'power', 'so that the end is behind')" >/dev/null
@@ -103,9 +109,9 @@ judge() { # PART
 		>"$work/judged.$1" 2>"$work/judge.$1.log"
 }
 judge 0 &
-first=$!
+other=$!
 check "half of the states are as promised" judge 1
-check "and so is the other half" wait "$first"
+check "and so is the other half" wait "$other"
 for part in 0 1; do
 	sed 's/^/# /' "$work/judged.$part"
 	grep -v 'streaming from' "$work/judge.$part.log" | tail -n 5 | sed 's/^/# /' || true
