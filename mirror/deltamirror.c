@@ -126,6 +126,18 @@ static int follow_on(struct mirror *mirror, struct err *err)
 	return rc;
 }
 
+/* What was interrupted may have left something beside the mirror, which is there. */
+static void sweep(const struct mirror_wish *wish)
+{
+	static const char *const beside[] = {".building", ".resync"};
+	char path[4200];
+
+	for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+		snprintf(path, sizeof path, "%s%s", wish->path, beside[i]);
+		dbfile_sweep(path);
+	}
+}
+
 static int run(const struct mirror_wish *wish, struct err *err)
 {
 	char path[4096];
@@ -139,10 +151,10 @@ static int run(const struct mirror_wish *wish, struct err *err)
 	int rc = found == 0 ? build_new(wish, err) : found < 0 ? found : 0;
 	if (rc == 0)
 		rc = mirror_open(&mirror, wish, wish->path, false, 0, err);
+	if (rc == 0)
+		sweep(wish);
 	if (rc == 0 && found && wish->resync)
 		rc = resync_all(&mirror, err);
-	if (rc == 0 && found)
-		resync_forget(&mirror);
 	if (rc == 0 && found && wish->resync_tables)
 		rc = resync_tables(&mirror, err);
 	if (rc == 0)
