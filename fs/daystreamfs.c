@@ -13,6 +13,7 @@
 #include "ingest.h"
 #include "keeper.h"
 #include "log.h"
+#include "metrics.h"
 #include "mount.h"
 #include "retain.h"
 #include "slot.h"
@@ -131,7 +132,7 @@ static void on_ingest_end(void *ctx)
 	kill(getpid(), SIGTERM); /* as if somebody had ended us: mount_serve returns */
 }
 
-static char *print_status(void *ctx, size_t *len)
+static char *print_text(void *ctx, enum node_kind kind, size_t *len)
 {
 	struct daemon *d = ctx;
 	struct ingest_status ingest;
@@ -139,7 +140,7 @@ static char *print_status(void *ctx, size_t *len)
 
 	ingest_status(d->ingest, &ingest);
 	keeper_status(d->keeper, &keeper);
-	return status_print(len, d->store, &d->config, &ingest, &keeper);
+	return (kind == NODE_METRICS ? metrics_print : status_print)(len, d->store, &d->config, &ingest, &keeper);
 }
 
 static int read_config(struct daemon *d, struct err *err)
@@ -236,7 +237,7 @@ static int run(struct daemon *d, struct err *err)
 	int r = start(d, err);
 
 	if (r == 0) {
-		shown = (struct shown){d->store, d->tables, d->views, print_status, d};
+		shown = (struct shown){d->store, d->tables, d->views, print_text, d};
 		r = mount_start(d->mount, d->options.mountpoint, &shown, err);
 	}
 	if (r == 0) {

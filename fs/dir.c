@@ -117,6 +117,26 @@ static int next_second(struct dir *dir, uint64_t cookie, struct dir_entry *entry
 	return 1;
 }
 
+/* The next day, at or after the cookie, that has lines and all of them: a look-up each. */
+static int next_day(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct err *err)
+{
+	struct place place;
+	uint64_t day = cookie;
+	int r;
+
+	while ((r = find_line(dir->shown->store, (struct position){day * DAY_SECONDS, 0}, &place, err)) == 1) {
+		day = place.position.epoch / DAY_SECONDS;
+		if (!find_given_up(dir->shown->store, (struct position){day * DAY_SECONDS, 0}))
+			break;
+		day++;
+	}
+	if (r != 1)
+		return r;
+	tree_day_name(entry->name, day * DAY_SECONDS);
+	entry->cookie = day + 1;
+	return 1;
+}
+
 /* Starts scanning at the line of this second with that number: 1, with its segment held; 0 at the end. */
 static int start_scan(struct dir *dir, uint64_t seq, struct segment **segment, struct err *err)
 {
@@ -152,6 +172,7 @@ static int resume_scan(struct dir *dir, uint64_t cookie, bool anew, struct segme
 	return 1;
 }
 
+/* "all" first, then the line of number n at the cookie n + 1. */
 static int next_line(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct err *err)
 {
 	struct segment *segment;
@@ -161,9 +182,14 @@ static int next_line(struct dir *dir, uint64_t cookie, struct dir_entry *entry, 
 	uint64_t off;
 	int r = 0;
 
+	if (cookie == 0) {
+		strcpy(entry->name, tree_fixed_name(&dir->node, 0));
+		entry->cookie = 1;
+		return 1;
+	}
 	/* At a segment's end the second may go on in the next. */
 	for (int tries = 0; tries < 2 && r == 0; tries++) {
-		if ((r = resume_scan(dir, cookie, tries > 0, &segment, err)) != 1)
+		if ((r = resume_scan(dir, cookie - 1, tries > 0, &segment, err)) != 1)
 			return r;
 		r = scan_next(&dir->scan, &line, &len, &off, err);
 		segments_release(segment);
@@ -175,7 +201,8 @@ static int next_line(struct dir *dir, uint64_t cookie, struct dir_entry *entry, 
 	if (head.position.epoch != dir->node.position.epoch)
 		return 0;
 	snprintf(entry->name, sizeof entry->name, "%" PRIu64, head.position.seq);
-	entry->cookie = dir->scan_cookie = head.position.seq + 1;
+	dir->scan_cookie = head.position.seq + 1;
+	entry->cookie = dir->scan_cookie + 1;
 	return 1;
 }
 
@@ -187,6 +214,7 @@ int dir_entry(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct 
 	switch (dir->node.kind) {
 	case NODE_BY_TIME: r = next_second(dir, cookie, entry, err); break;
 	case NODE_SECOND: r = next_line(dir, cookie, entry, err); break;
+	case NODE_DAYS: r = next_day(dir, cookie, entry, err); break;
 	case NODE_TABLES:
 	case NODE_SINCE_TABLES:
 	case NODE_SNAPSHOTS:

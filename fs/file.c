@@ -12,7 +12,7 @@
 /* One of these. */
 struct file {
 	struct view *view;
-	char *text; /* /status, as it was when opened */
+	char *text; /* of /status or /metrics, as it was when opened */
 	size_t len;
 	int fd; /* in a snapshot; else -1 */
 };
@@ -63,6 +63,10 @@ static int key_of(const struct shown *shown, const struct node *node, struct vie
 		key->line_len = place.len;
 		r = 1;
 	}
+	if (node->kind == NODE_SECOND_ALL)
+		key->until.epoch = node->position.epoch + 1;
+	else if (node->kind == NODE_DAY)
+		key->until.epoch = node->position.epoch + DAY_SECONDS;
 	return r;
 }
 
@@ -74,7 +78,7 @@ static int stat_lines(const struct shown *shown, const struct node *node, struct
 
 	if (r < 0 || (known = view_stat(shown->views, &key, &len, &last_epoch, err)) < 0)
 		return r < 0 ? r : known;
-	if (r == 0 && len == 0) /* else somebody has it open still */
+	if ((r == 0 || key.until.epoch > 0) && len == 0) /* else somebody has it open still */
 		return -ENOENT;
 	st->st_size = (off_t)len;
 	st->st_mtime = (time_t)last_epoch;
@@ -169,10 +173,15 @@ static int stat_dir(const struct shown *shown, const struct node *node, struct s
 	return not_there(shown, (struct position){node->position.epoch, UINT64_MAX});
 }
 
-static int stat_status(const struct shown *shown, struct stat *st, struct err *err)
+static bool is_text(const struct node *node)
+{
+	return node->kind == NODE_STATUS || node->kind == NODE_METRICS;
+}
+
+static int stat_text(const struct shown *shown, const struct node *node, struct stat *st, struct err *err)
 {
 	size_t len;
-	char *text = shown->status(shown->ctx, &len);
+	char *text = shown->text(shown->ctx, node->kind, &len);
 
 	if (!text)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -194,8 +203,8 @@ int file_stat(const struct shown *shown, const struct node *node, struct stat *s
 		r = stat_snapshot(shown, node, st, err);
 	else if (node->kind == NODE_LATEST)
 		r = stat_link(shown, st, err);
-	else if (node->kind == NODE_STATUS)
-		r = stat_status(shown, st, err);
+	else if (is_text(node))
+		r = stat_text(shown, node, st, err);
 	else if (type == S_IFDIR)
 		r = stat_dir(shown, node, st, err);
 	else
@@ -207,11 +216,11 @@ int file_stat(const struct shown *shown, const struct node *node, struct stat *s
 
 /* ---- open files --------------------------------------------------------- */
 
-static int open_status(struct file *file, const struct shown *shown, struct err *err)
+static int open_text(struct file *file, const struct shown *shown, const struct node *node, struct err *err)
 {
 	size_t len;
 
-	if (!(file->text = shown->status(shown->ctx, &len)))
+	if (!(file->text = shown->text(shown->ctx, node->kind, &len)))
 		return err_set(err, -ENOMEM, "out of memory");
 	file->len = len;
 	return 0;
@@ -220,9 +229,15 @@ static int open_status(struct file *file, const struct shown *shown, struct err 
 static int open_lines(struct file *file, const struct shown *shown, const struct node *node, struct err *err)
 {
 	struct view_key key;
+	uint64_t len, last_epoch;
 	int r = key_of(shown, node, &key, err);
 
-	return r > 0 ? view_open(&file->view, shown->views, &key, err) : r < 0 ? r : -ENOENT;
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	if ((r = view_open(&file->view, shown->views, &key, err)) < 0 || key.until.epoch == 0)
+		return r;
+	r = view_len(file->view, &len, &last_epoch, err);
+	return r == 0 && len == 0 ? -ENOENT : r; /* nothing happened in that second, or on that day */
 }
 
 int file_open(struct file **out, const struct shown *shown, const struct node *node, struct err *err)
@@ -234,8 +249,8 @@ int file_open(struct file **out, const struct shown *shown, const struct node *n
 	if (!file)
 		return err_set(err, -ENOMEM, "out of memory");
 	file->fd = -1;
-	if (node->kind == NODE_STATUS)
-		r = open_status(file, shown, err);
+	if (is_text(node))
+		r = open_text(file, shown, node, err);
 	else if (node_in_snapshot(node))
 		r = file->fd = open_snapshot(shown, node, err);
 	else

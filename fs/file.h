@@ -15,7 +15,8 @@ struct shown {
 	struct store *store;
 	struct table_set *tables;
 	struct view_set *views;
-	char *(*status)(void *ctx, size_t *len); /* the text of /status, to be freed; NULL: out of memory */
+	/* The text of /status or /metrics, to be freed; NULL: out of memory. */
+	char *(*text)(void *ctx, enum node_kind kind, size_t *len);
 	void *ctx;
 };
 

@@ -34,10 +34,11 @@ static int find_block(struct segments *segments, struct segment *segment, struct
 	return 0;
 }
 
-/* The first line at or after `position` in [from, to) of the segment. */
-static int scan_block(const struct segment *segment, uint64_t from, uint64_t to, struct position position,
+/* The first line at or after `position` in [from, to) of the segment; or the last one before it. */
+static int scan_block(const struct segment *segment, uint64_t from, uint64_t to, struct position position, bool before,
                       struct place *place, struct err *err)
 {
+	bool found = false;
 	struct scan scan;
 	const char *line;
 	size_t len;
@@ -54,13 +55,16 @@ static int scan_block(const struct segment *segment, uint64_t from, uint64_t to,
 			            segment_name(name, segment->first), (unsigned long long)off);
 			break;
 		}
-		if (position_cmp(head.position, position) >= 0) {
+		bool behind = position_cmp(head.position, position) >= 0;
+		if (behind != before) {
 			*place = (struct place){head.position, segment->number, off, len + 1, segment->base + off};
-			break;
+			found = true;
 		}
+		if (behind)
+			break;
 	}
 	scan_fini(&scan);
-	return r;
+	return r < 0 ? r : found;
 }
 
 static int find_in(struct segments *segments, size_t number, struct position position, struct place *place,
@@ -74,10 +78,10 @@ static int find_in(struct segments *segments, size_t number, struct position pos
 		return r;
 	r = find_block(segments, segment, position, &from, &to, &len, err);
 	if (r == 0)
-		r = scan_block(segment, from, to, position, place, err);
+		r = scan_block(segment, from, to, position, false, place, err);
 	/* All of that block is before it; so is all of the segment, or the next block starts with it. */
 	if (r == 0 && to < len)
-		r = scan_block(segment, to, len, position, place, err);
+		r = scan_block(segment, to, len, position, false, place, err);
 	segments_release(segment);
 	return r;
 }
@@ -101,6 +105,26 @@ int find_line(struct store *store, struct position position, struct place *place
 			number++;
 		}
 	}
+	return r;
+}
+
+int find_before(struct store *store, struct position position, struct place *place, struct err *err)
+{
+	struct segments *segments = store_segments(store);
+	struct position last = position.seq ? (struct position){position.epoch, position.seq - 1}
+	                                    : (struct position){position.epoch - 1, UINT64_MAX};
+	struct segment *segment;
+	uint64_t from, to, len;
+
+	if (position.epoch == 0 && position.seq == 0)
+		return 0;
+	int r = segments_hold(segments, segments_find(segments, last), &segment, err);
+	if (r < 0)
+		return r;
+	r = find_block(segments, segment, last, &from, &to, &len, err);
+	if (r == 0)
+		r = scan_block(segment, from, to, position, true, place, err);
+	segments_release(segment);
 	return r;
 }
 

@@ -19,6 +19,9 @@ struct place {
 /* The first retained line at or after `position`: 1, 0 where none is shown yet. */
 int find_line(struct store *store, struct position position, struct place *place, struct err *err);
 
+/* The last retained line before `position`; 0 where there is none. */
+int find_before(struct store *store, struct position position, struct place *place, struct err *err);
+
 /* Whether retention has given up what stood at `position`, or may have: it is before the oldest line,
  * which is not the first that there ever was. */
 bool find_given_up(struct store *store, struct position position);

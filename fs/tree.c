@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <uthash.h>
 
@@ -30,8 +31,10 @@ static const struct fixed {
 	const char *name;
 	enum node_kind kind;
 } fixed[] = {
-    {NODE_ROOT, "by-time", NODE_BY_TIME},      {NODE_ROOT, "live", NODE_LIVE},
-    {NODE_ROOT, "since", NODE_SINCE},          {NODE_ROOT, "snapshots", NODE_SNAPSHOTS},
+    {NODE_ROOT, "by-time", NODE_BY_TIME},      {NODE_ROOT, "days", NODE_DAYS},
+    {NODE_SECOND, "all", NODE_SECOND_ALL},     {NODE_ROOT, "live", NODE_LIVE},
+    {NODE_ROOT, "metrics", NODE_METRICS},      {NODE_ROOT, "since", NODE_SINCE},
+    {NODE_ROOT, "snapshots", NODE_SNAPSHOTS},
     {NODE_ROOT, "status", NODE_STATUS},        {NODE_ROOT, "tables", NODE_TABLES},
     {NODE_SINCE_DIR, "live", NODE_SINCE_LIVE}, {NODE_SINCE_DIR, "tables", NODE_SINCE_TABLES},
     {NODE_SNAPSHOTS, "latest", NODE_LATEST},   {NODE_SNAPSHOT, "manifest", NODE_MANIFEST},
@@ -46,6 +49,7 @@ bool node_is_dir(const struct node *node)
 	case NODE_TABLES:
 	case NODE_BY_TIME:
 	case NODE_SECOND:
+	case NODE_DAYS:
 	case NODE_SINCE:
 	case NODE_SINCE_SECOND:
 	case NODE_SINCE_DIR:
@@ -95,6 +99,30 @@ static bool table_child(enum node_kind kind, const struct node *parent, const ch
 	return true;
 }
 
+char *tree_day_name(char *text, uint64_t epoch)
+{
+	time_t first = (time_t)(epoch - epoch % DAY_SECONDS);
+	struct tm tm;
+
+	if (!gmtime_r(&first, &tm) || strftime(text, DAY_TEXT_MAX, "%04Y-%m-%d", &tm) == 0)
+		*text = 0;
+	return text;
+}
+
+/* Spelt as it is listed, and in no other way. */
+static bool day_child(const char *name, struct node *child)
+{
+	char text[DAY_TEXT_MAX];
+	struct tm tm = {0};
+	const char *end = strptime(name, "%Y-%m-%d", &tm);
+	time_t first = end && !*end ? timegm(&tm) : -1;
+
+	if (first < 0 || strcmp(tree_day_name(text, (uint64_t)first), name) != 0)
+		return false;
+	*child = (struct node){.kind = NODE_DAY, .position = {(uint64_t)first, 0}};
+	return true;
+}
+
 static bool snapshot_child(const char *name, struct node *child)
 {
 	*child = (struct node){.kind = NODE_SNAPSHOT};
@@ -108,7 +136,11 @@ bool tree_child(const struct node *parent, const char *name, struct node *child)
 	case NODE_SINCE_TABLES: return table_child(NODE_SINCE_TABLE, parent, name, child);
 	case NODE_COPIES: return table_child(NODE_COPY, parent, name, child);
 	case NODE_BY_TIME: return number_child(NODE_SECOND, parent, name, child);
-	case NODE_SECOND: return number_child(NODE_LINE, parent, name, child);
+	case NODE_SECOND:
+		if (number_child(NODE_LINE, parent, name, child))
+			return true;
+		break;
+	case NODE_DAYS: return day_child(name, child);
 	case NODE_SINCE: return number_child(NODE_SINCE_SECOND, parent, name, child);
 	case NODE_SINCE_SECOND: return number_child(NODE_SINCE_DIR, parent, name, child);
 	default: break;

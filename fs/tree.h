@@ -23,11 +23,15 @@ enum node_kind {
 	NODE_ROOT,         /* / */
 	NODE_LIVE,         /* /live */
 	NODE_STATUS,       /* /status */
+	NODE_METRICS,      /* /metrics */
 	NODE_TABLES,       /* /tables */
 	NODE_TABLE,        /* /tables/<name> */
 	NODE_BY_TIME,      /* /by-time */
 	NODE_SECOND,       /* /by-time/<epoch> */
 	NODE_LINE,         /* /by-time/<epoch>/<seq> */
+	NODE_SECOND_ALL,   /* /by-time/<epoch>/all */
+	NODE_DAYS,         /* /days */
+	NODE_DAY,          /* /days/<YYYY-MM-DD>; `position` is its first */
 	NODE_SINCE,        /* /since */
 	NODE_SINCE_SECOND, /* /since/<epoch> */
 	NODE_SINCE_DIR,    /* /since/<epoch>/<seq> */
@@ -53,6 +57,10 @@ bool node_is_dir(const struct node *node);
 
 /* True for what belongs to one snapshot: its folders and files. */
 bool node_in_snapshot(const struct node *node);
+
+/* The name of a day's file. Its last second is 86,399 behind the first one. */
+enum { DAY_SECONDS = 86400, DAY_TEXT_MAX = 24 };
+char *tree_day_name(char *text, uint64_t epoch);
 
 /* The child of that name: false where the tree has none. child->table borrows
  * `name`. */

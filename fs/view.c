@@ -12,6 +12,9 @@ struct view {
 	pthread_mutex_t lock; /* all below */
 	bool placed;          /* `base` is known: a line at or after the start is there */
 	uint64_t base;        /* where it starts in the stream, or in the table */
+	bool over;            /* a line at or behind key.until is shown */
+	uint64_t end;         /* then: where it ends in the stream, */
+	uint64_t last_epoch;  /* and the second of its last line */
 	uint64_t next;        /* behind what was read last */
 	struct table_cursor cursor;
 	struct view *prev, *following;
@@ -89,7 +92,8 @@ static int place(struct view *view, struct err *err)
 
 static bool same(const struct view_key *a, const struct view_key *b)
 {
-	return a->table == b->table && position_cmp(a->start, b->start) == 0 && a->line_len == b->line_len;
+	return a->table == b->table && position_cmp(a->start, b->start) == 0 &&
+	       position_cmp(a->until, b->until) == 0 && a->line_len == b->line_len;
 }
 
 /* Starts where an open view of the same key does, also where that was given up; under the set's lock. */
@@ -140,6 +144,30 @@ void view_close(struct view *view)
 
 /* ---- what it holds ------------------------------------------------------ */
 
+static bool bounded(const struct view *view)
+{
+	return view->key.until.epoch > 0 || view->key.until.seq > 0;
+}
+
+/* Whether what it ends before is there, and where it ends then. */
+static int find_end(struct view *view, struct err *err)
+{
+	struct store_end end;
+	struct place last;
+
+	store_end(view->set->store, &end);
+	if (!bounded(view) || view->over || position_cmp(end.last, view->key.until) < 0)
+		return 0;
+	int r = find_before(view->set->store, view->key.until, &last, err);
+	if (r < 0)
+		return r;
+	/* Nothing before it is retained: then it ends where the retained lines start. */
+	view->end = r ? last.at + last.len : segments_edge(store_segments(view->set->store)).base;
+	view->last_epoch = r ? last.position.epoch : view->key.start.epoch;
+	view->over = true;
+	return 0;
+}
+
 static int measure(struct view *view, uint64_t *len, uint64_t *last_epoch, struct err *err)
 {
 	struct store_end end;
@@ -160,10 +188,15 @@ static int measure(struct view *view, uint64_t *len, uint64_t *last_epoch, struc
 		all = store_len(view->set->store);
 		store_end(view->set->store, &end);
 		*last_epoch = end.last.epoch;
-		r = 0;
+		/* Asked for after the length was: a line behind its end that came in between is none of it. */
+		r = find_end(view, err);
+	}
+	if (r == 0 && view->over) {
+		all = view->end;
+		*last_epoch = view->last_epoch;
 	}
 	if (r == 0)
-		*len = all - view->base;
+		*len = all > view->base ? all - view->base : 0;
 	return r;
 }
 
@@ -187,10 +220,14 @@ int view_stat(struct view_set *set, const struct view_key *key, uint64_t *len, u
 
 static long read_placed(struct view *view, uint64_t off, char *buf, size_t len, struct err *err)
 {
-	if (view->key.line_len && off >= view->key.line_len)
-		return 0;
-	if (view->key.line_len && len > view->key.line_len - off)
-		len = (size_t)(view->key.line_len - off);
+	if (view->key.line_len || bounded(view)) {
+		uint64_t whole, last_epoch;
+		int r = measure(view, &whole, &last_epoch, err);
+		if (r < 0 || off >= whole)
+			return r;
+		if (len > whole - off)
+			len = (size_t)(whole - off);
+	}
 	if (view->key.table)
 		return table_read(view->key.table, &view->cursor, view->base + off, buf, len, err);
 	return store_read(view->set->store, view->base + off, buf, len, err);
@@ -215,7 +252,8 @@ static size_t needed(struct view *view)
 	struct segments_range range = segments_range(segments);
 	size_t segment;
 
-	if (place(view, NULL) <= 0 || (view->key.line_len && view->next >= view->key.line_len))
+	if (place(view, NULL) <= 0 || (view->key.line_len && view->next >= view->key.line_len) ||
+	    (view->over && view->base + view->next >= view->end))
 		return range.newest;
 	uint64_t next = view->base + view->next;
 	if (!view->key.table)

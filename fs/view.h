@@ -7,10 +7,13 @@
  *     /since/<epoch>/<seq>/live         all, at or after a position
  *     /since/<epoch>/<seq>/tables/<name>
  *     /by-time/<epoch>/<seq>            one line, which does not grow
+ *     /by-time/<epoch>/all              a second
+ *     /days/<YYYY-MM-DD>                a day
  *
  * A growing one ends on a commit and only grows. Its offsets count from where it started when it was
  * opened, whatever retention gives up meanwhile. While it is open, view_stat of the same key tells its
- * length, so that this never goes back: FUSE asks for attributes by inode, not by handle.
+ * length, so that this never goes back: FUSE asks for attributes by inode, not by handle. A second and a
+ * day are over as soon as a line behind them is shown.
  *
  * Threads: any.
  */
@@ -28,6 +31,7 @@ void view_set_free(struct view_set *set);
 struct view_key {
 	struct table *table;   /* NULL: all lines */
 	struct position start; /* at or after it */
+	struct position until; /* all lines: those before it; zeros: no end */
 	uint64_t line_len;     /* not 0: the one line of that length, at `start` */
 };
 

@@ -13,6 +13,7 @@ import errno
 import os
 import random
 import sys
+import time
 
 ESCAPES = {"\\": "\\", "t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
 problems = 0
@@ -181,6 +182,20 @@ def tree(mount):
         offset += len(raw)
     for c, s, _, raw in found:
         same(f"{mount}/by-time/{c}/{s}", raw)
+    for c in {line[0] for line in found}:
+        second = [line for line in found if line[0] == c]
+        same(f"{mount}/by-time/{c}/all", b"".join(line[3] for line in second))
+        listed = {name for name in os.listdir(f"{mount}/by-time/{c}") if name != "all"}
+        if listed != {str(line[1]) for line in second}:
+            problem(f"/by-time/{c} lists other lines than there are")
+    days = {}
+    for c, _, _, raw in found:
+        day = time.strftime("%Y-%m-%d", time.gmtime(c))
+        days[day] = days.get(day, b"") + raw
+    if sorted(os.listdir(mount + "/days")) != sorted(days):
+        problem(f"/days lists {os.listdir(mount + '/days')}, /live has {sorted(days)}")
+    for day, lines in days.items():
+        same(f"{mount}/days/{day}", lines)
     listed = sorted(os.listdir(mount + "/tables"))
     if listed != sorted(tables):
         problem(f"/tables lists {listed}, /live has {sorted(tables)}")
@@ -200,7 +215,8 @@ def tree(mount):
     for nothing in (f"by-time/{last}/{found[-1][1] + 1}", "by-time/1/0", f"by-time/0{last}/0", f"by-time/{last}/00",
                     "by-time/x/0", f"by-time/{last}/x", "by-time/99999999999999999999/0", "tables/no such table",
                     f"tables/public.{next(iter(tables))}", "tables/%41", "tables/%2e", "since/x/0/live", "since/1/x/live",
-                    "since/1/0/tables/no such table", "nothing"):
+                    "since/1/0/tables/no such table", "nothing", f"by-time/{last + 9}/all", "days/1970-01-02",
+                    "days/2999-12-31", "days/2024-2-1", "days/yesterday"):
         try:
             os.stat(f"{mount}/{nothing}")
             problem(f"/{nothing} is there")

@@ -109,7 +109,10 @@ def change_identity(random, table):
 
 def drop_not_null(random, table):
     spare = [column for column in table.columns if column.notnull and not column.indexed]
-    return [f"ALTER TABLE {table.sql} ALTER COLUMN {quoted(random.choice(spare).name)} DROP NOT NULL"] if spare else []
+    if not spare:
+        return []
+    column = f"ALTER TABLE {table.sql} ALTER COLUMN {quoted(random.choice(spare).name)}"
+    return [f"{column} DROP IDENTITY IF EXISTS", f"{column} DROP NOT NULL"] # an identity may not be NULL
 
 
 def set_default(random, table):

@@ -85,12 +85,12 @@ static void seconds_are_listed_once_each_in_order(void **state)
 	dir_close(dir);
 }
 
-/* From the line number `from` on, each entry asked for `times` times. */
+/* From the line number `from` on, which stands at the next cookie behind "all", each entry asked for `times` times. */
 static void list_second(const struct position *all, size_t count, uint64_t epoch, uint64_t from, int times)
 {
 	struct dir *dir = open_dir(NODE_SECOND, epoch);
 	struct dir_entry *entry = malloc(sizeof *entry);
-	uint64_t cookie = from;
+	uint64_t cookie = from + 1;
 	int r = 1;
 
 	must(entry);

@@ -78,6 +78,12 @@ static void every_path_leads_to_its_node_and_back(void **state)
 	leads_to("", NODE_ROOT, 0, 0, NULL);
 	leads_to("live", NODE_LIVE, 0, 0, NULL);
 	leads_to("status", NODE_STATUS, 0, 0, NULL);
+	leads_to("metrics", NODE_METRICS, 0, 0, NULL);
+	leads_to("by-time/1507507200/all", NODE_SECOND_ALL, 1507507200, 0, NULL);
+	leads_to("days", NODE_DAYS, 0, 0, NULL);
+	leads_to("days/1970-01-01", NODE_DAY, 0, 0, NULL);
+	leads_to("days/2017-10-09", NODE_DAY, 1507507200, 0, NULL);
+	leads_to("days/2500-02-28", NODE_DAY, 16730236800, 0, NULL);
 	leads_to("tables", NODE_TABLES, 0, 0, NULL);
 	leads_to("tables/zzz", NODE_TABLE, 0, 0, "zzz");
 	leads_to("tables/s.a%2Eb", NODE_TABLE, 0, 0, "s.a%2Eb");
@@ -131,6 +137,16 @@ static void what_is_no_name_leads_nowhere(void **state)
 	                                    "live/x",
 	                                    "status/x",
 	                                    "by-time/x",
+	                                    "by-time/all",
+	                                    "days/1",
+	                                    "days/2017-10-9",
+	                                    "days/2017-13-01",
+	                                    "days/2017-02-29",
+	                                    "days/1969-12-31",
+	                                    "days/2017-10-09 ",
+	                                    "days/ 2017-10-09",
+	                                    "days/2017-10-09/x",
+	                                    "days/02017-10-09",
 	                                    "by-time/01",
 	                                    "by-time/-1",
 	                                    "by-time/1/01",
@@ -230,8 +246,9 @@ static void folders_list_what_always_stands_in_them(void **state)
 	static const struct {
 		enum node_kind kind;
 		const char *names;
-	} folders[] = {{NODE_ROOT, "by-time live since snapshots status tables "},
+	} folders[] = {{NODE_ROOT, "by-time days live metrics since snapshots status tables "},
 	               {NODE_SINCE_DIR, "live tables "},
+	               {NODE_SECOND, "all "},
 	               {NODE_BY_TIME, ""},
 	               {NODE_TABLES, ""},
 	               {NODE_SINCE, ""},
@@ -258,7 +275,8 @@ static void folders_are_folders(void **state)
 	(void)state;
 	for (int kind = NODE_ROOT; kind <= NODE_COPY; kind++) {
 		struct node node = {.kind = (enum node_kind)kind, .table = "zzz"};
-		bool file = kind == NODE_LIVE || kind == NODE_STATUS || kind == NODE_TABLE || kind == NODE_LINE ||
+		bool file = kind == NODE_LIVE || kind == NODE_STATUS || kind == NODE_METRICS || kind == NODE_TABLE || kind == NODE_LINE ||
+		            kind == NODE_SECOND_ALL || kind == NODE_DAY ||
 		            kind == NODE_SINCE_LIVE || kind == NODE_SINCE_TABLE || kind == NODE_LATEST ||
 		            kind == NODE_MANIFEST || kind == NODE_OVERLAP || kind == NODE_COPY;
 		assert_int_equal(node_is_dir(&node), !file);
