@@ -60,8 +60,10 @@ check: deps
 	tests/run $(TESTS)
 
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))
+# What records the changes of files, and what judges the states that a loss of power leaves of them.
+CRASH := $(BUILD)/tests/record.so $(patsubst tests/crash/%.c,$(BUILD)/tests/%,$(wildcard tests/crash/judge_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-unit-tests: $(UNIT)
+unit-tests: $(UNIT) $(CRASH)
 # The mirror and the store know nothing of each other, in tests neither.
 $(BUILD)/tests/test_mirror_%: tests/unit/test_mirror_%.c $(call lib_objects,common mirror)
 	@mkdir -p $(@D)
@@ -71,6 +73,20 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(call lib_objects,common fs)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -Ifs -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
+
+# Without a sanitizer: it stands before that one's own library.
+$(BUILD)/tests/record.so: tests/crash/record.c tests/crash/trace.h
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) -std=c11 $(WARN) -O2 -g -D_GNU_SOURCE -shared -fPIC -o $@ $< -pthread
+$(BUILD)/tests/judge_store: tests/crash/judge_store.c tests/crash/states.c $(call lib_objects,common fs)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -Ifs -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
+$(BUILD)/tests/judge_mirror: tests/crash/judge_mirror.c tests/crash/states.c $(call lib_objects,common mirror)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -Imirror -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
 
 # Each fuzzer runs its corpus once: as a test under any compiler, and for real under clang's libFuzzer.
 fuzz-replay: $(addprefix $(BUILD)/tests/,$(FUZZ))
@@ -111,7 +127,7 @@ lint:
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=unknownMacro -Icommon -Ifs -Imirror common fs mirror
 	shellcheck contrib/install-deps contrib/demo contrib/private-cluster.sh tests/run tests/mutants/run tests/flow/*.sh
 fmt:
-	clang-format -i common/*.[ch] fs/*.[ch] mirror/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]
+	clang-format -i common/*.[ch] fs/*.[ch] mirror/*.[ch] tests/unit/*.[ch] tests/crash/*.[ch] tests/fuzz/*.[ch]
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8

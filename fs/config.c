@@ -3,6 +3,7 @@
 #include <confuse.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,14 +124,34 @@ static void print_quoted(FILE *file, const char *name, const char *value)
 	fputs("'\n", file);
 }
 
-int config_write(const struct config *config, int dirfd, struct err *err)
+static int write_file(int dirfd, const char *text, size_t len, struct err *err)
 {
 	static const char temporary[] = "daystream.conf.new";
-	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), r = 0;
+
+	if (fd < 0)
+		return err_errno(err, "creating %s", temporary);
+	ssize_t n = write(fd, text, len);
+	if (n >= 0 && n != (ssize_t)len)
+		errno = ENOSPC, n = -1;
+	if (n < 0 || fsync(fd) < 0)
+		r = err_errno(err, "writing %s", temporary);
+	close(fd);
+	if (r == 0 && renameat(dirfd, temporary, dirfd, "daystream.conf") < 0)
+		r = err_errno(err, "renaming %s", temporary);
+	if (r == 0 && fsync(dirfd) < 0)
+		r = err_errno(err, "syncing the store's folder");
+	return r;
+}
+
+int config_write(const struct config *config, int dirfd, struct err *err)
+{
+	char *text;
+	size_t len;
+	FILE *file = open_memstream(&text, &len);
 
 	if (!file)
-		return err_errno(err, "creating %s", temporary);
+		return err_set(err, -ENOMEM, "out of memory for daystream.conf");
 	fputs("# daystream: written by `daystream init`; edit it and restart daystreamfs.\n\n"
 	      "# How to reach the server: libpq's connection string (a password is better kept in .pgpass).\n",
 	      file);
@@ -151,14 +172,10 @@ int config_write(const struct config *config, int dirfd, struct err *err)
 	        "snapshot = %s\n",
 	        config->snapshot);
 
-	int r = 0;
-	if (fflush(file) != 0 || ferror(file) || fsync(fd) < 0)
-		r = err_errno(err, "writing %s", temporary);
-	fclose(file);
-	if (r == 0 && renameat(dirfd, temporary, dirfd, "daystream.conf") < 0)
-		r = err_errno(err, "renaming %s", temporary);
-	if (r == 0 && fsync(dirfd) < 0)
-		r = err_errno(err, "syncing the store's folder");
+	bool failed = ferror(file) != 0;
+	int r = fclose(file) != 0 || failed ? err_set(err, -ENOMEM, "out of memory for daystream.conf")
+	                                    : write_file(dirfd, text, len, err);
+	free(text);
 	return r;
 }
 
