@@ -196,6 +196,9 @@ int database_open(struct database *database, const char *path, const struct data
 	rc = found < 0 ? found : open_sqlite(database, want, err);
 	if (rc == 0 && found)
 		rc = wal_rewrite(&database->wal, err);
+	/* The WAL's name. SQLite syncs it, too, but does not look whether that went well. */
+	if (rc == 0 && found)
+		rc = dbfile_sync_folder(path, err);
 	if (rc == 0)
 		rc = found ? migrate(database, err) : create(database, want, err);
 	if (rc < 0)

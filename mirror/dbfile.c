@@ -110,7 +110,7 @@ bool dbfile_empty(const char *path, int fd)
 	return remove_beside(path) || any;
 }
 
-static int sync_folder(const char *path, struct err *err)
+int dbfile_sync_folder(const char *path, struct err *err)
 {
 	char *copy = strdup(path);
 
@@ -133,7 +133,7 @@ static int clear_place(const char *path, struct err *err)
 
 	if (found != 0)
 		return found < 0 ? found : err_set(err, -EEXIST, "another deltamirror has made %s meanwhile", path);
-	return remove_beside(path) ? sync_folder(path, err) : 0;
+	return remove_beside(path) ? dbfile_sync_folder(path, err) : 0;
 }
 
 int dbfile_rename(const char *from, int fd, const char *to, struct err *err)
@@ -151,7 +151,7 @@ int dbfile_rename(const char *from, int fd, const char *to, struct err *err)
 	}
 	if (rc < 0)
 		return err_errno(err, "cannot rename %s to %s", from, to);
-	return sync_folder(to, err);
+	return dbfile_sync_folder(to, err);
 }
 
 void dbfile_remove(const char *path)

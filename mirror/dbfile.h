@@ -37,6 +37,9 @@ bool dbfile_empty(const char *path, int fd);
  * synced. `fd` is its lock. -EEXIST where a database has that name. */
 int dbfile_rename(const char *from, int fd, const char *to, struct err *err);
 
+/* Names that were made or removed beside it are on the disk. */
+int dbfile_sync_folder(const char *path, struct err *err);
+
 /* Removes it, and SQLite's files beside it; dbfile_sweep, unless another process has it locked. */
 void dbfile_remove(const char *path);
 void dbfile_sweep(const char *path);

@@ -126,18 +126,6 @@ static int follow_on(struct mirror *mirror, struct err *err)
 	return rc;
 }
 
-/* What was interrupted may have left something beside the mirror, which is there. */
-static void sweep(const struct mirror_wish *wish)
-{
-	static const char *const beside[] = {".building", ".resync"};
-	char path[4200];
-
-	for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
-		snprintf(path, sizeof path, "%s%s", wish->path, beside[i]);
-		dbfile_sweep(path);
-	}
-}
-
 static int run(const struct mirror_wish *wish, struct err *err)
 {
 	char path[4096];
@@ -152,13 +140,15 @@ static int run(const struct mirror_wish *wish, struct err *err)
 	if (rc == 0)
 		rc = mirror_open(&mirror, wish, wish->path, false, 0, err);
 	if (rc == 0)
-		sweep(wish);
+		build_sweep(wish);
 	if (rc == 0 && found && wish->resync)
 		rc = resync_all(&mirror, err);
 	if (rc == 0 && found && wish->resync_tables)
 		rc = resync_tables(&mirror, err);
 	if (rc == 0)
 		rc = follow_on(&mirror, err);
+	if (rc == 0)
+		rc = mirror_settle(&mirror, err);
 	mirror_close(&mirror);
 	return rc;
 }

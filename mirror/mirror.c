@@ -331,3 +331,12 @@ int mirror_run_to_end(struct mirror *mirror, struct err *err)
 	mirror->quiet = false;
 	return rc == 0 && stop_asked() ? -EINTR : rc;
 }
+
+int mirror_settle(struct mirror *mirror, struct err *err)
+{
+	int rc = disconnect(mirror, err);
+
+	if (rc == 0)
+		rc = database_make_room(&mirror->database, err);
+	return rc == -ENOSPC ? 0 : rc;
+}

@@ -78,4 +78,8 @@ int mirror_run_to_end(struct mirror *mirror, struct err *err);
  * the sentence says. */
 int mirror_run(struct mirror *mirror, const struct mirror_goal *goal, struct err *err);
 
+/* Before mirror_close, where all went well: undoes what is open, and copies the WAL back, whose errors are else seen by
+ * nobody. -EIO; not for want of space, or of readers that end. */
+int mirror_settle(struct mirror *mirror, struct err *err);
+
 #endif

@@ -24,13 +24,28 @@ int sql_failed(sqlite3 *sqlite, int code, int system, struct err *err)
 	               system ? strerror(system) : "");
 }
 
+/* SQLite keeps it for itself in some cases, for instance of a COMMIT. */
+static int system_errno(sqlite3 *sqlite)
+{
+	static const int files[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
+	int number = sqlite3_system_errno(sqlite);
+
+	for (size_t i = 0; i < sizeof files / sizeof *files && number == 0; i++) {
+		sqlite3_file *file = NULL;
+		sqlite3_file_control(sqlite, "main", files[i], &file);
+		if (file && file->pMethods)
+			file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &number);
+	}
+	return number;
+}
+
 int sql_error(sqlite3 *sqlite, const char *doing, struct err *err)
 {
 	int code = sqlite3_extended_errcode(sqlite);
 
 	switch (code & 0xff) {
 	case SQLITE_IOERR:
-	case SQLITE_CANTOPEN: return sql_failed(sqlite, code, sqlite3_system_errno(sqlite), err);
+	case SQLITE_CANTOPEN: return sql_failed(sqlite, code, system_errno(sqlite), err);
 	case SQLITE_FULL:
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
