@@ -140,14 +140,16 @@ static int run(const struct mirror_wish *wish, struct err *err)
 	int rc = found == 0 ? build_new(wish, err) : found < 0 ? found : 0;
 	if (rc == 0)
 		rc = mirror_open(&mirror, wish, wish->path, false, 0, err);
+	if (rc == 0)
+		build_sweep(wish);
 	if (rc == 0 && found && wish->resync)
 		rc = resync_all(&mirror, err);
-	if (rc == 0 && found)
-		resync_forget(&mirror);
 	if (rc == 0 && found && wish->resync_tables)
 		rc = resync_tables(&mirror, err);
 	if (rc == 0)
 		rc = follow_on(&mirror, err);
+	if (rc == 0)
+		rc = mirror_settle(&mirror, err);
 	mirror_close(&mirror);
 	return rc;
 }

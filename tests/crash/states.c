@@ -589,6 +589,11 @@ size_t states_count(const struct states *s)
 	return s->count;
 }
 
+unsigned states_call(const struct states *s, size_t at)
+{
+	return record_at(s, at).call;
+}
+
 size_t states_next(const struct states *s, size_t at)
 {
 	for (; at < s->count; at++) {
