@@ -143,6 +143,11 @@ static char *print_text(void *ctx, enum node_kind kind, size_t *len)
 	return (kind == NODE_METRICS ? metrics_print : status_print)(len, d->store, &d->config, &ingest, &keeper);
 }
 
+static void tell_damage(const char *sentence)
+{
+	log_error("%s", sentence);
+}
+
 static int read_config(struct daemon *d, struct err *err)
 {
 	int dirfd = open(d->options.store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -191,8 +196,10 @@ static int start(struct daemon *d, struct err *err)
 	int r;
 
 	if ((r = mount_check(&d->options, err)) < 0 || (r = read_config(d, err)) < 0 ||
-	    (r = store_open(&d->store, d->options.store, STORE_WRITE, err)) < 0 ||
-	    (r = writer_open(&d->writer, d->store, d->config.segment_bytes, err)) < 0)
+	    (r = store_open(&d->store, d->options.store, STORE_WRITE, err)) < 0)
+		return r;
+	store_damage(d->store)->tell = tell_damage;
+	if ((r = writer_open(&d->writer, d->store, d->config.segment_bytes, err)) < 0)
 		return r;
 	d->source = slot_source(d->config.conninfo, d->config.slot, d->config.tables);
 	d->tables = table_set_new(d->store);
