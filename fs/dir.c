@@ -64,12 +64,16 @@ static int name_snapshots(struct dir *dir, struct err *err)
 /* The names of those folders that are listed from memory. */
 static int take_names(struct dir *dir, struct err *err)
 {
+	int r;
+
 	switch (dir->node.kind) {
 	case NODE_TABLES:
 	case NODE_SINCE_TABLES: return names_list(dir->shown->store, add_name, dir, err);
 	case NODE_SNAPSHOTS: return name_snapshots(dir, err);
 	case NODE_COPIES:
-		return snapshots_tables(store_dirfd(dir->shown->store), dir->node.position, add_name, dir, err);
+		r = snapshots_tables(store_dirfd(dir->shown->store), dir->node.position, add_name, dir, err);
+		file_note_manifest(dir->shown, dir->node.position, r, err);
+		return r;
 	default: return 0;
 	}
 }

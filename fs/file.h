@@ -52,4 +52,7 @@ long file_read(struct file *file, uint64_t off, char *buf, size_t len, struct er
 /* Its length now. */
 int file_len(struct file *file, uint64_t *len, struct err *err);
 
+/* A snapshot's manifest was read: where `r` says that it is damaged, that is noted. */
+void file_note_manifest(const struct shown *shown, struct position position, int r, const struct err *err);
+
 #endif
