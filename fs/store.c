@@ -103,7 +103,7 @@ static int open_newest(struct store *store, struct err *err)
 	if ((r = segment_index(segment->fd, &from, end.off, segment->index, err)) < 0)
 		return r;
 	index_show(segment->index);
-	store->end = (struct store_end){segment->first, end.off, end.last, end.lsn, end.origin};
+	store->end = (struct store_end){segment->first, end.off, end.last, end.lsn, end.origin, end.sum};
 	return 0;
 }
 
