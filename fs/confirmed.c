@@ -12,7 +12,7 @@ enum { SLOT_LEN = 512 };
 struct slot {
 	uint64_t magic;
 	uint32_t crc; /* of all that follows this field */
-	uint32_t unused;
+	uint32_t choice;
 	uint64_t counter;
 	uint64_t idle_lsn, last_epoch, last_seq;
 };
@@ -20,7 +20,7 @@ static const uint64_t slot_magic = 0x31306d7266446e43;
 
 static uint32_t slot_crc(const struct slot *slot)
 {
-	size_t covered = offsetof(struct slot, unused);
+	size_t covered = offsetof(struct slot, choice);
 
 	return crc32c(0, (const char *)slot + covered, sizeof *slot - covered);
 }
@@ -48,7 +48,7 @@ int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct
 		if (n == (ssize_t)sizeof slot && slot.magic == slot_magic && slot.crc == slot_crc(&slot) &&
 		    slot.counter > file->counter) {
 			file->counter = slot.counter;
-			file->now = (struct confirmed){slot.idle_lsn, {slot.last_epoch, slot.last_seq}};
+			file->now = (struct confirmed){slot.idle_lsn, {slot.last_epoch, slot.last_seq}, slot.choice};
 		}
 	}
 	return 0;
@@ -56,7 +56,7 @@ int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct
 
 int confirmed_write(struct confirmed_file *file, struct confirmed next, struct err *err)
 {
-	struct slot slot = {slot_magic, 0, 0, file->counter + 1, next.idle_lsn, next.last.epoch, next.last.seq};
+	struct slot slot = {slot_magic, 0, next.choice, file->counter + 1, next.idle_lsn, next.last.epoch, next.last.seq};
 
 	slot.crc = slot_crc(&slot);
 	ssize_t n = pwrite(file->fd, &slot, sizeof slot, (off_t)(slot.counter % 2) * SLOT_LEN);

@@ -105,7 +105,7 @@ static int open_newest(struct store *store, struct err *err)
 	segment->growing = true;
 	if ((r = segment_build_index(segment->fd, segment->first, end.off, &segment->index, err)) < 0)
 		return r;
-	store->end = (struct store_end){segment->first, end.off, end.last, end.lsn, end.origin};
+	store->end = (struct store_end){segment->first, end.off, end.last, end.lsn, end.origin, end.sum};
 	return 0;
 }
 

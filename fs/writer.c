@@ -9,6 +9,7 @@
 
 #include "append.h"
 #include "catalog.h"
+#include "crc32c.h"
 #include "scan.h"
 
 enum {
@@ -298,7 +299,7 @@ int writer_commit(struct writer *w, const char *line, size_t len, uint64_t lsn, 
 
 	w->open = false;
 	w->has_commit = true;
-	w->commit = (struct store_end){w->first, w->end.off, w->last, lsn, w->origin};
+	w->commit = (struct store_end){w->first, w->end.off, w->last, lsn, w->origin, crc32c(0, line, len)};
 	return 0;
 }
 
@@ -331,6 +332,11 @@ void writer_timeline(struct writer *w, uint32_t timeline)
 uint64_t writer_appended_lsn(const struct writer *w)
 {
 	return w->commit.lsn;
+}
+
+uint32_t writer_appended_sum(const struct writer *w)
+{
+	return w->commit.sum;
 }
 
 const struct unplaced *writer_unplaced(const struct writer *w)
