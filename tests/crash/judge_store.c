@@ -8,6 +8,7 @@
  * through ingest into the store as `init` made it (which the note "init" tells), comes the one true stream.
  *
  *  - What is shown is a part of it without a gap that ends on a commit, at least up to the note "seen <position>".
+ *  - Nothing stands behind that commit any more.
  *  - Every LSN that was confirmed is durable.
  *  - Going on from there gives the true stream to its end, in the same segments.
  *  - Nothing was given up that had not expired by its size.
@@ -212,6 +213,20 @@ static bool same_segments(const struct judge *judge, struct store *store, size_t
 	return true;
 }
 
+/* Nothing is left behind the last commit. */
+static void judge_length(struct judge *judge, struct opened *opened)
+{
+	char name[SEGMENT_NAME_MAX];
+	struct store_end end;
+	struct stat st;
+
+	store_end(opened->store, &end);
+	must(fstatat(store_segments_dirfd(opened->store), segment_name(name, end.first), &st, 0) == 0);
+	if ((uint64_t)st.st_size != end.off)
+		problem(judge, "%s has %lld bytes, and %llu are whole", name, (long long)st.st_size,
+		        (unsigned long long)end.off);
+}
+
 /* The bytes that are shown; returns the place of the first in the true stream, where all is well. */
 static size_t judge_bytes(struct judge *judge, struct opened *opened, size_t *len)
 {
@@ -337,6 +352,7 @@ static void judge_state(struct judge *judge, bool initialised)
 			problem(judge, "does not start: %s", opened.err.text);
 	} else {
 		size_t from = judge_bytes(judge, &opened, &len);
+		judge_length(judge, &opened);
 		judge_promises(judge, &opened);
 		if (!judge->bad)
 			judge_retention(judge, &opened, from, len);

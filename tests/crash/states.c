@@ -61,9 +61,9 @@ static void read_trace(struct states *s, const char *path)
 	struct stat st;
 	size_t cap = 0;
 
-	must(fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0);
+	must(fd >= 0 && fstat(fd, &st) == 0);
 	s->trace_len = (size_t)st.st_size;
-	void *map = mmap(NULL, s->trace_len, PROT_READ, MAP_PRIVATE, fd, 0);
+	void *map = s->trace_len ? mmap(NULL, s->trace_len, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
 	must(map != MAP_FAILED);
 	s->trace = map;
 	close(fd);
@@ -210,7 +210,8 @@ struct states *states_open(const char *trace, const char *base)
 void states_free(struct states *s)
 {
 	forget(s);
-	munmap((void *)(uintptr_t)s->trace, s->trace_len);
+	if (s->trace_len)
+		munmap((void *)(uintptr_t)s->trace, s->trace_len);
 	free(s->records);
 	free(s->base);
 	free(s);
