@@ -62,28 +62,31 @@ check: deps
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))
 # What records the changes of files, and what judges the states that a loss of power leaves of them.
 CRASH := $(BUILD)/tests/record.so $(patsubst tests/crash/%.c,$(BUILD)/tests/%,$(wildcard tests/crash/judge_*.c))
+STATES := $(addprefix tests/crash/,states.c lose.c disk.c)
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-unit-tests: $(UNIT) $(CRASH)
+unit-tests: $(UNIT) crash
+crash: $(CRASH)
 # The mirror and the store know nothing of each other, in tests neither.
 $(BUILD)/tests/test_mirror_%: tests/unit/test_mirror_%.c $(call lib_objects,common mirror)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -Imirror -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
+$(BUILD)/tests/test_crash: $(STATES) | $(BUILD)/tests/record.so
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(call lib_objects,common fs)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -Ifs -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
 
 # Without a sanitizer: it stands before that one's own library.
-$(BUILD)/tests/record.so: tests/crash/record.c tests/crash/trace.h
+$(BUILD)/tests/record.so: $(addprefix tests/crash/,record.c record_calls.c record.h trace.h)
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) -std=c11 $(WARN) -O2 -g -D_GNU_SOURCE -shared -fPIC -o $@ $< -pthread
-$(BUILD)/tests/judge_store: tests/crash/judge_store.c tests/crash/states.c $(call lib_objects,common fs)
+	$(Q)$(CC) -std=c11 $(WARN) -O2 -g -D_GNU_SOURCE -shared -fPIC -o $@ $(filter %.c,$^) -pthread
+$(BUILD)/tests/judge_store: tests/crash/judge_store.c tests/crash/truth.c $(STATES) $(call lib_objects,common fs)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -Ifs -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
-$(BUILD)/tests/judge_mirror: tests/crash/judge_mirror.c tests/crash/states.c $(call lib_objects,common mirror)
+$(BUILD)/tests/judge_mirror: tests/crash/judge_mirror.c $(STATES) $(call lib_objects,common mirror)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -Imirror -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
@@ -151,5 +154,5 @@ help:
 	@echo 'clean    removes BUILD (build); V=1 shows the commands'
 
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/tests/*.d)
-.PHONY: all deps demo check unit-tests fuzz-replay fuzz fuzz-run soak asan tsan mutants lint fmt install clean help
+.PHONY: all deps demo check unit-tests crash fuzz-replay fuzz fuzz-run soak asan tsan mutants lint fmt install clean help
 .SECONDARY:
