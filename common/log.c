@@ -1,13 +1,18 @@
 #include "log.h"
 
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <syslog.h>
+#include <unistd.h>
 
 static const char *log_program = "daystream";
-static bool use_syslog;
+static bool use_syslog, never_wait;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned long given_up; /* messages; under the lock */
 static atomic_bool bar; /* the terminal's last line is a progress bar's */
 
 void log_init(const char *program)
@@ -21,6 +26,29 @@ void log_to_syslog(void)
 	use_syslog = true;
 }
 
+void log_never_wait(void)
+{
+	never_wait = true;
+}
+
+/* A pipe that can be written to takes a page, which is more than a message has; and no other thread comes between. */
+static void print_at_once(const char *level, const char *text)
+{
+	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	pthread_mutex_lock(&lock);
+	if (poll(&out, 1, 0) != 1) {
+		given_up++;
+	} else if (given_up) {
+		fprintf(stderr, "%s: %s%.1900s (before this, %lu messages were given up: nobody read them)\n", log_program,
+		        level, text, given_up);
+		given_up = 0;
+	} else {
+		fprintf(stderr, "%s: %s%s\n", log_program, level, text);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
 static void print(int priority, const char *level, const char *fmt, va_list args)
 {
 	char text[2048];
@@ -28,6 +56,8 @@ static void print(int priority, const char *level, const char *fmt, va_list args
 	vsnprintf(text, sizeof text, fmt, args);
 	if (use_syslog)
 		syslog(priority, "%s%s", level, text);
+	else if (never_wait)
+		print_at_once(level, text);
 	else
 		fprintf(stderr, "%s%s: %s%s\n", atomic_load(&bar) ? "\r\033[K" : "", log_program, level, text);
 }

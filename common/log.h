@@ -17,6 +17,10 @@ void log_init(const char *program);
 /* From here on; once. */
 void log_to_syslog(void);
 
+/* For a daemon, before there are threads: where stderr takes nothing at this time (a pipe whose reader has
+ * stopped), a message is given up rather than waited for; the next one that gets through says how many were. */
+void log_never_wait(void);
+
 /* While a bar is on the terminal, a message takes its line. */
 void log_over_bar(bool shown);
 

@@ -145,10 +145,11 @@ int pg_connect(PGconn **out, const char *conninfo, bool replication, int wakefd,
 
 	while (PQstatus(conn) != CONNECTION_BAD && state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
 		r = pg_wait(PQsocket(conn), state == PGRES_POLLING_WRITING, wakefd, left_ms(until));
-		if (r < 0 || (r == 0 && left_ms(until) == 0))
+		if (r < 0 || left_ms(until) == 0) /* also where the server sends byte by byte */
 			break;
 		if (r > 0)
 			state = PQconnectPoll(conn);
+		r = 0;
 	}
 	if (PQstatus(conn) == CONNECTION_OK) {
 		*out = conn;
@@ -164,15 +165,13 @@ int pg_connect(PGconn **out, const char *conninfo, bool replication, int wakefd,
 	return r;
 }
 
-static int wait_result(PGconn *conn, int wakefd, int timeout_ms, struct err *err)
+static int wait_result(PGconn *conn, int wakefd, long long until, int timeout_ms, struct err *err)
 {
-	long long until = clock_ms() + timeout_ms;
-
 	while (PQisBusy(conn)) {
 		int r = pg_wait(PQsocket(conn), false, wakefd, timeout_ms ? left_ms(until) : -1);
 		if (r < 0)
 			return err_set(err, -EINTR, "stopped while waiting for the server");
-		if (r == 0 && timeout_ms && left_ms(until) == 0)
+		if (timeout_ms && left_ms(until) == 0)
 			return err_set(err, -EAGAIN, "no answer from the server within %d s", timeout_ms / 1000);
 		if (r > 0 && !PQconsumeInput(conn))
 			return fail(conn, -EAGAIN, "", err);
@@ -183,6 +182,7 @@ static int wait_result(PGconn *conn, int wakefd, int timeout_ms, struct err *err
 int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult **out, char *sqlstate, struct err *err)
 {
 	PGresult *last = NULL, *res;
+	long long until = clock_ms() + timeout_ms;
 	int r;
 
 	*out = NULL;
@@ -191,7 +191,7 @@ int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult 
 	if (!PQsendQuery(conn, sql))
 		return fail(conn, -EAGAIN, "", err);
 	for (;;) {
-		if ((r = wait_result(conn, wakefd, timeout_ms, err)) < 0) {
+		if ((r = wait_result(conn, wakefd, until, timeout_ms, err)) < 0) {
 			PQclear(last);
 			return r;
 		}
@@ -220,6 +220,13 @@ int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult 
 	}
 	PQclear(last);
 	return r;
+}
+
+const char *pg_text(const PGresult *res, int row, int column)
+{
+	if (row < 0 || row >= PQntuples(res) || column < 0 || column >= PQnfields(res))
+		return "";
+	return PQgetvalue(res, row, column);
 }
 
 void pg_where(const PGconn *conn, char *text, size_t size)

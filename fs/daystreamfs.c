@@ -30,6 +30,7 @@ struct daemon {
 	struct ingest *ingest;
 	struct table_set *tables;
 	struct view_set *views;
+	struct copies *copies;
 	struct keeper *keeper;
 	struct retainer *retainer;
 	struct mount *mount;
@@ -197,7 +198,8 @@ static int start(struct daemon *d, struct err *err)
 	d->source = slot_source(d->config.conninfo, d->config.slot, d->config.tables);
 	d->tables = table_set_new(d->store);
 	d->views = view_set_new(d->store);
-	if (!d->source || !d->tables || !d->views)
+	d->copies = copies_new();
+	if (!d->source || !d->tables || !d->views || !d->copies)
 		return err_set(err, -ENOMEM, "out of memory");
 	if ((r = ingest_start(&d->ingest, d->store, d->writer, d->source, on_ingest_end, d, err)) < 0 ||
 	    (r = start_housekeeping(d, err)) < 0)
@@ -223,6 +225,7 @@ static int stop(struct daemon *d, struct err *err)
 	if (d->source)
 		d->source->ops->free(d->source);
 	writer_close(d->writer);
+	copies_free(d->copies);
 	view_set_free(d->views);
 	table_set_free(d->tables);
 	store_close(d->store);
@@ -237,7 +240,7 @@ static int run(struct daemon *d, struct err *err)
 	int r = start(d, err);
 
 	if (r == 0) {
-		shown = (struct shown){d->store, d->tables, d->views, print_text, d};
+		shown = (struct shown){d->store, d->tables, d->views, d->copies, print_text, d};
 		r = mount_start(d->mount, d->options.mountpoint, &shown, err);
 	}
 	if (r == 0) {
@@ -283,6 +286,7 @@ int main(int argc, char **argv)
 	    (d.options.foreground || (r = detach(&d.ready_fd, &err)) == 0)) {
 		pthread_sigmask(SIG_BLOCK, &ending, NULL);
 		signal(SIGPIPE, SIG_IGN);
+		log_never_wait();
 		r = run(&d, &err);
 	}
 	if (r < 0)

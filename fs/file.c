@@ -14,7 +14,8 @@ struct file {
 	struct view *view;
 	char *text; /* of /status or /metrics, as it was when opened */
 	size_t len;
-	int fd; /* in a snapshot; else -1 */
+	struct copies *copies;
+	struct copy *copy; /* in a snapshot */
 };
 
 bool file_grows(const struct node *node)
@@ -248,11 +249,11 @@ int file_open(struct file **out, const struct shown *shown, const struct node *n
 	*out = NULL;
 	if (!file)
 		return err_set(err, -ENOMEM, "out of memory");
-	file->fd = -1;
+	file->copies = shown->copies;
 	if (is_text(node))
 		r = open_text(file, shown, node, err);
 	else if (node_in_snapshot(node))
-		r = file->fd = open_snapshot(shown, node, err);
+		r = (r = open_snapshot(shown, node, err)) < 0 ? r : copies_open(shown->copies, r, &file->copy, err);
 	else
 		r = open_lines(file, shown, node, err);
 	if (r < 0) {
@@ -267,8 +268,8 @@ void file_close(struct file *file)
 {
 	if (file->view)
 		view_close(file->view);
-	if (file->fd >= 0)
-		close(file->fd);
+	if (file->copy)
+		copies_close(file->copies, file->copy);
 	free(file->text);
 	free(file);
 }
@@ -278,7 +279,7 @@ static long read_snapshot(struct file *file, uint64_t off, char *buf, size_t len
 	size_t got = 0;
 
 	while (got < len) {
-		ssize_t n = pread(file->fd, buf + got, len - got, (off_t)(off + got));
+		ssize_t n = pread(file->copy->fd, buf + got, len - got, (off_t)(off + got));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -294,7 +295,7 @@ long file_read(struct file *file, uint64_t off, char *buf, size_t len, struct er
 {
 	if (file->view)
 		return view_read(file->view, off, buf, len, err);
-	if (file->fd >= 0)
+	if (file->copy)
 		return read_snapshot(file, off, buf, len, err);
 	if (off >= file->len)
 		return 0;
@@ -312,7 +313,7 @@ int file_len(struct file *file, uint64_t *len, struct err *err)
 	if (file->view)
 		return view_len(file->view, len, &last_epoch, err);
 	*len = file->len;
-	if (file->fd >= 0 && fstat(file->fd, &st) == 0)
+	if (file->copy && fstat(file->copy->fd, &st) == 0)
 		*len = (uint64_t)st.st_size;
 	return 0;
 }

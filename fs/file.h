@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include "copies.h"
 #include "tree.h"
 #include "view.h"
 
@@ -15,6 +16,7 @@ struct shown {
 	struct store *store;
 	struct table_set *tables;
 	struct view_set *views;
+	struct copies *copies; /* of snapshots, that are open */
 	/* The text of /status or /metrics, to be freed; NULL: out of memory. */
 	char *(*text)(void *ctx, enum node_kind kind, size_t *len);
 	void *ctx;

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "incoming.h"
 #include "log.h"
 
 enum {
@@ -36,7 +36,7 @@ struct ingest {
 
 	/* the receiver's */
 	struct origin origin;
-	bool open;         /* within a transaction */
+	struct incoming incoming;
 	uint64_t idle_lsn; /* of the last keepalive between transactions */
 	bool reply;        /* the source asked for an answer */
 	uint64_t told_lsn;
@@ -121,7 +121,7 @@ static void note_progress(struct ingest *in, uint64_t durable)
 	pthread_mutex_lock(&in->lock);
 	in->status.durable_lsn = durable;
 	in->status.source_lsn = in->source->ops->end_lsn(in->source);
-	if (!in->open && durable >= in->status.source_lsn && durable >= writer_appended_lsn(in->writer))
+	if (!in->incoming.open && durable >= in->status.source_lsn && durable >= writer_appended_lsn(in->writer))
 		in->caught_up_ms = clock_ms();
 	pthread_mutex_unlock(&in->lock);
 }
@@ -146,7 +146,7 @@ static void offer_idle(struct ingest *in)
 {
 	int64_t now = clock_ms();
 
-	if (in->open || in->idle_lsn <= durable_lsn(in->durable))
+	if (in->incoming.open || in->idle_lsn <= durable_lsn(in->durable))
 		return;
 	if (in->reply || now - in->idle_ms >= TICK_MS) {
 		in->idle_ms = now;
@@ -155,31 +155,6 @@ static void offer_idle(struct ingest *in)
 }
 
 /* ---- appending ---------------------------------------------------------- */
-
-/* "2017-10-09 00:00:00.5+00" -> Unix time. A transaction that was replicated with an
- * origin has that origin's time, which may be anything, "infinity" too: what no calendar
- * of ours has is 0, so that it takes the second of the line before. */
-static bool second_of(struct span value, uint64_t *second)
-{
-	char text[64];
-	struct tm tm = {0};
-
-	if (value.len >= sizeof text)
-		return false;
-	memcpy(text, value.at, value.len);
-	text[value.len] = 0;
-	size_t year = strspn(text, "0123456789");
-	*second = 0;
-	if (strcmp(text, "infinity") == 0 || strcmp(text, "-infinity") == 0 || (year > 4 && text[year] == '-') ||
-	    (year == 4 && value.len > 3 && memcmp(text + value.len - 3, " BC", 3) == 0))
-		return true;
-	const char *end = strptime(text, "%Y-%m-%d %H:%M:%S", &tm);
-	if (!end || (*end != '.' && *end != '+'))
-		return false;
-	long long unix_time = timegm(&tm);
-	*second = unix_time > 0 ? (uint64_t)unix_time : 0;
-	return true;
-}
 
 /* A new segment has to wait until the full one is synced; the source hears from
  * us meanwhile. */
@@ -194,42 +169,21 @@ static int begin_transaction(struct ingest *in, uint64_t second, struct err *err
 		if ((r = confirm(in, err)) < 0)
 			return r;
 	}
-	in->open = r == 0;
 	return r;
-}
-
-static int begin(struct ingest *in, const struct line_head *head, struct err *err)
-{
-	struct span rest = head->pairs, name, value;
-	uint64_t second;
-
-	if (in->open || line_next(&rest, &name, &value) != 1 || !span_is(name, "time") || !second_of(value, &second))
-		return err_set(err, -EPROTO, "the source sent a begin line that cannot be read");
-	return begin_transaction(in, second, err);
 }
 
 static int take_line(struct ingest *in, const char *line, size_t len, struct err *err)
 {
-	struct line_head head;
-	struct commit commit;
+	struct incoming_line taken;
+	int r = incoming_take(&in->incoming, line, len, &taken, err);
 
-	if (!line_parse(line, len, &head) || head.stamped)
-		return err_set(err, -EPROTO, "the source sent what is no line of the format: \"%.*s\"",
-		               len < 200 ? (int)len : 200, line);
-	if (span_is(head.action, "begin"))
-		return begin(in, &head, err);
-	if (!in->open)
-		return err_set(err, -EPROTO, "the source sent a line outside a transaction: \"%.*s\"",
-		               len < 200 ? (int)len : 200, line);
-	if (!span_is(head.action, "commit"))
-		return writer_line(in->writer, line, len, &head, err);
-
-	if (!commit_parse(&head, &commit) || commit.has_crc)
-		return err_set(err, -EPROTO, "the source sent a commit line that cannot be read");
-	int r = writer_commit(in->writer, line, len, commit.lsn, err);
-	if (r == 0)
-		in->open = false;
-	return r;
+	if (r < 0)
+		return r;
+	switch (taken.kind) {
+	case INCOMING_BEGIN: return begin_transaction(in, taken.second, err);
+	case INCOMING_COMMIT: return writer_commit(in->writer, line, len, taken.lsn, err);
+	default: return writer_line(in->writer, line, len, &taken.head, err);
+	}
 }
 
 static int take_lines(struct ingest *in, const char *data, size_t len, struct err *err)
@@ -289,7 +243,7 @@ static int take_round(struct ingest *in, struct err *err)
 			return 0;
 		if (event.kind == SOURCE_IDLE) {
 			in->reply |= event.reply;
-			if (!in->open && event.lsn > in->idle_lsn)
+			if (!in->incoming.open && event.lsn > in->idle_lsn)
 				in->idle_lsn = event.lsn;
 		}
 	}
@@ -329,7 +283,8 @@ static int follow(struct ingest *in, bool *connected, struct err *err)
 		return r;
 	*connected = true;
 	writer_timeline(in->writer, in->origin.timeline);
-	in->open = in->reply = false;
+	incoming_start(&in->incoming, resume);
+	in->reply = false;
 	in->idle_lsn = in->told_lsn = 0;
 	set_state(in, "streaming", NULL);
 	log_info("streaming from slot \"%s\"", in->origin.slot);
@@ -387,6 +342,8 @@ static void *receive_thread(void *arg)
 
 	while (!stopping(in)) {
 		bool connected = false;
+		uint64_t had = writer_appended_lsn(in->writer);
+		int64_t since = clock_ms();
 		int r = follow(in, &connected, &err);
 		streamed |= connected;
 		if (r == -EACCES && streamed) /* a password that is being changed must not take the mount away */
@@ -405,7 +362,8 @@ static void *receive_thread(void *arg)
 			fail(in, r, &err);
 			break;
 		}
-		if (connected) {
+		/* A source that ends each connection at once is no better than none. */
+		if (connected && (writer_appended_lsn(in->writer) > had || clock_ms() - since >= PAUSE_MOST_MS)) {
 			pause = PAUSE_FIRST_MS;
 			said = false;
 		}

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "message.h"
 #include "pg.h"
 
 struct slot {
@@ -24,14 +25,6 @@ static struct slot *of(struct source *source)
 	return (struct slot *)source;
 }
 
-static uint64_t get64(const char *at)
-{
-	uint64_t big;
-
-	memcpy(&big, at, sizeof big);
-	return be64toh(big);
-}
-
 static void put64(char *at, uint64_t value)
 {
 	value = htobe64(value);
@@ -41,7 +34,7 @@ static void put64(char *at, uint64_t value)
 /* A column as text, "" for NULL. */
 static const char *text(const PGresult *res, int column)
 {
-	return PQgetvalue(res, 0, column);
+	return pg_text(res, 0, column);
 }
 
 static bool lsn_of(const PGresult *res, int column, uint64_t *lsn)
@@ -92,7 +85,7 @@ static int check_timeline(struct slot *slot, struct origin *origin, uint32_t tim
 	if ((r = pg_exec(slot->conn, sql, wakefd, query_ms, &res, NULL, err)) < 0)
 		return r;
 	uint64_t switched = PQntuples(res) == 1 && PQnfields(res) == 2
-	                        ? switch_point(PQgetvalue(res, 0, 1), (size_t)PQgetlength(res, 0, 1), origin->timeline)
+	                        ? switch_point(pg_text(res, 0, 1), (size_t)PQgetlength(res, 0, 1), origin->timeline)
 	                        : UINT64_MAX;
 	PQclear(res);
 	if (switched == UINT64_MAX)
@@ -261,53 +254,32 @@ static int slot_start(struct source *source, struct origin *origin, uint64_t res
 
 /* ---- streaming ---------------------------------------------------------- */
 
-/* 'w': LSN of the data, LSN of the server's end, time, data. */
-static int take_data(struct slot *slot, int len, struct source_event *event, struct err *err)
-{
-	enum { HEADER = 1 + 8 + 8 + 8 };
-
-	if (len < HEADER)
-		return err_set(err, -EPROTO, "the server sent a replication message of %d bytes", len);
-	uint64_t end = get64(slot->message + 9);
-	if (end > slot->end_lsn)
-		slot->end_lsn = end;
-	*event = (struct source_event){SOURCE_LINES, slot->message + HEADER, (size_t)len - HEADER, 0, false};
-	return 0;
-}
-
-/* 'k': LSN of the server's end, time, 1 where a reply is wanted. */
-static int take_keepalive(struct slot *slot, int len, struct source_event *event, struct err *err)
-{
-	if (len < 1 + 8 + 8 + 1)
-		return err_set(err, -EPROTO, "the server sent a keepalive of %d bytes", len);
-	uint64_t lsn = get64(slot->message + 1);
-	if (lsn > slot->end_lsn)
-		slot->end_lsn = lsn;
-	*event = (struct source_event){SOURCE_IDLE, NULL, 0, lsn, slot->message[17] != 0};
-	return 0;
-}
-
 /* Why the stream ended. */
 static int ended(struct slot *slot, struct err *err)
 {
-	PGresult *res = PQgetResult(slot->conn);
+	/* It is all here, or never comes. */
+	PGresult *res = PQisBusy(slot->conn) ? NULL : PQgetResult(slot->conn);
 	const char *code = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
 	const char *primary = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 	const char *hint = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_HINT) : NULL;
 	const char *context = res ? PQresultErrorField(res, PG_DIAG_CONTEXT) : NULL;
+	/* Its first line is the plugin's own: which column of which table. */
+	bool placed = context && strncmp(context, "column ", 7) == 0;
 	/* Server stopping or restarting, out of something, a connection cut; the rest
-	 * (a broken plugin option, a line that cannot be written) would come again. */
+	 * (a broken plugin option, a value that cannot be written) would come again. */
 	bool passes = !code || strncmp(code, "57", 2) == 0 || strncmp(code, "53", 2) == 0 ||
-	              strncmp(code, "08", 2) == 0 || strncmp(code, "58", 2) == 0 || strncmp(code, "XX", 2) == 0 ||
+	              strncmp(code, "08", 2) == 0 || strncmp(code, "58", 2) == 0 ||
+	              (strncmp(code, "XX", 2) == 0 && !placed) ||
 	              strncmp(code, "55", 2) == 0 || strcmp(code, "00000") == 0;
 
 	int r = err_set(err, passes ? -EAGAIN : -EPROTO, "%s%s%s",
 	                primary ? primary : "the server ended the connection", hint ? ". " : "", hint ? hint : "");
-	/* Its first line is the plugin's own: which column of which table. */
-	if (!passes && context && strncmp(context, "column ", 7) == 0)
-		r = err_set(err, r,
-		            "%.*s: %s; to go on without the table, name the others as `tables` in daystream.conf",
-		            (int)strcspn(context, "\n"), context, primary ? primary : "");
+	if (placed)
+		r = err_set(
+		    err, passes ? -EAGAIN : -EPROTO,
+		    "%.*s: %s%s; to go on without the table, name the others as `tables` in daystream.conf",
+		    (int)strcspn(context, "\n"), context, primary ? primary : "",
+		    primary && strncmp(primary, "invalid memory alloc", 20) == 0 ? " (as text it takes more than 1 GB)" : "");
 	PQclear(res);
 	return r;
 }
@@ -329,13 +301,7 @@ static int slot_receive(struct source *source, struct source_event *event, struc
 	}
 	if (len < 0)
 		return ended(slot, err);
-	switch (slot->message[0]) {
-	case 'w': return take_data(slot, len, event, err);
-	case 'k': return take_keepalive(slot, len, event, err);
-	default:
-		return err_set(err, -EPROTO, "the server sent a replication message of the kind 0x%02x",
-		               slot->message[0]);
-	}
+	return message_parse(slot->message, (size_t)len, event, &slot->end_lsn, err);
 }
 
 /* 'r': written, flushed and applied LSN, time (microseconds since 2000), 0. */
@@ -346,13 +312,16 @@ static int slot_confirm(struct source *source, uint64_t lsn, struct err *err)
 	struct timespec now;
 	char reply[1 + 8 + 8 + 8 + 8 + 1] = {'r'};
 
+	/* It has not read the last one yet: a later one says more. */
+	int unread = PQflush(slot->conn);
+	if (unread > 0)
+		return 0;
 	clock_gettime(CLOCK_REALTIME, &now);
 	put64(reply + 1, lsn);
 	put64(reply + 9, lsn);
 	put64(reply + 17, lsn);
 	put64(reply + 25, ((uint64_t)now.tv_sec - epoch_2000) * 1000000 + (uint64_t)now.tv_nsec / 1000);
-	/* 0, and 1 from PQflush: it has not read the last ones yet; what comes later says more. */
-	if (PQputCopyData(slot->conn, reply, sizeof reply) < 0 || PQflush(slot->conn) < 0)
+	if (unread < 0 || PQputCopyData(slot->conn, reply, sizeof reply) < 0 || PQflush(slot->conn) < 0)
 		return err_set(err, -EAGAIN, "the connection to the server broke");
 	return 0;
 }

@@ -240,7 +240,8 @@ int snapshots_remove(int store_dirfd, struct position position, struct err *err)
 	position_print(name, position);
 	if (r == -ENOENT && fd >= 0)
 		r = 0;
-	if (r == 0 && renameat(fd, name, fd, trash) < 0)
+	/* It has lost its name before it loses its files, after a crash as well. */
+	if (r == 0 && (renameat(fd, name, fd, trash) < 0 || fsync(fd) < 0))
 		r = -errno;
 	if (r == 0 && (r = remove_folder(fd, trash)) == 0 && fsync(fd) < 0)
 		r = -errno;
@@ -257,6 +258,9 @@ static int open_draft(struct snapshots_draft *draft, int store_dirfd, struct err
 {
 	if (mkdirat(store_dirfd, "snapshots", 0750) < 0 && errno != EEXIST)
 		return err_errno(err, "creating the folder snapshots of the store");
+	/* Also where it was there: who made it may have been killed before this. */
+	if (fsync(store_dirfd) < 0)
+		return err_errno(err, "syncing the store's folder");
 	draft->dirfd = openat(store_dirfd, "snapshots", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (draft->dirfd < 0)
 		return err_errno(err, "opening the folder snapshots of the store");

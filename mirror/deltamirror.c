@@ -3,6 +3,7 @@
  */
 #include <argp.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,6 +255,7 @@ int main(int argc, char **argv)
 	wish->path = arguments.path;
 	wish->tables = arguments.tables;
 	wish->resync_tables = arguments.resync_tables;
+	signal(SIGPIPE, SIG_IGN); /* a log that nobody reads is no reason to end */
 	int rc = stop_catch(&err);
 	if (rc == 0)
 		rc = find_place(&arguments, &err);

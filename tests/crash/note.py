@@ -5,6 +5,7 @@ note.py TRACE TEXT              one note
 note.py TRACE --follow FILE     "seen <epoch>.<seq>" for each last line that FILE, a growing file of a mount,
                                 shows; until SIGTERM, whatever happens to the mount
 """
+import contextlib
 import fcntl
 import os
 import signal
@@ -45,7 +46,8 @@ def follow(trace, path):
             now = last_line(file)
         except OSError: # the daemon is away
             if file is not None:
-                os.close(file)
+                with contextlib.suppress(OSError):
+                    os.close(file)
             file, now = None, None
         if now and now != seen:
             note(trace, f"seen {now}")

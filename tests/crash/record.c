@@ -34,7 +34,7 @@ static struct {
 	pid_t pid; /* whose start is in the trace */
 	long calls, stop;
 	bool stop_within;
-	char fail_call[16];
+	char fail_call[16], fail_ending[64];
 	int fail_errno;
 	long fail_from, fail_to, fail_count;
 	useconds_t slow_us;
@@ -64,8 +64,9 @@ static void read_fail(const char *value)
 {
 	char from[24] = "", error[24] = "", count[24] = "1";
 
-	if (sscanf(value, "%15[^:]:%23[^:]:%23[^:]:%23[^:]", rec.fail_call, from, error, count) < 3)
-		wrong("RECORD_FAIL is <call>:<n>:<errno>[:<count>], not", value);
+	if (sscanf(value, "%15[^:]:%23[^:]:%23[^:]:%23[^:]:%63s", rec.fail_call, from, error, count, rec.fail_ending) <
+	    3)
+		wrong("RECORD_FAIL is <call>:<n>:<errno>[:<count>[:<ending>]], not", value);
 	rec.fail_from = atol(from);
 	rec.fail_to = strcmp(count, "*") == 0 ? LONG_MAX : rec.fail_from + atol(count) - 1;
 	rec.fail_errno = errno_of(error);
@@ -205,15 +206,18 @@ static void stop_here(void)
 }
 
 /* Before a call, under the lock: true where it is to fail. *within: it is to be made by half, and the last one. */
-static bool arrive(const char *call, bool *within)
+static bool arrive(const char *call, const char *path, bool *within)
 {
 	bool last = ++rec.calls == rec.stop;
+	size_t len = strlen(path), ending = strlen(rec.fail_ending);
 
 	if (within)
 		*within = last && rec.stop_within;
 	if (last && !(within && rec.stop_within))
 		stop_here();
-	if (strcmp(call, rec.fail_call) != 0 || ++rec.fail_count < rec.fail_from || rec.fail_count > rec.fail_to)
+	if (strcmp(call, rec.fail_call) != 0 || len < ending || strcmp(path + len - ending, rec.fail_ending) != 0)
+		return false;
+	if (++rec.fail_count < rec.fail_from || rec.fail_count > rec.fail_to)
 		return false;
 	errno = rec.fail_errno;
 	return true;
@@ -239,7 +243,7 @@ static int open_at(int dirfd, const char *name, int flags, mode_t mode)
 	lock();
 	bool exists = fstatat(dirfd, name, &st, 0) == 0, changes = exists ? (flags & O_TRUNC) && st.st_size > 0 : true;
 	errno = saved;
-	bool fails = changes && arrive(exists ? "truncate" : "create", NULL);
+	bool fails = changes && arrive(exists ? "truncate" : "create", path, NULL);
 	int fd = fails ? -1 : (int)syscall(SYS_openat, dirfd, name, flags, mode);
 	if (fd >= 0 && changes)
 		put(exists ? TRACE_TRUNCATE : TRACE_CREATE, path, "", ino_of(fd), 0, NULL, 0);
@@ -292,7 +296,7 @@ static ssize_t write_at(int fd, const void *data, size_t len, off_t off)
 	if (!find_fd(fd, path))
 		return here ? syscall(SYS_write, fd, data, len) : syscall(SYS_pwrite64, fd, data, len, off);
 	lock();
-	if (arrive("write", &within)) {
+	if (arrive("write", path, &within)) {
 		unlock();
 		return -1;
 	}
@@ -365,7 +369,7 @@ int ftruncate(int fd, off_t len)
 	if (!find_fd(fd, path))
 		return (int)syscall(SYS_ftruncate, fd, len);
 	lock();
-	int r = arrive("truncate", NULL) ? -1 : (int)syscall(SYS_ftruncate, fd, len);
+	int r = arrive("truncate", path, NULL) ? -1 : (int)syscall(SYS_ftruncate, fd, len);
 	if (r == 0)
 		put(TRACE_TRUNCATE, path, "", ino_of(fd), (uint64_t)len, NULL, 0);
 	unlock();
@@ -395,7 +399,7 @@ int fallocate(int fd, int mode, off_t off, off_t len)
 		wrong("fallocate of this kind is not recorded yet", path);
 	lock();
 	fstat(fd, &before);
-	int r = arrive("fallocate", NULL) ? -1 : (int)syscall(SYS_fallocate, fd, mode, off, len);
+	int r = arrive("fallocate", path, NULL) ? -1 : (int)syscall(SYS_fallocate, fd, mode, off, len);
 	if (r == 0 && fstat(fd, &after) == 0 && after.st_size != before.st_size)
 		put(TRACE_TRUNCATE, path, "", after.st_ino, (uint64_t)after.st_size, NULL, 0);
 	unlock();
@@ -428,7 +432,7 @@ int renameat2(int from_dirfd, const char *from, int to_dirfd, const char *to, un
 	int saved = errno;
 	fstatat(from_dirfd, from, &st, AT_SYMLINK_NOFOLLOW);
 	errno = saved;
-	int r = arrive("rename", NULL) ? -1 : (int)syscall(SYS_renameat2, from_dirfd, from, to_dirfd, to, flags);
+	int r = arrive("rename", path, NULL) ? -1 : (int)syscall(SYS_renameat2, from_dirfd, from, to_dirfd, to, flags);
 	if (r == 0)
 		put(TRACE_RENAME, path, to_path, st.st_ino, 0, NULL, 0);
 	unlock();
@@ -466,7 +470,7 @@ int unlinkat(int dirfd, const char *name, int flags)
 	if (!find_name(dirfd, name, path))
 		return (int)syscall(SYS_unlinkat, dirfd, name, flags);
 	lock();
-	int r = arrive("unlink", NULL) ? -1 : (int)syscall(SYS_unlinkat, dirfd, name, flags);
+	int r = arrive("unlink", path, NULL) ? -1 : (int)syscall(SYS_unlinkat, dirfd, name, flags);
 	if (r == 0)
 		put(flags & AT_REMOVEDIR ? TRACE_RMDIR : TRACE_UNLINK, path, "", 0, 0, NULL, 0);
 	unlock();
@@ -498,7 +502,7 @@ int mkdirat(int dirfd, const char *name, mode_t mode)
 	if (!find_name(dirfd, name, path))
 		return (int)syscall(SYS_mkdirat, dirfd, name, mode);
 	lock();
-	int r = arrive("mkdir", NULL) ? -1 : (int)syscall(SYS_mkdirat, dirfd, name, mode);
+	int r = arrive("mkdir", path, NULL) ? -1 : (int)syscall(SYS_mkdirat, dirfd, name, mode);
 	if (r == 0 && fstatat(dirfd, name, &st, 0) == 0)
 		put(TRACE_MKDIR, path, "", st.st_ino, 0, NULL, 0);
 	unlock();
@@ -521,7 +525,7 @@ static int sync_fd(int fd, const char *call, long number)
 		return (int)syscall(number, fd);
 	fstat(fd, &st);
 	lock();
-	bool fails = arrive(call, NULL);
+	bool fails = arrive(call, path, NULL);
 	uint64_t covers = rec.trace_fd < 0 ? 0 : (uint64_t)lseek(rec.trace_fd, 0, SEEK_END);
 	unlock();
 	usleep(rec.slow_us);
@@ -558,7 +562,7 @@ int PQputCopyData(void *conn, const char *data, int len)
 		for (int i = 9; i < 17; i++)
 			lsn = lsn << 8 | (unsigned char)data[i];
 		lock();
-		arrive("confirm", NULL);
+		arrive("confirm", "", NULL);
 		put(TRACE_CONFIRM, "", "", 0, lsn, NULL, 0);
 		unlock();
 	}

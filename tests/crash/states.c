@@ -634,10 +634,11 @@ const char *states_note(const struct states *s, size_t at, const char *word)
 	while (at-- > 0) {
 		struct trace_record record = record_at(s, at);
 		const char *data = s->trace + s->records[at].at + sizeof record + record.path_len + record.to_len;
-		if (record.call != TRACE_NOTE || record.data_len <= len || memcmp(data, word, len) != 0 ||
-		    data[len] != ' ')
+		size_t left = record.data_len;
+		if (record.call != TRACE_NOTE || left < len || memcmp(data, word, len) != 0 ||
+		    (left > len && data[len] != ' '))
 			continue;
-		snprintf(text, sizeof text, "%.*s", (int)(record.data_len - len - 1), data + len + 1);
+		snprintf(text, sizeof text, "%.*s", left > len ? (int)(left - len - 1) : 0, data + len + 1);
 		return text;
 	}
 	return NULL;

@@ -42,8 +42,8 @@ size_t states_next(const struct states *states, size_t at);
  * back from call to call. */
 void states_make(struct states *states, size_t at, enum states_loss loss, unsigned seed, const char *out);
 
-/* The largest LSN confirmed before record `at`; the last note before it that begins with `word`, behind that
- * word and a blank, or NULL. */
+/* The largest LSN confirmed before record `at`; the last note before it that is `word` or begins with it and a
+ * blank: what stands behind that, until the next call; or NULL. */
 uint64_t states_confirmed(const struct states *states, size_t at);
 const char *states_note(const struct states *states, size_t at, const char *word);
 

@@ -9,9 +9,9 @@
  *     RECORD_ROOT    the folder; an absolute path
  *     RECORD_TRACE   the trace; nothing is written where it is not set
  *     RECORD_STOP    n: SIGKILL before this process's n-th call; n+: in the middle of it, where it is a write
- *     RECORD_FAIL    <call>:<n>:<errno>[:<count>]: this process's n-th create, write, truncate, fallocate, rename, unlink
- *                    (rmdir, too), mkdir, fsync or fdatasync, and the count - 1 after it (*: all), fail, for
- *                    instance fdatasync:3:EIO
+ *     RECORD_FAIL    <call>:<n>:<errno>[:<count>[:<ending>]]: this process's n-th create, write, truncate, fallocate,
+ *                    rename, unlink (rmdir, too), mkdir, fsync or fdatasync, and the count - 1 after it (*: all), fail;
+ *                    of files whose path ends so. For instance fdatasync:3:EIO:1:.day
  *     RECORD_SLOW    microseconds that each sync takes longer, so that what does not wait for it is seen
  *
  * A file is its inode number, so that it stays the same whatever its name; one that was there before has its

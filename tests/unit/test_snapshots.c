@@ -12,13 +12,14 @@ static int setup(void **state)
 {
 	(void)state;
 	fixture_start(&f, FIXTURE_SEGMENT);
-	shown = (struct shown){.store = f.store, .tables = table_set_new(f.store), .views = view_set_new(f.store)};
+	shown = (struct shown){.store = f.store, .tables = table_set_new(f.store), .views = view_set_new(f.store), .copies = copies_new()};
 	return shown.tables && shown.views ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
+	copies_free(shown.copies);
 	view_set_free(shown.views);
 	table_set_free(shown.tables);
 	fixture_end(&f);
