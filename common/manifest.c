@@ -129,6 +129,10 @@ static bool parse_line(struct manifest *manifest, const char *text, struct span 
 			good = table_pair(table, name, value);
 		else if (span_is(name, "overlap"))
 			good = parse_number(value, &manifest->overlap_bytes);
+		else if (span_is(name, "sums"))
+			good = parse_number(value, &manifest->sums_bytes);
+		else if (span_is(kind, "sums") && span_is(name, "crc"))
+			good = parse_crc(value, &manifest->sums_crc);
 		else if (span_is(name, "end"))
 			good = parse_number(value, &count);
 		else if (span_is(kind, "overlap") && span_is(name, "crc"))
@@ -214,6 +218,8 @@ static void print(const struct manifest *manifest, FILE *out)
 		        table->crc);
 	}
 	fprintf(out, "overlap\t%" PRIu64 "\tcrc\t%08" PRIx32 "\n", manifest->overlap_bytes, manifest->overlap_crc);
+	if (manifest->sums_bytes)
+		fprintf(out, "sums\t%" PRIu64 "\tcrc\t%08" PRIx32 "\n", manifest->sums_bytes, manifest->sums_crc);
 }
 
 int manifest_print(const struct manifest *manifest, char **text, size_t *len, struct err *err)

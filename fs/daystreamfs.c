@@ -30,7 +30,7 @@ struct daemon {
 	struct ingest *ingest;
 	struct table_set *tables;
 	struct view_set *views;
-	struct copies *copies;
+	struct part_set *parts;
 	struct keeper *keeper;
 	struct retainer *retainer;
 	struct mount *mount;
@@ -144,6 +144,11 @@ static char *print_text(void *ctx, enum node_kind kind, size_t *len)
 	return (kind == NODE_METRICS ? metrics_print : status_print)(len, d->store, &d->config, &ingest, &keeper);
 }
 
+static void tell_damage(const char *sentence)
+{
+	log_error("%s", sentence);
+}
+
 static int read_config(struct daemon *d, struct err *err)
 {
 	int dirfd = open(d->options.store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -192,14 +197,16 @@ static int start(struct daemon *d, struct err *err)
 	int r;
 
 	if ((r = mount_check(&d->options, err)) < 0 || (r = read_config(d, err)) < 0 ||
-	    (r = store_open(&d->store, d->options.store, STORE_WRITE, err)) < 0 ||
-	    (r = writer_open(&d->writer, d->store, d->config.segment_bytes, err)) < 0)
+	    (r = store_open(&d->store, d->options.store, STORE_WRITE, err)) < 0)
+		return r;
+	store_damage(d->store)->tell = tell_damage;
+	if ((r = writer_open(&d->writer, d->store, d->config.segment_bytes, err)) < 0)
 		return r;
 	d->source = slot_source(d->config.conninfo, d->config.slot, d->config.tables);
 	d->tables = table_set_new(d->store);
 	d->views = view_set_new(d->store);
-	d->copies = copies_new();
-	if (!d->source || !d->tables || !d->views || !d->copies)
+	d->parts = part_set_new(store_dirfd(d->store), store_damage(d->store));
+	if (!d->source || !d->tables || !d->views || !d->parts)
 		return err_set(err, -ENOMEM, "out of memory");
 	if ((r = ingest_start(&d->ingest, d->store, d->writer, d->source, on_ingest_end, d, err)) < 0 ||
 	    (r = start_housekeeping(d, err)) < 0)
@@ -225,7 +232,7 @@ static int stop(struct daemon *d, struct err *err)
 	if (d->source)
 		d->source->ops->free(d->source);
 	writer_close(d->writer);
-	copies_free(d->copies);
+	part_set_free(d->parts);
 	view_set_free(d->views);
 	table_set_free(d->tables);
 	store_close(d->store);
@@ -240,7 +247,7 @@ static int run(struct daemon *d, struct err *err)
 	int r = start(d, err);
 
 	if (r == 0) {
-		shown = (struct shown){d->store, d->tables, d->views, d->copies, print_text, d};
+		shown = (struct shown){d->store, d->tables, d->views, d->parts, print_text, d};
 		r = mount_start(d->mount, d->options.mountpoint, &shown, err);
 	}
 	if (r == 0) {

@@ -16,12 +16,12 @@ static struct serve *of(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 
-/* ENOENT is an answer; all else is worth a line in the log. */
+/* ENOENT is an answer, damage was told when it was found; all else is worth a line in the log. */
 static void reply_error(fuse_req_t req, int r, const struct err *err)
 {
-	if (r != -ENOENT && r != -ESTALE)
+	if (r != -ENOENT && r != -ESTALE && r != -EBADMSG)
 		log_error("%s", err->text);
-	fuse_reply_err(req, -r);
+	fuse_reply_err(req, r == -EBADMSG ? EIO : -r);
 }
 
 /* ---- names and attributes ----------------------------------------------- */

@@ -51,9 +51,17 @@ static int failed(const char *path, struct err *err)
 static int open_part(int store_dirfd, struct position position, const char *part, struct err *err)
 {
 	char path[PATH_LEN_MAX];
-	int fd = openat(store_dirfd, print_path(path, position, part), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	/* A pipe that somebody put there is not waited for. */
+	int fd = openat(store_dirfd, print_path(path, position, part), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
 
-	return fd < 0 ? failed(path, err) : fd;
+	if (fd < 0)
+		return failed(path, err);
+	bool folder = strcmp(part, ".") == 0 || strcmp(part, "tables") == 0;
+	if (fstat(fd, &st) == 0 && (folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)))
+		return fd;
+	close(fd);
+	return err_set(err, -EBADMSG, "%s is no %s", path, folder ? "folder" : "file");
 }
 
 int snapshots_open(int store_dirfd, struct position position, const char *part, struct err *err)
@@ -110,23 +118,39 @@ int snapshots_list(int store_dirfd, struct position **list, size_t *count, struc
 	return r;
 }
 
-int snapshots_manifest(int store_dirfd, struct position position, struct manifest *manifest, struct err *err)
+int snapshots_text(int store_dirfd, struct position position, char **text, size_t *len, struct manifest *manifest,
+                   struct err *err)
 {
-	char name[POSITION_TEXT_MAX], *text = NULL;
+	char name[POSITION_TEXT_MAX];
 	struct stat st;
 	int fd = open_part(store_dirfd, position, "manifest", err);
 	int r = 0;
 
 	*manifest = (struct manifest){0};
+	*text = NULL;
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) < 0 || !(text = malloc((size_t)st.st_size + 1)) ||
-	    read(fd, text, (size_t)st.st_size) != st.st_size)
+	if (fstat(fd, &st) < 0 || !(*text = malloc((size_t)st.st_size + 1)) ||
+	    read(fd, *text, (size_t)st.st_size) != st.st_size)
 		r = err_set(err, -EIO, "the manifest of the snapshot %s cannot be read",
 		            position_print(name, position));
-	else if ((r = manifest_parse(manifest, text, (size_t)st.st_size, err)) < 0)
+	else if ((r = manifest_parse(manifest, *text, (size_t)st.st_size, err)) < 0)
 		err_prefix(err, r, "the manifest of the snapshot %s", position_print(name, position));
+	*len = (size_t)st.st_size;
 	close(fd);
+	if (r < 0) {
+		free(*text);
+		*text = NULL;
+	}
+	return r;
+}
+
+int snapshots_manifest(int store_dirfd, struct position position, struct manifest *manifest, struct err *err)
+{
+	char *text;
+	size_t len;
+	int r = snapshots_text(store_dirfd, position, &text, &len, manifest, err);
+
 	free(text);
 	return r;
 }
@@ -202,6 +226,9 @@ int snapshots_verify(int store_dirfd, struct position position, uint64_t *bytes,
 	if (r == 0)
 		r = verify_part(store_dirfd, position, "overlap", manifest.overlap_bytes, manifest.overlap_crc, err);
 	*bytes += manifest.overlap_bytes;
+	if (r == 0 && manifest.sums_bytes)
+		r = verify_part(store_dirfd, position, "sums", manifest.sums_bytes, manifest.sums_crc, err);
+	*bytes += manifest.sums_bytes;
 	manifest_fini(&manifest);
 	return r;
 }

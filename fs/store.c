@@ -11,13 +11,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "clock.h"
 #include "recover.h"
+#include "regular.h"
 
 struct store {
 	enum store_mode mode;
 	int dirfd, segments_dirfd;
 	struct confirmed_file confirmed;
+	struct damage damage;
 	struct segments segments;
 	struct store_end end;      /* under the segments' lock */
 	pthread_mutex_t wait_lock; /* for `more` */
@@ -40,6 +43,11 @@ struct confirmed_file *store_confirmed(struct store *store)
 	return &store->confirmed;
 }
 
+struct damage *store_damage(struct store *store)
+{
+	return &store->damage;
+}
+
 struct segments *store_segments(struct store *store)
 {
 	return &store->segments;
@@ -51,13 +59,11 @@ struct segments *store_segments(struct store *store)
 static int add_segment(struct store *store, struct position first, struct err *err)
 {
 	char name[SEGMENT_NAME_MAX];
-	struct stat st;
+	int64_t len = regular_len(store->segments_dirfd, "segments/", segment_name(name, first), err);
 
-	if (fstatat(store->segments_dirfd, segment_name(name, first), &st, 0) == 0)
-		return segments_add(&store->segments, first, (uint64_t)st.st_size, err);
-	if (errno == ENOENT && store->mode == STORE_READ && store->segments.count == 0)
-		return 0;
-	return err_errno(err, "looking at segments/%s", name);
+	if (len >= 0)
+		return segments_add(&store->segments, first, (uint64_t)len, err);
+	return len == -ENOENT && store->mode == STORE_READ && store->segments.count == 0 ? 0 : (int)len;
 }
 
 /* Of the newest segment: where it is whole. */
@@ -65,10 +71,10 @@ static int find_end(struct store *store, struct segment *segment, struct segment
 {
 	char name[SEGMENT_NAME_MAX];
 
-	segment->fd = openat(store->segments_dirfd, segment_name(name, segment->first),
-	                     (store->mode == STORE_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+	segment->fd = regular_open(store->segments_dirfd, "segments/", segment_name(name, segment->first),
+	                           store->mode == STORE_WRITE ? O_RDWR : O_RDONLY, err);
 	if (segment->fd < 0)
-		return err_errno(err, "opening segments/%s", name);
+		return segment->fd;
 	store->segments.open++;
 	if (store->mode == STORE_WRITE)
 		return recover_newest(store->segments_dirfd, segment->fd, segment->first, segment->len,
@@ -83,7 +89,6 @@ static int open_newest(struct store *store, struct err *err)
 {
 	struct segment *segment;
 	struct segment_end end;
-	uint64_t from = 0;
 	int r;
 
 	for (;;) {
@@ -98,11 +103,8 @@ static int open_newest(struct store *store, struct err *err)
 	}
 	segment->len = end.off;
 	segment->growing = true;
-	if (!(segment->index = index_new()))
-		return err_set(err, -ENOMEM, "out of memory for the index");
-	if ((r = segment_index(segment->fd, &from, end.off, segment->index, err)) < 0)
+	if ((r = segment_build_index(segment->fd, segment->first, end.off, &segment->index, err)) < 0)
 		return r;
-	index_show(segment->index);
 	store->end = (struct store_end){segment->first, end.off, end.last, end.lsn, end.origin};
 	return 0;
 }
@@ -142,7 +144,8 @@ static struct store *new_store(enum store_mode mode)
 		return NULL;
 	store->mode = mode;
 	store->dirfd = store->segments_dirfd = store->confirmed.fd = -1;
-	segments_init(&store->segments, mode == STORE_WRITE);
+	damage_init(&store->damage);
+	segments_init(&store->segments, mode == STORE_WRITE, &store->damage);
 	pthread_mutex_init(&store->wait_lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -244,6 +247,7 @@ void store_close(struct store *store)
 	if (!store)
 		return;
 	segments_fini(&store->segments);
+	damage_fini(&store->damage);
 	confirmed_close(&store->confirmed);
 	if (store->segments_dirfd >= 0)
 		close(store->segments_dirfd);
@@ -272,21 +276,17 @@ uint64_t store_len(struct store *store)
 static long read_some(struct store *store, uint64_t off, char *buf, size_t len, struct err *err)
 {
 	struct segment *segment;
-	ssize_t n = 0;
+	long n = 0;
 	int r = segments_hold(&store->segments, segments_at(&store->segments, off), &segment, err);
 
 	if (r < 0)
 		return r;
 	uint64_t at = off - segment->base, shown = segments_shown(&store->segments, segment);
 	if (at < shown) {
-		size_t want = len < shown - at ? len : (size_t)(shown - at);
-		do
-			n = pread(segment->fd, buf, want, (off_t)at);
-		while (n < 0 && errno == EINTR);
-		if (n < 0)
-			n = err_errno(err, "reading a segment at %llu", (unsigned long long)at);
-		else if (n == 0)
-			n = err_set(err, -EIO, "a segment is shorter than it was: %llu", (unsigned long long)at);
+		n = bytes_read(segment, at, buf, len < shown - at ? len : (size_t)(shown - at), err);
+		if (n == 0)
+			n = err_set(err, -EIO, "a segment's sums end before what is shown of it: %llu",
+			            (unsigned long long)at);
 	}
 	segments_release(segment);
 	return n;

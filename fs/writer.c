@@ -117,6 +117,14 @@ static char *read_definition(const struct append *end, const struct catalog_entr
 		free(line);
 		return NULL;
 	}
+	/* Written into the next segment it would get a right sum. */
+	if (!catalog_is(entry, line)) {
+		err_set(err, -EBADMSG,
+		        "the newest segment is damaged: the definition at %llu is not what was written there",
+		        (unsigned long long)entry->off);
+		free(line);
+		return NULL;
+	}
 	return line;
 }
 
@@ -147,7 +155,7 @@ static int put_definition(struct writer *w, const char *line, size_t len, struct
 		return r;
 	size_t stored_len = w->end.len - at - 1;
 	if (!line_parse(w->end.buf + at, stored_len, &head) ||
-	    (r = catalog_put(&w->catalog, &head, off, stored_len)) < 0)
+	    (r = catalog_put(&w->catalog, &head, off, w->end.buf + at, stored_len)) < 0)
 		return err_set(err, r ? r : -EBADMSG, "the schema line \"%.*s\" does not follow the format",
 		               len < 200 ? (int)len : 200, line);
 	return 0;
@@ -338,10 +346,10 @@ struct durable *writer_durable(struct writer *w)
 /* ---- opening ------------------------------------------------------------ */
 
 /* What one line of the newest segment does to the definitions in force. */
-static int read_line(struct writer *w, const struct line_head *head, uint64_t off, size_t len)
+static int read_line(struct writer *w, const struct line_head *head, uint64_t off, const char *line, size_t len)
 {
 	if (span_is(head->action, "schema"))
-		return catalog_put(&w->catalog, head, off, len);
+		return catalog_put(&w->catalog, head, off, line, len);
 	if (span_is(head->action, "drop")) {
 		catalog_drop(&w->catalog, head);
 		unplaced_remove(&w->unplaced, head);
@@ -362,7 +370,7 @@ static int read_catalog(struct writer *w, uint64_t len, struct err *err)
 		return r;
 	while ((r = scan_next(&scan, &line, &line_len, &off, err)) == 1) {
 		struct line_head head;
-		if (line_parse(line, line_len, &head) && (r = read_line(w, &head, off, line_len)) < 0) {
+		if (line_parse(line, line_len, &head) && (r = read_line(w, &head, off, line, line_len)) < 0) {
 			err_set(err, r, "the %.*s line at %llu cannot be read", (int)head.action.len, head.action.at,
 			        (unsigned long long)off);
 			break;
