@@ -182,7 +182,8 @@ static int settle_config(struct init *init, struct err *err)
 		                          .tables = strdup(""),
 		                          .snapshot = strdup("auto"),
 		                          .segment_bytes = 268435456,
-		                          .keep_days = 7};
+		                          .keep_days = 7,
+		                          .reserve_bytes = CONFIG_RESERVE};
 	char **settings[] = {&config->conninfo, &config->slot, &config->tables};
 	const char *given[] = {init->conninfo, init->slot, init->tables};
 	for (int i = 0; i < 3; i++)

@@ -51,6 +51,16 @@ static int check_bytes(cfg_t *cfg, cfg_opt_t *opt)
 	return -1;
 }
 
+static int check_reserve(cfg_t *cfg, cfg_opt_t *opt)
+{
+	double size = cfg_opt_getnfloat(opt, 0);
+
+	if (size >= 0 && size <= 1e12)
+		return 0;
+	cfg_error(cfg, "reserve_size must lie between 0 (none) and 1e12 bytes");
+	return -1;
+}
+
 static int check_snapshot(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const char *value = cfg_opt_getnstr(opt, 0);
@@ -74,6 +84,7 @@ static int parse(cfg_t *cfg, FILE *file, struct config *config, struct err *err)
 	config->segment_bytes = (uint64_t)cfg_getfloat(cfg, "segment_size");
 	config->keep_days = (uint64_t)cfg_getint(cfg, "keep_days");
 	config->keep_bytes = (uint64_t)cfg_getfloat(cfg, "keep_bytes");
+	config->reserve_bytes = (uint64_t)cfg_getfloat(cfg, "reserve_size");
 	return 0;
 }
 
@@ -83,7 +94,8 @@ int config_read(struct config *config, int dirfd, struct err *err)
 	cfg_opt_t options[] = {CFG_STR("conninfo", "", CFGF_NONE),     CFG_STR("slot", "daystream", CFGF_NONE),
 	                       CFG_STR("tables", "", CFGF_NONE),       CFG_FLOAT("segment_size", 268435456, CFGF_NONE),
 	                       CFG_INT("keep_days", 0, CFGF_NONE),     CFG_FLOAT("keep_bytes", 0, CFGF_NONE),
-	                       CFG_STR("snapshot", "auto", CFGF_NONE), CFG_END()};
+	                       CFG_STR("snapshot", "auto", CFGF_NONE), CFG_FLOAT("reserve_size", CONFIG_RESERVE, CFGF_NONE),
+	                       CFG_END()};
 	int r = err_set(err, -ENOMEM, "out of memory");
 
 	*config = (struct config){0};
@@ -99,6 +111,7 @@ int config_read(struct config *config, int dirfd, struct err *err)
 		cfg_set_validate_func(cfg, "segment_size", check_size);
 		cfg_set_validate_func(cfg, "keep_days", check_days);
 		cfg_set_validate_func(cfg, "keep_bytes", check_bytes);
+		cfg_set_validate_func(cfg, "reserve_size", check_reserve);
 		cfg_set_validate_func(cfg, "snapshot", check_snapshot);
 		r = parse(cfg, file, config, err);
 		parse_err = NULL;
@@ -127,7 +140,9 @@ static void print_quoted(FILE *file, const char *name, const char *value)
 static int write_file(int dirfd, const char *text, size_t len, struct err *err)
 {
 	static const char temporary[] = "daystream.conf.new";
-	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), r = 0;
+
+	unlinkat(dirfd, temporary, 0); /* whatever it is */
+	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), r = 0;
 
 	if (fd < 0)
 		return err_errno(err, "creating %s", temporary);
@@ -171,6 +186,10 @@ int config_write(const struct config *config, int dirfd, struct err *err)
 	        "\n# auto: a snapshot is taken whenever new followers could not start otherwise; or off.\n"
 	        "snapshot = %s\n",
 	        config->snapshot);
+	fprintf(file,
+	        "\n# So many bytes of the disk are set aside while it has room, so that a start can make the store whole\n"
+	        "# on a full one; 0: none.\nreserve_size = %llu\n",
+	        (unsigned long long)config->reserve_bytes);
 
 	bool failed = ferror(file) != 0;
 	int r = fclose(file) != 0 || failed ? err_set(err, -ENOMEM, "out of memory for daystream.conf")

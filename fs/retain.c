@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "reserve.h"
 #include "snapshots.h"
 
 enum { DAY = 86400, READ_ON_BYTES = 1 << 30, TICK_MS = 1000 };
@@ -140,6 +141,7 @@ struct retainer {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stop;
+	bool reserve_failed; /* the thread's */
 };
 
 /* False when it is to end. */
@@ -155,6 +157,17 @@ static bool pause_for(struct retainer *retainer, int ms)
 	return !stop;
 }
 
+/* Also where there was no room for it for a while. */
+static void keep_reserve(struct retainer *retainer)
+{
+	struct err err;
+	int r = reserve_keep(store_dirfd(retainer->retain.store), retainer->retain.config->reserve_bytes, &err);
+
+	if (r < 0 && !retainer->reserve_failed)
+		log_warn("%s", err.text);
+	retainer->reserve_failed = r < 0;
+}
+
 static void *run(void *arg)
 {
 	struct retainer *retainer = arg;
@@ -168,6 +181,7 @@ static void *run(void *arg)
 		if (r < 0 && !said)
 			log_error("removing what has expired: %s", err.text);
 		said = r < 0;
+		keep_reserve(retainer);
 		if (r == 1 && retain->held)
 			retain->held(retain->ctx);
 	} while (pause_for(retainer, TICK_MS));

@@ -36,7 +36,7 @@ struct retain {
  * not for the newest snapshot; 0: it would not. After an error, the rest goes the next time. */
 int retain_once(const struct retain *retain, uint64_t now, bool may_pass_snapshot, struct err *err);
 
-/* A thread that does so every second. */
+/* A thread that does so every second, and keeps the reserve (reserve.h). */
 struct retainer;
 int retain_start(struct retainer **retainer, const struct retain *retain, struct err *err);
 void retain_stop(struct retainer *retainer); /* NULL is fine */
