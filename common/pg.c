@@ -119,7 +119,9 @@ static bool refused_for_good(const PGconn *conn)
 {
 	const char *message = PQerrorMessage(conn);
 
-	return PQconnectionNeedsPassword(conn) || strstr(message, "no pg_hba.conf entry") ||
+	/* A setting that libpq itself refuses begins so. */
+	return strncmp(message, "invalid ", 8) == 0 || PQconnectionNeedsPassword(conn) ||
+	       strstr(message, "no pg_hba.conf entry") ||
 	       strstr(message, "does not exist") || strstr(message, "permission denied") ||
 	       strstr(message, "must be superuser or replication role") || strstr(message, "authentication failed");
 }
