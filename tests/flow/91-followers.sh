@@ -29,7 +29,7 @@ memory() { awk '/VmRSS/ { print $2 }' "/proc/$daemon_pid/status"; }
 mkdir "$work/truth"
 before=$(memory)
 oldest=$(status_of "$mnt" oldest)
-people crowd "$mnt" "$store/segments" "$work/truth" 200 the-end "$work/ready" zzz other >"$work/crowd.log" 2>&1 &
+"$people" crowd "$mnt" "$store/segments" "$work/truth" 200 the-end "$work/ready" zzz other >"$work/crowd.log" 2>&1 &
 crowd=$!
 wait_for 60 "[[ -e $work/ready ]] || ! alive $crowd" "200 followers"
 load 9
