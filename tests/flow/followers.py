@@ -199,6 +199,8 @@ def read_at_random(mount, truth, seed, shared, opened):
             continue
         if len(got) < min(length, size - offset) or len(got) > length:
             raise ValueError("%d of %d bytes at %d, size %d" % (len(got), min(length, size - offset), offset, size))
+        if got and offset + len(got) > os.fstat(file).st_size:
+            raise ValueError("%d bytes at %d are behind the last commit" % (len(got), offset))
         if got != truth.read(offset, len(got)):
             raise ValueError("%d bytes at %d differ, size %d, zeros %d" % (len(got), offset, size, got.count(0)))
         count += 1
