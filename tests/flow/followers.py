@@ -8,7 +8,8 @@ followers.py crowd MOUNT SEGMENTS TRUTH COUNT MARK READY TABLE...
                                             and some who stop reading; compares with the segments, which are kept
                                             in TRUTH. READY is made when all are there
 followers.py hold MOUNT COUNT READY         COUNT who wait in poll(2), until the mount goes away
-followers.py open MOUNT PID COUNT           one who has COUNT files open, several times; looks at the daemon PID
+followers.py open MOUNT PID COUNT KB        one who has COUNT files open, several times; the daemon PID may have grown
+                                            by KB from the first time to the last
 """
 import errno
 import glob
@@ -376,7 +377,7 @@ def rss(pid):
         return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))
 
 
-def open_many(mount, pid, count):
+def open_many(mount, pid, count, growth):
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     lines = [position_of(line) for line in open(mount + "/live", "rb")]
     tables = os.listdir(mount + "/tables")
@@ -403,7 +404,7 @@ def open_many(mount, pid, count):
         print("%d open: %d kB, %d descriptors; closed: %d kB, %d descriptors" % (count, most, descriptors, after[-1], left))
         if descriptors > 100 or left > 100:
             return 1
-    return after[2] - after[0] > 2000
+    return after[2] - after[0] > growth
 
 
 if __name__ == "__main__":
@@ -415,6 +416,6 @@ if __name__ == "__main__":
     elif what == "hold":
         sys.exit(hold(args[0], int(args[1]), args[2]))
     elif what == "open":
-        sys.exit(open_many(args[0], args[1], int(args[2])))
+        sys.exit(open_many(args[0], args[1], int(args[2]), int(args[3])))
     else:
         sys.exit(__doc__)
