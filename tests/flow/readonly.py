@@ -103,17 +103,18 @@ def names(mount):
     root = mount.encode()
     odd = [b"." * 3, b"\xff\xfe", b"\xc3", b"a\nb", b" ", b"live ", b"LIVE", b"live\x01", b"-", b"%", b"%00", b"%2F", b"%zz",
            b"*", b"$(id)", b"'", b'"', b"\\", b"x" * 255, b"9" * 255, b"\xf0\x9f\xa6\x8a" * 63, b"0x10", b"1e3", b"+1", b"-1",
-           b"00", b"01", b"1.5", b"18446744073709551616", b"99999999999999999999999", b"1 ", b"\xd9\xa1"]
+           b"00", b"01", b"1.5", b"18446744073709551616", b"99999999999999999999999", b"1 ", b"\xd9\xa1",
+           b"2026-02-30", b"2026-13-01", b"2026-1-1", b"0000-00-00", b"9999-12-31", b"-001-01-01", b"ALL", b"all "]
     rand = random.Random(7)
     odd += [bytes(rand.choice(range(1, 256)) for _ in range(rand.randrange(1, 200))).replace(b"/", b"|") for _ in range(300)]
-    folders = [b"", b"/tables", b"/by-time", b"/by-time/" + c, b"/since", b"/since/" + c, b"/since/" + c + b"/" + s,
+    folders = [b"", b"/tables", b"/by-time", b"/days", b"/by-time/" + c, b"/since", b"/since/" + c, b"/since/" + c + b"/" + s,
                b"/since/" + c + b"/" + s + b"/tables", b"/snapshots", b"/snapshots/latest", b"/snapshots/latest/tables",
                b"/since/18446744073709551615", b"/since/18446744073709551615/18446744073709551615/tables"]
     paths = [folder + b"/" + name for folder in folders for name in odd if name not in (b".", b"..")]
     paths += [b"/by-time/0" + c, b"/by-time/" + c + b"/0" + s, b"/by-time/" + c + b"/18446744073709551615", b"/since/-1/0/live",
               b"/by-time/" + c + b"/-1", b"/snapshots/" + c + b"." + s + b".1", b"/snapshots/" + c, b"/snapshots/0.0/tables/x",
               b"/snapshots/18446744073709551615.18446744073709551615", b"/live/x", b"/tables/../nothing", b"/status/..",
-              b"/by-time/" + c + b"//x", b"/tables/" + b"x" * 1000, b"/tables/" + b"x" * 3000]
+              b"/by-time/" + c + b"//x", b"/by-time/1/all", b"/by-time/" + c + b"/all/x", b"/tables/" + b"x" * 1000, b"/tables/" + b"x" * 3000]
     allowed = {errno.ENOENT, errno.ENAMETOOLONG, errno.ENOTDIR}
     for path in paths:
         for what in (os.stat, lambda p: os.close(os.open(p, os.O_RDONLY)), os.listdir):
