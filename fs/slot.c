@@ -225,7 +225,7 @@ static int ended(struct slot *slot, struct err *err)
 	                primary ? primary : "the server ended the connection", hint ? ". " : "", hint ? hint : "");
 	if (gone)
 		err_set(err, r, "the server lacks WAL that the slot \"%s\" needs: %s; %s", slot->name,
-		        primary ? primary : "", fit_new_generation);
+		        primary ? primary : "", fit_drop_first);
 	/* Its first line is the plugin's own: which column of which table. */
 	if (!passes && context && strncmp(context, "column ", 7) == 0)
 		r = err_set(err, r,
