@@ -9,6 +9,8 @@ static const int query_ms = 30000;
 
 const char fit_new_generation[] = "to start anew from this server, as a new generation, run `daystream init` on the "
                                   "store again";
+const char fit_drop_first[] = "to start anew from this server, as a new generation, run `daystream drop` and then "
+                              "`daystream init` on the store";
 
 /* A column as text, "" for NULL. */
 static const char *text(const PGresult *res, int column)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "age.h"
 #include "clock.h"
 #include "log.h"
 #include "reserve.h"
@@ -172,12 +173,17 @@ static void *run(void *arg)
 {
 	struct retainer *retainer = arg;
 	const struct retain *retain = &retainer->retain;
+	struct age age = {0};
 	bool said = false;
 
 	do {
 		struct err err = {""};
+		struct store_end end;
+		uint64_t now = (uint64_t)time(NULL);
+		store_end(retain->store, &end);
+		now = age_now(&age, now < end.last.epoch ? now : end.last.epoch, clock_ms());
 		bool may_pass = !retain->may_pass_snapshot || retain->may_pass_snapshot(retain->ctx);
-		int r = retain_once(retain, (uint64_t)time(NULL), may_pass, &err);
+		int r = retain_once(retain, now, may_pass, &err);
 		if (r < 0 && !said)
 			log_error("removing what has expired: %s", err.text);
 		said = r < 0;

@@ -4,7 +4,8 @@
  *
  *  - Whole sealed segments, oldest first; never the newest, never one that has not expired.
  *  - By days: its last line is older than keep_days, counted back from the newest line, or from now where
- *    that is earlier. So a store that stands still loses nothing.
+ *    that is earlier; a leap of both counts when it has stood for an hour (age.h). So a store that stands still
+ *    loses nothing, nor does one whose clocks are wrong for a while.
  *  - By bytes: all segments together have more than keep_bytes.
  *  - Not beyond the newest whole snapshot of all tables of this generation, unless `may_pass_snapshot`:
  *    it would leave no way for a new follower to start.
