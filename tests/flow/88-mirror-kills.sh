@@ -28,13 +28,15 @@ killed() { # WHAT FOLDER [OPTION]
 	local what=$1 from=$2 within n fresh kills wrong=
 	shift 2
 	for within in '' +; do
-		n=1 fresh='' kills=0
+		# All calls, in turns.
+		[[ -z $within ]] && n=1 || n=2
+		fresh='' kills=0
 		while [[ -z $wrong ]]; do
 			[[ -n $fresh ]] || { rm -rf "$folder"; cp -a "$from" "$folder"; fresh=yes; }
 			run "RECORD_STOP=$n$within" "$@"
 			if [[ $status -eq 137 ]]; then
 				sound || wrong="unsound after call $n$within"
-				kills=$((kills + 1)) n=$((n + 1)) fresh=no
+				kills=$((kills + 1)) n=$((n + 2)) fresh=no
 				continue
 			fi
 			[[ $status -eq 0 ]] || wrong="status $status at call $n$within: $(tail -n 1 "$work/run.log")"
