@@ -62,28 +62,31 @@ check: deps
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))
 # What records the changes of files, and what judges the states that a loss of power leaves of them.
 CRASH := $(BUILD)/tests/record.so $(patsubst tests/crash/%.c,$(BUILD)/tests/%,$(wildcard tests/crash/judge_*.c))
+STATES := $(addprefix tests/crash/,states.c lose.c disk.c)
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-unit-tests: $(UNIT) $(CRASH)
+unit-tests: $(UNIT) crash
+crash: $(CRASH)
 # The mirror and the store know nothing of each other, in tests neither.
 $(BUILD)/tests/test_mirror_%: tests/unit/test_mirror_%.c $(call lib_objects,common mirror)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -Imirror -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
+$(BUILD)/tests/test_crash: $(STATES) | $(BUILD)/tests/record.so
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(call lib_objects,common fs)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -Ifs -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
 
 # Without a sanitizer: it stands before that one's own library.
-$(BUILD)/tests/record.so: tests/crash/record.c tests/crash/trace.h
+$(BUILD)/tests/record.so: $(addprefix tests/crash/,record.c record_calls.c record.h trace.h)
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) -std=c11 $(WARN) -O2 -g -D_GNU_SOURCE -shared -fPIC -o $@ $< -pthread
-$(BUILD)/tests/judge_store: tests/crash/judge_store.c tests/crash/states.c $(call lib_objects,common fs)
+	$(Q)$(CC) -std=c11 $(WARN) -O2 -g -D_GNU_SOURCE -shared -fPIC -o $@ $(filter %.c,$^) -pthread
+$(BUILD)/tests/judge_store: tests/crash/judge_store.c tests/crash/truth.c $(STATES) $(call lib_objects,common fs)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -Ifs -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
-$(BUILD)/tests/judge_mirror: tests/crash/judge_mirror.c tests/crash/states.c $(call lib_objects,common mirror)
+$(BUILD)/tests/judge_mirror: tests/crash/judge_mirror.c $(STATES) $(call lib_objects,common mirror)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -Imirror -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
@@ -124,6 +127,12 @@ soak: deps
 	$(MAKE) all
 	RANDOM_SECONDS=$(SECONDS) ROUND_SECONDS=$(ROUND_SECONDS) bash tests/flow/95-random.sh
 
+# Values of nearly 1 GB, which takes 8 GB of memory and some minutes.
+giant: deps
+	$(MAKE) all
+	GIANT_MB=900 TEST_TIMEOUT=1200 tests/run tests/flow/giant.sh
+	GIANT_MB=1020 TEST_TIMEOUT=1200 tests/run tests/flow/giant.sh
+
 # Each seeded bug (tests/mutants) is built, and must be caught.
 mutants: deps
 	$(MAKE) all unit-tests
@@ -152,10 +161,11 @@ help:
 	@echo 'asan     check, built with address and undefined-behaviour sanitizers; tsan: with the thread sanitizer'
 	@echo 'fuzz     libFuzzer on each fuzzer (FUZZ_SECONDS=60); lint, fmt: cppcheck, shellcheck, clang-format'
 	@echo 'soak     the random test for SECONDS=3600, in rounds of ROUND_SECONDS=60; SEED=n repeats the choices of one'
+	@echo 'giant    values of nearly 1 GB through all of it; takes 8 GB of memory'
 	@echo 'mutants  seeded bugs, each of which a test must catch (MUTANTS=name: only that)'
 	@echo 'install  programs and man pages to PREFIX (/usr/local), the plugin to the server (DESTDIR, PG_CONFIG)'
 	@echo 'clean    removes BUILD (build); V=1 shows the commands'
 
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/tests/*.d)
-.PHONY: all deps demo check unit-tests fuzz-replay fuzz fuzz-run soak asan tsan mutants lint fmt install clean help
+.PHONY: all deps demo check unit-tests crash fuzz-replay fuzz fuzz-run soak giant asan tsan mutants lint fmt install clean help
 .SECONDARY:

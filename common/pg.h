@@ -13,7 +13,7 @@
  * that the format rests on pinned. The user's own settings in `conninfo` hold
  * otherwise; connect_timeout is 10 s unless it says so. `wakefd` (or -1) breaks
  * off with -EINTR when readable. -EAGAIN where the server cannot be reached now;
- * -EACCES and the like where trying again cannot help. */
+ * where trying again cannot help, -EACCES (the login, or rights) or -EINVAL. */
 int pg_connect(PGconn **conn, const char *conninfo, bool replication, int wakefd, struct err *err);
 
 /* Runs a statement; *res is the result, to be cleared by the caller, or NULL

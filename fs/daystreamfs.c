@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -184,9 +185,25 @@ static void need_snapshot(void *ctx)
 	keeper_ask(((struct daemon *)ctx)->keeper);
 }
 
+static struct retain retaining(struct daemon *d)
+{
+	return (struct retain){d->store, d->tables, d->views, &d->config, may_pass_snapshot, need_snapshot, d};
+}
+
+/* On a full disk this comes before anything is written. A snapshot that could not be taken yet has not
+ * failed. */
+static void give_up_expired(struct daemon *d)
+{
+	struct retain retain = retaining(d);
+	struct err err;
+
+	if (retain_once(&retain, (uint64_t)time(NULL), strcmp(d->config.snapshot, "off") == 0, &err) < 0)
+		log_warn("removing what has expired: %s", err.text);
+}
+
 static int start_housekeeping(struct daemon *d, struct err *err)
 {
-	struct retain retain = {d->store, d->tables, d->views, &d->config, may_pass_snapshot, need_snapshot, d};
+	struct retain retain = retaining(d);
 	int r = keeper_start(&d->keeper, d->store, &d->config, d->ingest, err);
 
 	return r < 0 ? r : retain_start(&d->retainer, &retain, err);
@@ -200,14 +217,15 @@ static int start(struct daemon *d, struct err *err)
 	    (r = store_open(&d->store, d->options.store, STORE_WRITE, err)) < 0)
 		return r;
 	store_damage(d->store)->tell = tell_damage;
-	if ((r = writer_open(&d->writer, d->store, d->config.segment_bytes, err)) < 0)
-		return r;
 	d->source = slot_source(d->config.conninfo, d->config.slot, d->config.tables);
 	d->tables = table_set_new(d->store);
 	d->views = view_set_new(d->store);
 	d->parts = part_set_new(store_dirfd(d->store), store_damage(d->store));
 	if (!d->source || !d->tables || !d->views || !d->parts)
 		return err_set(err, -ENOMEM, "out of memory");
+	give_up_expired(d);
+	if ((r = writer_open(&d->writer, d->store, d->config.segment_bytes, err)) < 0)
+		return r;
 	if ((r = ingest_start(&d->ingest, d->store, d->writer, d->source, on_ingest_end, d, err)) < 0 ||
 	    (r = start_housekeeping(d, err)) < 0)
 		return r;

@@ -106,8 +106,9 @@ int segment_list(int dirfd, bool clean, struct position **list, size_t *count, s
 /* What the walk over the lines of a segment carries from one to the next. */
 struct walk {
 	struct position first, last;
-	bool started; /* a line was read */
-	uint32_t crc; /* since the last commit line's end */
+	bool started, origin; /* a line was read; it was an origin */
+	uint32_t crc;         /* since the last commit line's end */
+	uint32_t sum;         /* segment_end's */
 };
 
 /* Why a line cannot stand where it does; NULL where it can. commit->has_crc
@@ -125,7 +126,9 @@ static const char *check_line(struct walk *walk, const char *line, size_t len, s
 	bool is_origin = span_is(head->action, "origin");
 	if (is_origin ? !origin_parse(head, origin) : !walk->started)
 		return is_origin ? "not a line of the format" : "the first line is not an origin";
+	bool of_init = walk->origin;
 	walk->started = true;
+	walk->origin = is_origin;
 	walk->last = head->position;
 	if (!span_is(head->action, "commit")) {
 		walk->crc = crc32c(crc32c(walk->crc, line, len), "\n", 1);
@@ -137,6 +140,8 @@ static const char *check_line(struct walk *walk, const char *line, size_t len, s
 	if (crc32c(walk->crc, line, (size_t)(commit->crc_at - line)) != commit->crc)
 		return "checksum differs";
 	walk->crc = 0;
+	const char *sent = head->xid.at ? head->xid.at - strlen("_xid\t") : NULL; /* as the source sent it */
+	walk->sum = of_init || !sent ? 0 : crc32c(0, sent, (size_t)(commit->crc_at - 1 - sent));
 	return NULL;
 }
 
@@ -168,7 +173,7 @@ static int verify(int fd, struct position first, uint64_t len, struct position m
 		}
 		if (commit.has_crc) {
 			uint64_t mark_off = position_cmp(walk.last, mark) <= 0 ? scan.off : end->mark_off;
-			*end = (struct segment_end){scan.off, walk.last, commit.lsn, origin, mark_off};
+			*end = (struct segment_end){scan.off, walk.last, commit.lsn, origin, walk.sum, mark_off};
 		}
 	}
 	if (r == -ENODATA)

@@ -44,6 +44,7 @@ struct segment_end {
 	struct position last;
 	uint64_t lsn;
 	struct origin origin;
+	uint32_t sum;      /* of the commit line, as the source sent it; 0 where `init` wrote it */
 	uint64_t mark_off; /* behind the last good commit at or before the mark that was asked for */
 };
 

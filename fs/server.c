@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fit.h"
 #include "name.h"
 
 enum { QUERY_MS = 30000 };
@@ -330,20 +331,9 @@ int server_create_slot(PGconn *replication, const char *name, uint64_t *consiste
 			r = err_set(err, -EPROTO, "the server's answer to CREATE_REPLICATION_SLOT cannot be read");
 	} else if (strcmp(sqlstate, "42710") == 0) {
 		r = server_slot_exists(name, err);
-	} else if (strcmp(sqlstate, "58P01") == 0) {
-		err_set(
-		    err, r,
-		    "the server cannot load the plugin deltaflood: run `make install` (or put deltaflood.so into the "
-		    "folder that `pg_config --pkglibdir` prints) on its host, or name the plugin's folder in "
-		    "dynamic_library_path");
+	} else if (r == -EPROTO) {
+		r = fit_refusal(r, sqlstate, err);
 	}
-	/* A role that may not see the setting learns of it here. */
-	if (r < 0 && strstr(err->text, "output_plugin_libraries"))
-		err_set(
-		    err, r,
-		    "deltaflood is not in the server's output_plugin_libraries; run as a superuser, keeping what SHOW "
-		    "output_plugin_libraries lists: ALTER SYSTEM SET output_plugin_libraries = pgoutput, "
-		    "test_decoding, deltaflood; and then: SELECT pg_reload_conf();");
 	PQclear(res);
 	free(sql);
 	PQfreemem(quoted);

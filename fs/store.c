@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "recover.h"
 #include "regular.h"
+#include "reserve.h"
 
 struct store {
 	enum store_mode mode;
@@ -105,7 +106,7 @@ static int open_newest(struct store *store, struct err *err)
 	segment->growing = true;
 	if ((r = segment_build_index(segment->fd, segment->first, end.off, &segment->index, err)) < 0)
 		return r;
-	store->end = (struct store_end){segment->first, end.off, end.last, end.lsn, end.origin};
+	store->end = (struct store_end){segment->first, end.off, end.last, end.lsn, end.origin, end.sum};
 	return 0;
 }
 
@@ -208,7 +209,7 @@ static void raise_file_limit(void)
 	}
 }
 
-int store_open(struct store **out, const char *path, enum store_mode mode, struct err *err)
+static int open_store(struct store **out, const char *path, enum store_mode mode, struct err *err)
 {
 	struct position *list = NULL;
 	size_t count = 0;
@@ -240,6 +241,34 @@ out:
 	}
 	*out = store;
 	return 0;
+}
+
+static bool release_reserve(const char *path)
+{
+	int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool released = dirfd >= 0 && reserve_release(dirfd);
+
+	if (dirfd >= 0)
+		close(dirfd);
+	return released;
+}
+
+int store_open(struct store **store, const char *path, enum store_mode mode, struct err *err)
+{
+	int r = open_store(store, path, mode, err);
+
+	if (mode == STORE_READ)
+		return r;
+	if ((r == -ENOSPC || r == -EDQUOT) && release_reserve(path))
+		r = open_store(store, path, mode, err);
+	if (r == -EROFS) {
+		struct err why = *err;
+		err_set(err, r,
+		        "%.600s. See why the disk became read-only (dmesg), then remount it writable; until then "
+		        "`daystream check` and `daystream status` can read the store",
+		        why.text);
+	}
+	return r;
 }
 
 void store_close(struct store *store)

@@ -34,6 +34,7 @@ struct store_end {
 	struct position last; /* of the last commit line */
 	uint64_t lsn;
 	struct origin origin; /* in force */
+	uint32_t sum;         /* of that commit line, as the source sent it; 0 where `init` wrote it */
 };
 
 struct store;

@@ -9,6 +9,8 @@
 
 #include "append.h"
 #include "catalog.h"
+#include "crc32c.h"
+#include "reserve.h"
 #include "scan.h"
 
 enum {
@@ -93,9 +95,17 @@ static int put(struct writer *w, const char *line, size_t len, const char *tail,
 	return 0;
 }
 
+static int write_out(struct writer *w, struct err *err)
+{
+	char name[SEGMENT_NAME_MAX];
+	int r = append_write(&w->end, err);
+
+	return r < 0 ? err_prefix(err, r, "segments/%s", segment_name(name, w->first)) : 0;
+}
+
 int writer_flush(struct writer *w, struct err *err)
 {
-	int r = append_write(&w->end, err);
+	int r = write_out(w, err);
 
 	if (r == 0) /* again, where there is no new one */
 		durable_appended(&w->durable, &w->commit, w->end.fd);
@@ -260,7 +270,7 @@ int writer_line(struct writer *w, const char *line, size_t len, const struct lin
 {
 	int r;
 
-	if (w->end.len >= FLUSH_LEN && (r = append_write(&w->end, err)) < 0)
+	if (w->end.len >= FLUSH_LEN && (r = write_out(w, err)) < 0)
 		return r;
 	bool drop = span_is(head->action, "drop");
 	if (!drop && !span_is(head->action, "schema")) {
@@ -289,7 +299,7 @@ int writer_commit(struct writer *w, const char *line, size_t len, uint64_t lsn, 
 	enum { DIGITS = 8, NEWLINE = 1, PAIR = 4 + DIGITS + NEWLINE };
 	int r;
 
-	if (w->end.len >= FLUSH_LEN && (r = append_write(&w->end, err)) < 0)
+	if (w->end.len >= FLUSH_LEN && (r = write_out(w, err)) < 0)
 		return r;
 	if ((r = put(w, line, len, tail, sizeof tail - 1, err)) < 0)
 		return r;
@@ -298,7 +308,7 @@ int writer_commit(struct writer *w, const char *line, size_t len, uint64_t lsn, 
 
 	w->open = false;
 	w->has_commit = true;
-	w->commit = (struct store_end){w->first, w->end.off, w->last, lsn, w->origin};
+	w->commit = (struct store_end){w->first, w->end.off, w->last, lsn, w->origin, crc32c(0, line, len)};
 	return 0;
 }
 
@@ -331,6 +341,11 @@ void writer_timeline(struct writer *w, uint32_t timeline)
 uint64_t writer_appended_lsn(const struct writer *w)
 {
 	return w->commit.lsn;
+}
+
+uint32_t writer_appended_sum(const struct writer *w)
+{
+	return w->commit.sum;
 }
 
 const struct unplaced *writer_unplaced(const struct writer *w)
@@ -406,6 +421,10 @@ int writer_open(struct writer **out, struct store *store, uint64_t segment_bytes
 	 * the mark says of idle WAL may have been read from memory, unsynced before a
 	 * kill: written anew it holds. */
 	if (r == 0)
+		r = durable_mark(&w->durable, err);
+	/* A full disk did not take it. */
+	if (r == 0 && position_cmp(store_confirmed(store)->now.last, w->commit.last) < 0 &&
+	    reserve_release(store_dirfd(store)))
 		r = durable_mark(&w->durable, err);
 	if (r < 0) {
 		writer_close(w);

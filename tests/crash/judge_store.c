@@ -8,6 +8,7 @@
  * through ingest into the store as `init` made it (which the note "init" tells), comes the one true stream.
  *
  *  - What is shown is a part of it without a gap that ends on a commit, at least up to the note "seen <position>".
+ *  - Nothing stands behind that commit any more.
  *  - Every LSN that was confirmed is durable.
  *  - Going on from there gives the true stream to its end, in the same segments.
  *  - Nothing was given up that had not expired by its size.
@@ -18,7 +19,6 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
-#include <semaphore.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,130 +27,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "find.h"
 #include "ingest.h"
 #include "snapshots.h"
 #include "states.h"
+#include "truth.h"
 
-#define must(call)                                                                                                     \
-	do {                                                                                                           \
-		if (!(call)) {                                                                                         \
-			fprintf(stderr, "%s:%d: %s (errno: %s)\n", __FILE__, __LINE__, #call, strerror(errno));        \
-			exit(2);                                                                                       \
-		}                                                                                                      \
-	} while (0)
-
-enum { SEEDS_TORN = 2, SEEDS_SECTORS = 3, PROBLEMS_MOST = 10, PIECE = 60000, WAIT_SECONDS = 60 };
-
-/* ---- a source that sends what is true ----------------------------------- */
-
-struct transaction {
-	const char *at;
-	size_t len;
-	uint64_t lsn;
-};
-
-struct truth {
-	struct source source;
-	struct transaction *list;
-	size_t count, next, sent; /* bytes of the next one */
-	bool idle;
-	sem_t durable; /* all that it has is confirmed */
-};
-
-static void read_truth(struct truth *truth, const char *path)
-{
-	FILE *file = fopen(path, "re");
-	char *text = NULL;
-	size_t cap = 0;
-	ssize_t len;
-
-	must(file && (len = getdelim(&text, &cap, 0, file)) > 0);
-	fclose(file);
-	for (const char *at = text, *start = at, *end; at < text + len; at = end + 1) {
-		struct line_head head;
-		struct commit commit;
-		must((end = strchr(at, '\n')) && line_parse(at, (size_t)(end - at), &head));
-		if (!span_is(head.action, "commit"))
-			continue;
-		must(commit_parse(&head, &commit));
-		must((truth->list = realloc(truth->list, (truth->count + 1) * sizeof *truth->list)));
-		truth->list[truth->count++] = (struct transaction){start, (size_t)(end - start), commit.lsn};
-		start = end + 1;
-	}
-	must(truth->count > 0);
-}
-
-static uint64_t last_lsn(const struct truth *truth)
-{
-	return truth->list[truth->count - 1].lsn;
-}
-
-static int start(struct source *source, struct origin *origin, uint64_t resume_lsn, int wakefd, struct err *err)
-{
-	struct truth *truth = (struct truth *)source;
-
-	(void)origin;
-	(void)wakefd;
-	(void)err;
-	for (truth->next = 0; truth->next < truth->count && truth->list[truth->next].lsn <= resume_lsn;)
-		truth->next++;
-	truth->sent = 0;
-	truth->idle = false;
-	return 0;
-}
-
-static int receive(struct source *source, struct source_event *event, struct err *err)
-{
-	struct truth *truth = (struct truth *)source;
-
-	(void)err;
-	if (truth->next == truth->count) {
-		*event = (struct source_event){
-		    .kind = truth->idle ? SOURCE_NOTHING : SOURCE_IDLE, .lsn = last_lsn(truth), .reply = true};
-		truth->idle = true;
-		return 0;
-	}
-	const struct transaction *now = &truth->list[truth->next];
-	const char *at = now->at + truth->sent, *end = now->at + now->len;
-	if (end - at > PIECE)
-		end = memchr(at + PIECE, '\n', (size_t)(end - at - PIECE)) ?: end;
-	*event = (struct source_event){.kind = SOURCE_LINES, .data = at, .len = (size_t)(end - at)};
-	truth->sent = (size_t)(end - now->at) + 1;
-	if (truth->sent > now->len) {
-		truth->next++;
-		truth->sent = 0;
-	}
-	return 0;
-}
-
-static int confirm(struct source *source, uint64_t lsn, struct err *err)
-{
-	struct truth *truth = (struct truth *)source;
-
-	(void)err;
-	if (lsn >= last_lsn(truth))
-		sem_post(&truth->durable);
-	return 0;
-}
-
-static int no_fd(const struct source *source)
-{
-	(void)source;
-	return -1;
-}
-
-static uint64_t end_lsn(const struct source *source)
-{
-	return last_lsn((const struct truth *)source);
-}
-
-static void nothing(struct source *source)
-{
-	(void)source;
-}
-
-static const struct source_ops truth_ops = {start, receive, confirm, no_fd, end_lsn, nothing, nothing};
+enum { SEEDS_TORN = 2, SEEDS_SECTORS = 3, PROBLEMS_MOST = 10, WAIT_SECONDS = 60 };
 
 /* ---- what is judged ----------------------------------------------------- */
 
@@ -329,6 +213,20 @@ static bool same_segments(const struct judge *judge, struct store *store, size_t
 	return true;
 }
 
+/* Nothing is left behind the last commit. */
+static void judge_length(struct judge *judge, struct opened *opened)
+{
+	char name[SEGMENT_NAME_MAX];
+	struct store_end end;
+	struct stat st;
+
+	store_end(opened->store, &end);
+	must(fstatat(store_segments_dirfd(opened->store), segment_name(name, end.first), &st, 0) == 0);
+	if ((uint64_t)st.st_size != end.off)
+		problem(judge, "%s has %lld bytes, and %llu are whole", name, (long long)st.st_size,
+		        (unsigned long long)end.off);
+}
+
 /* The bytes that are shown; returns the place of the first in the true stream, where all is well. */
 static size_t judge_bytes(struct judge *judge, struct opened *opened, size_t *len)
 {
@@ -454,6 +352,7 @@ static void judge_state(struct judge *judge, bool initialised)
 			problem(judge, "does not start: %s", opened.err.text);
 	} else {
 		size_t from = judge_bytes(judge, &opened, &len);
+		judge_length(judge, &opened);
 		judge_promises(judge, &opened);
 		if (!judge->bad)
 			judge_retention(judge, &opened, from, len);
@@ -484,7 +383,7 @@ static void judge_record(struct judge *judge)
 
 int main(int argc, char **argv)
 {
-	struct judge judge = {.truth = {.source = {&truth_ops}}};
+	struct judge judge = {.states = NULL};
 	unsigned part = 0, parts = 1;
 
 	if (argc == 3) {
@@ -498,7 +397,7 @@ int main(int argc, char **argv)
 	}
 	judge.states = states_open(argv[1], NULL);
 	judge.store_name = argv[2];
-	read_truth(&judge.truth, argv[3]);
+	truth_read(&judge.truth, argv[3]);
 	judge.folder = argv[4];
 	judge.segment_bytes = strtoull(argv[5], NULL, 10);
 	judge.keep_bytes = strtoull(argv[6], NULL, 10);

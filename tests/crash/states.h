@@ -30,7 +30,7 @@ struct states;
 struct states *states_open(const char *trace, const char *base);
 void states_free(struct states *states);
 
-size_t states_count(const struct states *states); /* records */
+size_t states_count(const struct states *states);             /* records */
 unsigned states_call(const struct states *states, size_t at); /* what the record is: enum trace_call */
 
 /* The first record from `at` on that changes what may be left: all that was promised before it binds a state directly
