@@ -78,6 +78,21 @@ static char *join_options(const PQconninfoOption *parsed)
 	return options;
 }
 
+/* Under whatever misspelling. */
+static bool may_hold_password(const char *conninfo)
+{
+	return strcasestr(conninfo, "pass") || strstr(conninfo, "://");
+}
+
+/* A URI's password ends at its first @, and what follows would be named as the host. */
+static bool splits_password(const char *conninfo, const PQconninfoOption *parsed)
+{
+	for (; strstr(conninfo, "://") && parsed->keyword; parsed++)
+		if (strcmp(parsed->keyword, "host") == 0 && parsed->val && strchr(parsed->val, '@'))
+			return true;
+	return false;
+}
+
 static PGconn *start(const char *conninfo, bool replication, struct err *err)
 {
 	char *reason = NULL;
@@ -88,8 +103,14 @@ static PGconn *start(const char *conninfo, bool replication, struct err *err)
 		one_line(reason ? reason : "out of memory", text, sizeof text);
 		PQfreemem(reason);
 		/* libpq may quote the string, and with it a password. */
-		err_set(err, -EINVAL, "the connection string does not follow libpq's syntax%s%s",
-		        strstr(conninfo, "password") ? "" : ": ", strstr(conninfo, "password") ? "" : text);
+		bool secret = may_hold_password(conninfo);
+		err_set(err, -EINVAL, "the connection string does not follow libpq's syntax%s%s", secret ? "" : ": ",
+		        secret ? "" : text);
+		return NULL;
+	}
+	if (splits_password(conninfo, parsed)) {
+		PQconninfoFree(parsed);
+		err_set(err, -EINVAL, "the connection string's host has an @ in it: in a password, write it as %%40");
 		return NULL;
 	}
 	char *options = join_options(parsed);

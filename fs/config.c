@@ -3,9 +3,11 @@
 #include <confuse.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* libConfuse reports through a callback without a context. */
@@ -68,12 +70,21 @@ static int parse(cfg_t *cfg, FILE *file, struct config *config, struct err *err)
 	config->slot = strdup(cfg_getstr(cfg, "slot"));
 	config->tables = strdup(cfg_getstr(cfg, "tables"));
 	config->snapshot = strdup(cfg_getstr(cfg, "snapshot"));
-	if (!config->conninfo || !config->slot || !config->tables || !config->snapshot)
+	config->user = strdup(cfg_getstr(cfg, "user"));
+	if (!config->conninfo || !config->slot || !config->tables || !config->snapshot || !config->user)
 		return err_set(err, -ENOMEM, "out of memory");
 	config->segment_bytes = (uint64_t)cfg_getfloat(cfg, "segment_size");
 	config->keep_days = (uint64_t)cfg_getint(cfg, "keep_days");
 	config->keep_bytes = (uint64_t)cfg_getfloat(cfg, "keep_bytes");
 	return 0;
+}
+
+/* Root does not follow a link that another user may have put into his folder. */
+static bool is_strangers(int dirfd)
+{
+	struct stat st;
+
+	return geteuid() == 0 && (fstat(dirfd, &st) < 0 || st.st_uid != 0);
 }
 
 int config_read(struct config *config, int dirfd, struct err *err)
@@ -82,11 +93,12 @@ int config_read(struct config *config, int dirfd, struct err *err)
 	cfg_opt_t options[] = {CFG_STR("conninfo", "", CFGF_NONE),     CFG_STR("slot", "daystream", CFGF_NONE),
 	                       CFG_STR("tables", "", CFGF_NONE),       CFG_FLOAT("segment_size", 268435456, CFGF_NONE),
 	                       CFG_INT("keep_days", 0, CFGF_NONE),     CFG_FLOAT("keep_bytes", 0, CFGF_NONE),
-	                       CFG_STR("snapshot", "auto", CFGF_NONE), CFG_END()};
+	                       CFG_STR("snapshot", "auto", CFGF_NONE), CFG_STR("user", "", CFGF_NONE),
+	                       CFG_END()};
 	int r = err_set(err, -ENOMEM, "out of memory");
 
 	*config = (struct config){0};
-	int fd = openat(dirfd, "daystream.conf", O_RDONLY | O_CLOEXEC);
+	int fd = openat(dirfd, "daystream.conf", O_RDONLY | O_CLOEXEC | (is_strangers(dirfd) ? O_NOFOLLOW : 0));
 	if (fd < 0)
 		return err_errno(err, "opening daystream.conf");
 	FILE *file = fdopen(fd, "r");
@@ -126,7 +138,9 @@ static void print_quoted(FILE *file, const char *name, const char *value)
 int config_write(const struct config *config, int dirfd, struct err *err)
 {
 	static const char temporary[] = "daystream.conf.new";
-	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	/* What an interrupted write left, or somebody put there, may have other rights. */
+	unlinkat(dirfd, temporary, 0);
+	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
 
 	if (!file)
@@ -150,6 +164,9 @@ int config_write(const struct config *config, int dirfd, struct err *err)
 	        "\n# auto: a snapshot is taken whenever new followers could not start otherwise; or off.\n"
 	        "snapshot = %s\n",
 	        config->snapshot);
+	fputs("\n# Who works on the store where root starts daystreamfs; '' for the store's owner, 'root' to stay root.\n",
+	      file);
+	print_quoted(file, "user", config->user ? config->user : "");
 
 	int r = 0;
 	if (fflush(file) != 0 || ferror(file) || fsync(fd) < 0)
@@ -168,5 +185,6 @@ void config_fini(struct config *config)
 	free(config->slot);
 	free(config->tables);
 	free(config->snapshot);
+	free(config->user);
 	*config = (struct config){0};
 }

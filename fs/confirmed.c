@@ -28,12 +28,12 @@ static uint32_t slot_crc(const struct slot *slot)
 int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct err *err)
 {
 	*file = (struct confirmed_file){0};
-	file->fd = openat(dirfd, "confirmed", (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+	file->fd = openat(dirfd, "confirmed", (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC);
 	if (file->fd < 0 && errno == ENOENT && !writable)
 		return 0;
 	if (file->fd < 0 && errno == ENOENT) {
 		/* Its name is synced before anything that rests on it is told to the server. */
-		file->fd = openat(dirfd, "confirmed", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+		file->fd = openat(dirfd, "confirmed", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (file->fd >= 0 && fsync(dirfd) < 0)
 			return err_errno(err, "syncing the store's folder");
 	}

@@ -341,7 +341,7 @@ int index_save(const struct index *index, int dirfd, const char *name, uint64_t 
 	if (!bytes)
 		return err_set(err, -ENOMEM, "out of memory for the index %s", name);
 	snprintf(temporary, sizeof temporary, "%s.new", name);
-	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		r = err_errno(err, "creating %s", temporary);
 		goto out;
@@ -424,7 +424,7 @@ int index_load(struct index **out, int dirfd, const char *name, uint64_t segment
 	struct index *index = index_new();
 	struct stat st;
 	int r = 0;
-	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+	int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (!index || fd < 0) {
 		r = index ? err_errno(err, "opening %s", name) : err_set(err, -ENOMEM, "out of memory");

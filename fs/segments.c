@@ -227,7 +227,7 @@ static void close_unused(struct segments *segments)
 static int open_file(struct segments *segments, struct segment *segment, struct err *err)
 {
 	char name[SEGMENT_NAME_MAX];
-	int fd = openat(segments->dirfd, segment_name(name, segment->first), O_RDONLY | O_CLOEXEC);
+	int fd = openat(segments->dirfd, segment_name(name, segment->first), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
 		return errno == ENOENT ? err_set(err, -ESTALE, "segments/%s was given up", name)

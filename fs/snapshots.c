@@ -50,10 +50,29 @@ static int failed(const char *path, struct err *err)
 
 static int open_part(int store_dirfd, struct position position, const char *part, struct err *err)
 {
-	char path[PATH_LEN_MAX];
-	int fd = openat(store_dirfd, print_path(path, position, part), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char path[PATH_LEN_MAX], shown[PATH_LEN_MAX], *at = path, *slash;
+	int dirfd = store_dirfd, fd = -1;
 
-	return fd < 0 ? failed(path, err) : fd;
+	print_path(path, position, part);
+	strcpy(shown, path);
+	/* No step through a link; only the folder snapshots itself may be elsewhere. */
+	while ((slash = strchr(at, '/'))) {
+		*slash = 0;
+		fd = openat(dirfd, at, O_PATH | O_DIRECTORY | O_CLOEXEC | (at == path ? 0 : O_NOFOLLOW));
+		int saved = errno;
+		if (dirfd != store_dirfd)
+			close(dirfd);
+		errno = saved;
+		if (fd < 0)
+			return failed(shown, err);
+		dirfd = fd;
+		at = slash + 1;
+	}
+	fd = openat(dirfd, at, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int saved = errno;
+	close(dirfd);
+	errno = saved;
+	return fd < 0 ? failed(shown, err) : fd;
 }
 
 int snapshots_open(int store_dirfd, struct position position, const char *part, struct err *err)
@@ -255,7 +274,7 @@ static const char draft_name[] = "taking"; /* no position, so no snapshot */
 
 static int open_draft(struct snapshots_draft *draft, int store_dirfd, struct err *err)
 {
-	if (mkdirat(store_dirfd, "snapshots", 0750) < 0 && errno != EEXIST)
+	if (mkdirat(store_dirfd, "snapshots", 0700) < 0 && errno != EEXIST)
 		return err_errno(err, "creating the folder snapshots of the store");
 	draft->dirfd = openat(store_dirfd, "snapshots", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (draft->dirfd < 0)
@@ -266,9 +285,9 @@ static int open_draft(struct snapshots_draft *draft, int store_dirfd, struct err
 	int r = remove_folder(draft->dirfd, draft_name);
 	if (r < 0 && r != -ENOENT)
 		return err_set(err, r, "removing what an interrupted snapshot left: %s", strerror(-r));
-	if (mkdirat(draft->dirfd, draft_name, 0750) < 0 ||
+	if (mkdirat(draft->dirfd, draft_name, 0700) < 0 ||
 	    (draft->fd = openat(draft->dirfd, draft_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
-	    mkdirat(draft->fd, "tables", 0750) < 0 ||
+	    mkdirat(draft->fd, "tables", 0700) < 0 ||
 	    (draft->tables = openat(draft->fd, "tables", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return err_errno(err, "creating the folder of a snapshot");
 	return 0;

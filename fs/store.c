@@ -53,7 +53,7 @@ static int add_segment(struct store *store, struct position first, struct err *e
 	char name[SEGMENT_NAME_MAX];
 	struct stat st;
 
-	if (fstatat(store->segments_dirfd, segment_name(name, first), &st, 0) == 0)
+	if (fstatat(store->segments_dirfd, segment_name(name, first), &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return segments_add(&store->segments, first, (uint64_t)st.st_size, err);
 	if (errno == ENOENT && store->mode == STORE_READ && store->segments.count == 0)
 		return 0;
@@ -66,7 +66,7 @@ static int find_end(struct store *store, struct segment *segment, struct segment
 	char name[SEGMENT_NAME_MAX];
 
 	segment->fd = openat(store->segments_dirfd, segment_name(name, segment->first),
-	                     (store->mode == STORE_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+	                     (store->mode == STORE_WRITE ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC);
 	if (segment->fd < 0)
 		return err_errno(err, "opening segments/%s", name);
 	store->segments.open++;
@@ -117,9 +117,10 @@ static int lock_folder(int dirfd)
 	return r;
 }
 
-static int open_folder(struct store *store, const char *path, enum store_mode mode, struct err *err)
+/* A description of the folder of its own, since that is what is locked. */
+static int open_folder(struct store *store, int dirfd, enum store_mode mode, struct err *err)
 {
-	store->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	store->dirfd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store->dirfd < 0)
 		return err_errno(err, "opening the store");
 	if (mode == STORE_WRITE && lock_folder(store->dirfd) < 0)
@@ -207,6 +208,18 @@ static void raise_file_limit(void)
 
 int store_open(struct store **out, const char *path, enum store_mode mode, struct err *err)
 {
+	int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	*out = NULL;
+	if (dirfd < 0)
+		return err_errno(err, "%s: opening the store", path);
+	int r = store_open_at(out, dirfd, path, mode, err);
+	close(dirfd);
+	return r;
+}
+
+int store_open_at(struct store **out, int at_dirfd, const char *path, enum store_mode mode, struct err *err)
+{
 	struct position *list = NULL;
 	size_t count = 0;
 	struct store *store = new_store(mode);
@@ -216,7 +229,7 @@ int store_open(struct store **out, const char *path, enum store_mode mode, struc
 	if (!store)
 		return err_set(err, -ENOMEM, "out of memory");
 	raise_file_limit();
-	if ((r = open_folder(store, path, mode, err)) < 0 ||
+	if ((r = open_folder(store, at_dirfd, mode, err)) < 0 ||
 	    (r = segment_list(store->segments_dirfd, mode == STORE_WRITE, &list, &count, err)) < 0 ||
 	    (mode == STORE_READ && (r = list_again(store, &list, &count, err)) < 0))
 		goto out;

@@ -42,7 +42,7 @@ static int open_segment(const struct tail *tail, struct position first, int *fd,
 	char name[SEGMENT_NAME_MAX];
 	struct stat st;
 
-	*fd = openat(tail->segments_dirfd, segment_name(name, first), O_RDONLY | O_CLOEXEC);
+	*fd = openat(tail->segments_dirfd, segment_name(name, first), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (*fd < 0)
 		return err_errno(err, "opening segments/%s", name);
 	if (fstat(*fd, &st) < 0) {
