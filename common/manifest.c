@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "crc32c.h"
+#include "name.h"
 
 /* ---- reading ------------------------------------------------------------ */
 
@@ -82,8 +83,12 @@ static bool head_pair(struct manifest *manifest, struct span name, struct span v
 
 static bool table_pair(struct manifest_table *table, struct span name, struct span value)
 {
+	char schema[NAME_RAW_MAX], raw_table[NAME_RAW_MAX];
+
+	/* It will be a part of paths. */
 	if (span_is(name, "table"))
-		return !table->name && (table->name = raw(value));
+		return !table->name && (table->name = raw(value)) &&
+		       name_split(table->name, strlen(table->name), schema, raw_table);
 	if (span_is(name, "rows"))
 		return parse_number(value, &table->rows);
 	if (span_is(name, "bytes"))

@@ -84,12 +84,17 @@ static bool may_hold_password(const char *conninfo)
 	return strcasestr(conninfo, "pass") || strstr(conninfo, "://");
 }
 
-/* A URI's password ends at its first @, and what follows would be named as the host. */
+/* In a URI, a password with @ or / in it ends there, and one without @host behind it is the port: what
+ * would be named as host, port or database is of the password. */
 static bool splits_password(const char *conninfo, const PQconninfoOption *parsed)
 {
-	for (; strstr(conninfo, "://") && parsed->keyword; parsed++)
-		if (strcmp(parsed->keyword, "host") == 0 && parsed->val && strchr(parsed->val, '@'))
+	for (; strstr(conninfo, "://") && parsed->keyword; parsed++) {
+		const char *name = parsed->keyword, *value = parsed->val ? parsed->val : "";
+		if ((strcmp(name, "host") == 0 || strcmp(name, "dbname") == 0) && strchr(value, '@'))
 			return true;
+		if (strcmp(name, "port") == 0 && value[strspn(value, "0123456789,")])
+			return true;
+	}
 	return false;
 }
 
@@ -110,7 +115,8 @@ static PGconn *start(const char *conninfo, bool replication, struct err *err)
 	}
 	if (splits_password(conninfo, parsed)) {
 		PQconninfoFree(parsed);
-		err_set(err, -EINVAL, "the connection string's host has an @ in it: in a password, write it as %%40");
+		err_set(err, -EINVAL, "the connection string is no URI postgresql://user:password@host/dbname; in a "
+		                      "password, write @ as %%40 and / as %%2F");
 		return NULL;
 	}
 	char *options = join_options(parsed);

@@ -157,7 +157,7 @@ static int open_folder(struct init *init, int *dirfd, bool *created, struct err 
 		fsync(parent);
 		close(parent);
 	}
-	if (faccessat(*dirfd, ".", W_OK, 0) < 0 || fchmod(*dirfd, 0700) < 0)
+	if (faccessat(*dirfd, ".", W_OK, 0) < 0)
 		return err_errno(err, "%s cannot be written", init->path);
 	return 0;
 }
@@ -286,6 +286,8 @@ static int write_store(struct init *init, int dirfd, const struct server_origin 
 	int r;
 
 	init->writing = true;
+	if (fchmod(dirfd, 0700) < 0)
+		return err_errno(err, "closing %s to others", init->path);
 	if (mkdirat(dirfd, "segments", 0700) < 0 && errno != EEXIST)
 		return err_errno(err, "creating %s/segments", init->path);
 	int segments = openat(dirfd, "segments", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
