@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+static char **copy;
 static char *area; /* where the kernel has the arguments */
 static size_t area_len;
 
@@ -15,8 +16,7 @@ static bool may_be_secret(const char *arg)
 
 char **args_take(int argc, char **argv, bool secrets)
 {
-	char **copy = calloc((size_t)argc + 1, sizeof *copy);
-
+	copy = calloc((size_t)argc + 1, sizeof *copy);
 	if (!copy)
 		return NULL;
 	area = argc > 0 ? argv[0] : NULL;

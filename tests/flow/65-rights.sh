@@ -1,6 +1,11 @@
 #!/bin/bash
 # Rights: what root starts becomes another user; what is in the store is nobody else's to read; a password is
 # seen nowhere; a name leads out of no folder.
+
+# With a group that is to be given up.
+if [[ $EUID -eq 0 && " $(id -G) " != *" 6 "* ]]; then
+	exec setpriv --groups 0,6 -- bash "$0" "$@"
+fi
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -243,7 +248,7 @@ start() { "$@" >>"$work/programs.log" 2>&1 </dev/null & pids+=($!); }
 start daystream init store3 --slot three --conninfo "$uri"
 start daystream init store4 --slot four --conninfo="$quoted"
 start deltamirror --from "$uri" mnt "$work/new.sqlite"
-start deltamirror --verify "$quoted" "$work/from.sqlite"
+start deltamirror --verify --wait=1 "$quoted" "$work/from.sqlite"
 start deltamirror import "$uri" 'SELECT * FROM zzz' "$work/import.sqlite" zzz
 start deltamirror export "$work/some.sqlite" 'SELECT * FROM t' "$quoted" goal
 waiting() { [[ $(sql "SELECT count(*) FROM pg_stat_activity WHERE usename = 'keeper' AND wait_event_type = 'Lock'") -ge ${#pids[@]} ]]; }
