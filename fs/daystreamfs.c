@@ -201,7 +201,12 @@ static int mount_and_drop(struct daemon *d, struct err *err)
 	d->shown = (struct shown){d->store, d->tables, d->views, print_status, d};
 	if ((r = mount_start(d->mount, d->options.mountpoint, &d->shown, err)) < 0 || !d->privileges.drop)
 		return r;
-	if ((r = mount_hand_over(d->mount, err)) == 0 && (r = privileges_drop(&d->privileges, err)) == 0)
+	if (mount_hand_over(d->mount, err) < 0) {
+		log_warn("nobody else could unmount (%s), so all runs as root", err->text);
+		d->privileges.drop = false;
+		return 0;
+	}
+	if ((r = privileges_drop(&d->privileges, err)) == 0)
 		log_info("runs as the user %s", d->privileges.user);
 	return r;
 }

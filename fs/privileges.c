@@ -245,12 +245,15 @@ int privileges_give(const struct privileges *privileges, int dirfd, struct err *
 	return r < 0 ? err_set(err, r, "giving the store to the user %s: %s", privileges->user, strerror(-r)) : 0;
 }
 
-/* With the effective rights. */
+/* With the effective rights. A disk that cannot be written, or no store at all, is no matter of rights. */
 static bool may_work(int dirfd)
 {
-	return faccessat(dirfd, ".", R_OK | W_OK | X_OK, AT_EACCESS) == 0 &&
-	       faccessat(dirfd, "segments", R_OK | W_OK | X_OK, AT_EACCESS) == 0 &&
-	       faccessat(dirfd, "daystream.conf", R_OK, AT_EACCESS) == 0;
+	static const char *const folders[] = {".", "segments"};
+
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+		if (faccessat(dirfd, folders[i], R_OK | W_OK | X_OK, AT_EACCESS) < 0 && errno == EACCES)
+			return false;
+	return true;
 }
 
 bool privileges_settle(struct privileges *privileges, int dirfd, const char *conninfo, struct err *why)
