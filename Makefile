@@ -60,21 +60,44 @@ check: deps
 	tests/run $(TESTS)
 
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))
+# What records the changes of files, and what judges the states that a loss of power leaves of them.
+CRASH := $(BUILD)/tests/record.so $(patsubst tests/crash/%.c,$(BUILD)/tests/%,$(wildcard tests/crash/judge_*.c))
+STATES := $(addprefix tests/crash/,states.c lose.c disk.c)
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-unit-tests: $(UNIT)
+unit-tests: $(UNIT) crash
+crash: $(CRASH)
 # The mirror and the store know nothing of each other, in tests neither.
 $(BUILD)/tests/test_mirror_%: tests/unit/test_mirror_%.c $(call lib_objects,common mirror)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -Imirror -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
+$(BUILD)/tests/test_crash: $(STATES) | $(BUILD)/tests/record.so
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(call lib_objects,common fs)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -Ifs -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
 
+# Without a sanitizer: it stands before that one's own library.
+$(BUILD)/tests/record.so: $(addprefix tests/crash/,record.c record_calls.c record.h trace.h)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) -std=c11 $(WARN) -O2 -g -D_GNU_SOURCE -shared -fPIC -o $@ $(filter %.c,$^) -pthread
+$(BUILD)/tests/judge_store: tests/crash/judge_store.c tests/crash/truth.c $(STATES) $(call lib_objects,common fs)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -Ifs -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
+$(BUILD)/tests/judge_mirror: tests/crash/judge_mirror.c $(STATES) $(call lib_objects,common mirror)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -Imirror -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
+
 # Each fuzzer runs its corpus once: as a test under any compiler, and for real under clang's libFuzzer.
 fuzz-replay: $(addprefix $(BUILD)/tests/,$(FUZZ))
-$(addprefix $(BUILD)/tests/,$(FUZZ)): $(BUILD)/tests/%: tests/fuzz/%.c tests/fuzz/replay.c $(call lib_objects,common fs)
+$(BUILD)/tests/fuzz_mirror_%: tests/fuzz/fuzz_mirror_%.c tests/fuzz/replay.c $(call lib_objects,common mirror)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -Imirror -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
+$(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(call lib_objects,common fs)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -Ifs $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
@@ -83,9 +106,11 @@ FUZZ_SECONDS ?= 60
 ROUND_SECONDS ?= 60
 fuzz:
 	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g' SAN='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzz-run
-fuzz-run: $(call lib_objects,common fs)
+fuzz-run: $(call lib_objects,common fs mirror)
 	@for f in $(FUZZ); do \
-		$(CC) $(ALL_CFLAGS) -Ifs -fsanitize=fuzzer -o $(BUILD)/$$f tests/fuzz/$$f.c $^ $(LDLIBS) && \
+		case $$f in fuzz_mirror_*) side=mirror;; *) side=fs;; esac; \
+		$(CC) $(ALL_CFLAGS) -I$$side -Itests -fsanitize=fuzzer -o $(BUILD)/$$f tests/fuzz/$$f.c \
+			$(call lib_objects,common) $(BUILD)/obj/$$side/*.o $(LDLIBS) && \
 		mkdir -p $(BUILD)/corpus/$$f && \
 		$(BUILD)/$$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/ $(BUILD)/corpus/$$f tests/fuzz/corpus/$$f || exit 1; \
 	done
@@ -102,6 +127,12 @@ soak: deps
 	$(MAKE) all
 	RANDOM_SECONDS=$(SECONDS) ROUND_SECONDS=$(ROUND_SECONDS) bash tests/flow/95-random.sh
 
+# Values of nearly 1 GB, which takes 8 GB of memory and some minutes.
+giant: deps
+	$(MAKE) all
+	GIANT_MB=900 TEST_TIMEOUT=1200 tests/run tests/flow/giant.sh
+	GIANT_MB=1020 TEST_TIMEOUT=1200 tests/run tests/flow/giant.sh
+
 # Each seeded bug (tests/mutants) is built, and must be caught.
 mutants: deps
 	$(MAKE) all unit-tests
@@ -111,7 +142,7 @@ lint:
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=unknownMacro -Icommon -Ifs -Imirror common fs mirror
 	shellcheck contrib/install-deps contrib/demo contrib/private-cluster.sh tests/run tests/mutants/run tests/flow/*.sh
 fmt:
-	clang-format -i common/*.[ch] fs/*.[ch] mirror/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]
+	clang-format -i common/*.[ch] fs/*.[ch] mirror/*.[ch] tests/unit/*.[ch] tests/crash/*.[ch] tests/fuzz/*.[ch]
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
@@ -135,10 +166,11 @@ help:
 	@echo 'asan     check, built with address and undefined-behaviour sanitizers; tsan: with the thread sanitizer'
 	@echo 'fuzz     libFuzzer on each fuzzer (FUZZ_SECONDS=60); lint, fmt: cppcheck, shellcheck, clang-format'
 	@echo 'soak     the random test for SECONDS=3600, in rounds of ROUND_SECONDS=60; SEED=n repeats the choices of one'
+	@echo 'giant    values of nearly 1 GB through all of it; takes 8 GB of memory'
 	@echo 'mutants  seeded bugs, each of which a test must catch (MUTANTS=name: only that)'
 	@echo 'install  programs and man pages to PREFIX (/usr/local), the plugin to the server (DESTDIR, PG_CONFIG)'
 	@echo 'clean    removes BUILD (build); V=1 shows the commands'
 
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/tests/*.d)
-.PHONY: all deps demo check unit-tests fuzz-replay fuzz fuzz-run soak asan tsan mutants lint fmt install clean help
+.PHONY: all deps demo check unit-tests crash fuzz-replay fuzz fuzz-run soak giant asan tsan mutants lint fmt install clean help
 .SECONDARY:

@@ -1,7 +1,6 @@
 #include "copy.h"
 
 #include <errno.h>
-#include <iconv.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -42,7 +41,6 @@ struct copy_worker {
 	PGconn *conn;
 	struct inserts inserts;
 	uint64_t range; /* blocks of the next range */
-	iconv_t utf8;   /* where texts are unchecked */
 };
 
 /* ---- statements --------------------------------------------------------- */
@@ -100,11 +98,11 @@ static int ask_since(struct copy *copy, struct err *err)
 
 	if (r < 0)
 		return r;
-	bool hidden = *PQgetvalue(res, 0, 0) == 't';
-	uint64_t second = strtoull(PQgetvalue(res, 0, 1), NULL, 10);
+	bool hidden = *pg_text(res, 0, 0) == 't';
+	uint64_t second = strtoull(pg_text(res, 0, 1), NULL, 10);
 	copy->since = hidden || second < CLOCK_MARGIN ? 0 : second - CLOCK_MARGIN;
-	copy->unchecked = strcmp(PQgetvalue(res, 0, 3), "SQL_ASCII") == 0;
-	if (*PQgetvalue(res, 0, 2) == 't')
+	copy->unchecked = strcmp(pg_text(res, 0, 3), "SQL_ASCII") == 0;
+	if (*pg_text(res, 0, 2) == 't')
 		r = err_set(err, -EINVAL,
 		            "the server is a standby, which cannot mark a place in the stream: name the "
 		            "primary");
@@ -124,14 +122,14 @@ static int take_snapshot(struct copy *copy, struct err *err)
 
 	if (r < 0 || (r = query(copy, copy->leader, snapshot_sql, &res, err)) < 0)
 		return r;
-	r = visible_parse(&copy->visible, PQgetvalue(res, 0, 0), err);
-	copy->origin.system = strtoull(PQgetvalue(res, 0, 2), NULL, 10);
-	snprintf(copy->origin.database, sizeof copy->origin.database, "%s", PQgetvalue(res, 0, 3));
+	r = visible_parse(&copy->visible, pg_text(res, 0, 0), err);
+	copy->origin.system = strtoull(pg_text(res, 0, 2), NULL, 10);
+	snprintf(copy->origin.database, sizeof copy->origin.database, "%s", pg_text(res, 0, 3));
 	/* A file of the WAL begins with its timeline, in eight hexadecimal digits. */
 	char timeline[9] = "";
-	snprintf(timeline, sizeof timeline, "%s", PQgetvalue(res, 0, 4));
+	snprintf(timeline, sizeof timeline, "%s", pg_text(res, 0, 4));
 	copy->origin.timeline = (uint32_t)strtoul(timeline, NULL, 16);
-	if (!(copy->snapshot = strdup(PQgetvalue(res, 0, 1))) && r == 0)
+	if (!(copy->snapshot = strdup(pg_text(res, 0, 1))) && r == 0)
 		r = err_set(err, -ENOMEM, "out of memory");
 	PQclear(res);
 	return r;
@@ -206,10 +204,7 @@ int copy_worker_open(struct copy_worker **out, struct copy *copy, struct err *er
 	if (!worker)
 		return err_set(err, -ENOMEM, "out of memory");
 	worker->copy = copy;
-	worker->utf8 = (iconv_t)-1;
 	r = connect_server(copy, &worker->conn, err);
-	if (r == 0 && copy->unchecked && (worker->utf8 = iconv_open("UTF-32", "UTF-8")) == (iconv_t)-1)
-		r = err_errno(err, "preparing to check UTF-8");
 	if (r < 0) {
 		copy_worker_close(worker);
 		return r;
@@ -222,26 +217,9 @@ void copy_worker_close(struct copy_worker *worker)
 {
 	if (!worker)
 		return;
-	if (worker->utf8 != (iconv_t)-1)
-		iconv_close(worker->utf8);
 	PQfinish(worker->conn);
 	inserts_fini(&worker->inserts);
 	free(worker);
-}
-
-static bool is_utf8(iconv_t utf8, struct span text)
-{
-	char *at = (char *)(uintptr_t)text.at, decoded[4096];
-	size_t left = text.len;
-
-	iconv(utf8, NULL, NULL, NULL, NULL);
-	while (left > 0) {
-		char *to = decoded;
-		size_t room = sizeof decoded;
-		if (iconv(utf8, &at, &left, &to, &room) == (size_t)-1 && errno != E2BIG)
-			return false;
-	}
-	return true;
 }
 
 struct sink {
@@ -267,7 +245,7 @@ static int read_rows(struct copy_worker *worker, size_t i, const char *sql, cons
 
 	while (r == 0 && (r = rows_next(&rows, &row, err)) == 1) {
 		r = 0;
-		if (worker->copy->unchecked && !is_utf8(worker->utf8, row))
+		if (worker->copy->unchecked && line_utf8_len(row.at, row.len) < row.len)
 			r = err_set(err, -EILSEQ,
 			            "a value of table \"%s\" is no UTF-8, and the database's encoding "
 			            "SQL_ASCII does not say what else: \"%.60s\"",
@@ -322,7 +300,7 @@ static int count_blocks(struct copy_worker *worker, size_t i, uint64_t *blocks, 
 	         worker->copy->published.tables[i].relid);
 	int r = query(worker->copy, worker->conn, sql, &res, err);
 	if (r == 0)
-		*blocks = strtoull(PQgetvalue(res, 0, 0), NULL, 10);
+		*blocks = strtoull(pg_text(res, 0, 0), NULL, 10);
 	PQclear(res);
 	return r;
 }
@@ -415,8 +393,8 @@ int copy_mark(struct copy *copy, const char *content, uint64_t *xid, uint64_t *l
 	    (r = query(copy, copy->present, sql, &res, err)) == 0 &&
 	    (r = command(copy, copy->present, "COMMIT", err)) == 0 &&
 	    (r = query(copy, copy->present, "SELECT pg_catalog.pg_current_wal_insert_lsn()", &end, err)) == 0) {
-		const char *text = PQgetvalue(end, 0, 0);
-		*xid = strtoull(PQgetvalue(res, 0, 0), NULL, 10);
+		const char *text = pg_text(end, 0, 0);
+		*xid = strtoull(pg_text(res, 0, 0), NULL, 10);
 		if (!lsn_parse(text, strlen(text), lsn))
 			r = err_set(err, -EPROTO, "the server's LSN cannot be read: \"%.40s\"", text);
 	}

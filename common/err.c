@@ -5,6 +5,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "line.h"
+
+/* What others sent may stand in it: it goes to terminals, logs and /status, as one line of text. */
+static void tidy(char *text)
+{
+	size_t len = strlen(text), whole;
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			text[i] = ' ';
+	while ((whole = line_utf8_len(text, len)) < len)
+		text[whole] = '?';
+}
+
 int err_set(struct err *err, int code, const char *fmt, ...)
 {
 	if (err) {
@@ -12,6 +26,7 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 		va_start(args, fmt);
 		vsnprintf(err->text, sizeof err->text, fmt, args);
 		va_end(args);
+		tidy(err->text);
 	}
 	return code;
 }
@@ -27,6 +42,7 @@ int err_errno(struct err *err, const char *fmt, ...)
 		va_end(args);
 		if (n >= 0 && (size_t)n < sizeof err->text)
 			snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", strerror(saved));
+		tidy(err->text);
 	}
 	return -saved;
 }
@@ -41,6 +57,7 @@ int err_prefix(struct err *err, int code, const char *fmt, ...)
 		va_end(args);
 		if (n >= 0 && (size_t)n < sizeof err->text)
 			snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", inner.text);
+		tidy(err->text);
 	}
 	return code;
 }

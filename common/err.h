@@ -9,7 +9,7 @@
 #define COMMON_ERR_H
 
 struct err {
-	char text[1024]; /* NUL-terminated, UTF-8, cut when longer */
+	char text[1024]; /* NUL-terminated, UTF-8, one line; cut when longer */
 };
 
 /* Writes the sentence and returns `code`, so that `return err_set(...)` reads

@@ -156,3 +156,55 @@ bool line_parse(const char *line, size_t len, struct line_head *head)
 	head->pairs = rest;
 	return true;
 }
+
+/* The length of the character at text[0), 0 where it is none: no surrogate, nothing overlong. */
+static size_t utf8_len(const unsigned char *text, size_t len)
+{
+	unsigned char first = text[0], second = len > 1 ? text[1] : 0;
+	size_t n = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+
+	if (n > len || (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
+	    (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f))
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+size_t line_utf8_len(const char *text, size_t len)
+{
+	const uint64_t high_bits = 0x8080808080808080;
+	size_t i = 0, n;
+	uint64_t eight;
+
+	while (i < len) {
+		if (len - i >= sizeof eight && (memcpy(&eight, text + i, sizeof eight), !(eight & high_bits))) {
+			i += sizeof eight;
+			continue;
+		}
+		if ((n = utf8_len((const unsigned char *)text + i, len - i)) == 0)
+			break;
+		i += n;
+	}
+	return i;
+}
+
+bool line_sound(const char *line, size_t len)
+{
+	size_t tabs = 0;
+
+	for (size_t i = 0; (i += line_plain_len(line + i, len - i)) < len; i++) {
+		if (line[i] == '\t') {
+			tabs++;
+			continue;
+		}
+		if (line[i] != '\\' || i + 1 == len)
+			return false;
+		/* NULL is a whole value. */
+		bool whole = tabs % 2 == 1 && line[i - 1] == '\t' && (i + 2 == len || line[i + 2] == '\t');
+		if (unescape_letter(line[++i]) < 0 && !(line[i] == 'N' && whole))
+			return false;
+	}
+	return tabs % 2 == 1 && !memchr(line, 0, len) && line_utf8_len(line, len) == len;
+}

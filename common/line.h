@@ -64,4 +64,12 @@ int line_next(struct span *rest, struct span *name, struct span *value);
  * `_s`, numbers that are none. */
 bool line_parse(const char *line, size_t len, struct line_head *head);
 
+/* How many leading bytes of text[0..len) are whole characters of UTF-8. */
+size_t line_utf8_len(const char *text, size_t len);
+
+/* Whether all of a line can be read: each name has a value, what has to be escaped
+ * is, by the letters above, and the text is UTF-8 without a NUL. Asked once, where
+ * lines come in. */
+bool line_sound(const char *line, size_t len);
+
 #endif

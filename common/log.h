@@ -11,11 +11,16 @@
 
 #include <stdbool.h>
 
-/* At the start, before there are threads; `program` is borrowed for good. */
+/* First of all, before there are threads or files; `program` is borrowed for good. Descriptors 0 to 2 are open from
+ * here on, and a program whose standard output cannot be written fails as it exits, with a message. */
 void log_init(const char *program);
 
 /* From here on; once. */
 void log_to_syslog(void);
+
+/* For a daemon, before there are threads: where stderr takes nothing at this time (a pipe whose reader has
+ * stopped), a message is given up rather than waited for; the next one that gets through says how many were. */
+void log_never_wait(void);
 
 /* While a bar is on the terminal, a message takes its line. */
 void log_over_bar(bool shown);

@@ -81,14 +81,21 @@ static bool head_pair(struct manifest *manifest, struct span name, struct span v
 	return true;
 }
 
+/* It is a file's name, too: it leads nowhere but into the snapshot's folder. */
+static char *path_name(struct span value)
+{
+	char schema[NAME_RAW_MAX], table[NAME_RAW_MAX], *name = raw(value);
+
+	if (name && name_split(name, strlen(name), schema, table))
+		return name;
+	free(name);
+	return NULL;
+}
+
 static bool table_pair(struct manifest_table *table, struct span name, struct span value)
 {
-	char schema[NAME_RAW_MAX], raw_table[NAME_RAW_MAX];
-
-	/* It will be a part of paths. */
 	if (span_is(name, "table"))
-		return !table->name && (table->name = raw(value)) &&
-		       name_split(table->name, strlen(table->name), schema, raw_table);
+		return !table->name && (table->name = path_name(value));
 	if (span_is(name, "rows"))
 		return parse_number(value, &table->rows);
 	if (span_is(name, "bytes"))
@@ -134,6 +141,10 @@ static bool parse_line(struct manifest *manifest, const char *text, struct span 
 			good = table_pair(table, name, value);
 		else if (span_is(name, "overlap"))
 			good = parse_number(value, &manifest->overlap_bytes);
+		else if (span_is(name, "sums"))
+			good = parse_number(value, &manifest->sums_bytes);
+		else if (span_is(kind, "sums") && span_is(name, "crc"))
+			good = parse_crc(value, &manifest->sums_crc);
 		else if (span_is(name, "end"))
 			good = parse_number(value, &count);
 		else if (span_is(kind, "overlap") && span_is(name, "crc"))
@@ -205,8 +216,9 @@ static void print(const struct manifest *manifest, FILE *out)
 	const struct origin *origin = &manifest->origin;
 	char position[POSITION_TEXT_MAX], lsn[LSN_TEXT_MAX];
 
-	fprintf(out, "snapshot\t%s\tlsn\t%s\tvisible\t%s", position_print(position, manifest->position),
-	        lsn_print(lsn, manifest->lsn), manifest->visible);
+	fprintf(out, "snapshot\t%s\tlsn\t%s", position_print(position, manifest->position),
+	        lsn_print(lsn, manifest->lsn));
+	put_escaped(out, "\tvisible", manifest->visible);
 	put_escaped(out, "\ttables", manifest->tables);
 	fprintf(out, "\tsystem\t%" PRIu64 "\ttimeline\t%" PRIu32, origin->system, origin->timeline);
 	put_escaped(out, "\tdatabase", origin->database);
@@ -219,6 +231,8 @@ static void print(const struct manifest *manifest, FILE *out)
 		        table->crc);
 	}
 	fprintf(out, "overlap\t%" PRIu64 "\tcrc\t%08" PRIx32 "\n", manifest->overlap_bytes, manifest->overlap_crc);
+	if (manifest->sums_bytes)
+		fprintf(out, "sums\t%" PRIu64 "\tcrc\t%08" PRIx32 "\n", manifest->sums_bytes, manifest->sums_crc);
 }
 
 int manifest_print(const struct manifest *manifest, char **text, size_t *len, struct err *err)

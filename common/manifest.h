@@ -6,6 +6,7 @@
  *         database	app	slot	daystream	generation	1                            (one line)
  *     table	zzz	rows	2	bytes	214	crc	f1d2de6a                         (one for each, by name)
  *     overlap	812	crc	5b5ebb68
+ *     sums	112	crc	07d5a6c1
  *     end	1	crc	0c9f3a77
  *
  * Pairs, escaped as on a line of the stream (line.h).
@@ -18,6 +19,7 @@
  *   table     a path name (name.h; nothing else is read): a file tables/<name>: `bytes` long, with one `schema` line and `rows` insert lines; `crc` is
  *             the CRC-32C of the whole file
  *   overlap   the bytes of that file, and their CRC-32C
+ *   sums      those of the file that has the sums of all these in pieces, where there is one
  *   end       the count of tables, and the CRC-32C of all bytes of the manifest before this line
  *
  * Unknown pairs at a line's end, and lines that begin with an unknown name, are passed over.
@@ -48,6 +50,8 @@ struct manifest {
 	size_t count;
 	uint64_t overlap_bytes;
 	uint32_t overlap_crc;
+	uint64_t sums_bytes; /* 0: there is no such file */
+	uint32_t sums_crc;
 };
 
 /* Owns its memory; free it with manifest_fini, also after an error. -EBADMSG, -ENOMEM. */

@@ -38,14 +38,20 @@ static int left_ms(long long until)
 	return left < 0 ? 0 : left > 1 << 30 ? 1 << 30 : (int)left;
 }
 
-/* libpq's sentences end with '\n' and may have several lines. */
+/* libpq's sentences end with '\n' and may have several lines. Of a verbose one, the line of the
+ * server's source is left out. */
 static void one_line(const char *message, char *out, size_t size)
 {
 	size_t n = 0;
 
-	for (; *message && n + 2 < size; message++)
+	for (; *message && n + 2 < size; message++) {
+		if (*message == '\n' && strncmp(message + 1, "LOCATION:", 9) == 0)
+			message += 1 + strcspn(message + 1, "\n");
+		if (!*message)
+			break;
 		if (*message != '\t')
 			out[n++] = *message == '\n' ? ' ' : *message;
+	}
 	while (n > 0 && out[n - 1] == ' ')
 		n--;
 	out[n] = 0;
@@ -57,6 +63,21 @@ static int fail(const PGconn *conn, int code, const char *what, struct err *err)
 
 	one_line(PQerrorMessage(conn), text, sizeof text);
 	return err_set(err, code, "%s%s", what, text);
+}
+
+/* Takes the code of the last error the server sent out of a verbose text, "FATAL:  28P01: ...". The
+ * words around it may be in any language. */
+static void take_sqlstate(char *text, char sqlstate[6])
+{
+	static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	*sqlstate = 0;
+	for (char *at = text; (at = strstr(at, ":  ")); at++)
+		if (strspn(at + 3, letters) == 5 && strncmp(at + 8, ": ", 2) == 0) {
+			memcpy(sqlstate, at + 3, 5);
+			sqlstate[5] = 0;
+			memmove(at + 3, at + 10, strlen(at + 10) + 1);
+		}
 }
 
 /* The options of `conninfo`, and ours behind them, which win. */
@@ -141,14 +162,23 @@ static PGconn *start(const char *conninfo, bool replication, struct err *err)
 	return conn;
 }
 
-/* True where the server said no for good: the same answer will come again. */
-static bool refused_for_good(const PGconn *conn)
+/* Why the connection failed: -EAGAIN where that may pass. Of what the server says only the code counts,
+ * since its language may be any. */
+static int refused(const PGconn *conn, struct err *err)
 {
-	const char *message = PQerrorMessage(conn);
+	char text[1024], sqlstate[6];
 
-	return PQconnectionNeedsPassword(conn) || strstr(message, "no pg_hba.conf entry") ||
-	       strstr(message, "does not exist") || strstr(message, "permission denied") ||
-	       strstr(message, "must be superuser or replication role") || strstr(message, "authentication failed");
+	one_line(PQerrorMessage(conn), text, sizeof text);
+	take_sqlstate(text, sqlstate);
+	int r = -EAGAIN;
+	if (PQconnectionNeedsPassword(conn) || strncmp(sqlstate, "28", 2) == 0 || strcmp(sqlstate, "42501") == 0)
+		r = -EACCES;
+	else if (strncmp(sqlstate, "3D", 2) == 0 || strncmp(sqlstate, "42", 2) == 0 ||
+	         strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "0A", 2) == 0)
+		r = -EINVAL; /* no such database; a setting in `options`, or a protocol, that the server does not take */
+	else if (!*sqlstate && strncmp(text, "invalid ", 8) == 0)
+		r = -EINVAL; /* a setting that libpq itself refuses begins so */
+	return err_set(err, r, "%s", text);
 }
 
 int pg_connect(PGconn **out, const char *conninfo, bool replication, int wakefd, struct err *err)
@@ -169,15 +199,18 @@ int pg_connect(PGconn **out, const char *conninfo, bool replication, int wakefd,
 	long long seconds = limit ? atoll(limit) : 0;
 	long long until = clock_ms() + (seconds > 0 ? seconds : 10) * 1000;
 	PQconninfoFree(info);
+	PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
 
 	while (PQstatus(conn) != CONNECTION_BAD && state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
 		r = pg_wait(PQsocket(conn), state == PGRES_POLLING_WRITING, wakefd, left_ms(until));
-		if (r < 0 || (r == 0 && left_ms(until) == 0))
+		if (r < 0 || left_ms(until) == 0) /* also where the server sends byte by byte */
 			break;
 		if (r > 0)
 			state = PQconnectPoll(conn);
+		r = 0;
 	}
 	if (PQstatus(conn) == CONNECTION_OK) {
+		PQsetErrorVerbosity(conn, PQERRORS_DEFAULT);
 		*out = conn;
 		return 0;
 	}
@@ -186,20 +219,18 @@ int pg_connect(PGconn **out, const char *conninfo, bool replication, int wakefd,
 	else if (r == 0 && PQstatus(conn) != CONNECTION_BAD)
 		r = err_set(err, -EAGAIN, "no answer from the server within %lld s", seconds > 0 ? seconds : 10);
 	else
-		r = fail(conn, refused_for_good(conn) ? -EACCES : -EAGAIN, "", err);
+		r = refused(conn, err);
 	PQfinish(conn);
 	return r;
 }
 
-static int wait_result(PGconn *conn, int wakefd, int timeout_ms, struct err *err)
+static int wait_result(PGconn *conn, int wakefd, long long until, int timeout_ms, struct err *err)
 {
-	long long until = clock_ms() + timeout_ms;
-
 	while (PQisBusy(conn)) {
 		int r = pg_wait(PQsocket(conn), false, wakefd, timeout_ms ? left_ms(until) : -1);
 		if (r < 0)
 			return err_set(err, -EINTR, "stopped while waiting for the server");
-		if (r == 0 && timeout_ms && left_ms(until) == 0)
+		if (timeout_ms && left_ms(until) == 0)
 			return err_set(err, -EAGAIN, "no answer from the server within %d s", timeout_ms / 1000);
 		if (r > 0 && !PQconsumeInput(conn))
 			return fail(conn, -EAGAIN, "", err);
@@ -210,6 +241,7 @@ static int wait_result(PGconn *conn, int wakefd, int timeout_ms, struct err *err
 int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult **out, char *sqlstate, struct err *err)
 {
 	PGresult *last = NULL, *res;
+	long long until = clock_ms() + timeout_ms;
 	int r;
 
 	*out = NULL;
@@ -218,7 +250,7 @@ int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult 
 	if (!PQsendQuery(conn, sql))
 		return fail(conn, -EAGAIN, "", err);
 	for (;;) {
-		if ((r = wait_result(conn, wakefd, timeout_ms, err)) < 0) {
+		if ((r = wait_result(conn, wakefd, until, timeout_ms, err)) < 0) {
 			PQclear(last);
 			return r;
 		}
@@ -241,12 +273,22 @@ int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult 
 	const char *primary = last ? PQresultErrorField(last, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 	if (primary) {
 		const char *hint = PQresultErrorField(last, PG_DIAG_MESSAGE_HINT);
+		if (code && strcmp(code, "22021") == 0)
+			hint = "The database has the encoding SQL_ASCII, and a name (of a table, a column, a schema) that "
+			       "is no UTF-8: rename it";
 		r = err_set(err, -EPROTO, "%s%s%s", primary, hint ? ". " : "", hint ? hint : "");
 	} else {
 		r = fail(conn, -EAGAIN, "", err);
 	}
 	PQclear(last);
 	return r;
+}
+
+const char *pg_text(const PGresult *res, int row, int column)
+{
+	if (row < 0 || row >= PQntuples(res) || column < 0 || column >= PQnfields(res))
+		return "";
+	return PQgetvalue(res, row, column);
 }
 
 void pg_where(const PGconn *conn, char *text, size_t size)

@@ -13,15 +13,17 @@
  * that the format rests on pinned. The user's own settings in `conninfo` hold
  * otherwise; connect_timeout is 10 s unless it says so. `wakefd` (or -1) breaks
  * off with -EINTR when readable. -EAGAIN where the server cannot be reached now;
- * -EACCES and the like where trying again cannot help. */
+ * where trying again cannot help, -EACCES (the login, or rights) or -EINVAL. */
 int pg_connect(PGconn **conn, const char *conninfo, bool replication, int wakefd, struct err *err);
 
 /* Runs a statement; *res is the result, to be cleared by the caller, or NULL
  * after an error. Any other status than tuples or command-ok is an error: `err`
  * has the server's sentence, and `sqlstate` (6 bytes, may be NULL) its code.
- * -EAGAIN where the connection is gone or `timeout_ms` (0: no limit) are over between two
- * results; -EINTR where `wakefd` is readable. */
+ * -EAGAIN where the connection is gone or it takes longer than `timeout_ms` (0: no limit); -EINTR where `wakefd` is readable. */
 int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult **res, char *sqlstate, struct err *err);
+
+/* A value of a result, borrowed from it; "" for NULL, and where the server's answer has no such value. */
+const char *pg_text(const PGresult *res, int row, int column);
 
 /* "host:port/dbname", to name the server without its secrets. */
 void pg_where(const PGconn *conn, char *text, size_t size);

@@ -6,6 +6,8 @@
 
 #include <isa-l/crc64.h>
 
+#include "crc32c.h"
+
 #define OFF_MOST (UINT64_MAX >> 1)
 
 static uint32_t relid_of(const struct line_head *head)
@@ -65,9 +67,15 @@ static void remove_entries(struct catalog *catalog, uint32_t relid, uint64_t crc
 	catalog->count = kept;
 }
 
-int catalog_put(struct catalog *catalog, const struct line_head *head, uint64_t off, size_t len)
+bool catalog_is(const struct catalog_entry *entry, const char *line)
 {
-	struct catalog_entry entry = {.relid = relid_of(head), .len = (uint32_t)len, .off = off & OFF_MOST};
+	return crc32c(0, line, entry->len) == entry->crc;
+}
+
+int catalog_put(struct catalog *catalog, const struct line_head *head, uint64_t off, const char *line, size_t len)
+{
+	struct catalog_entry entry = {
+	    .relid = relid_of(head), .len = (uint32_t)len, .crc = crc32c(0, line, len), .off = off & OFF_MOST};
 
 	if (entry.relid == 0 || !head->table_pairs.at || len > UINT32_MAX)
 		return -EBADMSG;

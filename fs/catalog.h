@@ -17,6 +17,7 @@
 struct catalog_entry {
 	uint32_t relid;
 	uint32_t len;         /* of the line, without '\n' */
+	uint32_t crc;         /* of it */
 	uint64_t name_crc;    /* of table_pairs: 64 bits, so that no two names meet in one */
 	uint64_t off : 63;    /* in the segment */
 	uint64_t keyless : 1; /* no replica identity: updates and deletes cannot be placed */
@@ -36,7 +37,10 @@ bool catalog_same(const struct line_head *a, const struct line_head *b);
 
 /* Puts a `schema` line that stands at `off` in force. -EBADMSG without `_relid`,
  * -ENOMEM. */
-int catalog_put(struct catalog *catalog, const struct line_head *head, uint64_t off, size_t len);
+int catalog_put(struct catalog *catalog, const struct line_head *head, uint64_t off, const char *line, size_t len);
+
+/* True where this is still the line that was put in force: it was read back from a file. */
+bool catalog_is(const struct catalog_entry *entry, const char *line);
 
 /* Takes the definition of the table of a `drop` line out of force. False where there is none. */
 bool catalog_drop(struct catalog *catalog, const struct line_head *head);

@@ -14,6 +14,7 @@
 
 #include "commands.h"
 #include "config.h"
+#include "fit.h"
 #include "log.h"
 #include "name.h"
 #include "privileges.h"
@@ -173,7 +174,8 @@ static int settle_config(struct init *init, struct err *err)
 		                          .snapshot = strdup("auto"),
 		                          .user = strdup(""),
 		                          .segment_bytes = 268435456,
-		                          .keep_days = 7};
+		                          .keep_days = 7,
+		                          .reserve_bytes = CONFIG_RESERVE};
 	char **settings[] = {&config->conninfo, &config->slot, &config->tables};
 	const char *given[] = {init->conninfo, init->slot, init->tables};
 	for (int i = 0; i < 3; i++)
@@ -207,24 +209,19 @@ static int connect_both(struct init *init, struct err *err)
 }
 
 /* True where the store's own slot, whatever --slot says, is there for it to go on. */
-static int can_go_on(struct init *init, const struct store_end *end, const struct origin *server, uint64_t server_lsn,
-                     struct err *err)
+static int can_go_on(struct init *init, const struct store_end *end, struct err *err)
 {
 	uint64_t idle = store_confirmed(init->store)->now.idle_lsn, durable = idle > end->lsn ? idle : end->lsn;
-	struct server_slot slot;
-	int r = server_slot(init->conn, end->origin.slot, &slot, err);
+	struct origin origin = end->origin;
+	struct fit fit;
+	int r = fit_check(init->replication, &origin, origin.slot, durable, -1, &fit, err);
 
-	if (r < 0)
-		return r;
-	return server->system == end->origin.system && strcmp(server->database, end->origin.database) == 0 &&
-	       server->timeline == end->origin.timeline && slot.exists && strcmp(slot.plugin, "deltaflood") == 0 &&
-	       strcmp(slot.wal_status, "lost") != 0 && slot.confirmed_lsn <= durable && durable <= server_lsn;
+	return r == -EPROTO ? 0 : r < 0 ? r : 1;
 }
 
 /* What an existing store means for the server it meets. 0: a new generation is
  * due, from init->lsn where the slot can stay. */
-static int judge_store(struct init *init, const struct origin *server, uint64_t server_lsn,
-                       const struct server_slot *slot, struct err *err)
+static int judge_store(struct init *init, const struct server_slot *slot, struct err *err)
 {
 	struct store_end end;
 
@@ -238,7 +235,7 @@ static int judge_store(struct init *init, const struct origin *server, uint64_t 
 		return err_set(err, -EEXIST,
 		               "the replication slot \"%s\" belongs to the plugin \"%s\"; give another --slot",
 		               init->config.slot, slot->plugin);
-	int r = can_go_on(init, &end, server, server_lsn, err);
+	int r = can_go_on(init, &end, err);
 	if (r > 0)
 		return err_set(err, -EEXIST,
 		               "%s is a store already, and its slot \"%s\" can go on: start daystreamfs (or, to "
@@ -260,11 +257,8 @@ static int make_slot(struct init *init, struct server_origin *saved, struct err 
 	if ((r = server_identify(init->replication, &init->origin, &server_lsn, err)) < 0 ||
 	    (r = server_slot(init->conn, init->config.slot, &slot, err)) < 0)
 		return r;
-	if (init->again) {
-		struct origin server = init->origin;
-		if ((r = judge_store(init, &server, server_lsn, &slot, err)) < 0)
-			return r;
-	}
+	if (init->again && (r = judge_store(init, &slot, err)) < 0)
+		return r;
 	if (!init->again && slot.exists)
 		return server_slot_exists(init->config.slot, err);
 	if ((r = server_save_schema(init->conn, init->config.slot, saved, err)) < 0 || init->lsn)

@@ -52,6 +52,16 @@ static int check_bytes(cfg_t *cfg, cfg_opt_t *opt)
 	return -1;
 }
 
+static int check_reserve(cfg_t *cfg, cfg_opt_t *opt)
+{
+	double size = cfg_opt_getnfloat(opt, 0);
+
+	if (size >= 0 && size <= 1e12)
+		return 0;
+	cfg_error(cfg, "reserve_size must lie between 0 (none) and 1e12 bytes");
+	return -1;
+}
+
 static int check_snapshot(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const char *value = cfg_opt_getnstr(opt, 0);
@@ -76,6 +86,7 @@ static int parse(cfg_t *cfg, FILE *file, struct config *config, struct err *err)
 	config->segment_bytes = (uint64_t)cfg_getfloat(cfg, "segment_size");
 	config->keep_days = (uint64_t)cfg_getint(cfg, "keep_days");
 	config->keep_bytes = (uint64_t)cfg_getfloat(cfg, "keep_bytes");
+	config->reserve_bytes = (uint64_t)cfg_getfloat(cfg, "reserve_size");
 	return 0;
 }
 
@@ -87,13 +98,57 @@ static bool is_strangers(int dirfd)
 	return geteuid() == 0 && (fstat(dirfd, &st) < 0 || st.st_uid != 0);
 }
 
+/* libConfuse counts the line of a comment more than once, so it gets none to see; unless there are those that
+ * C knows, too. */
+static void blank_comments(char *text, size_t len)
+{
+	char quote = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+		if (quote && c == '\\')
+			i++;
+		else if (quote)
+			quote = c == quote ? 0 : quote;
+		else if (c == '\'' || c == '"')
+			quote = c;
+		else if (c == '/' && i + 1 < len && (text[i + 1] == '/' || text[i + 1] == '*'))
+			return;
+		else if (c == '#')
+			for (; i < len && text[i] != '\n'; i++)
+				text[i] = ' ';
+	}
+}
+
+/* The file as libConfuse is to see it; *text is behind it, to be freed when it is closed. */
+static FILE *open_blanked(int fd, char **text, struct err *err)
+{
+	struct stat st;
+	ssize_t len = -1;
+	FILE *file = NULL;
+
+	*text = NULL;
+	if (fstat(fd, &st) < 0 || !(*text = malloc((size_t)st.st_size + 1)) ||
+	    (len = read(fd, *text, (size_t)st.st_size)) < 0) {
+		err_errno(err, "reading daystream.conf");
+		return NULL;
+	}
+	blank_comments(*text, (size_t)len);
+	if (len == 0 || (*text)[len - 1] != '\n')
+		(*text)[len++] = '\n';
+	if (!(file = fmemopen(*text, (size_t)len, "r")))
+		err_errno(err, "reading daystream.conf");
+	return file;
+}
+
 int config_read(struct config *config, int dirfd, struct err *err)
 {
 	/* A float holds bytes beyond what libConfuse's long prints on 32 bits. */
 	cfg_opt_t options[] = {CFG_STR("conninfo", "", CFGF_NONE),     CFG_STR("slot", "daystream", CFGF_NONE),
 	                       CFG_STR("tables", "", CFGF_NONE),       CFG_FLOAT("segment_size", 268435456, CFGF_NONE),
 	                       CFG_INT("keep_days", 0, CFGF_NONE),     CFG_FLOAT("keep_bytes", 0, CFGF_NONE),
-	                       CFG_STR("snapshot", "auto", CFGF_NONE), CFG_STR("user", "", CFGF_NONE),
+	                       CFG_STR("snapshot", "auto", CFGF_NONE), CFG_FLOAT("reserve_size", CONFIG_RESERVE, CFGF_NONE),
+	                       CFG_STR("user", "", CFGF_NONE),
 	                       CFG_END()};
 	int r = err_set(err, -ENOMEM, "out of memory");
 
@@ -101,15 +156,19 @@ int config_read(struct config *config, int dirfd, struct err *err)
 	int fd = openat(dirfd, "daystream.conf", O_RDONLY | O_CLOEXEC | (is_strangers(dirfd) ? O_NOFOLLOW : 0));
 	if (fd < 0)
 		return err_errno(err, "opening daystream.conf");
-	FILE *file = fdopen(fd, "r");
+	char *text;
+	FILE *file = open_blanked(fd, &text, err);
 	cfg_t *cfg = cfg_init(options, CFGF_NONE);
-	if (file && cfg) {
+	if (!file) {
+		r = -EIO;
+	} else if (cfg) {
 		err_set(err, -EINVAL, "daystream.conf does not follow the syntax");
 		parse_err = err;
 		cfg_set_error_function(cfg, report);
 		cfg_set_validate_func(cfg, "segment_size", check_size);
 		cfg_set_validate_func(cfg, "keep_days", check_days);
 		cfg_set_validate_func(cfg, "keep_bytes", check_bytes);
+		cfg_set_validate_func(cfg, "reserve_size", check_reserve);
 		cfg_set_validate_func(cfg, "snapshot", check_snapshot);
 		r = parse(cfg, file, config, err);
 		parse_err = NULL;
@@ -118,8 +177,8 @@ int config_read(struct config *config, int dirfd, struct err *err)
 		cfg_free(cfg);
 	if (file)
 		fclose(file);
-	else
-		close(fd);
+	free(text);
+	close(fd);
 	return r;
 }
 
@@ -135,16 +194,36 @@ static void print_quoted(FILE *file, const char *name, const char *value)
 	fputs("'\n", file);
 }
 
-int config_write(const struct config *config, int dirfd, struct err *err)
+static int write_file(int dirfd, const char *text, size_t len, struct err *err)
 {
 	static const char temporary[] = "daystream.conf.new";
-	/* What an interrupted write left, or somebody put there, may have other rights. */
-	unlinkat(dirfd, temporary, 0);
-	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+
+	unlinkat(dirfd, temporary, 0); /* whatever it is */
+	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), r = 0;
+
+	if (fd < 0)
+		return err_errno(err, "creating %s", temporary);
+	ssize_t n = write(fd, text, len);
+	if (n >= 0 && n != (ssize_t)len)
+		errno = ENOSPC, n = -1;
+	if (n < 0 || fsync(fd) < 0)
+		r = err_errno(err, "writing %s", temporary);
+	close(fd);
+	if (r == 0 && renameat(dirfd, temporary, dirfd, "daystream.conf") < 0)
+		r = err_errno(err, "renaming %s", temporary);
+	if (r == 0 && fsync(dirfd) < 0)
+		r = err_errno(err, "syncing the store's folder");
+	return r;
+}
+
+int config_write(const struct config *config, int dirfd, struct err *err)
+{
+	char *text;
+	size_t len;
+	FILE *file = open_memstream(&text, &len);
 
 	if (!file)
-		return err_errno(err, "creating %s", temporary);
+		return err_set(err, -ENOMEM, "out of memory for daystream.conf");
 	fputs("# daystream: written by `daystream init`; edit it and restart daystreamfs.\n\n"
 	      "# How to reach the server: libpq's connection string (a password is better kept in .pgpass).\n",
 	      file);
@@ -164,18 +243,18 @@ int config_write(const struct config *config, int dirfd, struct err *err)
 	        "\n# auto: a snapshot is taken whenever new followers could not start otherwise; or off.\n"
 	        "snapshot = %s\n",
 	        config->snapshot);
+	fprintf(file,
+	        "\n# So many bytes of the disk are set aside while it has room, so that a start can make the store whole\n"
+	        "# on a full one; 0: none.\nreserve_size = %llu\n",
+	        (unsigned long long)config->reserve_bytes);
 	fputs("\n# Who works on the store where root starts daystreamfs; '' for the store's owner, 'root' to stay root.\n",
 	      file);
 	print_quoted(file, "user", config->user ? config->user : "");
 
-	int r = 0;
-	if (fflush(file) != 0 || ferror(file) || fsync(fd) < 0)
-		r = err_errno(err, "writing %s", temporary);
-	fclose(file);
-	if (r == 0 && renameat(dirfd, temporary, dirfd, "daystream.conf") < 0)
-		r = err_errno(err, "renaming %s", temporary);
-	if (r == 0 && fsync(dirfd) < 0)
-		r = err_errno(err, "syncing the store's folder");
+	bool failed = ferror(file) != 0;
+	int r = fclose(file) != 0 || failed ? err_set(err, -ENOMEM, "out of memory for daystream.conf")
+	                                    : write_file(dirfd, text, len, err);
+	free(text);
 	return r;
 }
 

@@ -9,6 +9,8 @@
 
 #include "err.h"
 
+enum { CONFIG_RESERVE = 16 << 20 };
+
 struct config {
 	char *conninfo; /* libpq's; may hold a password, never to be printed */
 	char *slot;
@@ -18,6 +20,7 @@ struct config {
 	uint64_t segment_bytes; /* a segment is closed behind the first commit past it */
 	uint64_t keep_days;     /* older segments are removed; 0: no limit */
 	uint64_t keep_bytes;    /* the oldest segments beyond it are removed; 0: no limit */
+	uint64_t reserve_bytes; /* of the disk are set aside (reserve.h) */
 };
 
 /* Reads STORE/daystream.conf below `dirfd`. -ENOENT, or -EINVAL with line and

@@ -6,13 +6,14 @@
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "regular.h"
 
 enum { SLOT_LEN = 512 };
 
 struct slot {
 	uint64_t magic;
 	uint32_t crc; /* of all that follows this field */
-	uint32_t unused;
+	uint32_t choice;
 	uint64_t counter;
 	uint64_t idle_lsn, last_epoch, last_seq;
 };
@@ -20,7 +21,7 @@ static const uint64_t slot_magic = 0x31306d7266446e43;
 
 static uint32_t slot_crc(const struct slot *slot)
 {
-	size_t covered = offsetof(struct slot, unused);
+	size_t covered = offsetof(struct slot, choice);
 
 	return crc32c(0, (const char *)slot + covered, sizeof *slot - covered);
 }
@@ -28,17 +29,17 @@ static uint32_t slot_crc(const struct slot *slot)
 int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct err *err)
 {
 	*file = (struct confirmed_file){0};
-	file->fd = openat(dirfd, "confirmed", (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC);
-	if (file->fd < 0 && errno == ENOENT && !writable)
+	file->fd = regular_open(dirfd, "", "confirmed", writable ? O_RDWR : O_RDONLY, err);
+	if (file->fd == -ENOENT && !writable)
 		return 0;
-	if (file->fd < 0 && errno == ENOENT) {
+	if (file->fd == -ENOENT) {
 		/* Its name is synced before anything that rests on it is told to the server. */
-		file->fd = openat(dirfd, "confirmed", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		file->fd = regular_open(dirfd, "", "confirmed", O_RDWR | O_CREAT, err);
 		if (file->fd >= 0 && fsync(dirfd) < 0)
 			return err_errno(err, "syncing the store's folder");
 	}
 	if (file->fd < 0)
-		return err_errno(err, "opening confirmed");
+		return file->fd;
 
 	for (int i = 0; i < 2; i++) {
 		struct slot slot;
@@ -48,7 +49,7 @@ int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct
 		if (n == (ssize_t)sizeof slot && slot.magic == slot_magic && slot.crc == slot_crc(&slot) &&
 		    slot.counter > file->counter) {
 			file->counter = slot.counter;
-			file->now = (struct confirmed){slot.idle_lsn, {slot.last_epoch, slot.last_seq}};
+			file->now = (struct confirmed){slot.idle_lsn, {slot.last_epoch, slot.last_seq}, slot.choice};
 		}
 	}
 	return 0;
@@ -56,7 +57,7 @@ int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct
 
 int confirmed_write(struct confirmed_file *file, struct confirmed next, struct err *err)
 {
-	struct slot slot = {slot_magic, 0, 0, file->counter + 1, next.idle_lsn, next.last.epoch, next.last.seq};
+	struct slot slot = {slot_magic, 0, next.choice, file->counter + 1, next.idle_lsn, next.last.epoch, next.last.seq};
 
 	slot.crc = slot_crc(&slot);
 	ssize_t n = pwrite(file->fd, &slot, sizeof slot, (off_t)(slot.counter % 2) * SLOT_LEN);

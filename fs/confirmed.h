@@ -1,13 +1,14 @@
 /*
  * confirmed.h - STORE/confirmed: how far this store is known to be durable.
  *
- * Two facts that the segments alone do not tell:
+ * Facts that the segments alone do not tell:
  *   idle_lsn   up to where the server was told that nothing more is needed,
  *              though the last commit ends before it (an idle slot would pin
  *              WAL otherwise). Written down and synced before it is told.
  *   last       the last commit that was synced when this was written, so that
  *              a store which holds less has lost something it had published:
  *              a torn end behind it is the crash's, before it is damage.
+ *   choice     which tables the source was asked for: a sum of the list (source.h).
  *
  * Two slots of 512 bytes, each with a counter and a CRC-32C, written in turn:
  * a torn write spoils one, and the other still holds. Losing the file costs
@@ -25,6 +26,7 @@
 struct confirmed {
 	uint64_t idle_lsn;
 	struct position last;
+	uint32_t choice;
 };
 
 /* An open file and the counter of its newest slot; one thread. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "args.h"
@@ -15,6 +16,7 @@
 #include "ingest.h"
 #include "keeper.h"
 #include "log.h"
+#include "metrics.h"
 #include "mount.h"
 #include "privileges.h"
 #include "retain.h"
@@ -34,6 +36,7 @@ struct daemon {
 	struct ingest *ingest;
 	struct table_set *tables;
 	struct view_set *views;
+	struct part_set *parts;
 	struct keeper *keeper;
 	struct retainer *retainer;
 	struct mount *mount;
@@ -136,7 +139,7 @@ static void on_ingest_end(void *ctx)
 	kill(getpid(), SIGTERM); /* as if somebody had ended us: mount_serve returns */
 }
 
-static char *print_status(void *ctx, size_t *len)
+static char *print_text(void *ctx, enum node_kind kind, size_t *len)
 {
 	struct daemon *d = ctx;
 	struct ingest_status ingest;
@@ -144,7 +147,12 @@ static char *print_status(void *ctx, size_t *len)
 
 	ingest_status(d->ingest, &ingest);
 	keeper_status(d->keeper, &keeper);
-	return status_print(len, d->store, &d->config, &ingest, &keeper);
+	return (kind == NODE_METRICS ? metrics_print : status_print)(len, d->store, &d->config, &ingest, &keeper);
+}
+
+static void tell_damage(const char *sentence)
+{
+	log_error("%s", sentence);
 }
 
 static int read_config(struct daemon *d, int dirfd, struct err *err)
@@ -184,8 +192,7 @@ static int open_store(struct daemon *d, struct err *err)
 	warn_of_readers(d, dirfd);
 	if ((r = privileges_enter(&d->privileges, err)) < 0)
 		goto out;
-	if ((r = store_open_at(&d->store, dirfd, d->options.store, STORE_WRITE, err)) == 0)
-		r = writer_open(&d->writer, d->store, d->config.segment_bytes, err);
+	r = store_open_at(&d->store, dirfd, d->options.store, STORE_WRITE, err);
 	if ((left = privileges_leave(&d->privileges, r < 0 ? NULL : err)) < 0 && r == 0)
 		r = left;
 out:
@@ -198,7 +205,7 @@ static int mount_and_drop(struct daemon *d, struct err *err)
 {
 	int r;
 
-	d->shown = (struct shown){d->store, d->tables, d->views, print_status, d};
+	d->shown = (struct shown){d->store, d->tables, d->views, d->parts, print_text, d};
 	if ((r = mount_start(d->mount, d->options.mountpoint, &d->shown, err)) < 0 || !d->privileges.drop)
 		return r;
 	if (mount_hand_over(d->mount, err) < 0) {
@@ -233,12 +240,42 @@ static void need_snapshot(void *ctx)
 	keeper_ask(((struct daemon *)ctx)->keeper);
 }
 
+static struct retain retaining(struct daemon *d)
+{
+	return (struct retain){d->store, d->tables, d->views, &d->config, may_pass_snapshot, need_snapshot, d};
+}
+
+/* On a full disk this comes before anything is written. A snapshot that could not be taken yet has not
+ * failed. */
+static void give_up_expired(struct daemon *d)
+{
+	struct retain retain = retaining(d);
+	struct err err;
+
+	if (retain_once(&retain, (uint64_t)time(NULL), strcmp(d->config.snapshot, "off") == 0, &err) < 0)
+		log_warn("removing what has expired: %s", err.text);
+}
+
 static int start_housekeeping(struct daemon *d, struct err *err)
 {
-	struct retain retain = {d->store, d->tables, d->views, &d->config, may_pass_snapshot, need_snapshot, d};
+	struct retain retain = retaining(d);
 	int r = keeper_start(&d->keeper, d->store, &d->config, d->ingest, err);
 
 	return r < 0 ? r : retain_start(&d->retainer, &retain, err);
+}
+
+/* What is to be done before the first line comes; by the user as well. */
+static int open_writer(struct daemon *d, struct err *err)
+{
+	int left, r = privileges_enter(&d->privileges, err);
+
+	if (r < 0)
+		return r;
+	give_up_expired(d);
+	r = writer_open(&d->writer, d->store, d->config.segment_bytes, err);
+	if ((left = privileges_leave(&d->privileges, r < 0 ? NULL : err)) < 0 && r == 0)
+		r = left;
+	return r;
 }
 
 static int start(struct daemon *d, struct err *err)
@@ -247,13 +284,15 @@ static int start(struct daemon *d, struct err *err)
 
 	if ((r = mount_check(&d->options, err)) < 0 || (r = open_store(d, err)) < 0)
 		return r;
+	store_damage(d->store)->tell = tell_damage;
 	d->source = slot_source(d->config.conninfo, d->config.slot, d->config.tables);
 	d->tables = table_set_new(d->store);
 	d->views = view_set_new(d->store);
-	if (!d->source || !d->tables || !d->views)
+	d->parts = part_set_new(store_dirfd(d->store), store_damage(d->store));
+	if (!d->source || !d->tables || !d->views || !d->parts)
 		return err_set(err, -ENOMEM, "out of memory");
 	/* The threads have the user's rights from their first moment on. */
-	if ((r = mount_and_drop(d, err)) < 0 ||
+	if ((r = open_writer(d, err)) < 0 || (r = mount_and_drop(d, err)) < 0 ||
 	    (r = ingest_start(&d->ingest, d->store, d->writer, d->source, on_ingest_end, d, err)) < 0 ||
 	    (r = start_housekeeping(d, err)) < 0)
 		return r;
@@ -278,6 +317,7 @@ static int stop(struct daemon *d, struct err *err)
 	if (d->source)
 		d->source->ops->free(d->source);
 	writer_close(d->writer);
+	part_set_free(d->parts);
 	view_set_free(d->views);
 	table_set_free(d->tables);
 	store_close(d->store);
@@ -337,6 +377,7 @@ int main(int argc, char **argv)
 	    (d.options.foreground || (r = detach(&d.ready_fd, &err)) == 0)) {
 		pthread_sigmask(SIG_BLOCK, &ending, NULL);
 		signal(SIGPIPE, SIG_IGN);
+		log_never_wait();
 		r = run(&d, &err);
 	}
 	if (r < 0)

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "names.h"
-#include "scan.h"
 #include "snapshots.h"
 
 struct dir {
@@ -64,12 +64,16 @@ static int name_snapshots(struct dir *dir, struct err *err)
 /* The names of those folders that are listed from memory. */
 static int take_names(struct dir *dir, struct err *err)
 {
+	int r;
+
 	switch (dir->node.kind) {
 	case NODE_TABLES:
 	case NODE_SINCE_TABLES: return names_list(dir->shown->store, add_name, dir, err);
 	case NODE_SNAPSHOTS: return name_snapshots(dir, err);
 	case NODE_COPIES:
-		return snapshots_tables(store_dirfd(dir->shown->store), dir->node.position, add_name, dir, err);
+		r = snapshots_tables(store_dirfd(dir->shown->store), dir->node.position, add_name, dir, err);
+		file_note_manifest(dir->shown, dir->node.position, r, err);
+		return r;
 	default: return 0;
 	}
 }
@@ -151,7 +155,7 @@ static int start_scan(struct dir *dir, uint64_t seq, struct segment **segment, s
 	dir->scanning = false;
 	if ((r = segments_hold(segments, place.segment, segment, err)) < 0)
 		return r;
-	r = scan_init(&dir->scan, (*segment)->fd, place.off, segments_shown(segments, *segment), err);
+	r = bytes_scan(&dir->scan, *segment, place.off, segments_shown(segments, *segment), err);
 	if (r < 0) {
 		segments_release(*segment);
 		return r;
@@ -168,7 +172,6 @@ static int resume_scan(struct dir *dir, uint64_t cookie, bool anew, struct segme
 	if (anew || !dir->scanning || dir->scan_cookie != cookie ||
 	    segments_hold(store_segments(dir->shown->store), dir->scan_segment, segment, NULL) < 0)
 		return start_scan(dir, cookie, segment, err);
-	dir->scan.fd = (*segment)->fd; /* it may have been closed meanwhile */
 	return 1;
 }
 

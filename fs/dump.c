@@ -21,6 +21,7 @@ struct dump {
 	struct copy *copy;
 	int dirfd;
 	struct manifest_table *results;
+	struct chunks *chunks;
 	struct progress *progress;
 	void (*wake)(void *ctx);
 	void *ctx;
@@ -39,6 +40,7 @@ struct dump {
 struct output {
 	struct dump *dump;
 	struct manifest_table *result;
+	struct chunks *chunks;
 	int fd;
 	uint64_t unchecked; /* bytes since the disk's space was looked at */
 };
@@ -50,6 +52,8 @@ static int write_all(struct output *out, const char *bytes, size_t len, struct e
 
 	out->result->crc = crc32c(out->result->crc, bytes, len);
 	out->result->bytes += len;
+	if (chunks_add(out->chunks, bytes, len) < 0)
+		return err_set(err, -ENOMEM, "out of memory for the sums of table \"%s\"", out->result->name);
 	out->unchecked += len;
 	if (out->unchecked >= LOOK_EACH) {
 		out->unchecked = 0;
@@ -96,7 +100,7 @@ static int dump_table(struct dump *dump, struct copy_worker *worker, size_t i, s
 {
 	size_t count;
 	const struct published_table *table = &copy_tables(dump->copy, &count)[i];
-	struct output out = {.dump = dump, .result = &dump->results[i]};
+	struct output out = {.dump = dump, .result = &dump->results[i], .chunks = &dump->chunks[i]};
 	char file[NAME_MAX + 1];
 
 	progress_at(dump->progress, table->name);
@@ -159,7 +163,7 @@ static int by_bytes(const void *a, const void *b, void *ctx)
 }
 
 int dump_start(struct dump **out, struct copy *copy, int dirfd, unsigned jobs, struct manifest_table *results,
-               struct progress *progress, void (*wake)(void *ctx), void *ctx, struct err *err)
+               struct chunks *chunks, struct progress *progress, void (*wake)(void *ctx), void *ctx, struct err *err)
 {
 	struct dump *dump = calloc(1, sizeof *dump);
 	size_t count;
@@ -173,6 +177,7 @@ int dump_start(struct dump **out, struct copy *copy, int dirfd, unsigned jobs, s
 	dump->copy = copy;
 	dump->dirfd = dirfd;
 	dump->results = results;
+	dump->chunks = chunks;
 	dump->progress = progress;
 	dump->wake = wake;
 	dump->ctx = ctx;

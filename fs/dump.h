@@ -6,6 +6,7 @@
 #ifndef FS_DUMP_H
 #define FS_DUMP_H
 
+#include "chunks.h"
 #include "copy.h"
 #include "manifest.h"
 #include "progress.h"
@@ -14,9 +15,9 @@ struct dump;
 
 /* Starts `jobs` threads that write the files to the folder `dirfd`; all is borrowed until dump_stop.
  * `results` has an entry for each of copy_tables, in their order, whose name is set; the threads fill
- * the rest. `wake(ctx)` is called by a thread of ours when the last one has ended. */
+ * the rest; and `chunks`, of as many, the sums. `wake(ctx)` is called by a thread of ours when the last one has ended. */
 int dump_start(struct dump **dump, struct copy *copy, int dirfd, unsigned jobs, struct manifest_table *results,
-               struct progress *progress, void (*wake)(void *ctx), void *ctx, struct err *err);
+               struct chunks *chunks, struct progress *progress, void (*wake)(void *ctx), void *ctx, struct err *err);
 
 /* 1: all threads have ended well; 0: some are at work; else the error of the first that failed; the others
  * end soon. -ESTALE as copy_rows; -ENOSPC also where the disk is about to be full. */

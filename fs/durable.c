@@ -15,6 +15,7 @@ void durable_init(struct durable *durable, struct store *store, const struct sto
 	pthread_condattr_t monotonic;
 
 	*durable = (struct durable){.store = store, .appended = *end, .fd = -1, .synced = *end};
+	durable->choice = store_confirmed(store)->now.choice;
 	durable->lsn = idle > end->lsn ? idle : end->lsn;
 	pthread_mutex_init(&durable->lock, NULL);
 	pthread_condattr_init(&monotonic);
@@ -25,9 +26,10 @@ void durable_init(struct durable *durable, struct store *store, const struct sto
 
 static int mark(struct durable *durable, uint64_t idle_lsn, struct err *err)
 {
+	struct confirmed now = {idle_lsn, durable->synced.last, durable_choice(durable)};
+
 	durable->marked_ms = clock_ms();
-	return confirmed_write(store_confirmed(durable->store), (struct confirmed){idle_lsn, durable->synced.last},
-	                       err);
+	return confirmed_write(store_confirmed(durable->store), now, err);
 }
 
 static bool disk_full(int r)
@@ -77,6 +79,21 @@ void durable_idle(struct durable *durable, uint64_t lsn)
 		pthread_cond_signal(&durable->wake);
 	}
 	pthread_mutex_unlock(&durable->lock);
+}
+
+void durable_choose(struct durable *durable, uint32_t choice)
+{
+	pthread_mutex_lock(&durable->lock);
+	durable->choice = choice;
+	pthread_mutex_unlock(&durable->lock);
+}
+
+uint32_t durable_choice(struct durable *durable)
+{
+	pthread_mutex_lock(&durable->lock);
+	uint32_t choice = durable->choice;
+	pthread_mutex_unlock(&durable->lock);
+	return choice;
 }
 
 uint64_t durable_lsn(struct durable *durable)
@@ -158,6 +175,7 @@ static int mark_due_ms(struct durable *durable)
 
 int durable_sync(struct durable *durable, int timeout_ms, struct err *err)
 {
+	char name[SEGMENT_NAME_MAX];
 	int r, due = mark_due_ms(durable);
 
 	if (due >= 0 && due < timeout_ms)
@@ -173,7 +191,7 @@ int durable_sync(struct durable *durable, int timeout_ms, struct err *err)
 		return mark_due_ms(durable) == 0 && (r = durable_mark(durable, err)) < 0 ? r : 0;
 
 	if (commits && (r = sync_commits(durable, &end, fd, err)) < 0)
-		return r;
+		return err_prefix(err, r, "segments/%s", segment_name(name, end.first));
 	uint64_t told = store_confirmed(durable->store)->now.idle_lsn;
 	bool idle_more = idle > durable_lsn(durable);
 	if (!idle_more && clock_ms() - durable->marked_ms < MARK_MS)

@@ -19,6 +19,7 @@ struct durable {
 	int fd;                    /* of its segment; borrowed */
 	struct store_end synced;
 	uint64_t idle_wanted, lsn;
+	uint32_t choice; /* confirmed.h's */
 	bool stop;
 	int64_t marked_ms; /* when STORE/confirmed was written; the syncing thread's */
 };
@@ -41,6 +42,10 @@ bool durable_reached(struct durable *durable, struct position last);
 /* The appending thread: the source needs nothing before `lsn` any more, and all it sent
  * up to there was told by durable_appended. */
 void durable_idle(struct durable *durable, uint64_t lsn);
+
+/* The appending thread: what choice of the source the commits are from that come now; what it was. */
+void durable_choose(struct durable *durable, uint32_t choice);
+uint32_t durable_choice(struct durable *durable);
 
 /* Any thread: up to where everything is on disk and shown. */
 uint64_t durable_lsn(struct durable *durable);

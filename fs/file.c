@@ -7,14 +7,14 @@
 #include <unistd.h>
 
 #include "name.h"
-#include "snapshots.h"
+#include "part.h"
 
 /* One of these. */
 struct file {
 	struct view *view;
-	char *text; /* /status, as it was when opened */
+	char *text; /* of /status or /metrics, as it was when opened */
 	size_t len;
-	int fd; /* in a snapshot; else -1 */
+	struct part *part; /* in a snapshot */
 };
 
 bool file_grows(const struct node *node)
@@ -87,17 +87,32 @@ static int stat_lines(const struct shown *shown, const struct node *node, struct
 
 /* ---- snapshots ---------------------------------------------------------- */
 
+enum { PART_NAME_MAX = NAME_PATH_MAX + 16 };
+
+static const char *part_name(char *part, const struct node *node)
+{
+	switch (node->kind) {
+	case NODE_MANIFEST: return "manifest";
+	case NODE_OVERLAP: return "overlap";
+	case NODE_COPIES: return "tables";
+	case NODE_COPY: snprintf(part, PART_NAME_MAX, "tables/%s", node->table); return part;
+	default: return ".";
+	}
+}
+
+void file_note_manifest(const struct shown *shown, struct position position, int r, const struct err *err)
+{
+	char text[POSITION_TEXT_MAX], name[POSITION_TEXT_MAX + 32];
+
+	snprintf(name, sizeof name, "snapshots/%s/manifest", position_print(text, position));
+	if (r == -EBADMSG)
+		damage_note(store_damage(shown->store), name, err);
+}
+
 static int open_snapshot(const struct shown *shown, const struct node *node, struct err *err)
 {
-	char part[NAME_PATH_MAX + 16] = ".";
-
-	switch (node->kind) {
-	case NODE_MANIFEST: strcpy(part, "manifest"); break;
-	case NODE_OVERLAP: strcpy(part, "overlap"); break;
-	case NODE_COPIES: strcpy(part, "tables"); break;
-	case NODE_COPY: snprintf(part, sizeof part, "tables/%s", node->table); break;
-	default: break;
-	}
+	char buf[PART_NAME_MAX];
+	const char *part = part_name(buf, node);
 	int fd = snapshots_open(store_dirfd(shown->store), node->position, part, err);
 	return fd == -ENOENT ? not_there(shown, node->position) : fd;
 }
@@ -173,10 +188,15 @@ static int stat_dir(const struct shown *shown, const struct node *node, struct s
 	return not_there(shown, (struct position){node->position.epoch, UINT64_MAX});
 }
 
-static int stat_status(const struct shown *shown, struct stat *st, struct err *err)
+static bool is_text(const struct node *node)
+{
+	return node->kind == NODE_STATUS || node->kind == NODE_METRICS;
+}
+
+static int stat_text(const struct shown *shown, const struct node *node, struct stat *st, struct err *err)
 {
 	size_t len;
-	char *text = shown->status(shown->ctx, &len);
+	char *text = shown->text(shown->ctx, node->kind, &len);
 
 	if (!text)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -198,8 +218,8 @@ int file_stat(const struct shown *shown, const struct node *node, struct stat *s
 		r = stat_snapshot(shown, node, st, err);
 	else if (node->kind == NODE_LATEST)
 		r = stat_link(shown, st, err);
-	else if (node->kind == NODE_STATUS)
-		r = stat_status(shown, st, err);
+	else if (is_text(node))
+		r = stat_text(shown, node, st, err);
 	else if (type == S_IFDIR)
 		r = stat_dir(shown, node, st, err);
 	else
@@ -211,11 +231,11 @@ int file_stat(const struct shown *shown, const struct node *node, struct stat *s
 
 /* ---- open files --------------------------------------------------------- */
 
-static int open_status(struct file *file, const struct shown *shown, struct err *err)
+static int open_text(struct file *file, const struct shown *shown, const struct node *node, struct err *err)
 {
 	size_t len;
 
-	if (!(file->text = shown->status(shown->ctx, &len)))
+	if (!(file->text = shown->text(shown->ctx, node->kind, &len)))
 		return err_set(err, -ENOMEM, "out of memory");
 	file->len = len;
 	return 0;
@@ -235,6 +255,25 @@ static int open_lines(struct file *file, const struct shown *shown, const struct
 	return r == 0 && len == 0 ? -ENOENT : r; /* nothing happened in that second, or on that day */
 }
 
+static int open_part(struct file *file, const struct shown *shown, const struct node *node, struct err *err)
+{
+	char name[PART_NAME_MAX];
+	int r = part_open(&file->part, shown->parts, node->position, part_name(name, node), err);
+
+	return r == -ENOENT ? not_there(shown, node->position) : r;
+}
+
+/* It has its own checksum, which is looked at. */
+static int open_manifest(struct file *file, const struct shown *shown, const struct node *node, struct err *err)
+{
+	struct manifest manifest;
+	int r = snapshots_text(store_dirfd(shown->store), node->position, &file->text, &file->len, &manifest, err);
+
+	manifest_fini(&manifest);
+	file_note_manifest(shown, node->position, r, err);
+	return r == -ENOENT ? not_there(shown, node->position) : r;
+}
+
 int file_open(struct file **out, const struct shown *shown, const struct node *node, struct err *err)
 {
 	struct file *file = calloc(1, sizeof *file);
@@ -243,11 +282,12 @@ int file_open(struct file **out, const struct shown *shown, const struct node *n
 	*out = NULL;
 	if (!file)
 		return err_set(err, -ENOMEM, "out of memory");
-	file->fd = -1;
-	if (node->kind == NODE_STATUS)
-		r = open_status(file, shown, err);
+	if (is_text(node))
+		r = open_text(file, shown, node, err);
+	else if (node->kind == NODE_MANIFEST)
+		r = open_manifest(file, shown, node, err);
 	else if (node_in_snapshot(node))
-		r = file->fd = open_snapshot(shown, node, err);
+		r = open_part(file, shown, node, err);
 	else
 		r = open_lines(file, shown, node, err);
 	if (r < 0) {
@@ -262,35 +302,18 @@ void file_close(struct file *file)
 {
 	if (file->view)
 		view_close(file->view);
-	if (file->fd >= 0)
-		close(file->fd);
+	if (file->part)
+		part_close(file->part);
 	free(file->text);
 	free(file);
-}
-
-static long read_snapshot(struct file *file, uint64_t off, char *buf, size_t len, struct err *err)
-{
-	size_t got = 0;
-
-	while (got < len) {
-		ssize_t n = pread(file->fd, buf + got, len - got, (off_t)(off + got));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_errno(err, "reading a snapshot at %llu", (unsigned long long)(off + got));
-		if (n == 0)
-			break;
-		got += (size_t)n;
-	}
-	return (long)got;
 }
 
 long file_read(struct file *file, uint64_t off, char *buf, size_t len, struct err *err)
 {
 	if (file->view)
 		return view_read(file->view, off, buf, len, err);
-	if (file->fd >= 0)
-		return read_snapshot(file, off, buf, len, err);
+	if (file->part)
+		return part_read(file->part, off, buf, len, err);
 	if (off >= file->len)
 		return 0;
 	if (len > file->len - off)
@@ -302,12 +325,9 @@ long file_read(struct file *file, uint64_t off, char *buf, size_t len, struct er
 int file_len(struct file *file, uint64_t *len, struct err *err)
 {
 	uint64_t last_epoch;
-	struct stat st;
 
 	if (file->view)
 		return view_len(file->view, len, &last_epoch, err);
-	*len = file->len;
-	if (file->fd >= 0 && fstat(file->fd, &st) == 0)
-		*len = (uint64_t)st.st_size;
+	*len = file->part ? part_len(file->part) : file->len;
 	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include "part.h"
 #include "tree.h"
 #include "view.h"
 
@@ -15,7 +16,9 @@ struct shown {
 	struct store *store;
 	struct table_set *tables;
 	struct view_set *views;
-	char *(*status)(void *ctx, size_t *len); /* the text of /status, to be freed; NULL: out of memory */
+	struct part_set *parts; /* of snapshots, that are open */
+	/* The text of /status or /metrics, to be freed; NULL: out of memory. */
+	char *(*text)(void *ctx, enum node_kind kind, size_t *len);
 	void *ctx;
 };
 
@@ -50,5 +53,8 @@ long file_read(struct file *file, uint64_t off, char *buf, size_t len, struct er
 
 /* Its length now. */
 int file_len(struct file *file, uint64_t *len, struct err *err);
+
+/* A snapshot's manifest was read: where `r` says that it is damaged, that is noted. */
+void file_note_manifest(const struct shown *shown, struct position position, int r, const struct err *err);
 
 #endif

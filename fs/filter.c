@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "bytes.h"
 
 static void emit(struct filter_sink *sink, const char *bytes, size_t len, size_t *taken)
 {
@@ -48,12 +49,9 @@ int filter_read(struct span pairs, struct filter_cursor *cursor, const struct fi
 
 	while (r == 0 && cursor->off < run->to && sink->len < sink->want) {
 		size_t len = run->to - cursor->off < CHUNK ? (size_t)(run->to - cursor->off) : CHUNK, at = 0;
-		ssize_t n = pread(run->fd, chunk, len, (off_t)cursor->off);
-		if (n < 0 && errno == EINTR)
-			continue;
+		long n = bytes_read(run->segment, cursor->off, chunk, len, err);
 		if (n <= 0) {
-			errno = n < 0 ? errno : EIO;
-			r = err_errno(err, "reading a segment at %llu", (unsigned long long)cursor->off);
+			r = n < 0 ? (int)n : err_set(err, -EIO, "a segment ends within a run of a table's lines");
 			break;
 		}
 		while (at < (size_t)n && sink->len < sink->want) {
@@ -64,6 +62,10 @@ int filter_read(struct span pairs, struct filter_cursor *cursor, const struct fi
 			}
 			char *newline = memchr(chunk + at, '\n', (size_t)n - at);
 			size_t piece = newline ? (size_t)(newline - (chunk + at)) + 1 : (size_t)n - at, taken = piece;
+			if (ours && !within) {
+				cursor->line_off = cursor->off + at;
+				cursor->line_taken = cursor->taken;
+			}
 			if (ours) {
 				emit(sink, chunk + at, piece, &taken);
 				cursor->taken += taken;

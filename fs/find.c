@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "scan.h"
+#include "bytes.h"
 
 /* Where the block that holds `position` starts and ends, and where the segment does. */
 static int find_block(struct segments *segments, struct segment *segment, struct position position, uint64_t *from,
@@ -35,7 +35,7 @@ static int find_block(struct segments *segments, struct segment *segment, struct
 }
 
 /* The first line at or after `position` in [from, to) of the segment; or the last one before it. */
-static int scan_block(const struct segment *segment, uint64_t from, uint64_t to, struct position position, bool before,
+static int scan_block(struct segment *segment, uint64_t from, uint64_t to, struct position position, bool before,
                       struct place *place, struct err *err)
 {
 	bool found = false;
@@ -43,7 +43,7 @@ static int scan_block(const struct segment *segment, uint64_t from, uint64_t to,
 	const char *line;
 	size_t len;
 	uint64_t off;
-	int r = scan_init(&scan, segment->fd, from, to, err);
+	int r = bytes_scan(&scan, segment, from, to, err);
 
 	if (r < 0)
 		return r;

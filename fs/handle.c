@@ -73,6 +73,7 @@ uint64_t handle_poll(struct handle_set *set, struct handle *handle, struct fuse_
 	if (poll) {
 		old = take_poll(set, handle);
 		handle->poll = poll;
+		handle->polled_as = ++set->polls;
 		DL_APPEND2(set->polled, handle, polled_prev, polled_next);
 	}
 	pthread_mutex_unlock(&set->lock);
@@ -86,9 +87,12 @@ void handle_notify(struct handle_set *set)
 	struct fuse_pollhandle *due[64];
 	size_t count;
 
+	pthread_mutex_lock(&set->lock);
+	uint64_t last = set->polls; /* else those who ask again at once would keep this going */
+	pthread_mutex_unlock(&set->lock);
 	do {
 		pthread_mutex_lock(&set->lock);
-		for (count = 0; set->polled && count < 64; count++)
+		for (count = 0; set->polled && set->polled->polled_as <= last && count < 64; count++)
 			due[count] = take_poll(set, set->polled);
 		pthread_mutex_unlock(&set->lock);
 		for (size_t i = 0; i < count; i++) {

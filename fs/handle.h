@@ -18,13 +18,15 @@ struct handle {
 	/* Under the set's lock. */
 	uint64_t served; /* the end of what was read so far */
 	struct fuse_pollhandle *poll;
+	uint64_t polled_as;                       /* the set's count of polls, then */
 	struct handle *prev, *next;               /* of all that are open */
 	struct handle *polled_prev, *polled_next; /* of those with `poll` */
 };
 
 struct handle_set {
 	pthread_mutex_t lock;
-	struct handle *open, *polled;
+	struct handle *open, *polled; /* the latter: who has waited longest comes first */
+	uint64_t polls;
 };
 
 void handle_set_init(struct handle_set *set);
@@ -45,7 +47,7 @@ void handle_served(struct handle_set *set, struct handle *handle, uint64_t end);
  * the length after that, so that what comes in between wakes. */
 uint64_t handle_poll(struct handle_set *set, struct handle *handle, struct fuse_pollhandle *poll);
 
-/* Wakes all who poll; the kernel asks again whether it was theirs. From a thread that serves no request. */
+/* Wakes all who poll by now; the kernel asks again whether it was theirs. From a thread that serves no request. */
 void handle_notify(struct handle_set *set);
 
 #endif

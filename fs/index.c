@@ -14,9 +14,10 @@
 #include <uthash.h>
 
 #include "crc32c.h"
+#include "regular.h"
 
 /* The file: this header, then blocks, tables by their pairs in byte order,
- * posts, and the pairs' bytes; in the byte order of the machine, which
+ * posts, the segment's sums (chunks.h), and the pairs' bytes; in the byte order of the machine, which
  * `magic` tells (an index from elsewhere is built again). */
 struct index_file {
 	uint64_t magic;
@@ -26,7 +27,7 @@ struct index_file {
 	uint64_t block_count, table_count, post_count, pairs_len;
 	uint64_t max_xid;
 };
-static const uint64_t index_magic = 0x3230784449530a44; /* "D\nSIDx02" */
+static const uint64_t index_magic = 0x3330784449530a44; /* "D\nSIDx03" */
 
 struct index_file_table {
 	uint64_t pairs_off, pairs_len; /* in the pairs' bytes */
@@ -51,6 +52,7 @@ struct index {
 	struct index_block *blocks;
 	size_t block_count, block_cap;
 	uint64_t max_xid;
+	struct chunks chunks; /* mapped: only its `sums` and `len` */
 	/* growing */
 	struct index_table *tables;  /* uthash, by pairs */
 	struct index_table *latest;  /* of the line before: runs are common */
@@ -82,10 +84,12 @@ void index_free(struct index *index)
 		free(table->posts);
 		free(table);
 	}
-	if (index->map)
+	if (index->map) {
 		munmap(index->map, index->map_len);
-	else
+	} else {
 		free(index->blocks);
+		chunks_fini(&index->chunks);
+	}
 	free(index);
 }
 
@@ -142,8 +146,10 @@ static uint64_t xid_of(const struct line_head *head)
 	return head->xid.at && position_parse_number(head->xid.at, head->xid.len, &xid) == head->xid.len ? xid : 0;
 }
 
-int index_add(struct index *index, uint64_t off, uint64_t len, const struct line_head *head)
+int index_add(struct index *index, uint64_t off, const char *line, size_t len, const struct line_head *head)
 {
+	if (chunks_add(&index->chunks, line, len) < 0)
+		return -ENOMEM;
 	if (index->block_count == 0 || off - index->blocks[index->block_count - 1].off >= INDEX_BLOCK_LEN) {
 		if (!reserve((void **)&index->blocks, index->block_count, &index->block_cap, sizeof *index->blocks))
 			return -ENOMEM;
@@ -196,6 +202,17 @@ const struct index_block *index_blocks(const struct index *index, size_t *count)
 uint64_t index_max_xid(const struct index *index)
 {
 	return index->max_xid;
+}
+
+long index_sums(const struct index *index, uint64_t chunk, uint32_t *sums, size_t most, uint64_t *len)
+{
+	uint64_t count = chunks_count(index->chunks.len);
+	size_t n = chunk >= count ? 0 : count - chunk < most ? (size_t)(count - chunk) : most;
+
+	if (n)
+		memcpy(sums, index->chunks.sums + chunk, n * sizeof *sums);
+	*len = index->chunks.len;
+	return (long)n;
 }
 
 static int compare_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
@@ -271,7 +288,7 @@ static char *encode(const struct index *index, uint64_t segment_len, size_t *len
 	                            .segment_len = segment_len,
 	                            .block_count = index->block_count,
 	                            .max_xid = index->max_xid};
-	size_t n = HASH_COUNT(index->tables);
+	size_t n = HASH_COUNT(index->tables), sums_len = chunks_count(segment_len) * sizeof *index->chunks.sums;
 	struct index_table **sorted = malloc((n + 1) * sizeof *sorted);
 	char *out = NULL;
 
@@ -286,17 +303,20 @@ static char *encode(const struct index *index, uint64_t segment_len, size_t *len
 
 	*len = sizeof header + header.block_count * sizeof(struct index_block) +
 	       header.table_count * sizeof(struct index_file_table) + header.post_count * sizeof(struct index_post) +
-	       header.pairs_len;
+	       sums_len + header.pairs_len;
 	if (!(out = calloc(1, *len)))
 		goto out;
 
 	char *blocks = out + sizeof header;
 	char *tables = blocks + header.block_count * sizeof(struct index_block);
 	char *posts = tables + header.table_count * sizeof(struct index_file_table);
-	char *pairs = posts + header.post_count * sizeof(struct index_post);
+	char *sums = posts + header.post_count * sizeof(struct index_post);
+	char *pairs = sums + sums_len;
 	uint64_t post_at = 0, pairs_at = 0;
 	if (index->block_count)
 		memcpy(blocks, index->blocks, header.block_count * sizeof(struct index_block));
+	if (sums_len)
+		memcpy(sums, index->chunks.sums, sums_len);
 	for (size_t i = 0; i < n; i++) {
 		const struct index_table *table = sorted[i];
 		struct index_file_table record = {pairs_at,          table->pairs_len, post_at,
@@ -336,12 +356,15 @@ int index_save(const struct index *index, int dirfd, const char *name, uint64_t 
 	char temporary[128];
 	size_t len;
 	int r = 0;
-	char *bytes = encode(index, segment_len, &len);
 
+	if (index->chunks.len != segment_len)
+		return err_set(err, -EINVAL, "the index %s is not of all of its segment", name);
+	char *bytes = encode(index, segment_len, &len);
 	if (!bytes)
 		return err_set(err, -ENOMEM, "out of memory for the index %s", name);
 	snprintf(temporary, sizeof temporary, "%s.new", name);
-	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	unlinkat(dirfd, temporary, 0);
+	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		r = err_errno(err, "creating %s", temporary);
 		goto out;
@@ -368,6 +391,7 @@ static bool fits(const struct index_file *file, size_t len)
 	} parts[] = {{file->block_count, sizeof(struct index_block)},
 	             {file->table_count, sizeof(struct index_file_table)},
 	             {file->post_count, sizeof(struct index_post)},
+	             {chunks_count(file->segment_len), sizeof(uint32_t)},
 	             {file->pairs_len, 1}};
 	uint64_t sum = sizeof *file, bytes;
 
@@ -419,15 +443,27 @@ static bool sound(const struct index *index)
 	return pairs == file->pairs_len && posts == file->post_count;
 }
 
+/* A place that the disk does not give is an error here; in mapped memory it would be a signal. */
+static int read_through(int fd, const char *name, struct err *err)
+{
+	char buf[64 << 10];
+	ssize_t n;
+
+	while ((n = read(fd, buf, sizeof buf)) > 0 || (n < 0 && errno == EINTR))
+		;
+	return n < 0 ? err_errno(err, "reading %s", name) : 0;
+}
+
 int index_load(struct index **out, int dirfd, const char *name, uint64_t segment_len, struct err *err)
 {
 	struct index *index = index_new();
 	struct stat st;
 	int r = 0;
-	int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = index ? regular_open(dirfd, "segments/", name, O_RDONLY, err)
+	               : err_set(err, -ENOMEM, "out of memory for the index %s", name);
 
-	if (!index || fd < 0) {
-		r = index ? err_errno(err, "opening %s", name) : err_set(err, -ENOMEM, "out of memory");
+	if (fd < 0) {
+		r = fd;
 		goto out;
 	}
 	if (fstat(fd, &st) < 0 || (size_t)st.st_size < sizeof(struct index_file)) {
@@ -435,6 +471,8 @@ int index_load(struct index **out, int dirfd, const char *name, uint64_t segment
 		goto out;
 	}
 	size_t len = (size_t)st.st_size;
+	if ((r = read_through(fd, name, err)) < 0)
+		goto out;
 	void *map = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED) {
 		r = err_errno(err, "mapping %s", name);
@@ -454,7 +492,9 @@ int index_load(struct index **out, int dirfd, const char *name, uint64_t segment
 	index->max_xid = index->file->max_xid;
 	index->file_tables = (const struct index_file_table *)(index->blocks + index->block_count);
 	index->file_posts = (const struct index_post *)(index->file_tables + index->file->table_count);
-	index->file_pairs = (const char *)(index->file_posts + index->file->post_count);
+	index->chunks.sums = (uint32_t *)(uintptr_t)(index->file_posts + index->file->post_count);
+	index->chunks.len = segment_len;
+	index->file_pairs = (const char *)(index->chunks.sums + chunks_count(segment_len));
 	if (!sound(index))
 		r = err_set(err, -EBADMSG, "%s: its checksum is right, its content is not", name);
 out:

@@ -7,7 +7,7 @@
  * block that holds lines of it, the table's bytes in the segment before it.
  * So any offset of a table's file is found by two binary searches and a scan of
  * one block. And the largest `_xid` of its lines, so that who looks for transactions from
- * one on can pass over the segment.
+ * one on can pass over the segment; and the sums of its bytes, by which each read is checked (chunks.h).
  *
  * The newest segment's index grows in memory (index_add, index_show); a sealed
  * segment's is a file beside it, checksummed and mapped. It is derived: whoever
@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "chunks.h"
 #include "err.h"
 #include "line.h"
 
@@ -53,7 +54,7 @@ void index_free(struct index *index);
 
 /* Takes one more line, which starts at `off` and has `len` bytes with its
  * '\n'. It does not count for readers before index_show. -ENOMEM. */
-int index_add(struct index *index, uint64_t off, uint64_t len, const struct line_head *head);
+int index_add(struct index *index, uint64_t off, const char *line, size_t len, const struct line_head *head);
 
 /* Lets readers see all that was added. */
 void index_show(struct index *index);
@@ -67,6 +68,9 @@ bool index_part(const struct index *index, struct span pairs, struct index_part 
 
 /* The largest `_xid` of all lines that were added, shown or not; 0 where none has one. */
 uint64_t index_max_xid(const struct index *index);
+
+/* The sums of the segment's bytes, also of those that were added and not yet shown: as chunks.h wants them. */
+long index_sums(const struct index *index, uint64_t chunk, uint32_t *sums, size_t most, uint64_t *len);
 
 /* Calls `each` with every table's pairs; stops where it returns non-zero and
  * returns that. */

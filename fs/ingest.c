@@ -8,11 +8,13 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "crc32c.h"
+#include "incoming.h"
 #include "log.h"
+#include "resume.h"
 
 enum {
 	PAUSE_FIRST_MS = 200,
@@ -36,9 +38,13 @@ struct ingest {
 
 	/* the receiver's */
 	struct origin origin;
-	bool open;         /* within a transaction */
+	struct incoming incoming;
+	bool rows;     /* the open transaction has changed some */
+	bool resuming; /* what comes was sent before */
+	struct resume resume;
 	uint64_t idle_lsn; /* of the last keepalive between transactions */
 	bool reply;        /* the source asked for an answer */
+	bool streamed;     /* once, since it was started */
 	uint64_t told_lsn;
 	int64_t told_ms, idle_ms;
 	size_t unplaced_added, unplaced_removed; /* those that are in the status */
@@ -116,22 +122,29 @@ static void wait_for(struct ingest *in, int fd, int timeout_ms)
 
 /* ---- answering the source ----------------------------------------------- */
 
+/* Up to where the source may forget. What comes again proves that it is the same source: until then it forgets
+ * no more than it had. */
+static uint64_t confirmable(struct ingest *in)
+{
+	return in->resuming ? in->source->from_lsn : durable_lsn(in->durable);
+}
+
 static void note_progress(struct ingest *in, uint64_t durable)
 {
 	pthread_mutex_lock(&in->lock);
 	in->status.durable_lsn = durable;
 	in->status.source_lsn = in->source->ops->end_lsn(in->source);
-	if (!in->open && durable >= in->status.source_lsn && durable >= writer_appended_lsn(in->writer))
+	if (!in->incoming.open && durable >= in->status.source_lsn && durable >= writer_appended_lsn(in->writer))
 		in->caught_up_ms = clock_ms();
 	pthread_mutex_unlock(&in->lock);
 }
 
 static int confirm(struct ingest *in, struct err *err)
 {
-	uint64_t durable = durable_lsn(in->durable);
+	uint64_t durable = confirmable(in);
 	int64_t now = clock_ms();
 
-	note_progress(in, durable);
+	note_progress(in, durable_lsn(in->durable));
 	if (durable == in->told_lsn && !in->reply && now - in->told_ms < CONFIRM_MS)
 		return 0;
 	in->told_lsn = durable;
@@ -146,7 +159,7 @@ static void offer_idle(struct ingest *in)
 {
 	int64_t now = clock_ms();
 
-	if (in->open || in->idle_lsn <= durable_lsn(in->durable))
+	if (in->incoming.open || in->idle_lsn <= durable_lsn(in->durable))
 		return;
 	if (in->reply || now - in->idle_ms >= TICK_MS) {
 		in->idle_ms = now;
@@ -155,31 +168,6 @@ static void offer_idle(struct ingest *in)
 }
 
 /* ---- appending ---------------------------------------------------------- */
-
-/* "2017-10-09 00:00:00.5+00" -> Unix time. A transaction that was replicated with an
- * origin has that origin's time, which may be anything, "infinity" too: what no calendar
- * of ours has is 0, so that it takes the second of the line before. */
-static bool second_of(struct span value, uint64_t *second)
-{
-	char text[64];
-	struct tm tm = {0};
-
-	if (value.len >= sizeof text)
-		return false;
-	memcpy(text, value.at, value.len);
-	text[value.len] = 0;
-	size_t year = strspn(text, "0123456789");
-	*second = 0;
-	if (strcmp(text, "infinity") == 0 || strcmp(text, "-infinity") == 0 || (year > 4 && text[year] == '-') ||
-	    (year == 4 && value.len > 3 && memcmp(text + value.len - 3, " BC", 3) == 0))
-		return true;
-	const char *end = strptime(text, "%Y-%m-%d %H:%M:%S", &tm);
-	if (!end || (*end != '.' && *end != '+'))
-		return false;
-	long long unix_time = timegm(&tm);
-	*second = unix_time > 0 ? (uint64_t)unix_time : 0;
-	return true;
-}
 
 /* A new segment has to wait until the full one is synced; the source hears from
  * us meanwhile. */
@@ -194,42 +182,44 @@ static int begin_transaction(struct ingest *in, uint64_t second, struct err *err
 		if ((r = confirm(in, err)) < 0)
 			return r;
 	}
-	in->open = r == 0;
+	in->rows = false;
 	return r;
 }
 
-static int begin(struct ingest *in, const struct line_head *head, struct err *err)
+static bool is_row(struct span action)
 {
-	struct span rest = head->pairs, name, value;
-	uint64_t second;
+	return span_is(action, "insert") || span_is(action, "update") || span_is(action, "delete") ||
+	       span_is(action, "truncate");
+}
 
-	if (in->open || line_next(&rest, &name, &value) != 1 || !span_is(name, "time") || !second_of(value, &second))
-		return err_set(err, -EPROTO, "the source sent a begin line that cannot be read");
-	return begin_transaction(in, second, err);
+static int commit_transaction(struct ingest *in, const char *line, size_t len, uint64_t lsn, struct err *err)
+{
+	int r = 0;
+
+	if (in->resuming && (r = resume_commit(&in->resume, lsn, crc32c(0, line, len), in->rows, err)) < 0)
+		return r;
+	if (r == 1)
+		return writer_rollback(in->writer, err);
+	if ((r = writer_commit(in->writer, line, len, lsn, err)) < 0)
+		return r;
+	durable_choose(in->durable, in->source->choice);
+	in->resuming = false;
+	return 0;
 }
 
 static int take_line(struct ingest *in, const char *line, size_t len, struct err *err)
 {
-	struct line_head head;
-	struct commit commit;
+	struct incoming_line taken;
+	int r = incoming_take(&in->incoming, line, len, &taken, err);
 
-	if (!line_parse(line, len, &head) || head.stamped)
-		return err_set(err, -EPROTO, "the source sent what is no line of the format: \"%.*s\"",
-		               len < 200 ? (int)len : 200, line);
-	if (span_is(head.action, "begin"))
-		return begin(in, &head, err);
-	if (!in->open)
-		return err_set(err, -EPROTO, "the source sent a line outside a transaction: \"%.*s\"",
-		               len < 200 ? (int)len : 200, line);
-	if (!span_is(head.action, "commit"))
-		return writer_line(in->writer, line, len, &head, err);
-
-	if (!commit_parse(&head, &commit) || commit.has_crc)
-		return err_set(err, -EPROTO, "the source sent a commit line that cannot be read");
-	int r = writer_commit(in->writer, line, len, commit.lsn, err);
-	if (r == 0)
-		in->open = false;
-	return r;
+	if (r < 0)
+		return r;
+	in->rows |= in->resuming && is_row(taken.head.action);
+	switch (taken.kind) {
+	case INCOMING_BEGIN: return begin_transaction(in, taken.second, err);
+	case INCOMING_COMMIT: return commit_transaction(in, line, len, taken.lsn, err);
+	default: return writer_line(in->writer, line, len, &taken.head, err);
+	}
 }
 
 static int take_lines(struct ingest *in, const char *data, size_t len, struct err *err)
@@ -274,6 +264,21 @@ static void note_unplaced(struct ingest *in)
 	show_unplaced(in, unplaced);
 }
 
+static int take_idle(struct ingest *in, const struct source_event *event, struct err *err)
+{
+	int r;
+
+	in->reply |= event->reply;
+	if (in->incoming.open)
+		return 0;
+	if (in->resuming && (r = resume_idle(&in->resume, event->lsn, err)) < 0)
+		return r;
+	in->resuming &= event->lsn < in->resume.lsn;
+	if (event->lsn > in->idle_lsn)
+		in->idle_lsn = event->lsn;
+	return 0;
+}
+
 /* Takes what is at hand. 1: there may be more. */
 static int take_round(struct ingest *in, struct err *err)
 {
@@ -287,11 +292,8 @@ static int take_round(struct ingest *in, struct err *err)
 			return r;
 		if (event.kind == SOURCE_NOTHING)
 			return 0;
-		if (event.kind == SOURCE_IDLE) {
-			in->reply |= event.reply;
-			if (!in->open && event.lsn > in->idle_lsn)
-				in->idle_lsn = event.lsn;
-		}
+		if (event.kind == SOURCE_IDLE && (r = take_idle(in, &event, err)) < 0)
+			return r;
 	}
 	return 1;
 }
@@ -314,8 +316,22 @@ static int stream(struct ingest *in, struct err *err)
 	return -EINTR;
 }
 
-/* One connection, from start to end. */
-static int follow(struct ingest *in, bool *connected, struct err *err)
+/* The source was started behind `resume_lsn`, or before it. */
+static void begin_resume(struct ingest *in, uint64_t resume_lsn)
+{
+	struct source *source = in->source;
+
+	in->resume = (struct resume){.lsn = resume_lsn,
+	                             .last_lsn = writer_appended_lsn(in->writer),
+	                             .last_sum = writer_appended_sum(in->writer)};
+	in->resuming = source->from_lsn && source->from_lsn < resume_lsn;
+	resume_begin(&in->resume, in->resuming ? source->from_lsn : resume_lsn,
+	             in->resuming && source->choice == durable_choice(in->durable));
+}
+
+/* One connection, from start to end. *settled: it went well for a while, or something new came, so that the next one
+ * need not wait. */
+static int follow(struct ingest *in, bool *settled, struct err *err)
 {
 	uint64_t durable = durable_lsn(in->durable), appended = writer_appended_lsn(in->writer);
 	uint64_t resume = appended > durable ? appended : durable;
@@ -327,9 +343,12 @@ static int follow(struct ingest *in, bool *connected, struct err *err)
 
 	if (r < 0)
 		return r;
-	*connected = true;
+	int64_t since = clock_ms();
+	begin_resume(in, resume);
 	writer_timeline(in->writer, in->origin.timeline);
-	in->open = in->reply = false;
+	incoming_start(&in->incoming, in->resuming ? in->source->from_lsn : resume);
+	in->reply = false;
+	in->streamed = true;
 	in->idle_lsn = in->told_lsn = 0;
 	set_state(in, "streaming", NULL);
 	log_info("streaming from slot \"%s\"", in->origin.slot);
@@ -338,6 +357,7 @@ static int follow(struct ingest *in, bool *connected, struct err *err)
 	if (r == -EINTR)
 		confirm(in, &(struct err){0});
 	in->source->ops->stop(in->source);
+	*settled = writer_appended_lsn(in->writer) > appended || clock_ms() - since >= PAUSE_MOST_MS;
 	struct err undo;
 	int undone = writer_rollback(in->writer, &undo);
 	if (undone < 0) {
@@ -383,13 +403,12 @@ static void *receive_thread(void *arg)
 	struct ingest *in = arg;
 	struct err err = {""};
 	int pause = PAUSE_FIRST_MS;
-	bool said = false, streamed = false;
+	bool said = false;
 
 	while (!stopping(in)) {
-		bool connected = false;
-		int r = follow(in, &connected, &err);
-		streamed |= connected;
-		if (r == -EACCES && streamed) /* a password that is being changed must not take the mount away */
+		bool settled = false;
+		int r = follow(in, &settled, &err);
+		if (r == -EACCES && in->streamed) /* a password that is being changed must not take the mount away */
 			r = -EAGAIN;
 		if (stopping(in))
 			break;
@@ -405,7 +424,7 @@ static void *receive_thread(void *arg)
 			fail(in, r, &err);
 			break;
 		}
-		if (connected) {
+		if (settled) {
 			pause = PAUSE_FIRST_MS;
 			said = false;
 		}

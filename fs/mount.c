@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <mntent.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -23,7 +24,7 @@ struct mount {
 	char place[PATH_MAX]; /* where it is mounted, without symbolic links */
 	struct unmounter *unmounter;
 	sigset_t signals; /* that end the daemon */
-	pthread_t notifier;
+	pthread_t server, notifier;
 	pthread_mutex_t lock; /* stop */
 	bool handling, mounted, notifying, stop;
 };
@@ -140,6 +141,25 @@ int mount_open(struct mount **out, const struct mount_options *options, struct e
 	return 0;
 }
 
+/* Another daemon's files would be hidden, and whoever ends first would unmount the other's. */
+static int check_free(const char *mountpoint, struct err *err)
+{
+	char *path = realpath(mountpoint, NULL);
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	struct mntent *entry;
+	int r = 0;
+
+	while (path && mounts && r == 0 && (entry = getmntent(mounts)))
+		if (strcmp(entry->mnt_dir, path) == 0 && strcmp(entry->mnt_type, "fuse.daystreamfs") == 0)
+			r = err_set(err, -EBUSY,
+			            "the mountpoint %s shows %s already: `fusermount3 -u` it first, or take another one",
+			            mountpoint, entry->mnt_fsname);
+	if (mounts)
+		endmntent(mounts);
+	free(path);
+	return r;
+}
+
 int mount_check(const struct mount_options *options, struct err *err)
 {
 	struct stat at, store;
@@ -151,7 +171,7 @@ int mount_check(const struct mount_options *options, struct err *err)
 	if (stat(options->store, &store) == 0 && at.st_dev == store.st_dev && at.st_ino == store.st_ino)
 		return err_set(err, -EINVAL, "the mountpoint %s is the store itself: it would be hidden",
 		               options->mountpoint);
-	return 0;
+	return check_free(options->mountpoint, err);
 }
 
 int mount_start(struct mount *mount, const char *mountpoint, const struct shown *shown, struct err *err)
@@ -188,6 +208,9 @@ static void *notify_thread(void *arg)
 		pthread_mutex_unlock(&mount->lock);
 		if (stop)
 			return NULL;
+		/* A signal that came just before libfuse began to wait has not broken that off. */
+		if (fuse_session_exited(mount->session))
+			pthread_kill(mount->server, SIGTERM);
 		uint64_t len = store_wait(store, seen, 1000);
 		if (len > seen)
 			handle_notify(&mount->serve.handles);
@@ -199,6 +222,7 @@ int mount_serve(struct mount *mount, struct err *err)
 {
 	struct fuse_loop_config config = {.clone_fd = 0, .max_idle_threads = 4};
 
+	mount->server = pthread_self();
 	if ((errno = pthread_create(&mount->notifier, NULL, notify_thread, mount)) != 0)
 		return err_errno(err, "starting a thread");
 	mount->notifying = true;

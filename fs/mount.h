@@ -27,7 +27,7 @@ struct mount;
 /* Reads libfuse's part of the options. -EINVAL: usage; libfuse has said what. */
 int mount_open(struct mount **mount, const struct mount_options *options, struct err *err);
 
-/* That the mountpoint can be one; a dead mount can. */
+/* That the mountpoint can be one: a dead mount can, another daemon's not. */
 int mount_check(const struct mount_options *options, struct err *err);
 
 /* Clears what a killed daemon left at the mountpoint, and mounts. `shown` is

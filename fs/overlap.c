@@ -18,6 +18,7 @@ struct overlap {
 	size_t len;
 	uint64_t written;
 	uint32_t crc; /* of all that was written */
+	struct chunks chunks;
 	uint32_t sum; /* of all since the last commit line, written or not */
 	bool wanted;  /* the transaction that is being taken */
 	bool open;    /* there is one */
@@ -28,6 +29,8 @@ struct overlap {
 static int write_all(struct overlap *overlap, const char *bytes, size_t len, struct err *err)
 {
 	overlap->crc = crc32c(overlap->crc, bytes, len);
+	if (chunks_add(&overlap->chunks, bytes, len) < 0)
+		return err_set(err, -ENOMEM, "out of memory for the sums of overlap");
 	while (len > 0) {
 		ssize_t n = write(overlap->out_fd, bytes, len);
 		if (n < 0 && errno == EINTR)
@@ -116,7 +119,8 @@ int overlap_step(struct overlap *overlap, uint64_t marker_xid, struct overlap_en
 		                            line.commit.lsn,
 		                            *tail_origin(overlap->tail),
 		                            overlap->written,
-		                            overlap->crc};
+		                            overlap->crc,
+		                            &overlap->chunks};
 	return marked;
 }
 
@@ -149,5 +153,6 @@ void overlap_close(struct overlap *overlap)
 	if (!overlap)
 		return;
 	tail_close(overlap->tail);
+	chunks_fini(&overlap->chunks);
 	free(overlap);
 }

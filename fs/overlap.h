@@ -20,6 +20,7 @@
 
 #include <stdint.h>
 
+#include "chunks.h"
 #include "err.h"
 #include "position.h"
 #include "record.h"
@@ -33,7 +34,8 @@ struct overlap_end {
 	uint64_t lsn;             /* of that commit line */
 	struct origin origin;     /* in force there */
 	uint64_t bytes;
-	uint32_t crc; /* CRC-32C of all of them */
+	uint32_t crc;                /* CRC-32C of all of them */
+	const struct chunks *chunks; /* and of them in pieces; borrowed until overlap_close */
 };
 
 /* Finds where to begin in the store at `store_dirfd`, and opens all segments from there on.

@@ -1,11 +1,11 @@
 #include "run.h"
 
-static struct filter_run run_from(const struct segment *segment, const struct index *index,
+static struct filter_run run_from(struct segment *segment, const struct index *index,
                                   const struct index_part *part, size_t post)
 {
 	size_t block_count;
 	const struct index_block *blocks = index_blocks(index, &block_count);
-	struct filter_run run = {segment->fd, blocks[part->posts[post].block].off, 0, part->posts[post].before};
+	struct filter_run run = {segment, blocks[part->posts[post].block].off, 0, part->posts[post].before};
 	uint64_t block = part->posts[post].block;
 
 	for (; post < part->post_count && part->posts[post].block == block; post++)

@@ -16,6 +16,27 @@ int scan_init(struct scan *scan, int fd, uint64_t off, uint64_t end, struct err 
 	return 0;
 }
 
+int scan_init_read(struct scan *scan, scan_read *read, void *ctx, uint64_t off, uint64_t end, struct err *err)
+{
+	int r = scan_init(scan, -1, off, end, err);
+
+	scan->read = read;
+	scan->ctx = ctx;
+	return r;
+}
+
+static long read_bytes(struct scan *scan, uint64_t off, char *buf, size_t len, struct err *err)
+{
+	ssize_t n;
+
+	if (scan->read)
+		return scan->read(scan->ctx, off, buf, len, err);
+	do
+		n = pread(scan->fd, buf, len, (off_t)off);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? err_errno(err, "reading at %llu", (unsigned long long)off) : n;
+}
+
 /* Reads more behind buf[len); doubles the buffer where a line fills it. */
 static int fill(struct scan *scan, struct err *err)
 {
@@ -36,12 +57,9 @@ static int fill(struct scan *scan, struct err *err)
 	size_t want = scan->cap - scan->len;
 	if (want > left)
 		want = (size_t)left;
-	ssize_t n;
-	do
-		n = pread(scan->fd, scan->buf + scan->len, want, (off_t)(scan->off + scan->len));
-	while (n < 0 && errno == EINTR);
+	long n = read_bytes(scan, scan->off + scan->len, scan->buf + scan->len, want, err);
 	if (n < 0)
-		return err_errno(err, "reading at %llu", (unsigned long long)(scan->off + scan->len));
+		return (int)n;
 	if (n == 0) /* shorter than it was: what is left cannot be had */
 		scan->end = scan->off + scan->len;
 	scan->len += (size_t)n;

@@ -106,44 +106,48 @@ int segment_list(int dirfd, bool clean, struct position **list, size_t *count, s
 /* What the walk over the lines of a segment carries from one to the next. */
 struct walk {
 	struct position first, last;
-	bool started; /* a line was read */
-	uint32_t crc; /* since the last commit line's end */
+	bool started, origin; /* a line was read; it was an origin */
+	uint32_t crc;         /* since the last commit line's end */
+	uint32_t sum;         /* segment_end's */
 };
 
 /* Why a line cannot stand where it does; NULL where it can. commit->has_crc
  * tells a good commit line. */
-static const char *check_line(struct walk *walk, const char *line, size_t len, struct origin *origin,
-                              struct commit *commit)
+static const char *check_line(struct walk *walk, const char *line, size_t len, struct line_head *head,
+                              struct origin *origin, struct commit *commit)
 {
-	struct line_head head;
-
 	commit->has_crc = false;
-	if (!line_parse(line, len, &head) || !head.stamped)
+	if (!line_parse(line, len, head) || !head->stamped)
 		return "not a line of the format";
-	if (!walk->started && position_cmp(head.position, walk->first) != 0)
+	if (!walk->started && position_cmp(head->position, walk->first) != 0)
 		return "the first line's position is not the file's name";
-	if (walk->started && !position_follows(walk->last, head.position))
+	if (walk->started && !position_follows(walk->last, head->position))
 		return "the position does not follow that of the line before";
-	bool is_origin = span_is(head.action, "origin");
-	if (is_origin ? !origin_parse(&head, origin) : !walk->started)
+	bool is_origin = span_is(head->action, "origin");
+	if (is_origin ? !origin_parse(head, origin) : !walk->started)
 		return is_origin ? "not a line of the format" : "the first line is not an origin";
+	bool of_init = walk->origin;
 	walk->started = true;
-	walk->last = head.position;
-	if (!span_is(head.action, "commit")) {
+	walk->origin = is_origin;
+	walk->last = head->position;
+	if (!span_is(head->action, "commit")) {
 		walk->crc = crc32c(crc32c(walk->crc, line, len), "\n", 1);
 		return NULL;
 	}
 
-	if (!commit_parse(&head, commit) || !commit->has_crc)
+	if (!commit_parse(head, commit) || !commit->has_crc)
 		return "not a line of the format";
 	if (crc32c(walk->crc, line, (size_t)(commit->crc_at - line)) != commit->crc)
 		return "checksum differs";
 	walk->crc = 0;
+	const char *sent = head->xid.at ? head->xid.at - strlen("_xid\t") : NULL; /* as the source sent it */
+	walk->sum = of_init || !sent ? 0 : crc32c(0, sent, (size_t)(commit->crc_at - 1 - sent));
 	return NULL;
 }
 
-int segment_verify(int fd, struct position first, uint64_t len, struct position mark, struct segment_end *end,
-                   struct err *err)
+/* Where `index` is given, it gets every line; it is of use only where 0 is returned. */
+static int verify(int fd, struct position first, uint64_t len, struct position mark, struct segment_end *end,
+                  struct index *index, struct err *err)
 {
 	struct walk walk = {.first = first};
 	struct scan scan;
@@ -158,13 +162,18 @@ int segment_verify(int fd, struct position first, uint64_t len, struct position 
 	if ((r = scan_init(&scan, fd, 0, len, err)) < 0)
 		return r;
 	while ((r = scan_next(&scan, &line, &line_len, &off, err)) == 1) {
-		if ((reason = check_line(&walk, line, line_len, &origin, &commit))) {
+		struct line_head head;
+		if ((reason = check_line(&walk, line, line_len, &head, &origin, &commit))) {
 			r = err_set(err, -EBADMSG, "at %llu: %s", (unsigned long long)off, reason);
+			break;
+		}
+		if (index && (r = index_add(index, off, line, line_len + 1, &head)) < 0) {
+			err_set(err, r, "out of memory for the index");
 			break;
 		}
 		if (commit.has_crc) {
 			uint64_t mark_off = position_cmp(walk.last, mark) <= 0 ? scan.off : end->mark_off;
-			*end = (struct segment_end){scan.off, walk.last, commit.lsn, origin, mark_off};
+			*end = (struct segment_end){scan.off, walk.last, commit.lsn, origin, walk.sum, mark_off};
 		}
 	}
 	if (r == -ENODATA)
@@ -173,6 +182,12 @@ int segment_verify(int fd, struct position first, uint64_t len, struct position 
 		r = err_set(err, -EBADMSG, "at %llu: a transaction without its commit", (unsigned long long)end->off);
 	scan_fini(&scan);
 	return r;
+}
+
+int segment_verify(int fd, struct position first, uint64_t len, struct position mark, struct segment_end *end,
+                   struct err *err)
+{
+	return verify(fd, first, len, mark, end, NULL, err);
 }
 
 int segment_sealed_end(int fd, uint64_t len, struct position *last, struct err *err)
@@ -259,7 +274,7 @@ int segment_index(int fd, uint64_t *from, uint64_t to, struct index *index, stru
 			r = err_set(err, -EBADMSG, "at %llu: not a line of the format", (unsigned long long)off);
 			break;
 		}
-		if ((r = index_add(index, off, len + 1, &head)) < 0) {
+		if ((r = index_add(index, off, line, len + 1, &head)) < 0) {
 			err_set(err, r, "out of memory for the index");
 			break;
 		}
@@ -269,36 +284,55 @@ int segment_index(int fd, uint64_t *from, uint64_t to, struct index *index, stru
 	return r == -ENODATA ? 0 : r;
 }
 
-static int build_index(int fd, uint64_t len, struct index **out, struct err *err)
+int segment_build_index(int fd, struct position first, uint64_t len, struct index **out, struct err *err)
 {
 	struct index *index = index_new();
-	uint64_t from = 0;
+	struct segment_end end;
+	int r = index ? 0 : err_set(err, -ENOMEM, "out of memory for the index");
 
-	if (!index)
-		return err_set(err, -ENOMEM, "out of memory for the index");
-	int r = segment_index(fd, &from, len, index, err);
-	if (r == 0 && from != len)
-		r = err_set(err, -EBADMSG, "at %llu: the last line has no end", (unsigned long long)from);
+	if (r == 0)
+		r = verify(fd, first, len, (struct position){0}, &end, index, err);
 	if (r < 0) {
 		index_free(index);
-		return r;
+		index = NULL;
+	} else {
+		index_show(index);
 	}
-	index_show(index);
 	*out = index;
-	return 0;
+	return r;
+}
+
+static long index_sums_of(void *ctx, uint64_t chunk, uint32_t *sums, size_t most, uint64_t *len, struct err *err)
+{
+	(void)err;
+	return index_sums(ctx, chunk, sums, most, len);
+}
+
+/* Another segment of the same length (of another store, say) has other bytes at its start, its origin, and at
+ * its end, its last commit. */
+static bool is_of(struct index *index, int fd, uint64_t len)
+{
+	const struct chunks_file file = {fd, index_sums_of, index};
+	char byte;
+
+	return chunks_read(&file, 0, &byte, 1, NULL) == 1 && chunks_read(&file, len - 1, &byte, 1, NULL) == 1;
 }
 
 int segment_open_index(int dirfd, int fd, struct position first, uint64_t len, bool save, struct index **index,
                        struct err *err)
 {
 	char name[SEGMENT_NAME_MAX];
+	struct index *built;
 
-	if (index_load(index, dirfd, segment_index_name(name, first), len, NULL) == 0)
+	bool loaded = index_load(index, dirfd, segment_index_name(name, first), len, NULL) == 0;
+	if (loaded && is_of(*index, fd, len))
 		return 0;
-	int r = build_index(fd, len, index, err);
-	if (r < 0)
-		return err_prefix(err, r, "segments/%s", segment_name(name, first));
-	if (save)
-		index_save(*index, dirfd, name, len, NULL);
-	return 0;
+	int r = segment_build_index(fd, first, len, &built, err);
+	if (r == -EBADMSG && loaded)
+		return 0;
+	index_free(*index);
+	*index = built;
+	if (r == 0 && save)
+		index_save(built, dirfd, name, len, NULL);
+	return r;
 }

@@ -44,6 +44,7 @@ struct segment_end {
 	struct position last;
 	uint64_t lsn;
 	struct origin origin;
+	uint32_t sum;      /* of the commit line, as the source sent it; 0 where `init` wrote it */
 	uint64_t mark_off; /* behind the last good commit at or before the mark that was asked for */
 };
 
@@ -62,13 +63,18 @@ int segment_sealed_end(int fd, uint64_t len, struct position *last, struct err *
  * end of an append. 0 where none does; an error of reading says nothing about that. */
 int segment_commit_follows(int fd, uint64_t off, uint64_t len, struct err *err);
 
-/* Adds the whole lines in [*from, to), which are known to be good, to the
+/* Adds the whole lines in [*from, to), which have just been written, to the
  * index, and moves *from behind the last of them. */
 int segment_index(int fd, uint64_t *from, uint64_t to, struct index *index, struct err *err);
 
-/* The index of a sealed segment of `len` bytes: mapped, or, where there is none or it is
- * wrong, built again and, where `save`, put beside the segment. That this cannot be
- * written (a full or read-only disk) does no harm to reading. */
+/* The index of bytes 0..len of the segment, which have to be whole: as segment_verify, whose every check
+ * is made, so that no index is ever made of wrong bytes. */
+int segment_build_index(int fd, struct position first, uint64_t len, struct index **index, struct err *err);
+
+/* The index of a sealed segment of `len` bytes: mapped, or, where there is none or it is wrong or another
+ * segment's, built again and, where `save`, put beside the segment. That this cannot be
+ * written (a full or read-only disk) does no harm to reading. -EBADMSG: there is none, and none can be built,
+ * since the segment is damaged. (Where there is one, its sums tell which bytes are.) */
 int segment_open_index(int dirfd, int fd, struct position first, uint64_t len, bool save, struct index **index,
                        struct err *err);
 

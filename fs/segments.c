@@ -3,13 +3,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-void segments_init(struct segments *segments, bool save)
+#include "regular.h"
+
+void segments_init(struct segments *segments, bool save, struct damage *damage)
 {
 	pthread_rwlockattr_t attr;
 
-	*segments = (struct segments){.dirfd = -1, .save = save};
+	*segments = (struct segments){.dirfd = -1, .damage = damage, .save = save};
 	/* A steady stream of readers must not keep the writer from showing. */
 	pthread_rwlockattr_init(&attr);
 	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
@@ -25,8 +28,10 @@ static void close_segment(struct segments *segments, struct segment *segment)
 		segments->open--;
 	}
 	index_free(segment->index);
+	free(segment->damaged);
 	segment->fd = -1;
 	segment->index = NULL;
+	segment->damaged = NULL;
 }
 
 void segments_fini(struct segments *segments)
@@ -64,6 +69,7 @@ static int add(struct segments *segments, struct position first, uint64_t len, i
 	int r = -ENOMEM;
 
 	if (segment) {
+		segment->of = segments;
 		segment->first = first;
 		segment->len = len;
 		segment->fd = fd;
@@ -227,11 +233,10 @@ static void close_unused(struct segments *segments)
 static int open_file(struct segments *segments, struct segment *segment, struct err *err)
 {
 	char name[SEGMENT_NAME_MAX];
-	int fd = openat(segments->dirfd, segment_name(name, segment->first), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = regular_open(segments->dirfd, "segments/", segment_name(name, segment->first), O_RDONLY, err);
 
 	if (fd < 0)
-		return errno == ENOENT ? err_set(err, -ESTALE, "segments/%s was given up", name)
-		                       : err_errno(err, "opening segments/%s", name);
+		return fd == -ENOENT ? err_set(err, -ESTALE, "segments/%s was given up", name) : fd;
 	pthread_rwlock_wrlock(&segments->lock);
 	segment->fd = fd;
 	segment->used = ++segments->clock;
@@ -275,21 +280,42 @@ void segments_release(struct segment *segment)
 	segment->holds--;
 }
 
+/* Under `files`. A damaged segment is not read through again for each read. */
+static int open_index(struct segments *segments, struct segment *segment, struct err *err)
+{
+	char file[SEGMENT_NAME_MAX + 16] = "segments/";
+	struct index *index = NULL;
+	struct err why;
+
+	if (segment->damaged)
+		return err_set(err, -EBADMSG, "%s", segment->damaged);
+	int r = segment_open_index(segments->dirfd, segment->fd, segment->first, segment->len,
+	                           segments->save && !segment->gone, &index, &why);
+	if (r == -EBADMSG)
+		segment->damaged = strdup(why.text);
+	if (r == -EBADMSG || r == -EIO) {
+		segment_name(file + strlen(file), segment->first);
+		damage_note(segments->damage, file, &why);
+		r = -EBADMSG;
+	}
+	if (r < 0)
+		return err_set(err, r, "%s", why.text);
+	pthread_rwlock_wrlock(&segments->lock);
+	segment->index = index;
+	pthread_rwlock_unlock(&segments->lock);
+	return 0;
+}
+
 static int load_index(struct segments *segments, struct segment *segment, struct err *err)
 {
-	struct index *index = NULL;
+	char name[SEGMENT_NAME_MAX];
 	int r = 0;
 
 	pthread_mutex_lock(&segments->files);
-	if (!segment->index) { /* else another thread was first */
-		r = segment_open_index(segments->dirfd, segment->fd, segment->first, segment->len,
-		                       segments->save && !segment->gone, &index, err);
-		pthread_rwlock_wrlock(&segments->lock);
-		segment->index = index;
-		pthread_rwlock_unlock(&segments->lock);
-	}
+	if (!segment->index) /* else another thread was first */
+		r = open_index(segments, segment, err);
 	pthread_mutex_unlock(&segments->files);
-	return r;
+	return r < 0 ? err_prefix(err, r, "segments/%s", segment_name(name, segment->first)) : 0;
 }
 
 int segments_lock_index(struct segments *segments, struct segment *segment, const struct index **index, struct err *err)

@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "damage.h"
 #include "segment.h"
 
 enum { SEGMENTS_OPEN = 512 }; /* of those that nobody holds */
@@ -28,16 +29,19 @@ struct segment {
 	uint64_t base; /* where it starts in the stream */
 	uint64_t len;  /* shown; of the newest one: under the lock */
 	int fd;        /* for who holds it */
+	struct segments *of;
 	/* The rest is this module's and the writer's. */
 	bool growing;
 	bool gone; /* unlinked */
 	struct index *index;
+	char *damaged; /* why it has no index, and can have none; or NULL */
 	atomic_uint holds;
 	atomic_uint_fast64_t used; /* the clock, then */
 };
 
 struct segments {
 	int dirfd;             /* STORE/segments; borrowed */
+	struct damage *damage; /* what was found; borrowed */
 	bool save;             /* indexes that were built are put beside their segments */
 	pthread_rwlock_t lock; /* the list, and the newest one's len and index; short */
 	pthread_mutex_t files; /* opening, mapping and removing, one at a time; taken before `lock` */
@@ -50,7 +54,7 @@ struct segments {
 };
 
 /* `dirfd` is set by the caller before anything is opened. */
-void segments_init(struct segments *segments, bool save);
+void segments_init(struct segments *segments, bool save, struct damage *damage);
 void segments_fini(struct segments *segments);
 
 /* A new end of the list: a complete one, or one that grows, whose file and index are taken over
@@ -99,7 +103,7 @@ void segments_release(struct segment *segment);
 uint64_t segments_shown(struct segments *segments, const struct segment *segment);
 
 /* Locks, with the index of a held segment, which is mapped or built where needed, and borrowed until
- * segments_unlock. Not locked after an error. */
+ * segments_unlock. Not locked after an error: -EBADMSG where the segment is damaged (and that is noted). */
 int segments_lock_index(struct segments *segments, struct segment *segment, const struct index **index,
                         struct err *err);
 void segments_unlock(struct segments *segments);

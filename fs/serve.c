@@ -16,12 +16,12 @@ static struct serve *of(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 
-/* ENOENT is an answer; all else is worth a line in the log. */
+/* ENOENT is an answer, damage was told when it was found; all else is worth a line in the log. */
 static void reply_error(fuse_req_t req, int r, const struct err *err)
 {
-	if (r != -ENOENT && r != -ESTALE)
+	if (r != -ENOENT && r != -ESTALE && r != -EBADMSG)
 		log_error("%s", err->text);
-	fuse_reply_err(req, -r);
+	fuse_reply_err(req, r == -EBADMSG ? EIO : -r);
 }
 
 /* ---- names and attributes ----------------------------------------------- */
@@ -108,13 +108,13 @@ static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 	struct node node;
 	struct stat st;
 	struct err err = {""};
-	int r;
+	int r = -ESTALE;
 
 	(void)info;
-	if (!tree_node(serve->tree, ino, &node))
-		r = -ESTALE;
-	else
+	if (tree_hold(serve->tree, ino, &node)) {
 		r = stat_node(serve, &node, ino, &st, &err);
+		tree_release(serve->tree, ino);
+	}
 	if (r < 0)
 		reply_error(req, r, &err);
 	else
@@ -157,40 +157,54 @@ static struct handle *of_info(const struct fuse_file_info *info)
 	return (struct handle *)(uintptr_t)info->fh;
 }
 
+/* Its node stays as long as the handle. */
+static int new_handle(struct serve *serve, fuse_ino_t ino, struct node *node, struct handle **handle)
+{
+	if (!tree_hold(serve->tree, ino, node))
+		return -ESTALE;
+	if ((*handle = handle_new(&serve->handles)))
+		return 0;
+	tree_release(serve->tree, ino);
+	return -ENOMEM;
+}
+
+static void free_handle(struct serve *serve, fuse_ino_t ino, struct handle *handle)
+{
+	if (!handle)
+		return;
+	handle_free(&serve->handles, handle);
+	tree_release(serve->tree, ino);
+}
+
 static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	struct serve *serve = of(req);
-	struct handle *handle = handle_new(&serve->handles);
+	struct handle *handle = NULL;
 	struct node node;
 	struct err err = {"out of memory"};
-	int r = handle ? 0 : -ENOMEM;
 
-	if (r == 0 && (info->flags & O_ACCMODE) != O_RDONLY)
-		r = -EROFS;
-	else if (r == 0 && !tree_node(serve->tree, ino, &node))
-		r = -ESTALE;
-	else if (r == 0)
+	if ((info->flags & O_ACCMODE) != O_RDONLY) {
+		fuse_reply_err(req, EROFS);
+		return;
+	}
+	int r = new_handle(serve, ino, &node, &handle);
+	if (r == 0)
 		r = file_open(&handle->file, serve->shown, &node, &err);
 	if (r < 0) {
-		if (handle)
-			handle_free(&serve->handles, handle);
-		if (r == -EROFS)
-			fuse_reply_err(req, EROFS);
-		else
-			reply_error(req, r, &err);
+		free_handle(serve, ino, handle);
+		reply_error(req, r, &err);
 		return;
 	}
 	info->fh = (uint64_t)(uintptr_t)handle;
 	info->direct_io = file_grows(&node);
 	info->keep_cache = !file_grows(&node);
 	if (fuse_reply_open(req, info) < 0)
-		handle_free(&serve->handles, handle);
+		free_handle(serve, ino, handle);
 }
 
 static void on_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-	(void)ino;
-	handle_free(&of(req)->handles, of_info(info));
+	free_handle(of(req), ino, of_info(info));
 	fuse_reply_err(req, 0);
 }
 
@@ -251,22 +265,21 @@ static void on_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info,
 static void on_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	struct serve *serve = of(req);
-	struct handle *handle = handle_new(&serve->handles);
+	struct handle *handle = NULL;
 	struct node node;
 	struct err err = {"out of memory"};
-	int r = handle ? 0 : -ENOMEM;
+	int r = new_handle(serve, ino, &node, &handle);
 
 	if (r == 0)
-		r = tree_node(serve->tree, ino, &node) ? dir_open(&handle->dir, serve->shown, &node, &err) : -ESTALE;
+		r = dir_open(&handle->dir, serve->shown, &node, &err);
 	if (r < 0) {
-		if (handle)
-			handle_free(&serve->handles, handle);
+		free_handle(serve, ino, handle);
 		reply_error(req, r, &err);
 		return;
 	}
 	info->fh = (uint64_t)(uintptr_t)handle;
 	if (fuse_reply_open(req, info) < 0)
-		handle_free(&serve->handles, handle);
+		free_handle(serve, ino, handle);
 }
 
 /* What fill_dir writes to: the reply, and whether it carries attributes. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fit.h"
 #include "name.h"
 
 enum { QUERY_MS = 30000 };
@@ -91,7 +92,7 @@ static const char settings_sql[] =
 
 static const char *value(const PGresult *res, const char *name)
 {
-	return PQgetvalue(res, 0, PQfnumber(res, name));
+	return pg_text(res, 0, PQfnumber(res, name));
 }
 
 int server_problems(PGconn *conn, bool need_slot, void (*say)(const char *sentence), struct err *err)
@@ -164,7 +165,7 @@ static void say_missing(const PGresult *res, const char *tables, void (*say)(con
 		bool found = false;
 		for (int i = 0; i < PQntuples(res) && !found; i++) {
 			char name[NAME_PATH_MAX];
-			size_t len = name_join(name, PQgetvalue(res, i, 0), PQgetvalue(res, i, 1));
+			size_t len = name_join(name, pg_text(res, i, 0), pg_text(res, i, 1));
 			found = len == n && memcmp(name, at, n) == 0;
 		}
 		if (!found)
@@ -183,13 +184,13 @@ int server_weak_tables(PGconn *conn, const char *tables, void (*say)(const char 
 	say_missing(res, tables, say);
 	for (int i = 0; i < PQntuples(res); i++) {
 		char name[NAME_PATH_MAX];
-		name_join(name, PQgetvalue(res, i, 0), PQgetvalue(res, i, 1));
-		if (*PQgetvalue(res, i, 3) == 't' && (!*tables || name_listed(tables, name, strlen(name))))
+		name_join(name, pg_text(res, i, 0), pg_text(res, i, 1));
+		if (*pg_text(res, i, 3) == 't' && (!*tables || name_listed(tables, name, strlen(name))))
 			sayf(say,
 			     "table %s has no replica identity, so its updates and deletes cannot be placed: give it a "
 			     "primary "
 			     "key, or run: ALTER TABLE %s REPLICA IDENTITY FULL;",
-			     name, PQgetvalue(res, i, 2));
+			     name, pg_text(res, i, 2));
 	}
 	PQclear(res);
 	return 0;
@@ -225,9 +226,9 @@ static int read_saved(PGconn *conn, struct server_origin *saved, struct err *err
 
 	if (r < 0)
 		return r;
-	saved->xid = strtoull(PQgetvalue(res, 0, 0), NULL, 10);
-	saved->second = strtoull(PQgetvalue(res, 0, 1), NULL, 10);
-	snprintf(saved->time, sizeof saved->time, "%s", PQgetvalue(res, 0, 2));
+	saved->xid = strtoull(pg_text(res, 0, 0), NULL, 10);
+	saved->second = strtoull(pg_text(res, 0, 1), NULL, 10);
+	snprintf(saved->time, sizeof saved->time, "%s", pg_text(res, 0, 2));
 	PQclear(res);
 	return 0;
 }
@@ -269,13 +270,13 @@ int server_identify(PGconn *replication, struct origin *origin, uint64_t *end_ls
 	if (r < 0)
 		return r;
 	bool whole = PQntuples(res) == 1 && PQnfields(res) == 4;
-	const char *lsn = whole ? PQgetvalue(res, 0, 2) : "";
+	const char *lsn = whole ? pg_text(res, 0, 2) : "";
 	if (!lsn_parse(lsn, strlen(lsn), end_lsn)) {
 		r = err_set(err, -EPROTO, "the server's answer to IDENTIFY_SYSTEM cannot be read");
 	} else {
-		origin->system = strtoull(PQgetvalue(res, 0, 0), NULL, 10);
-		origin->timeline = (uint32_t)strtoul(PQgetvalue(res, 0, 1), NULL, 10);
-		snprintf(origin->database, sizeof origin->database, "%s", PQgetvalue(res, 0, 3));
+		origin->system = strtoull(pg_text(res, 0, 0), NULL, 10);
+		origin->timeline = (uint32_t)strtoul(pg_text(res, 0, 1), NULL, 10);
+		snprintf(origin->database, sizeof origin->database, "%s", pg_text(res, 0, 3));
 	}
 	PQclear(res);
 	return r;
@@ -296,11 +297,11 @@ int server_slot(PGconn *conn, const char *name, struct server_slot *slot, struct
 	if (r < 0)
 		return r;
 	slot->exists = !PQgetisnull(res, 0, 1);
-	slot->active = *PQgetvalue(res, 0, 1) == 't';
-	snprintf(slot->plugin, sizeof slot->plugin, "%s", PQgetvalue(res, 0, 0));
-	snprintf(slot->wal_status, sizeof slot->wal_status, "%s", PQgetvalue(res, 0, 2));
-	snprintf(slot->safe_wal_size, sizeof slot->safe_wal_size, "%s", PQgetvalue(res, 0, 3));
-	const char *confirmed = PQgetvalue(res, 0, 4), *server = PQgetvalue(res, 0, 5);
+	slot->active = *pg_text(res, 0, 1) == 't';
+	snprintf(slot->plugin, sizeof slot->plugin, "%s", pg_text(res, 0, 0));
+	snprintf(slot->wal_status, sizeof slot->wal_status, "%s", pg_text(res, 0, 2));
+	snprintf(slot->safe_wal_size, sizeof slot->safe_wal_size, "%s", pg_text(res, 0, 3));
+	const char *confirmed = pg_text(res, 0, 4), *server = pg_text(res, 0, 5);
 	lsn_parse(confirmed, strlen(confirmed), &slot->confirmed_lsn);
 	lsn_parse(server, strlen(server), &slot->server_lsn);
 	PQclear(res);
@@ -325,25 +326,14 @@ int server_create_slot(PGconn *replication, const char *name, uint64_t *consiste
 	if (quoted && asprintf(&sql, "CREATE_REPLICATION_SLOT %s LOGICAL deltaflood NOEXPORT_SNAPSHOT", quoted) >= 0)
 		r = pg_exec(replication, sql, -1, 0, &res, sqlstate, err);
 	if (r == 0) {
-		const char *lsn = PQgetvalue(res, 0, 1);
+		const char *lsn = pg_text(res, 0, 1);
 		if (!lsn_parse(lsn, strlen(lsn), consistent_lsn))
 			r = err_set(err, -EPROTO, "the server's answer to CREATE_REPLICATION_SLOT cannot be read");
 	} else if (strcmp(sqlstate, "42710") == 0) {
 		r = server_slot_exists(name, err);
-	} else if (strcmp(sqlstate, "58P01") == 0) {
-		err_set(
-		    err, r,
-		    "the server cannot load the plugin deltaflood: run `make install` (or put deltaflood.so into the "
-		    "folder that `pg_config --pkglibdir` prints) on its host, or name the plugin's folder in "
-		    "dynamic_library_path");
+	} else if (r == -EPROTO) {
+		r = fit_refusal(r, sqlstate, err);
 	}
-	/* A role that may not see the setting learns of it here. */
-	if (r < 0 && strstr(err->text, "output_plugin_libraries"))
-		err_set(
-		    err, r,
-		    "deltaflood is not in the server's output_plugin_libraries; run as a superuser, keeping what SHOW "
-		    "output_plugin_libraries lists: ALTER SYSTEM SET output_plugin_libraries = pgoutput, "
-		    "test_decoding, deltaflood; and then: SELECT pg_reload_conf();");
 	PQclear(res);
 	free(sql);
 	PQfreemem(quoted);

@@ -5,18 +5,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "pg.h"
+#include "clock.h"
+#include "crc32c.h"
+#include "fit.h"
+#include "message.h"
+#include "sentinel.h"
 
 struct slot {
 	struct source source;
 	const char *conninfo, *name, *tables;
 	PGconn *conn;
-	char *message; /* libpq's, of the last event */
+	struct sentinel sentinel;
+	int epfd, timerfd;           /* -1: stopped */
+	int64_t looked_ms, leave_ms; /* when the sentinel was looked at; when to leave, 0: not yet */
+	char *message;               /* libpq's, of the last event */
 	uint64_t end_lsn;
 };
 
+enum {
+	GRACE_MS = 400, /* what a server that wants to stop may wait for us */
+	LOOK_MS = 50,
+};
 static const int query_ms = 30000;
 
 static struct slot *of(struct source *source)
@@ -24,171 +38,10 @@ static struct slot *of(struct source *source)
 	return (struct slot *)source;
 }
 
-static uint64_t get64(const char *at)
-{
-	uint64_t big;
-
-	memcpy(&big, at, sizeof big);
-	return be64toh(big);
-}
-
 static void put64(char *at, uint64_t value)
 {
 	value = htobe64(value);
 	memcpy(at, &value, sizeof value);
-}
-
-/* A column as text, "" for NULL. */
-static const char *text(const PGresult *res, int column)
-{
-	return PQgetvalue(res, 0, column);
-}
-
-static bool lsn_of(const PGresult *res, int column, uint64_t *lsn)
-{
-	return lsn_parse(text(res, column), strlen(text(res, column)), lsn);
-}
-
-/* ---- the checks --------------------------------------------------------- */
-
-/* Where the server's history left `ours` for a later timeline: that LSN, or
- * UINT64_MAX where `ours` is not in it. Lines: "<timeline>\t<LSN>\t<reason>". */
-static uint64_t switch_point(const char *history, size_t len, uint32_t ours)
-{
-	const char *at = history, *end = history + len;
-
-	while (at < end) {
-		const char *newline = memchr(at, '\n', (size_t)(end - at));
-		const char *stop = newline ? newline : end;
-		char line[256], lsn_text[64];
-		unsigned timeline;
-		uint64_t lsn;
-		snprintf(line, sizeof line, "%.*s", (int)(stop - at), at);
-		if (sscanf(line, "%u %63s", &timeline, lsn_text) == 2 && timeline == ours &&
-		    lsn_parse(lsn_text, strlen(lsn_text), &lsn))
-			return lsn;
-		at = stop + 1;
-	}
-	return UINT64_MAX;
-}
-
-static const char new_generation[] = "to start anew from this server, as a new generation, run `daystream init` on the "
-                                     "store again";
-
-static int check_timeline(struct slot *slot, struct origin *origin, uint32_t timeline, uint64_t resume_lsn, int wakefd,
-                          struct err *err)
-{
-	char sql[64], have[LSN_TEXT_MAX], left[LSN_TEXT_MAX];
-	PGresult *res;
-	int r;
-
-	if (timeline == origin->timeline)
-		return 0;
-	if (timeline < origin->timeline)
-		return err_set(err, -EPROTO,
-		               "the server is on timeline %u, this store on %u: it was restored from a backup; %s",
-		               timeline, origin->timeline, new_generation);
-	snprintf(sql, sizeof sql, "TIMELINE_HISTORY %u", timeline);
-	if ((r = pg_exec(slot->conn, sql, wakefd, query_ms, &res, NULL, err)) < 0)
-		return r;
-	uint64_t switched = PQntuples(res) == 1 && PQnfields(res) == 2
-	                        ? switch_point(PQgetvalue(res, 0, 1), (size_t)PQgetlength(res, 0, 1), origin->timeline)
-	                        : UINT64_MAX;
-	PQclear(res);
-	if (switched == UINT64_MAX)
-		return err_set(err, -EPROTO, "the server's timeline %u does not come from this store's %u; %s",
-		               timeline, origin->timeline, new_generation);
-	if (switched < resume_lsn)
-		return err_set(
-		    err, -EPROTO,
-		    "the server failed over at %s, behind what this store holds (%s), so they differ from there on; %s",
-		    lsn_print(left, switched), lsn_print(have, resume_lsn), new_generation);
-	origin->timeline = timeline;
-	return 0;
-}
-
-static int check_system(struct slot *slot, struct origin *origin, uint64_t resume_lsn, int wakefd, struct err *err)
-{
-	char have[LSN_TEXT_MAX], there[LSN_TEXT_MAX];
-	PGresult *res;
-	uint64_t server_lsn = 0;
-	int r = pg_exec(slot->conn, "IDENTIFY_SYSTEM", wakefd, query_ms, &res, NULL, err);
-
-	if (r < 0)
-		return r;
-	if (PQntuples(res) != 1 || PQnfields(res) < 4 || !lsn_of(res, 2, &server_lsn)) {
-		r = err_set(err, -EPROTO, "the server's answer to IDENTIFY_SYSTEM cannot be read");
-	} else if (strtoull(text(res, 0), NULL, 10) != origin->system) {
-		r = err_set(
-		    err, -EPROTO,
-		    "another server is at this address: its system identifier is %s, this store holds %llu; correct "
-		    "conninfo in daystream.conf, or, %s",
-		    text(res, 0), (unsigned long long)origin->system, new_generation);
-	} else if (strcmp(text(res, 3), origin->database) != 0) {
-		r = err_set(
-		    err, -EPROTO,
-		    "conninfo leads to the database \"%s\", this store holds \"%s\"; correct it in daystream.conf",
-		    text(res, 3), origin->database);
-	} else {
-		r = check_timeline(slot, origin, (uint32_t)strtoul(text(res, 1), NULL, 10), resume_lsn, wakefd, err);
-	}
-	PQclear(res);
-	if (r == 0 && server_lsn < resume_lsn)
-		r = err_set(
-		    err, -EPROTO,
-		    "the server stands at %s, behind what this store holds (%s): it was restored from a backup; %s",
-		    lsn_print(there, server_lsn), lsn_print(have, resume_lsn), new_generation);
-	slot->end_lsn = server_lsn;
-	return r;
-}
-
-static char *slot_query(const struct slot *slot)
-{
-	static const char format[] = "SELECT plugin, active_pid, wal_status, confirmed_flush_lsn FROM "
-	                             "pg_catalog.pg_replication_slots WHERE slot_name = %s";
-	char *quoted = PQescapeLiteral(slot->conn, slot->name, strlen(slot->name));
-	char *sql = quoted ? malloc(sizeof format + strlen(quoted)) : NULL;
-
-	if (sql)
-		sprintf(sql, format, quoted);
-	PQfreemem(quoted);
-	return sql;
-}
-
-static int check_slot(struct slot *slot, uint64_t resume_lsn, int wakefd, struct err *err)
-{
-	char have[LSN_TEXT_MAX];
-	uint64_t confirmed;
-	PGresult *res;
-	char *sql = slot_query(slot);
-	int r =
-	    sql ? pg_exec(slot->conn, sql, wakefd, query_ms, &res, NULL, err) : err_set(err, -ENOMEM, "out of memory");
-
-	free(sql);
-	if (r < 0)
-		return r;
-	if (PQntuples(res) == 0)
-		r = err_set(err, -EPROTO,
-		            "the replication slot \"%s\" does not exist any more, so changes may be lost; %s",
-		            slot->name, new_generation);
-	else if (strcmp(text(res, 0), "deltaflood") != 0)
-		r = err_set(err, -EPROTO, "the replication slot \"%s\" belongs to the plugin \"%s\", not to deltaflood",
-		            slot->name, text(res, 0));
-	else if (strcmp(text(res, 2), "lost") == 0)
-		r = err_set(err, -EPROTO,
-		            "the replication slot \"%s\" was invalidated: the server removed WAL that was still needed "
-		            "(max_slot_wal_keep_size); %s",
-		            slot->name, new_generation);
-	else if (!lsn_of(res, 3, &confirmed))
-		r = err_set(err, -EPROTO, "the replication slot \"%s\" has no confirmed position", slot->name);
-	else if (confirmed > resume_lsn)
-		r = err_set(
-		    err, -EPROTO,
-		    "the replication slot \"%s\" is confirmed up to %s, this store holds up to %s: the slot was "
-		    "recreated or read by another program, and what is between may be lost; %s",
-		    slot->name, text(res, 3), lsn_print(have, resume_lsn), new_generation);
-	PQclear(res);
-	return r;
 }
 
 /* ---- starting ----------------------------------------------------------- */
@@ -227,33 +80,91 @@ static int start_streaming(struct slot *slot, uint64_t lsn, int wakefd, struct e
 	}
 	if (r != -EPROTO)
 		return r;
-	/* In use: most likely by our own connection that the server has not yet
-	 * given up. Shutting down or starting: it passes. */
-	if (strcmp(sqlstate, "55006") == 0 || strncmp(sqlstate, "57P", 3) == 0 || strncmp(sqlstate, "53", 2) == 0)
-		return -EAGAIN;
-	return err_prefix(err, r, "starting replication from the slot \"%s\"", slot->name);
+	return err_prefix(err, fit_refusal(r, sqlstate, err), "starting replication from the slot \"%s\"", slot->name);
+}
+
+/* ---- the end ------------------------------------------------------------ */
+
+/* One descriptor for all that a wait has to answer. */
+static int open_fds(struct slot *slot, struct err *err)
+{
+	slot->epfd = epoll_create1(EPOLL_CLOEXEC);
+	slot->timerfd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	int fds[] = {PQsocket(slot->conn), sentinel_fd(&slot->sentinel), slot->timerfd};
+
+	for (int i = 0; i < 3; i++) {
+		struct epoll_event event = {.events = EPOLLIN};
+		if ((i != 1 || fds[i] >= 0) && epoll_ctl(slot->epfd, EPOLL_CTL_ADD, fds[i], &event) < 0)
+			return err_errno(err, "waiting for the server");
+	}
+	return 0;
+}
+
+/* The server wants to stop: for a moment it gets what it asks for, so that it is told the last of what it sent. Then it
+ * is not kept waiting: -EAGAIN. */
+static int check_leaving(struct slot *slot, struct err *err)
+{
+	int64_t now = clock_ms();
+
+	if (!slot->leave_ms && now - slot->looked_ms >= LOOK_MS) {
+		slot->looked_ms = now;
+		if (sentinel_ended(&slot->sentinel)) {
+			struct itimerspec grace = {.it_value = {0, GRACE_MS * 1000000L}};
+			epoll_ctl(slot->epfd, EPOLL_CTL_DEL, sentinel_fd(&slot->sentinel), NULL);
+			timerfd_settime(slot->timerfd, 0, &grace, NULL);
+			slot->leave_ms = now + GRACE_MS;
+		}
+	}
+	if (!slot->leave_ms || now < slot->leave_ms)
+		return 0;
+	return err_set(err, -EAGAIN, "the server is shutting down");
 }
 
 static void slot_stop(struct source *source)
 {
 	struct slot *slot = of(source);
 
+	if (slot->epfd >= 0)
+		close(slot->epfd);
+	if (slot->timerfd >= 0)
+		close(slot->timerfd);
+	slot->epfd = slot->timerfd = -1;
+	slot->leave_ms = slot->looked_ms = 0;
 	PQfreemem(slot->message);
 	slot->message = NULL;
+	sentinel_close(&slot->sentinel);
 	PQfinish(slot->conn);
 	slot->conn = NULL;
+}
+
+static int connect_server(struct slot *slot, int wakefd, struct err *err)
+{
+	int r = pg_connect(&slot->conn, slot->conninfo, true, wakefd, err);
+
+	if (r < 0 && r != -EAGAIN && r != -EINTR) {
+		struct err reason = *err;
+		err_set(err, r, "%s; mend that at the server, or correct conninfo in daystream.conf", reason.text);
+	}
+	return r;
 }
 
 static int slot_start(struct source *source, struct origin *origin, uint64_t resume_lsn, int wakefd, struct err *err)
 {
 	struct slot *slot = of(source);
+	struct fit fit;
 	int r;
 
 	slot_stop(source);
-	if ((r = pg_connect(&slot->conn, slot->conninfo, true, wakefd, err)) == 0 &&
-	    (r = check_system(slot, origin, resume_lsn, wakefd, err)) == 0 &&
-	    (r = check_slot(slot, resume_lsn, wakefd, err)) == 0)
-		r = start_streaming(slot, resume_lsn, wakefd, err);
+	if ((r = connect_server(slot, wakefd, err)) == 0 &&
+	    (r = fit_check(slot->conn, origin, slot->name, resume_lsn, wakefd, &fit, err)) == 0) {
+		slot->end_lsn = fit.server_lsn;
+		source->from_lsn = fit.confirmed_lsn;
+		r = start_streaming(slot, fit.confirmed_lsn, wakefd, err);
+	}
+	if (r == 0) {
+		sentinel_open(&slot->sentinel, slot->conninfo, wakefd);
+		r = open_fds(slot, err);
+	}
 	if (r < 0)
 		slot_stop(source);
 	return r;
@@ -261,53 +172,37 @@ static int slot_start(struct source *source, struct origin *origin, uint64_t res
 
 /* ---- streaming ---------------------------------------------------------- */
 
-/* 'w': LSN of the data, LSN of the server's end, time, data. */
-static int take_data(struct slot *slot, int len, struct source_event *event, struct err *err)
-{
-	enum { HEADER = 1 + 8 + 8 + 8 };
-
-	if (len < HEADER)
-		return err_set(err, -EPROTO, "the server sent a replication message of %d bytes", len);
-	uint64_t end = get64(slot->message + 9);
-	if (end > slot->end_lsn)
-		slot->end_lsn = end;
-	*event = (struct source_event){SOURCE_LINES, slot->message + HEADER, (size_t)len - HEADER, 0, false};
-	return 0;
-}
-
-/* 'k': LSN of the server's end, time, 1 where a reply is wanted. */
-static int take_keepalive(struct slot *slot, int len, struct source_event *event, struct err *err)
-{
-	if (len < 1 + 8 + 8 + 1)
-		return err_set(err, -EPROTO, "the server sent a keepalive of %d bytes", len);
-	uint64_t lsn = get64(slot->message + 1);
-	if (lsn > slot->end_lsn)
-		slot->end_lsn = lsn;
-	*event = (struct source_event){SOURCE_IDLE, NULL, 0, lsn, slot->message[17] != 0};
-	return 0;
-}
-
 /* Why the stream ended. */
 static int ended(struct slot *slot, struct err *err)
 {
-	PGresult *res = PQgetResult(slot->conn);
+	/* It is all here, or never comes. */
+	PGresult *res = PQisBusy(slot->conn) ? NULL : PQgetResult(slot->conn);
 	const char *code = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
 	const char *primary = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 	const char *hint = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_HINT) : NULL;
 	const char *context = res ? PQresultErrorField(res, PG_DIAG_CONTEXT) : NULL;
+	/* Its first line is the plugin's own: which column of which table. */
+	bool placed = context && strncmp(context, "column ", 7) == 0;
 	/* Server stopping or restarting, out of something, a connection cut; the rest
-	 * (a broken plugin option, a line that cannot be written) would come again. */
+	 * (a broken plugin option, a value that cannot be written) would come again. */
+	bool gone = code && strcmp(code, "58P01") == 0; /* a file that is not there: WAL */
 	bool passes = !code || strncmp(code, "57", 2) == 0 || strncmp(code, "53", 2) == 0 ||
-	              strncmp(code, "08", 2) == 0 || strncmp(code, "58", 2) == 0 || strncmp(code, "XX", 2) == 0 ||
-	              strncmp(code, "55", 2) == 0 || strcmp(code, "00000") == 0;
+	              strncmp(code, "08", 2) == 0 || (strncmp(code, "58", 2) == 0 && !gone) ||
+	              (strncmp(code, "XX", 2) == 0 && !placed) || strncmp(code, "55", 2) == 0 ||
+	              strcmp(code, "00000") == 0;
 
 	int r = err_set(err, passes ? -EAGAIN : -EPROTO, "%s%s%s",
 	                primary ? primary : "the server ended the connection", hint ? ". " : "", hint ? hint : "");
-	/* Its first line is the plugin's own: which column of which table. */
-	if (!passes && context && strncmp(context, "column ", 7) == 0)
-		r = err_set(err, r,
-		            "%.*s: %s; to go on without the table, name the others as `tables` in daystream.conf",
-		            (int)strcspn(context, "\n"), context, primary ? primary : "");
+	if (placed)
+		r = err_set(err, passes ? -EAGAIN : -EPROTO,
+		            "%.*s: %s%s; to go on without the table, name the others as `tables` in daystream.conf",
+		            (int)strcspn(context, "\n"), context, primary ? primary : "",
+		            primary && strncmp(primary, "invalid memory alloc", 20) == 0
+		                ? " (as text it takes more than 1 GB)"
+		                : "");
+	if (gone)
+		err_set(err, r, "the server lacks WAL that the slot \"%s\" needs: %s; %s", slot->name,
+		        primary ? primary : "", fit_drop_first);
 	PQclear(res);
 	return r;
 }
@@ -319,6 +214,9 @@ static int slot_receive(struct source *source, struct source_event *event, struc
 	*event = (struct source_event){.kind = SOURCE_NOTHING};
 	PQfreemem(slot->message);
 	slot->message = NULL;
+	int r = check_leaving(slot, err);
+	if (r < 0)
+		return r;
 	int len = PQgetCopyData(slot->conn, &slot->message, 1);
 	if (len == 0) {
 		if (!PQconsumeInput(slot->conn))
@@ -329,13 +227,7 @@ static int slot_receive(struct source *source, struct source_event *event, struc
 	}
 	if (len < 0)
 		return ended(slot, err);
-	switch (slot->message[0]) {
-	case 'w': return take_data(slot, len, event, err);
-	case 'k': return take_keepalive(slot, len, event, err);
-	default:
-		return err_set(err, -EPROTO, "the server sent a replication message of the kind 0x%02x",
-		               slot->message[0]);
-	}
+	return message_parse(slot->message, (size_t)len, event, &slot->end_lsn, err);
 }
 
 /* 'r': written, flushed and applied LSN, time (microseconds since 2000), 0. */
@@ -346,22 +238,26 @@ static int slot_confirm(struct source *source, uint64_t lsn, struct err *err)
 	struct timespec now;
 	char reply[1 + 8 + 8 + 8 + 8 + 1] = {'r'};
 
+	int r = check_leaving(slot, err); /* who waits for the disk comes by here only */
+	if (r < 0)
+		return r;
+	/* It has not read the last one yet: a later one says more. */
+	int unread = PQflush(slot->conn);
+	if (unread > 0)
+		return 0;
 	clock_gettime(CLOCK_REALTIME, &now);
 	put64(reply + 1, lsn);
 	put64(reply + 9, lsn);
 	put64(reply + 17, lsn);
 	put64(reply + 25, ((uint64_t)now.tv_sec - epoch_2000) * 1000000 + (uint64_t)now.tv_nsec / 1000);
-	/* 0, and 1 from PQflush: it has not read the last ones yet; what comes later says more. */
-	if (PQputCopyData(slot->conn, reply, sizeof reply) < 0 || PQflush(slot->conn) < 0)
+	if (unread < 0 || PQputCopyData(slot->conn, reply, sizeof reply) < 0 || PQflush(slot->conn) < 0)
 		return err_set(err, -EAGAIN, "the connection to the server broke");
 	return 0;
 }
 
 static int slot_fd(const struct source *source)
 {
-	const struct slot *slot = (const struct slot *)source;
-
-	return slot->conn ? PQsocket(slot->conn) : -1;
+	return ((const struct slot *)source)->epfd;
 }
 
 static uint64_t slot_end_lsn(const struct source *source)
@@ -383,6 +279,11 @@ struct source *slot_source(const char *conninfo, const char *name, const char *t
 
 	if (!slot)
 		return NULL;
-	*slot = (struct slot){.source = {&ops}, .conninfo = conninfo, .name = name, .tables = tables};
+	*slot = (struct slot){.source = {&ops, 0, crc32c(0, tables, strlen(tables))},
+	                      .conninfo = conninfo,
+	                      .name = name,
+	                      .tables = tables,
+	                      .epfd = -1,
+	                      .timerfd = -1};
 	return &slot->source;
 }

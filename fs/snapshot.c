@@ -20,6 +20,7 @@
 #include "scan.h"
 #include "segment.h"
 #include "snapshots.h"
+#include "sums.h"
 
 enum {
 	TRIES = 10,    /* where tables are truncated or rewritten again and again */
@@ -42,6 +43,7 @@ struct snapshot {
 	struct overlap *overlap;
 	int overlap_fd;
 	struct manifest manifest; /* its list's names are the copy's */
+	struct chunks *chunks;    /* of each table in it */
 };
 
 /* ---- before ------------------------------------------------------------- */
@@ -187,7 +189,9 @@ static int prepare(struct snapshot *s, struct err *err)
 		return err_errno(err, "creating the snapshot's file overlap");
 
 	const struct published_table *tables = copy_tables(s->copy, &count);
-	if (!(s->manifest.list = calloc(count + 1, sizeof *s->manifest.list)))
+	s->manifest.list = calloc(count + 1, sizeof *s->manifest.list);
+	s->chunks = calloc(count + 1, sizeof *s->chunks);
+	if (!s->manifest.list || !s->chunks)
 		return err_set(err, -ENOMEM, "out of memory for a list of %zu tables", count);
 	for (; s->manifest.count < count; s->manifest.count++)
 		s->manifest.list[s->manifest.count].name = tables[s->manifest.count].name;
@@ -215,8 +219,8 @@ static int step(struct snapshot *s, uint64_t marker_xid, struct overlap_end *end
 static int copy_tables_and_stream(struct snapshot *s, struct err *err)
 {
 	struct overlap_end end;
-	int r = dump_start(&s->dump, s->copy, s->draft.tables, s->request->jobs, s->manifest.list, s->request->progress,
-	                   wake, s, err);
+	int r = dump_start(&s->dump, s->copy, s->draft.tables, s->request->jobs, s->manifest.list, s->chunks,
+	                   s->request->progress, wake, s, err);
 	int done = 0;
 
 	while (r == 0 && (done = dump_done(s->dump, err)) == 0)
@@ -225,6 +229,27 @@ static int copy_tables_and_stream(struct snapshot *s, struct err *err)
 	if (r == -EINTR)
 		done = dump_done(s->dump, err);
 	return done < 0 ? done : r;
+}
+
+static int write_sums(struct snapshot *s, const struct overlap_end *end, struct err *err)
+{
+	size_t count = s->manifest.count;
+	struct sums_part *parts = calloc(count + 1, sizeof *parts);
+	char (*names)[NAME_PATH_MAX + 8] = calloc(count + 1, sizeof *names);
+	int r = parts && names ? 0 : err_set(err, -ENOMEM, "out of memory for the snapshot's sums");
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		snprintf(names[i], sizeof *names, "tables/%s", s->manifest.list[i].name);
+		parts[i] = (struct sums_part){names[i], &s->chunks[i]};
+	}
+	if (r == 0) {
+		parts[count] = (struct sums_part){"overlap", end->chunks};
+		r = sums_write(s->draft.fd, end->position, parts, count + 1, &s->manifest.sums_bytes,
+		               &s->manifest.sums_crc, err);
+	}
+	free(parts);
+	free(names);
+	return r;
 }
 
 static int write_manifest(struct snapshot *s, struct err *err)
@@ -268,7 +293,9 @@ static int finish(struct snapshot *s, struct err *err)
 	s->manifest.tables = (char *)(uintptr_t)s->request->tables;
 	s->manifest.overlap_bytes = end.bytes;
 	s->manifest.overlap_crc = end.crc;
-	r = write_manifest(s, err);
+	r = write_sums(s, &end, err);
+	if (r == 0)
+		r = write_manifest(s, err);
 	return r < 0 ? r : snapshots_finish(&s->draft, end.position, err);
 }
 
@@ -288,6 +315,10 @@ static void clean_up(struct snapshot *s)
 	snapshots_end(&s->draft);
 	for (size_t i = 0; i < s->manifest.count; i++)
 		s->before += s->manifest.list[i].bytes;
+	for (size_t i = 0; s->chunks && i < s->manifest.count; i++)
+		chunks_fini(&s->chunks[i]);
+	free(s->chunks);
+	s->chunks = NULL;
 	free(s->manifest.list);
 	s->manifest = (struct manifest){0};
 	s->dump = NULL;

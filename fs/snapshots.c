@@ -52,6 +52,7 @@ static int open_part(int store_dirfd, struct position position, const char *part
 {
 	char path[PATH_LEN_MAX], shown[PATH_LEN_MAX], *at = path, *slash;
 	int dirfd = store_dirfd, fd = -1;
+	struct stat st;
 
 	print_path(path, position, part);
 	strcpy(shown, path);
@@ -68,11 +69,18 @@ static int open_part(int store_dirfd, struct position position, const char *part
 		dirfd = fd;
 		at = slash + 1;
 	}
-	fd = openat(dirfd, at, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	/* A pipe that somebody put there is not waited for. */
+	fd = openat(dirfd, at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	int saved = errno;
 	close(dirfd);
 	errno = saved;
-	return fd < 0 ? failed(shown, err) : fd;
+	if (fd < 0)
+		return failed(shown, err);
+	bool folder = strcmp(part, ".") == 0 || strcmp(part, "tables") == 0;
+	if (fstat(fd, &st) == 0 && (folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)))
+		return fd;
+	close(fd);
+	return err_set(err, -EBADMSG, "%s is no %s", shown, folder ? "folder" : "file");
 }
 
 int snapshots_open(int store_dirfd, struct position position, const char *part, struct err *err)
@@ -129,23 +137,39 @@ int snapshots_list(int store_dirfd, struct position **list, size_t *count, struc
 	return r;
 }
 
-int snapshots_manifest(int store_dirfd, struct position position, struct manifest *manifest, struct err *err)
+int snapshots_text(int store_dirfd, struct position position, char **text, size_t *len, struct manifest *manifest,
+                   struct err *err)
 {
-	char name[POSITION_TEXT_MAX], *text = NULL;
+	char name[POSITION_TEXT_MAX];
 	struct stat st;
 	int fd = open_part(store_dirfd, position, "manifest", err);
 	int r = 0;
 
 	*manifest = (struct manifest){0};
+	*text = NULL;
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) < 0 || !(text = malloc((size_t)st.st_size + 1)) ||
-	    read(fd, text, (size_t)st.st_size) != st.st_size)
+	if (fstat(fd, &st) < 0 || !(*text = malloc((size_t)st.st_size + 1)) ||
+	    read(fd, *text, (size_t)st.st_size) != st.st_size)
 		r = err_set(err, -EIO, "the manifest of the snapshot %s cannot be read",
 		            position_print(name, position));
-	else if ((r = manifest_parse(manifest, text, (size_t)st.st_size, err)) < 0)
+	else if ((r = manifest_parse(manifest, *text, (size_t)st.st_size, err)) < 0)
 		err_prefix(err, r, "the manifest of the snapshot %s", position_print(name, position));
+	*len = (size_t)st.st_size;
 	close(fd);
+	if (r < 0) {
+		free(*text);
+		*text = NULL;
+	}
+	return r;
+}
+
+int snapshots_manifest(int store_dirfd, struct position position, struct manifest *manifest, struct err *err)
+{
+	char *text;
+	size_t len;
+	int r = snapshots_text(store_dirfd, position, &text, &len, manifest, err);
+
 	free(text);
 	return r;
 }
@@ -221,6 +245,9 @@ int snapshots_verify(int store_dirfd, struct position position, uint64_t *bytes,
 	if (r == 0)
 		r = verify_part(store_dirfd, position, "overlap", manifest.overlap_bytes, manifest.overlap_crc, err);
 	*bytes += manifest.overlap_bytes;
+	if (r == 0 && manifest.sums_bytes)
+		r = verify_part(store_dirfd, position, "sums", manifest.sums_bytes, manifest.sums_crc, err);
+	*bytes += manifest.sums_bytes;
 	manifest_fini(&manifest);
 	return r;
 }
@@ -259,7 +286,8 @@ int snapshots_remove(int store_dirfd, struct position position, struct err *err)
 	position_print(name, position);
 	if (r == -ENOENT && fd >= 0)
 		r = 0;
-	if (r == 0 && renameat(fd, name, fd, trash) < 0)
+	/* It has lost its name before it loses its files, after a crash as well. */
+	if (r == 0 && (renameat(fd, name, fd, trash) < 0 || fsync(fd) < 0))
 		r = -errno;
 	if (r == 0 && (r = remove_folder(fd, trash)) == 0 && fsync(fd) < 0)
 		r = -errno;
@@ -276,6 +304,9 @@ static int open_draft(struct snapshots_draft *draft, int store_dirfd, struct err
 {
 	if (mkdirat(store_dirfd, "snapshots", 0700) < 0 && errno != EEXIST)
 		return err_errno(err, "creating the folder snapshots of the store");
+	/* Also where it was there: who made it may have been killed before this. */
+	if (fsync(store_dirfd) < 0)
+		return err_errno(err, "syncing the store's folder");
 	draft->dirfd = openat(store_dirfd, "snapshots", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (draft->dirfd < 0)
 		return err_errno(err, "opening the folder snapshots of the store");

@@ -11,7 +11,7 @@
 
 #include "manifest.h"
 
-/* Opens what stands at `part` in the snapshot: "manifest", "overlap", "tables", "tables/<name>", or
+/* Opens what stands at `part` in the snapshot: "manifest", "sums", "overlap", "tables", "tables/<name>", or
  * "." for its folder. Returns the descriptor; -ENOENT where there is no such snapshot or part. */
 int snapshots_open(int store_dirfd, struct position position, const char *part, struct err *err);
 
@@ -20,6 +20,10 @@ int snapshots_list(int store_dirfd, struct position **list, size_t *count, struc
 
 /* Reads its manifest; free it with manifest_fini, also after an error. -ENOENT, -EBADMSG. */
 int snapshots_manifest(int store_dirfd, struct position position, struct manifest *manifest, struct err *err);
+
+/* The same, with its text, to be freed. */
+int snapshots_text(int store_dirfd, struct position position, char **text, size_t *len, struct manifest *manifest,
+                   struct err *err);
 
 /* The file of a table in `tables`, which is its path name, or, where that is longer than a file's name can
  * be, the beginning of it and a checksum. `file` has NAME_MAX + 1 bytes. Returns file. */

@@ -38,7 +38,8 @@ struct source_event {
 };
 
 struct source_ops {
-	/* Connects and starts behind `resume_lsn`. `origin` is what the store holds;
+	/* Connects and starts at `resume_lsn`, or before it (`from_lsn`): then what ends up to there comes
+	 * again. `origin` is what the store holds;
 	 * its timeline is brought up to the source's. Checked before any line is
 	 * taken: it is the same system and database, its history holds `resume_lsn`,
 	 * nobody confirmed more than that, and it is not behind it.
@@ -66,6 +67,8 @@ struct source_ops {
 
 struct source {
 	const struct source_ops *ops;
+	uint64_t from_lsn; /* where start began; 0: where it was asked to */
+	uint32_t choice;   /* a sum that differs where other tables are sent */
 };
 
 #endif

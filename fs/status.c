@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reserve.h"
 #include "snapshots.h"
 
 static void row(FILE *out, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -61,12 +62,15 @@ char *status_print(size_t *len, struct store *store, const struct config *config
 	row(out, "oldest", "%s", position_print(position, edge.first));
 	row(out, "keep_days", "%llu", (unsigned long long)config->keep_days);
 	row(out, "keep_bytes", "%llu", (unsigned long long)config->keep_bytes);
+	char damage[1024];
+	row(out, "reserve", "%llu", (unsigned long long)reserve_bytes(store_dirfd(store)));
 	bool any = snapshots_newest(store_dirfd(store), end.origin.generation, &newest, NULL) == 1;
 	row(out, "snapshots", "%s", config->snapshot);
 	row(out, "snapshot", "%s", any ? position_print(position, newest) : "");
 	row(out, "snapshot_state", "%s", keeper->state);
 	row(out, "snapshot_error", "%s", keeper->error);
 	row(out, "unplaced", "%s", ingest->unplaced);
+	row(out, "damage", "%s", damage_print(store_damage(store), damage, sizeof damage));
 	row(out, "last_error", "%s", ingest->last_error);
 	if (fclose(out) == 0)
 		return text;

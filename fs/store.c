@@ -11,13 +11,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "clock.h"
 #include "recover.h"
+#include "regular.h"
+#include "reserve.h"
 
 struct store {
 	enum store_mode mode;
 	int dirfd, segments_dirfd;
 	struct confirmed_file confirmed;
+	struct damage damage;
 	struct segments segments;
 	struct store_end end;      /* under the segments' lock */
 	pthread_mutex_t wait_lock; /* for `more` */
@@ -40,6 +44,11 @@ struct confirmed_file *store_confirmed(struct store *store)
 	return &store->confirmed;
 }
 
+struct damage *store_damage(struct store *store)
+{
+	return &store->damage;
+}
+
 struct segments *store_segments(struct store *store)
 {
 	return &store->segments;
@@ -51,13 +60,11 @@ struct segments *store_segments(struct store *store)
 static int add_segment(struct store *store, struct position first, struct err *err)
 {
 	char name[SEGMENT_NAME_MAX];
-	struct stat st;
+	int64_t len = regular_len(store->segments_dirfd, "segments/", segment_name(name, first), err);
 
-	if (fstatat(store->segments_dirfd, segment_name(name, first), &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return segments_add(&store->segments, first, (uint64_t)st.st_size, err);
-	if (errno == ENOENT && store->mode == STORE_READ && store->segments.count == 0)
-		return 0;
-	return err_errno(err, "looking at segments/%s", name);
+	if (len >= 0)
+		return segments_add(&store->segments, first, (uint64_t)len, err);
+	return len == -ENOENT && store->mode == STORE_READ && store->segments.count == 0 ? 0 : (int)len;
 }
 
 /* Of the newest segment: where it is whole. */
@@ -65,10 +72,10 @@ static int find_end(struct store *store, struct segment *segment, struct segment
 {
 	char name[SEGMENT_NAME_MAX];
 
-	segment->fd = openat(store->segments_dirfd, segment_name(name, segment->first),
-	                     (store->mode == STORE_WRITE ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC);
+	segment->fd = regular_open(store->segments_dirfd, "segments/", segment_name(name, segment->first),
+	                           store->mode == STORE_WRITE ? O_RDWR : O_RDONLY, err);
 	if (segment->fd < 0)
-		return err_errno(err, "opening segments/%s", name);
+		return segment->fd;
 	store->segments.open++;
 	if (store->mode == STORE_WRITE)
 		return recover_newest(store->segments_dirfd, segment->fd, segment->first, segment->len,
@@ -83,7 +90,6 @@ static int open_newest(struct store *store, struct err *err)
 {
 	struct segment *segment;
 	struct segment_end end;
-	uint64_t from = 0;
 	int r;
 
 	for (;;) {
@@ -98,12 +104,9 @@ static int open_newest(struct store *store, struct err *err)
 	}
 	segment->len = end.off;
 	segment->growing = true;
-	if (!(segment->index = index_new()))
-		return err_set(err, -ENOMEM, "out of memory for the index");
-	if ((r = segment_index(segment->fd, &from, end.off, segment->index, err)) < 0)
+	if ((r = segment_build_index(segment->fd, segment->first, end.off, &segment->index, err)) < 0)
 		return r;
-	index_show(segment->index);
-	store->end = (struct store_end){segment->first, end.off, end.last, end.lsn, end.origin};
+	store->end = (struct store_end){segment->first, end.off, end.last, end.lsn, end.origin, end.sum};
 	return 0;
 }
 
@@ -143,7 +146,8 @@ static struct store *new_store(enum store_mode mode)
 		return NULL;
 	store->mode = mode;
 	store->dirfd = store->segments_dirfd = store->confirmed.fd = -1;
-	segments_init(&store->segments, mode == STORE_WRITE);
+	damage_init(&store->damage);
+	segments_init(&store->segments, mode == STORE_WRITE, &store->damage);
 	pthread_mutex_init(&store->wait_lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -206,19 +210,7 @@ static void raise_file_limit(void)
 	}
 }
 
-int store_open(struct store **out, const char *path, enum store_mode mode, struct err *err)
-{
-	int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	*out = NULL;
-	if (dirfd < 0)
-		return err_errno(err, "%s: opening the store", path);
-	int r = store_open_at(out, dirfd, path, mode, err);
-	close(dirfd);
-	return r;
-}
-
-int store_open_at(struct store **out, int at_dirfd, const char *path, enum store_mode mode, struct err *err)
+static int open_store(struct store **out, int at_dirfd, const char *path, enum store_mode mode, struct err *err)
 {
 	struct position *list = NULL;
 	size_t count = 0;
@@ -252,11 +244,42 @@ out:
 	return 0;
 }
 
+int store_open(struct store **store, const char *path, enum store_mode mode, struct err *err)
+{
+	int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	*store = NULL;
+	if (dirfd < 0)
+		return err_errno(err, "%s: opening the store", path);
+	int r = store_open_at(store, dirfd, path, mode, err);
+	close(dirfd);
+	return r;
+}
+
+int store_open_at(struct store **store, int dirfd, const char *path, enum store_mode mode, struct err *err)
+{
+	int r = open_store(store, dirfd, path, mode, err);
+
+	if (mode == STORE_READ)
+		return r;
+	if ((r == -ENOSPC || r == -EDQUOT) && reserve_release(dirfd))
+		r = open_store(store, dirfd, path, mode, err);
+	if (r == -EROFS) {
+		struct err why = *err;
+		err_set(err, r,
+		        "%.600s. See why the disk became read-only (dmesg), then remount it writable; until then "
+		        "`daystream check` and `daystream status` can read the store",
+		        why.text);
+	}
+	return r;
+}
+
 void store_close(struct store *store)
 {
 	if (!store)
 		return;
 	segments_fini(&store->segments);
+	damage_fini(&store->damage);
 	confirmed_close(&store->confirmed);
 	if (store->segments_dirfd >= 0)
 		close(store->segments_dirfd);
@@ -285,21 +308,17 @@ uint64_t store_len(struct store *store)
 static long read_some(struct store *store, uint64_t off, char *buf, size_t len, struct err *err)
 {
 	struct segment *segment;
-	ssize_t n = 0;
+	long n = 0;
 	int r = segments_hold(&store->segments, segments_at(&store->segments, off), &segment, err);
 
 	if (r < 0)
 		return r;
 	uint64_t at = off - segment->base, shown = segments_shown(&store->segments, segment);
 	if (at < shown) {
-		size_t want = len < shown - at ? len : (size_t)(shown - at);
-		do
-			n = pread(segment->fd, buf, want, (off_t)at);
-		while (n < 0 && errno == EINTR);
-		if (n < 0)
-			n = err_errno(err, "reading a segment at %llu", (unsigned long long)at);
-		else if (n == 0)
-			n = err_set(err, -EIO, "a segment is shorter than it was: %llu", (unsigned long long)at);
+		n = bytes_read(segment, at, buf, len < shown - at ? len : (size_t)(shown - at), err);
+		if (n == 0)
+			n = err_set(err, -EIO, "a segment's sums end before what is shown of it: %llu",
+			            (unsigned long long)at);
 	}
 	segments_release(segment);
 	return n;

@@ -34,6 +34,7 @@ struct store_end {
 	struct position last; /* of the last commit line */
 	uint64_t lsn;
 	struct origin origin; /* in force */
+	uint32_t sum;         /* of that commit line, as the source sent it; 0 where `init` wrote it */
 };
 
 struct store;
@@ -55,6 +56,9 @@ struct confirmed_file *store_confirmed(struct store *store);
 
 void store_end(struct store *store, struct store_end *end);
 
+/* What was found damaged by those who read it (damage.h). */
+struct damage *store_damage(struct store *store);
+
 /* The segments; the writer alone adds to them, by store_show. As long as the store is open. */
 struct segments *store_segments(struct store *store);
 
@@ -62,7 +66,7 @@ struct segments *store_segments(struct store *store);
 uint64_t store_len(struct store *store);
 
 /* Copies shown bytes from `off` of the stream; fewer only at its end. Returns
- * the count or -errno; -ESTALE where `off` was given up. */
+ * the count or -errno; -ESTALE where `off` was given up, -EBADMSG where it is damaged. */
 long store_read(struct store *store, uint64_t off, char *buf, size_t len, struct err *err);
 
 /* Shows all up to `end`, which is durable; the writer only. `fd` is of the

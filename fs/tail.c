@@ -8,6 +8,7 @@
 
 #include "confirmed.h"
 #include "crc32c.h"
+#include "regular.h"
 #include "scan.h"
 #include "segment.h"
 
@@ -42,9 +43,9 @@ static int open_segment(const struct tail *tail, struct position first, int *fd,
 	char name[SEGMENT_NAME_MAX];
 	struct stat st;
 
-	*fd = openat(tail->segments_dirfd, segment_name(name, first), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	*fd = regular_open(tail->segments_dirfd, "segments/", segment_name(name, first), O_RDONLY, err);
 	if (*fd < 0)
-		return err_errno(err, "opening segments/%s", name);
+		return *fd;
 	if (fstat(*fd, &st) < 0) {
 		int r = err_errno(err, "looking at segments/%s", name);
 		close(*fd);
@@ -359,6 +360,7 @@ static int may_hold(const struct tail *tail, struct position first, uint64_t xmi
 {
 	struct index *index;
 	uint64_t len;
+	char name[SEGMENT_NAME_MAX];
 	int fd, r = open_segment(tail, first, &fd, &len, err);
 
 	if (r < 0)
@@ -368,7 +370,7 @@ static int may_hold(const struct tail *tail, struct position first, uint64_t xmi
 		index_free(index);
 	}
 	close(fd);
-	return r;
+	return r < 0 ? err_prefix(err, r, "segments/%s", segment_name(name, first)) : r;
 }
 
 /* Opens all segments from the first on that may hold one. */

@@ -17,13 +17,13 @@ static const uint64_t root_ino = 1; /* FUSE_ROOT_ID */
 struct kept {
 	uint64_t ino;
 	struct node node;
-	uint64_t lookups;
+	uint64_t lookups, holds;
 	UT_hash_handle hh;
 };
 
 struct tree {
 	pthread_mutex_t lock;
-	struct kept *kept;
+	struct kept *kept; /* the one that was looked up last comes last */
 };
 
 static const struct fixed {
@@ -33,7 +33,8 @@ static const struct fixed {
 } fixed[] = {
     {NODE_ROOT, "by-time", NODE_BY_TIME},      {NODE_ROOT, "days", NODE_DAYS},
     {NODE_SECOND, "all", NODE_SECOND_ALL},     {NODE_ROOT, "live", NODE_LIVE},
-    {NODE_ROOT, "since", NODE_SINCE},          {NODE_ROOT, "snapshots", NODE_SNAPSHOTS},
+    {NODE_ROOT, "metrics", NODE_METRICS},      {NODE_ROOT, "since", NODE_SINCE},
+    {NODE_ROOT, "snapshots", NODE_SNAPSHOTS},
     {NODE_ROOT, "status", NODE_STATUS},        {NODE_ROOT, "tables", NODE_TABLES},
     {NODE_SINCE_DIR, "live", NODE_SINCE_LIVE}, {NODE_SINCE_DIR, "tables", NODE_SINCE_TABLES},
     {NODE_SNAPSHOTS, "latest", NODE_LATEST},   {NODE_SNAPSHOT, "manifest", NODE_MANIFEST},
@@ -214,6 +215,23 @@ static uint64_t kept_ino(struct tree *tree, const struct node *node, struct kept
 	}
 }
 
+static void to_the_end(struct tree *tree, struct kept *kept)
+{
+	HASH_DEL(tree->kept, kept);
+	HASH_ADD(hh, tree->kept, ino, sizeof kept->ino, kept);
+}
+
+/* A few steps each time, so that many that are held cost little. */
+static void make_room(struct tree *tree)
+{
+	for (int i = 0; i < 8 && HASH_COUNT(tree->kept) >= TREE_KEPT; i++) {
+		if (tree->kept->holds)
+			to_the_end(tree, tree->kept);
+		else
+			free_kept(tree, tree->kept);
+	}
+}
+
 static struct kept *keep(struct tree *tree, const struct node *node, uint64_t ino)
 {
 	struct kept *kept = calloc(1, sizeof *kept);
@@ -226,6 +244,7 @@ static struct kept *keep(struct tree *tree, const struct node *node, uint64_t in
 		free(kept);
 		return NULL;
 	}
+	make_room(tree);
 	HASH_ADD(hh, tree->kept, ino, sizeof kept->ino, kept);
 	return kept;
 }
@@ -238,7 +257,9 @@ uint64_t tree_ino(struct tree *tree, const struct node *node)
 		return packed(node);
 	pthread_mutex_lock(&tree->lock);
 	uint64_t ino = kept_ino(tree, node, &kept);
-	if (!kept)
+	if (kept)
+		to_the_end(tree, kept);
+	else
 		kept = keep(tree, node, ino);
 	if (kept)
 		kept->lookups++;
@@ -266,14 +287,14 @@ void tree_forget(struct tree *tree, uint64_t ino, uint64_t lookups)
 		return;
 	pthread_mutex_lock(&tree->lock);
 	HASH_FIND(hh, tree->kept, &ino, sizeof ino, kept);
-	if (kept && kept->lookups > lookups)
-		kept->lookups -= lookups;
-	else if (kept)
+	if (kept) /* may be fewer than the kernel counts, after make_room */
+		kept->lookups -= lookups < kept->lookups ? lookups : kept->lookups;
+	if (kept && !kept->lookups && !kept->holds)
 		free_kept(tree, kept);
 	pthread_mutex_unlock(&tree->lock);
 }
 
-bool tree_node(struct tree *tree, uint64_t ino, struct node *node)
+static bool find_node(struct tree *tree, uint64_t ino, struct node *node, uint64_t holds)
 {
 	struct kept *kept;
 
@@ -290,8 +311,33 @@ bool tree_node(struct tree *tree, uint64_t ino, struct node *node)
 	}
 	pthread_mutex_lock(&tree->lock);
 	HASH_FIND(hh, tree->kept, &ino, sizeof ino, kept);
-	if (kept)
+	if (kept) {
 		*node = kept->node;
+		kept->holds += holds;
+	}
 	pthread_mutex_unlock(&tree->lock);
 	return kept != NULL;
+}
+
+bool tree_node(struct tree *tree, uint64_t ino, struct node *node)
+{
+	return find_node(tree, ino, node, 0);
+}
+
+bool tree_hold(struct tree *tree, uint64_t ino, struct node *node)
+{
+	return find_node(tree, ino, node, 1);
+}
+
+void tree_release(struct tree *tree, uint64_t ino)
+{
+	struct kept *kept;
+
+	if (!(ino & kept_bit))
+		return;
+	pthread_mutex_lock(&tree->lock);
+	HASH_FIND(hh, tree->kept, &ino, sizeof ino, kept);
+	if (kept && --kept->holds == 0 && !kept->lookups)
+		free_kept(tree, kept);
+	pthread_mutex_unlock(&tree->lock);
 }

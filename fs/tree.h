@@ -9,7 +9,10 @@
  *     bit 62: 0    bits 57-61: kind    bits 24-56: epoch    bits 0-23: seq
  *
  * What does not fit (a table's name, a line beyond 2^24 of a second) is kept in a
- * table of nodes and has a number made from its hash, with bit 62 set.
+ * table of nodes and has a number made from its hash, with bit 62 set. The kernel forgets such a number
+ * when it likes, and positions are without number; so beyond TREE_KEPT those go that were not looked up for the
+ * longest time and that nobody holds. Who comes with such a number is told that it is stale, and looks the
+ * name up again, which gives the same number.
  */
 #ifndef FS_TREE_H
 #define FS_TREE_H
@@ -23,6 +26,7 @@ enum node_kind {
 	NODE_ROOT,         /* / */
 	NODE_LIVE,         /* /live */
 	NODE_STATUS,       /* /status */
+	NODE_METRICS,      /* /metrics */
 	NODE_TABLES,       /* /tables */
 	NODE_TABLE,        /* /tables/<name> */
 	NODE_BY_TIME,      /* /by-time */
@@ -68,6 +72,8 @@ bool tree_child(const struct node *parent, const char *name, struct node *child)
 /* The i-th of the names that always stand in a folder; NULL behind the last. */
 const char *tree_fixed_name(const struct node *dir, unsigned i);
 
+enum { TREE_KEPT = 4096 };
+
 /* The numbers given out. Any thread. */
 struct tree;
 struct tree *tree_new(void); /* NULL: out of memory */
@@ -79,7 +85,9 @@ uint64_t tree_ino(struct tree *tree, const struct node *node);
 uint64_t tree_peek(struct tree *tree, const struct node *node);
 void tree_forget(struct tree *tree, uint64_t ino, uint64_t lookups);
 
-/* The node of a number; its strings live until it is forgotten. */
+/* The node of a number. Its strings may go at any time; with tree_hold they stay until tree_release. */
 bool tree_node(struct tree *tree, uint64_t ino, struct node *node);
+bool tree_hold(struct tree *tree, uint64_t ino, struct node *node);
+void tree_release(struct tree *tree, uint64_t ino);
 
 #endif

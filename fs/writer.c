@@ -9,6 +9,8 @@
 
 #include "append.h"
 #include "catalog.h"
+#include "crc32c.h"
+#include "reserve.h"
 #include "scan.h"
 
 enum {
@@ -93,9 +95,17 @@ static int put(struct writer *w, const char *line, size_t len, const char *tail,
 	return 0;
 }
 
+static int write_out(struct writer *w, struct err *err)
+{
+	char name[SEGMENT_NAME_MAX];
+	int r = append_write(&w->end, err);
+
+	return r < 0 ? err_prefix(err, r, "segments/%s", segment_name(name, w->first)) : 0;
+}
+
 int writer_flush(struct writer *w, struct err *err)
 {
-	int r = append_write(&w->end, err);
+	int r = write_out(w, err);
 
 	if (r == 0) /* again, where there is no new one */
 		durable_appended(&w->durable, &w->commit, w->end.fd);
@@ -114,6 +124,14 @@ static char *read_definition(const struct append *end, const struct catalog_entr
 		return NULL;
 	}
 	if (append_read(end, entry->off, line, entry->len, err) < 0) {
+		free(line);
+		return NULL;
+	}
+	/* Written into the next segment it would get a right sum. */
+	if (!catalog_is(entry, line)) {
+		err_set(err, -EBADMSG,
+		        "the newest segment is damaged: the definition at %llu is not what was written there",
+		        (unsigned long long)entry->off);
 		free(line);
 		return NULL;
 	}
@@ -147,7 +165,7 @@ static int put_definition(struct writer *w, const char *line, size_t len, struct
 		return r;
 	size_t stored_len = w->end.len - at - 1;
 	if (!line_parse(w->end.buf + at, stored_len, &head) ||
-	    (r = catalog_put(&w->catalog, &head, off, stored_len)) < 0)
+	    (r = catalog_put(&w->catalog, &head, off, w->end.buf + at, stored_len)) < 0)
 		return err_set(err, r ? r : -EBADMSG, "the schema line \"%.*s\" does not follow the format",
 		               len < 200 ? (int)len : 200, line);
 	return 0;
@@ -252,7 +270,7 @@ int writer_line(struct writer *w, const char *line, size_t len, const struct lin
 {
 	int r;
 
-	if (w->end.len >= FLUSH_LEN && (r = append_write(&w->end, err)) < 0)
+	if (w->end.len >= FLUSH_LEN && (r = write_out(w, err)) < 0)
 		return r;
 	bool drop = span_is(head->action, "drop");
 	if (!drop && !span_is(head->action, "schema")) {
@@ -281,7 +299,7 @@ int writer_commit(struct writer *w, const char *line, size_t len, uint64_t lsn, 
 	enum { DIGITS = 8, NEWLINE = 1, PAIR = 4 + DIGITS + NEWLINE };
 	int r;
 
-	if (w->end.len >= FLUSH_LEN && (r = append_write(&w->end, err)) < 0)
+	if (w->end.len >= FLUSH_LEN && (r = write_out(w, err)) < 0)
 		return r;
 	if ((r = put(w, line, len, tail, sizeof tail - 1, err)) < 0)
 		return r;
@@ -290,7 +308,7 @@ int writer_commit(struct writer *w, const char *line, size_t len, uint64_t lsn, 
 
 	w->open = false;
 	w->has_commit = true;
-	w->commit = (struct store_end){w->first, w->end.off, w->last, lsn, w->origin};
+	w->commit = (struct store_end){w->first, w->end.off, w->last, lsn, w->origin, crc32c(0, line, len)};
 	return 0;
 }
 
@@ -325,6 +343,11 @@ uint64_t writer_appended_lsn(const struct writer *w)
 	return w->commit.lsn;
 }
 
+uint32_t writer_appended_sum(const struct writer *w)
+{
+	return w->commit.sum;
+}
+
 const struct unplaced *writer_unplaced(const struct writer *w)
 {
 	return &w->unplaced;
@@ -338,10 +361,10 @@ struct durable *writer_durable(struct writer *w)
 /* ---- opening ------------------------------------------------------------ */
 
 /* What one line of the newest segment does to the definitions in force. */
-static int read_line(struct writer *w, const struct line_head *head, uint64_t off, size_t len)
+static int read_line(struct writer *w, const struct line_head *head, uint64_t off, const char *line, size_t len)
 {
 	if (span_is(head->action, "schema"))
-		return catalog_put(&w->catalog, head, off, len);
+		return catalog_put(&w->catalog, head, off, line, len);
 	if (span_is(head->action, "drop")) {
 		catalog_drop(&w->catalog, head);
 		unplaced_remove(&w->unplaced, head);
@@ -362,7 +385,7 @@ static int read_catalog(struct writer *w, uint64_t len, struct err *err)
 		return r;
 	while ((r = scan_next(&scan, &line, &line_len, &off, err)) == 1) {
 		struct line_head head;
-		if (line_parse(line, line_len, &head) && (r = read_line(w, &head, off, line_len)) < 0) {
+		if (line_parse(line, line_len, &head) && (r = read_line(w, &head, off, line, line_len)) < 0) {
 			err_set(err, r, "the %.*s line at %llu cannot be read", (int)head.action.len, head.action.at,
 			        (unsigned long long)off);
 			break;
@@ -398,6 +421,10 @@ int writer_open(struct writer **out, struct store *store, uint64_t segment_bytes
 	 * the mark says of idle WAL may have been read from memory, unsynced before a
 	 * kill: written anew it holds. */
 	if (r == 0)
+		r = durable_mark(&w->durable, err);
+	/* A full disk did not take it. */
+	if (r == 0 && position_cmp(store_confirmed(store)->now.last, w->commit.last) < 0 &&
+	    reserve_release(store_dirfd(store)))
 		r = durable_mark(&w->durable, err);
 	if (r < 0) {
 		writer_close(w);

@@ -54,6 +54,7 @@ void writer_timeline(struct writer *writer, uint32_t timeline);
 
 /* The last commit that was appended, synced or not. */
 uint64_t writer_appended_lsn(const struct writer *writer);
+uint32_t writer_appended_sum(const struct writer *writer); /* store_end's */
 
 /* The tables whose changes could not be placed, as far as the newest segment tells. Borrowed. */
 const struct unplaced *writer_unplaced(const struct writer *writer);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "database.h"
+#include "sql.h"
 
 enum { KIND, NAME, SQL, CELLS };
 
@@ -37,7 +37,7 @@ static int read_columns(sqlite3 *sqlite, const char *table, sqlite3_stmt **stmt,
 	                       "SELECT name, type, dflt_value, hidden FROM pragma_table_xinfo(?1)"
 	                       " WHERE name NOT LIKE '\\_daystream%' ESCAPE '\\'",
 	                       -1, stmt, NULL) != SQLITE_OK)
-		return database_error(sqlite, "cannot read a table's columns", err);
+		return sql_error(sqlite, "cannot read a table's columns", err);
 	sqlite3_bind_text(*stmt, 1, table, -1, SQLITE_STATIC);
 	return 0;
 }
@@ -50,12 +50,12 @@ int addition_make_room(sqlite3 *sqlite, const struct schema *old, const struct s
 	char *sql = sqlite3_mprintf("SELECT name FROM pragma_table_xinfo(%Q)", new->name);
 
 	if (!sql || sqlite3_get_table(sqlite, sql, &cells, &count, NULL, NULL) != SQLITE_OK)
-		rc = database_error(sqlite, "cannot read a table's columns", err);
+		rc = sql_error(sqlite, "cannot read a table's columns", err);
 	for (int i = 1; rc == 0 && i <= count; i++) {
 		if (has_name(old, cells[i]) || !has_name(new, cells[i]))
 			continue;
-		rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"%w#own\"", new->name,
-		                   cells[i], cells[i]);
+		rc = sql_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"%w#own\"", new->name, cells[i],
+		              cells[i]);
 		if (rc == 0)
 			say(warn,
 			    "table \"%s\" has a column \"%s\" in PostgreSQL now; the one that was added here is called "
@@ -97,9 +97,9 @@ int addition_copy_columns(sqlite3 *sqlite, const struct schema *old, const struc
 			    name, new->name);
 			continue;
 		}
-		rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" ADD COLUMN \"%w\" %s%s%s%s", table, name,
-		                   (const char *)sqlite3_column_text(stmt, 1), fallback ? " DEFAULT (" : "",
-		                   fallback ? fallback : "", fallback ? ")" : "");
+		rc = sql_runf(sqlite, err, "ALTER TABLE \"%w\" ADD COLUMN \"%w\" %s%s%s%s", table, name,
+		              (const char *)sqlite3_column_text(stmt, 1), fallback ? " DEFAULT (" : "",
+		              fallback ? fallback : "", fallback ? ")" : "");
 		sqlite3_str_appendf(names, ", \"%w\"", name);
 	}
 	sqlite3_finalize(stmt);
@@ -154,7 +154,7 @@ int additions_read(struct additions *additions, sqlite3 *sqlite, const char *tab
 	                    table);
 	int rc = sql && sqlite3_get_table(sqlite, sql, &additions->cells, &additions->count, NULL, NULL) == SQLITE_OK
 	             ? 0
-	             : database_error(sqlite, "cannot read a table's indexes", err);
+	             : sql_error(sqlite, "cannot read a table's indexes", err);
 
 	sqlite3_free(sql);
 	return rc;
@@ -178,7 +178,7 @@ void additions_restore(struct additions *additions, sqlite3 *sqlite, const char 
 		say(warn, "%s \"%s\" of table \"%s\" is gone: %s", cell[KIND], cell[NAME], table,
 		    sqlite3_errmsg(sqlite));
 		if (made)
-			(void)database_runf(sqlite, &err, "DROP TRIGGER \"%w\"", cell[NAME]);
+			(void)sql_runf(sqlite, &err, "DROP TRIGGER \"%w\"", cell[NAME]);
 	}
 }
 
@@ -192,7 +192,7 @@ static int check_table(sqlite3 *sqlite, const char *table, addition_warn *warn, 
 	int rc = additions_read(&additions, sqlite, table, err);
 	for (int i = 1; rc == 0 && i <= additions.count; i++)
 		if (strcmp(additions.cells[i * CELLS + KIND], "trigger") == 0)
-			rc = database_runf(sqlite, err, "DROP TRIGGER \"%w\"", additions.cells[i * CELLS + NAME]);
+			rc = sql_runf(sqlite, err, "DROP TRIGGER \"%w\"", additions.cells[i * CELLS + NAME]);
 	if (rc == 0 && triggers_work(sqlite, table)) {
 		/* Indexes stand before the triggers; they are there still. */
 		int first = 1;
@@ -215,7 +215,7 @@ int additions_check_triggers(sqlite3 *sqlite, addition_warn *warn, struct err *e
 	                      "SELECT DISTINCT t.name FROM sqlite_master g JOIN sqlite_master t ON t.name = g.tbl_name "
 	                      "COLLATE NOCASE AND t.type = 'table' WHERE g.type = 'trigger'",
 	                      &cells, &count, NULL, NULL) != SQLITE_OK)
-		rc = database_error(sqlite, "cannot read the triggers", err);
+		rc = sql_error(sqlite, "cannot read the triggers", err);
 	for (int i = 1; rc == 0 && i <= count; i++)
 		rc = check_table(sqlite, cells[i], warn, err);
 	sqlite3_free_table(cells);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "database.h"
 #include "reprint.h"
+#include "sql.h"
 
 #define TEMPORARY_TABLE "_daystream_new"
 
@@ -17,10 +17,10 @@ static int rename_table(sqlite3 *sqlite, const char *from, const char *to, struc
 		return 0;
 	/* "T" to "t" is a clash for SQLite. */
 	if (sqlite3_stricmp(from, to) == 0) {
-		rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME TO " TEMPORARY_TABLE, from);
+		rc = sql_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME TO " TEMPORARY_TABLE, from);
 		from = TEMPORARY_TABLE;
 	}
-	return rc < 0 ? rc : database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME TO \"%w\"", from, to);
+	return rc < 0 ? rc : sql_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME TO \"%w\"", from, to);
 }
 
 int alter_displace(sqlite3 *sqlite, struct schema *schema, struct err *err)
@@ -74,11 +74,11 @@ static int rename_columns(sqlite3 *sqlite, const struct schema *old, const struc
 		if (to ? strcmp(from->name, to->name) == 0 : !has_name(new, from->name))
 			continue;
 		if (step == 0)
-			rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"" ASIDE "\"",
-			                   new->name, from->name, from->number);
+			rc = sql_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"" ASIDE "\"",
+			              new->name, from->name, from->number);
 		else if (to)
-			rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"" ASIDE "\" TO \"%w\"",
-			                   new->name, from->number, to->name);
+			rc = sql_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"" ASIDE "\" TO \"%w\"",
+			              new->name, from->number, to->name);
 	}
 	return rc;
 }
@@ -98,7 +98,7 @@ static int fill_missing(sqlite3 *sqlite, const struct schema *new, unsigned i, s
 	char *sql = sqlite3_mprintf("UPDATE \"%w\" SET \"%w\" = ?1", new->name, new->columns[i].name);
 	int rc = escaped && sql ? 0 : err_set(err, -ENOMEM, "out of memory for a default of %zu bytes", len);
 	if (rc == 0 && sqlite3_prepare_v2(sqlite, sql, -1, &stmt, NULL) != SQLITE_OK)
-		rc = database_error(sqlite, "cannot fill a new column", err);
+		rc = sql_error(sqlite, "cannot fill a new column", err);
 	if (rc == 0)
 		rc = value_room_reset(&room, 2 * len, err);
 	if (rc == 0) {
@@ -106,7 +106,7 @@ static int fill_missing(sqlite3 *sqlite, const struct schema *new, unsigned i, s
 		rc = value_bind(stmt, 1, new->columns[i].storage, value, &room, err);
 	}
 	if (rc == 0 && sqlite3_step(stmt) != SQLITE_DONE)
-		rc = database_error(sqlite, "cannot fill a new column", err);
+		rc = sql_error(sqlite, "cannot fill a new column", err);
 	sqlite3_finalize(stmt);
 	sqlite3_free(sql);
 	free(escaped);
@@ -122,8 +122,8 @@ static int add_columns(sqlite3 *sqlite, const struct schema *old, const struct s
 		const struct schema_column *column = &new->columns[i];
 		if (schema_find_number(old, column->number))
 			continue;
-		rc = database_runf(sqlite, err, "ALTER TABLE \"%w\" ADD COLUMN \"%w\" %s", new->name, column->name,
-		                   value_declaration(column->storage));
+		rc = sql_runf(sqlite, err, "ALTER TABLE \"%w\" ADD COLUMN \"%w\" %s", new->name, column->name,
+		              value_declaration(column->storage));
 		if (rc == 0)
 			rc = fill_missing(sqlite, new, i, err);
 	}
@@ -181,8 +181,8 @@ static int copy_rows(sqlite3 *sqlite, const struct schema *old, const struct sch
 	     *values_text = sqlite3_str_finish(values);
 	if (rc == 0 && names_text && values_text) {
 		const char *more = foreign_text ? foreign_text : "";
-		rc = database_runf(sqlite, err, "INSERT INTO " TEMPORARY_TABLE " (%s%s) SELECT %s%s FROM \"%w\"",
-		                   names_text, more, values_text, more, new->name);
+		rc = sql_runf(sqlite, err, "INSERT INTO " TEMPORARY_TABLE " (%s%s) SELECT %s%s FROM \"%w\"", names_text,
+		              more, values_text, more, new->name);
 		if (rc < 0 && sqlite3_errcode(sqlite) == SQLITE_CONSTRAINT)
 			rc = -EEXIST;
 	}
@@ -200,16 +200,16 @@ static int rebuild(sqlite3 *sqlite, const struct schema *old, const struct schem
 	int rc = schema_create_as(sqlite, new, TEMPORARY_TABLE, err);
 	if (rc == 0 && (rc = copy_rows(sqlite, old, new, warn, err)) == -EEXIST) {
 		*emptied = true;
-		rc = database_runf(sqlite, err, "DELETE FROM " TEMPORARY_TABLE);
+		rc = sql_runf(sqlite, err, "DELETE FROM " TEMPORARY_TABLE);
 	}
 	if (rc == 0)
 		rc = additions_read(&additions, sqlite, new->name, err);
 	if (rc == 0)
-		rc = database_runf(sqlite, err, "DROP TABLE \"%w\"", new->name);
+		rc = sql_runf(sqlite, err, "DROP TABLE \"%w\"", new->name);
 	if (rc == 0) {
 		/* Views and triggers elsewhere speak of the table by its name, which it has again. */
 		sqlite3_db_config(sqlite, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, 1, NULL);
-		rc = database_runf(sqlite, err, "ALTER TABLE " TEMPORARY_TABLE " RENAME TO \"%w\"", new->name);
+		rc = sql_runf(sqlite, err, "ALTER TABLE " TEMPORARY_TABLE " RENAME TO \"%w\"", new->name);
 		sqlite3_db_config(sqlite, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, 0, NULL);
 	}
 	if (rc == 0)
@@ -253,7 +253,7 @@ static int check_numbers(sqlite3 *sqlite, const struct schema *old, const struct
 			    "the numeric column \"%s\" %s the key, and with --numeric=real its rows' values are "
 			    "not there in that form; start again with --resync",
 			    now->name, now->key ? "has become part of" : "has left");
-		return rc == SQLITE_DONE ? 0 : database_error(sqlite, "cannot look at the table", err);
+		return rc == SQLITE_DONE ? 0 : sql_error(sqlite, "cannot look at the table", err);
 	}
 	return 0;
 }

@@ -157,3 +157,14 @@ int build_new(const struct mirror_wish *wish, struct err *err)
 	free(path);
 	return rc;
 }
+
+void build_sweep(const struct mirror_wish *wish)
+{
+	static const char *const beside[] = {".building", ".resync"};
+	char path[4200];
+
+	for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+		snprintf(path, sizeof path, "%s%s", wish->path, beside[i]);
+		dbfile_sweep(path);
+	}
+}

@@ -38,4 +38,7 @@ void build_discard(struct mirror *mirror);
 /* All of it. -EINTR after a signal: then there is no database. */
 int build_new(const struct mirror_wish *wish, struct err *err);
 
+/* Removes what an interrupted building or resync left beside the mirror, which is there. */
+void build_sweep(const struct mirror_wish *wish);
+
 #endif

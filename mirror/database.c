@@ -1,94 +1,13 @@
 #include "database.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "dbfile.h"
-
-/* The WAL is copied back from 32 MiB on; from 256 MiB on the mirror waits a moment for
- * readers, so that it can begin at its start again: only a reader that stays makes it grow. */
-#define WAL_PAGES 8192
-#define WAL_PAGES_MOST 65536
-#define WAL_WAIT_MS 200
-
-int database_error(sqlite3 *sqlite, const char *doing, struct err *err)
-{
-	int rc = sqlite3_errcode(sqlite) & 0xff;
-	int code = rc == SQLITE_BUSY ? -EBUSY : rc == SQLITE_FULL ? -ENOSPC : -EIO;
-
-	return err_set(err, code, "%s: %s", doing, sqlite3_errmsg(sqlite));
-}
-
-int database_run(sqlite3 *sqlite, const char *sql, struct err *err)
-{
-	if (sqlite3_exec(sqlite, sql, NULL, NULL, NULL) == SQLITE_OK)
-		return 0;
-	return database_error(sqlite, sql, err);
-}
-
-static int run_tolerant(sqlite3 *sqlite, const char *sql, struct err *err)
-{
-	int rc = database_run(sqlite, sql, err);
-
-	if (rc == 0)
-		return 0;
-	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
-	rc = database_run(sqlite, sql, err);
-	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0, NULL);
-	return rc;
-}
-
-int database_runf(sqlite3 *sqlite, struct err *err, const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	char *sql = sqlite3_vmprintf(fmt, args);
-	va_end(args);
-	if (!sql)
-		return err_set(err, -ENOMEM, "out of memory for a statement");
-	bool alter = strncmp(sql, "ALTER", 5) == 0;
-	int rc = alter ? run_tolerant(sqlite, sql, err) : database_run(sqlite, sql, err);
-	sqlite3_free(sql);
-	return rc;
-}
-
-/* SQLite waits here for another writer of the file: a person at work in the mirror. */
-static int busy(void *context, int count)
-{
-	struct database *database = context;
-	struct pollfd stop = {.fd = database->stop_fd, .events = POLLIN};
-
-	if (database->wait_until_ms && clock_ms() >= database->wait_until_ms)
-		return 0;
-	return poll(&stop, 1, count < 20 ? 5 : 50) <= 0;
-}
-
-static int after_commit(void *context, sqlite3 *sqlite, const char *name, int pages)
-{
-	struct database *database = context;
-
-	if (pages < database->wal_pages)
-		database->wal_next = WAL_PAGES; /* it has begun at its start again */
-	database->wal_pages = pages;
-	if (pages < database->wal_next)
-		return SQLITE_OK;
-	/* A reader may keep it from ending now: not every commit is to try. */
-	database->wal_next = pages + WAL_PAGES;
-	if (pages < WAL_PAGES_MOST) {
-		sqlite3_wal_checkpoint_v2(sqlite, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-	} else {
-		database->wait_until_ms = clock_ms() + WAL_WAIT_MS;
-		sqlite3_wal_checkpoint_v2(sqlite, name, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
-		database->wait_until_ms = 0;
-	}
-	return SQLITE_OK;
-}
+#include "sql.h"
 
 static int create(struct database *database, const struct database_want *want, struct err *err)
 {
@@ -107,9 +26,9 @@ static int create(struct database *database, const struct database_want *want, s
 	                    want->tables, DATABASE_FORMAT, want->table_file, want->numeric ? want->numeric : "text");
 	if (!sql)
 		return err_set(err, -ENOMEM, "out of memory");
-	int rc = database_run(database->sqlite, sql, err);
+	int rc = sqlite3_exec(database->sqlite, sql, NULL, NULL, NULL);
 	sqlite3_free(sql);
-	return rc < 0 ? err_set(err, rc, "cannot fill %s: %s", database->path, sqlite3_errmsg(database->sqlite)) : 0;
+	return rc == SQLITE_OK ? 0 : sql_error(database->sqlite, database->path, err);
 }
 
 void database_stream_tables(struct database *database, char *tables)
@@ -125,7 +44,7 @@ static void copy_text(char *out, size_t size, sqlite3_stmt *stmt, int column)
 	snprintf(out, size, "%s", text ? text : "");
 }
 
-/* What an older program has made gets what is new. */
+/* What an older program has made gets what is new; a newer one's has what this one cannot know. */
 static int migrate(struct database *database, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -136,19 +55,25 @@ static int migrate(struct database *database, struct err *err)
 	    sqlite3_step(stmt) == SQLITE_ROW)
 		format = sqlite3_column_int(stmt, 0);
 	sqlite3_finalize(stmt);
+	if (format > DATABASE_FORMAT)
+		return err_set(
+		    err, -EINVAL,
+		    "%s has format %d, which a newer deltamirror has made; this one knows format %d: use the "
+		    "newer one",
+		    database->path, format, DATABASE_FORMAT);
 	if (format != 1)
 		return 0;
-	int rc = database_run(database->sqlite,
-	                      "BEGIN IMMEDIATE;"
-	                      "ALTER TABLE _daystream ADD COLUMN exact INTEGER;"
-	                      "ALTER TABLE _daystream ADD COLUMN table_file TEXT;"
-	                      "ALTER TABLE _daystream ADD COLUMN \"numeric\" TEXT DEFAULT 'text';"
-	                      "ALTER TABLE _daystream ADD COLUMN stream_tables TEXT;"
-	                      "ALTER TABLE _daystream_tables ADD COLUMN inexact_since TEXT;"
-	                      "UPDATE _daystream SET format = 2;"
-	                      "COMMIT",
-	                      err);
-	return rc < 0 ? err_prefix(err, rc, "%s, which an older deltamirror has made", database->path) : 0;
+	int rc = sql_run(database->sqlite,
+	                 "BEGIN IMMEDIATE;"
+	                 "ALTER TABLE _daystream ADD COLUMN exact INTEGER;"
+	                 "ALTER TABLE _daystream ADD COLUMN table_file TEXT;"
+	                 "ALTER TABLE _daystream ADD COLUMN \"numeric\" TEXT DEFAULT 'text';"
+	                 "ALTER TABLE _daystream ADD COLUMN stream_tables TEXT;"
+	                 "ALTER TABLE _daystream_tables ADD COLUMN inexact_since TEXT;"
+	                 "UPDATE _daystream SET format = 2;"
+	                 "COMMIT",
+	                 err);
+	return rc < 0 ? err_prefix(err, rc, "%s is of an older deltamirror", database->path) : 0;
 }
 
 static int check_tables(struct database *database, const char *tables, const char *stored, struct err *err)
@@ -199,7 +124,7 @@ static int load(struct database *database, const struct database_want *want, str
 	                       " exact, table_file, \"numeric\", stream_tables FROM _daystream WHERE id = 1",
 	                       -1, &stmt, NULL) != SQLITE_OK ||
 	    sqlite3_step(stmt) != SQLITE_ROW) {
-		rc = database_error(database->sqlite, "cannot read the position (table _daystream)", err);
+		rc = sql_error(database->sqlite, "cannot read the position (table _daystream)", err);
 		sqlite3_finalize(stmt);
 		return rc;
 	}
@@ -247,20 +172,19 @@ static int open_sqlite(struct database *database, const struct database_want *wa
 	int rc = sqlite3_open_v2(database->path, &database->sqlite, SQLITE_OPEN_READWRITE, NULL);
 
 	if (rc != SQLITE_OK)
-		return err_set(err, -EIO, "cannot open %s: %s", database->path, sqlite3_errmsg(database->sqlite));
-	sqlite3_busy_handler(database->sqlite, busy, database);
+		return sql_error(database->sqlite, database->path, err);
+	wal_init(&database->wal, database->sqlite, want->stop_fd);
 	/* A column that is not there is an error, not a text constant of its name. */
 	sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
 	sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
-	rc = database_run(database->sqlite, want->build ? build_settings : settings, err);
-	if (rc == 0)
-		rc = value_add_functions(database->sqlite, err);
-	return rc < 0 ? err_prefix(err, rc, "%s", database->path) : 0;
+	if (sqlite3_exec(database->sqlite, want->build ? build_settings : settings, NULL, NULL, NULL) != SQLITE_OK)
+		return sql_error(database->sqlite, database->path, err);
+	return value_add_functions(database->sqlite, err);
 }
 
 int database_open(struct database *database, const char *path, const struct database_want *want, struct err *err)
 {
-	*database = (struct database){.lock_fd = -1, .stop_fd = want->stop_fd, .wal_next = WAL_PAGES};
+	*database = (struct database){.lock_fd = -1};
 	if (!(database->path = strdup(path)))
 		return err_set(err, -ENOMEM, "out of memory");
 	int rc = dbfile_lock(path, want->build, &database->lock_fd, err);
@@ -270,30 +194,36 @@ int database_open(struct database *database, const char *path, const struct data
 		database->leftovers = dbfile_empty(path, database->lock_fd);
 	int found = want->build ? 0 : dbfile_look(path, err);
 	rc = found < 0 ? found : open_sqlite(database, want, err);
+	if (rc == 0 && found)
+		rc = wal_rewrite(&database->wal, err);
+	/* The WAL's name. SQLite syncs it, too, but does not look whether that went well. */
+	if (rc == 0 && found)
+		rc = dbfile_sync_folder(path, err);
 	if (rc == 0)
 		rc = found ? migrate(database, err) : create(database, want, err);
 	if (rc < 0)
 		return rc;
-	/* Replaces SQLite's own checkpoints after so many pages. */
-	sqlite3_wal_hook(database->sqlite, after_commit, database);
+	wal_watch(&database->wal);
 	if ((rc = load(database, want, err)) < 0)
 		return rc;
 	if (sqlite3_prepare_v3(database->sqlite, save_sql, -1, SQLITE_PREPARE_PERSISTENT, &database->save, NULL) !=
 	    SQLITE_OK)
-		return database_error(database->sqlite, "cannot write the position (table _daystream)", err);
+		return sql_error(database->sqlite, "cannot write the position (table _daystream)", err);
 	return 0;
 }
 
 int database_filled(struct database *database, struct err *err)
 {
-	return database_run(database->sqlite, fill_settings, err);
+	return sql_run(database->sqlite, fill_settings, err);
 }
 
 int database_rename(struct database *database, const char *to, struct err *err)
 {
 	sqlite3_finalize(database->save);
 	database->save = NULL;
-	/* The last connection takes the WAL with it. */
+	int rc = wal_empty(&database->wal, err);
+	if (rc < 0)
+		return rc;
 	if (sqlite3_close(database->sqlite) != SQLITE_OK)
 		return err_set(err, -EIO, "cannot close %s: %s", database->path, sqlite3_errmsg(database->sqlite));
 	database->sqlite = NULL;
@@ -314,8 +244,10 @@ void database_close(struct database *database)
 
 int database_begin(struct database *database, struct err *err)
 {
-	int rc = database_run(database->sqlite, "BEGIN IMMEDIATE", err);
+	int rc = dbfile_check(database->path, database->lock_fd, err);
 
+	if (rc == 0)
+		rc = sql_run(database->sqlite, "BEGIN IMMEDIATE", err);
 	database->open_transaction = rc == 0;
 	return rc;
 }
@@ -345,7 +277,7 @@ static int save(struct database *database, struct err *err)
 	sqlite3_bind_text(stmt, 10, database->stream_tables, -1, SQLITE_STATIC);
 	sqlite3_step(stmt);
 	if (sqlite3_reset(stmt) != SQLITE_OK)
-		return database_error(database->sqlite, "cannot write the position (table _daystream)", err);
+		return sql_error(database->sqlite, "cannot write the position (table _daystream)", err);
 	if (sqlite3_changes(database->sqlite) != 1)
 		return err_set(err, -EIO, "table _daystream has lost its row");
 	return 0;
@@ -356,7 +288,7 @@ int database_commit(struct database *database, struct err *err)
 	int rc = save(database, err);
 
 	if (rc == 0)
-		rc = database_run(database->sqlite, "COMMIT", err);
+		rc = sql_run(database->sqlite, "COMMIT", err);
 	if (rc == 0)
 		database->open_transaction = false;
 	return rc;
@@ -367,9 +299,16 @@ int database_rollback(struct database *database, struct err *err)
 	database->open_transaction = false;
 	/* After some errors SQLite has rolled back by itself. */
 	if (!sqlite3_get_autocommit(database->sqlite)) {
-		int rc = database_run(database->sqlite, "ROLLBACK", err);
+		int rc = sql_run(database->sqlite, "ROLLBACK", err);
 		if (rc < 0)
 			return rc;
 	}
 	return load(database, NULL, err);
+}
+
+int database_make_room(struct database *database, struct err *err)
+{
+	int rc = wal_empty(&database->wal, err);
+
+	return rc == -EBUSY ? 0 : rc;
 }

@@ -36,6 +36,7 @@
 #include "position.h"
 #include "record.h"
 #include "value.h"
+#include "wal.h"
 
 #define DATABASE_FORMAT 2
 
@@ -51,9 +52,7 @@ struct database {
 	sqlite3 *sqlite;
 	char *path;
 	int lock_fd;
-	int stop_fd;             /* readable: give up waiting for another writer */
-	int64_t wait_until_ms;   /* of the monotonic clock; 0 waits as long as it takes */
-	int wal_pages, wal_next; /* at the last commit; from how many on to copy them back */
+	struct wal wal;
 	sqlite3_stmt *save;
 	bool open_transaction;
 	bool leftovers; /* of an interrupted building were thrown away */
@@ -91,14 +90,7 @@ int database_begin(struct database *database, struct err *err);
 int database_commit(struct database *database, struct err *err);
 int database_rollback(struct database *database, struct err *err);
 
-/* Writes SQLite's own words to `err`: "<doing>: <words>"; returns -EIO, -EBUSY, -ENOSPC. */
-int database_error(sqlite3 *sqlite, const char *doing, struct err *err);
-
-/* Runs statements without a result. */
-int database_run(sqlite3 *sqlite, const char *sql, struct err *err);
-
-/* The same with what sqlite3_mprintf makes of `fmt` (%w for names). An ALTER TABLE wants to understand
- * every view and trigger of the file: one that somebody left broken there does not stop it. */
-int database_runf(sqlite3 *sqlite, struct err *err, const char *fmt, ...);
+/* Outside a transaction: gives back what the WAL need not hold. 0 also where readers keep it; -EIO, -ENOSPC. */
+int database_make_room(struct database *database, struct err *err);
 
 #endif

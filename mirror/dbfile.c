@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sql.h"
+
 static const char *const beside[] = {"-wal", "-shm", "-journal"};
 
 static int look_inside(const char *path, sqlite3 *sqlite, struct err *err)
@@ -31,7 +33,7 @@ static int look_inside(const char *path, sqlite3 *sqlite, struct err *err)
 		               "name a file that does not exist yet",
 		               path, something ? "an SQLite database" : "no SQLite database");
 	if (rc != SQLITE_ROW)
-		return err_set(err, -EIO, "cannot read %s: %s", path, sqlite3_errmsg(sqlite));
+		return sql_error(sqlite, path, err);
 	return ours;
 }
 
@@ -56,8 +58,7 @@ int dbfile_look(const char *path, struct err *err)
 		return rc == -ENOENT ? 0 : rc;
 	rc = sqlite3_open_v2(path, &sqlite, SQLITE_OPEN_READONLY, NULL);
 	sqlite3_busy_timeout(sqlite, 10000);
-	rc = rc == SQLITE_OK ? look_inside(path, sqlite, err)
-	                     : err_set(err, -EIO, "cannot read %s: %s", path, sqlite3_errmsg(sqlite));
+	rc = rc == SQLITE_OK ? look_inside(path, sqlite, err) : sql_error(sqlite, path, err);
 	sqlite3_close(sqlite);
 	return rc;
 }
@@ -87,6 +88,16 @@ int dbfile_lock(const char *path, bool scratch, int *fd, struct err *err)
 	return 0;
 }
 
+int dbfile_check(const char *path, int fd, struct err *err)
+{
+	struct stat named, locked;
+
+	if (stat(path, &named) == 0 && fstat(fd, &locked) == 0 && named.st_ino == locked.st_ino &&
+	    named.st_dev == locked.st_dev)
+		return 0;
+	return err_set(err, -EIO, "%s is not the file any more that was opened: somebody replaced or removed it", path);
+}
+
 static bool remove_beside(const char *path)
 {
 	char name[4200];
@@ -109,7 +120,7 @@ bool dbfile_empty(const char *path, int fd)
 	return remove_beside(path) || any;
 }
 
-static int sync_folder(const char *path, struct err *err)
+int dbfile_sync_folder(const char *path, struct err *err)
 {
 	char *copy = strdup(path);
 
@@ -124,27 +135,47 @@ static int sync_folder(const char *path, struct err *err)
 	return rc;
 }
 
+/* Nothing that somebody made there meanwhile is overwritten; what holds nothing may be. The WAL of a
+ * database that is gone would be taken for the new one's: it has to be off the disk before. */
+static int clear_place(const char *path, struct err *err)
+{
+	int found = dbfile_look(path, err);
+
+	if (found != 0)
+		return found < 0 ? found : err_set(err, -EEXIST, "another deltamirror has made %s meanwhile", path);
+	return remove_beside(path) ? dbfile_sync_folder(path, err) : 0;
+}
+
 int dbfile_rename(const char *from, int fd, const char *to, struct err *err)
 {
 	if (fsync(fd) < 0)
 		return err_errno(err, "cannot sync %s", from);
-	/* Nothing that somebody made there meanwhile is overwritten; what holds nothing may be. */
-	int rc = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+	int rc = clear_place(to, err);
+	if (rc < 0)
+		return rc;
+	rc = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
 	if (rc < 0 && (errno == EEXIST || errno == EINVAL || errno == ENOSYS)) {
-		int found = dbfile_look(to, err);
-		if (found != 0)
-			return found < 0 ? found
-			                 : err_set(err, -EEXIST, "another deltamirror has made %s meanwhile", to);
-		remove_beside(to);
+		if ((rc = clear_place(to, err)) < 0)
+			return rc;
 		rc = rename(from, to);
 	}
 	if (rc < 0)
 		return err_errno(err, "cannot rename %s to %s", from, to);
-	return sync_folder(to, err);
+	return dbfile_sync_folder(to, err);
 }
 
 void dbfile_remove(const char *path)
 {
 	unlink(path);
 	remove_beside(path);
+}
+
+void dbfile_sweep(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 ? errno == ENOENT : flock(fd, LOCK_EX | LOCK_NB) == 0)
+		dbfile_remove(path);
+	if (fd >= 0)
+		close(fd);
 }

@@ -28,6 +28,9 @@ int dbfile_look(const char *path, struct err *err);
  * -EBUSY where another process has it. */
 int dbfile_lock(const char *path, bool scratch, int *fd, struct err *err);
 
+/* Whether the locked file still has its name. -EIO where somebody gave it to another one, or removed it. */
+int dbfile_check(const char *path, int fd, struct err *err);
+
 /* Empties the locked file and removes SQLite's files beside it. True where there was something. */
 bool dbfile_empty(const char *path, int fd);
 
@@ -35,7 +38,11 @@ bool dbfile_empty(const char *path, int fd);
  * synced. `fd` is its lock. -EEXIST where a database has that name. */
 int dbfile_rename(const char *from, int fd, const char *to, struct err *err);
 
-/* Removes it, and SQLite's files beside it. */
+/* Names that were made or removed beside it are on the disk. */
+int dbfile_sync_folder(const char *path, struct err *err);
+
+/* Removes it, and SQLite's files beside it; dbfile_sweep, unless another process has it locked. */
 void dbfile_remove(const char *path);
+void dbfile_sweep(const char *path);
 
 #endif

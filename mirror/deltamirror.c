@@ -3,6 +3,7 @@
  */
 #include <argp.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,14 +141,16 @@ static int run(const struct mirror_wish *wish, struct err *err)
 	int rc = found == 0 ? build_new(wish, err) : found < 0 ? found : 0;
 	if (rc == 0)
 		rc = mirror_open(&mirror, wish, wish->path, false, 0, err);
+	if (rc == 0)
+		build_sweep(wish);
 	if (rc == 0 && found && wish->resync)
 		rc = resync_all(&mirror, err);
-	if (rc == 0 && found)
-		resync_forget(&mirror);
 	if (rc == 0 && found && wish->resync_tables)
 		rc = resync_tables(&mirror, err);
 	if (rc == 0)
 		rc = follow_on(&mirror, err);
+	if (rc == 0)
+		rc = mirror_settle(&mirror, err);
 	mirror_close(&mirror);
 	return rc;
 }
@@ -257,6 +260,7 @@ int main(int argc, char **argv)
 	wish->path = arguments.path;
 	wish->tables = arguments.tables;
 	wish->resync_tables = arguments.resync_tables;
+	signal(SIGPIPE, SIG_IGN); /* a log that nobody reads is no reason to end */
 	int rc = stop_catch(&err);
 	if (rc == 0)
 		rc = find_place(&arguments, &err);

@@ -6,6 +6,7 @@
 #include "keep.h"
 #include "name.h"
 #include "registry.h"
+#include "sql.h"
 
 #define OTHER "_daystream_other"
 
@@ -21,7 +22,7 @@ static int copy_rows(sqlite3 *sqlite, const struct schema *to, const struct sche
 	char *sql = list ? sqlite3_mprintf("INSERT INTO main.\"%w\" (%s) SELECT %s FROM " OTHER ".\"%w\"", to->name,
 	                                   list, list, from->name)
 	                 : NULL;
-	int rc = sql ? database_run(sqlite, sql, err) : err_set(err, -ENOMEM, "out of memory for a statement");
+	int rc = sql ? sql_run(sqlite, sql, err) : err_set(err, -ENOMEM, "out of memory for a statement");
 	if (rc < 0)
 		err_prefix(err, rc, "cannot exchange the rows of table \"%s\"", to->name);
 	sqlite3_free(sql);
@@ -93,13 +94,13 @@ int exchange_tables(struct mirror *mirror, struct mirror *other, const char *tab
 
 	if (!attach)
 		return err_set(err, -ENOMEM, "out of memory for a statement");
-	int rc = database_run(sqlite, attach, err);
+	int rc = sql_run(sqlite, attach, err);
 	sqlite3_free(attach);
 	if (rc < 0)
 		return rc;
 	rc = exchange_all(mirror, other, tables, err);
 	if (rc < 0)
 		apply_rollback(mirror->apply, &second);
-	int detached = database_run(sqlite, "DETACH " OTHER, rc < 0 ? &second : err);
+	int detached = sql_run(sqlite, "DETACH " OTHER, rc < 0 ? &second : err);
 	return rc < 0 ? rc : detached;
 }

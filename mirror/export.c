@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "database.h"
 #include "dbfile.h"
 #include "line.h"
 #include "pg.h"
 #include "progress.h"
+#include "sql.h"
 #include "stop.h"
 #include "value.h"
 
@@ -66,7 +66,7 @@ static int open_query(struct export *export, struct err *err)
 	sqlite3_busy_timeout(export->sqlite, BUSY_MS);
 	sqlite3_db_config(export->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	if (sqlite3_prepare_v2(export->sqlite, export->options->query, -1, &export->query, &tail) != SQLITE_OK)
-		return database_error(export->sqlite, "the query", err);
+		return sql_error(export->sqlite, "the query", err);
 	return check_query(export, tail, err);
 }
 
@@ -264,7 +264,7 @@ static int send_rows(struct export *export, struct err *err)
 			rc = err_set(err, -EINTR, "stopped");
 	}
 	if (rc == 0 && step != SQLITE_DONE)
-		rc = database_error(export->sqlite, "the query", err);
+		rc = sql_error(export->sqlite, "the query", err);
 	return rc == 0 ? flush(export, err) : rc;
 }
 

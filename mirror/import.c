@@ -5,13 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "database.h"
 #include "dbfile.h"
 #include "name.h"
 #include "pg.h"
 #include "progress.h"
 #include "result.h"
 #include "rows.h"
+#include "sql.h"
 #include "stop.h"
 
 #define BUSY_MS 60000
@@ -78,7 +78,7 @@ static int ask(struct import *import, const char *sql, sqlite3_int64 *number, st
 		*number = sqlite3_column_int64(stmt, 0);
 	int code = rc == SQLITE_ROW    ? 1
 	           : rc == SQLITE_DONE ? 0
-	                               : database_error(import->sqlite, "cannot read the database", err);
+	                               : sql_error(import->sqlite, "cannot read the database", err);
 	sqlite3_finalize(stmt);
 	return code;
 }
@@ -128,7 +128,7 @@ static int create_table(struct import *import, struct err *err)
 		                    result->columns[import->key[j]].name, j + 1 < import->key_count ? "" : ")");
 	sqlite3_str_appendall(sql, ")");
 	char *text = sqlite3_str_finish(sql);
-	int rc = text ? database_run(import->sqlite, text, err) : err_set(err, -ENOMEM, "out of memory");
+	int rc = text ? sql_run(import->sqlite, text, err) : err_set(err, -ENOMEM, "out of memory");
 	sqlite3_free(text);
 	return rc;
 }
@@ -158,7 +158,7 @@ static int fit_table(struct import *import, struct err *err)
 		rc = SQLITE_OK;
 	}
 	if (code == 0 && rc != SQLITE_DONE)
-		code = database_error(import->sqlite, "cannot read the table's columns", err);
+		code = sql_error(import->sqlite, "cannot read the table's columns", err);
 	for (unsigned i = 0; code == 0 && found < import->result.count && i < import->result.count; i++)
 		if (!there[i])
 			code = err_set(err, -EINVAL, "table \"%s\" has no column \"%s\"", import->options->table,
@@ -196,7 +196,7 @@ static int prepare_insert(struct import *import, struct err *err)
 	if (rc == SQLITE_ERROR && import->options->key)
 		return err_set(err, -EINVAL, "table \"%s\" has no primary key or unique index of the columns %s: %s",
 		               import->options->table, import->options->key, sqlite3_errmsg(import->sqlite));
-	return database_error(import->sqlite, "cannot write into the table", err);
+	return sql_error(import->sqlite, "cannot write into the table", err);
 }
 
 static int prepare_table(struct import *import, struct err *err)
@@ -208,7 +208,7 @@ static int prepare_table(struct import *import, struct err *err)
 	int rc = there ? fit_table(import, err) : create_table(import, err);
 	if (rc == 0 && there && import->options->replace && import->key_count == 0) {
 		char *sql = sqlite3_mprintf("DELETE FROM \"%w\"", import->options->table);
-		rc = sql ? database_run(import->sqlite, sql, err) : err_set(err, -ENOMEM, "out of memory");
+		rc = sql ? sql_run(import->sqlite, sql, err) : err_set(err, -ENOMEM, "out of memory");
 		sqlite3_free(sql);
 	}
 	return rc < 0 ? rc : prepare_insert(import, err);
@@ -240,7 +240,7 @@ static int insert_row(struct import *import, struct span row, struct span *value
 	rc = sqlite3_reset(import->insert);
 	if (rc == SQLITE_OK)
 		return 0;
-	database_error(import->sqlite, "cannot insert a row", err);
+	sql_error(import->sqlite, "cannot insert a row", err);
 	if ((rc & 0xff) == SQLITE_CONSTRAINT && !import->options->replace)
 		return err_set(err, -EEXIST, "a row does not fit: %s; --replace replaces rows of the same key",
 		               sqlite3_errmsg(import->sqlite));
@@ -304,7 +304,7 @@ static int fill(struct import *import, struct err *err)
 	sqlite3_busy_timeout(import->sqlite, BUSY_MS);
 	sqlite3_db_config(import->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	sqlite3_db_config(import->sqlite, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
-	rc = database_run(import->sqlite, "PRAGMA cache_size = -65536; BEGIN IMMEDIATE", err);
+	rc = sql_run(import->sqlite, "PRAGMA cache_size = -65536; BEGIN IMMEDIATE", err);
 	if (rc < 0)
 		return err_prefix(err, rc, "%s", path);
 	rc = prepare_table(import, err);
@@ -314,7 +314,7 @@ static int fill(struct import *import, struct err *err)
 	if (rc == 0 && stop_asked())
 		rc = err_set(err, -EINTR, "stopped");
 	if (rc == 0)
-		rc = database_run(import->sqlite, "COMMIT", err);
+		rc = sql_run(import->sqlite, "COMMIT", err);
 	if (rc < 0 && !sqlite3_get_autocommit(import->sqlite))
 		sqlite3_exec(import->sqlite, "ROLLBACK", NULL, NULL, NULL);
 	return rc;

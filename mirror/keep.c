@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "database.h"
+#include "sql.h"
 
 #define NAME_MAX_LEN 40
 
@@ -32,7 +32,7 @@ static int each_own(sqlite3 *sqlite, const struct schema *schema, const char *ot
 	                       "SELECT name FROM pragma_table_xinfo(?1) WHERE hidden = 0"
 	                       " INTERSECT SELECT name FROM pragma_table_xinfo(?2)",
 	                       -1, &stmt, NULL) != SQLITE_OK)
-		return database_error(sqlite, "cannot read a table's columns", err);
+		return sql_error(sqlite, "cannot read a table's columns", err);
 	sqlite3_bind_text(stmt, 1, schema->name, -1, SQLITE_STATIC);
 	sqlite3_bind_text(stmt, 2, other, -1, SQLITE_STATIC);
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
@@ -68,7 +68,7 @@ static int finish(sqlite3 *sqlite, sqlite3_str *sql, int count, struct err *err)
 	if (rc == 0 && !text)
 		rc = err_set(err, -ENOMEM, "out of memory for a statement");
 	if (count > 0 && text)
-		rc = database_run(sqlite, text, err);
+		rc = sql_run(sqlite, text, err);
 	sqlite3_free(text);
 	return rc;
 }
@@ -99,7 +99,7 @@ static int is_kept(sqlite3 *sqlite, const struct schema *schema, const char *kep
 	for (unsigned i = 0; rc == 0 && i < schema->key_count; i++) {
 		if (!stmt && sqlite3_prepare_v2(sqlite, "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2", -1,
 		                                &stmt, NULL) != SQLITE_OK)
-			rc = database_error(sqlite, "cannot read a table's columns", err);
+			rc = sql_error(sqlite, "cannot read a table's columns", err);
 		if (rc == 0) {
 			sqlite3_reset(stmt);
 			sqlite3_bind_text(stmt, 1, kept, -1, SQLITE_STATIC);
@@ -128,5 +128,5 @@ int keep_restore(sqlite3 *sqlite, const struct schema *schema, struct err *err)
 		}
 		rc = finish(sqlite, sql, count, err);
 	}
-	return rc < 0 ? rc : database_runf(sqlite, err, "DROP TABLE IF EXISTS temp.\"%w\"", kept);
+	return rc < 0 ? rc : sql_runf(sqlite, err, "DROP TABLE IF EXISTS temp.\"%w\"", kept);
 }

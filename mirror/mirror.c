@@ -147,6 +147,9 @@ static int commit(struct mirror *mirror, struct err *err)
 	if (rc < 0)
 		return rc;
 	mirror->pause_ms = PAUSE_LEAST_MS;
+	if (mirror->full)
+		log_info("%s has space again", database->path);
+	mirror->full = false;
 	if (mirror->tries && database->has_position && position_cmp(database->position, mirror->trouble) > 0)
 		mirror->tries = 0;
 	return 0;
@@ -235,6 +238,22 @@ static int wait_for_mount(struct mirror *mirror, struct err *err)
 	return rc;
 }
 
+/* The batch comes again when there is space. What is building gives its own back instead, and ends. */
+static int wait_for_space(struct mirror *mirror, struct err *err)
+{
+	if (mirror->wish->once || mirror->quiet)
+		return -ENOSPC;
+	if (!mirror->full)
+		log_warn("%s; waiting for it", err->text);
+	mirror->full = true;
+	int rc = disconnect(mirror, err);
+	/* What the WAL has beyond need may be all that is missing. */
+	if (rc == 0 && (rc = database_make_room(&mirror->database, err)) == -ENOSPC)
+		rc = 0;
+	pause_growing(mirror);
+	return rc;
+}
+
 /* Tries the same lines again, unless that was done often enough. */
 static int try_again(struct mirror *mirror, int code, bool from_apply, struct err *err)
 {
@@ -270,6 +289,8 @@ static int recover(struct mirror *mirror, int code, bool from_apply, struct err 
 		return 0;
 	if (code == -ENOTCONN)
 		return wait_for_mount(mirror, err);
+	if (code == -ENOSPC)
+		return wait_for_space(mirror, err);
 	if (code == -EBADMSG || (from_apply && (code == -ENOENT || code == -EEXIST)))
 		return try_again(mirror, code, from_apply, err);
 	if (code == -ESTALE && !from_apply)
@@ -309,4 +330,13 @@ int mirror_run_to_end(struct mirror *mirror, struct err *err)
 	int rc = mirror_run(mirror, &goal, err);
 	mirror->quiet = false;
 	return rc == 0 && stop_asked() ? -EINTR : rc;
+}
+
+int mirror_settle(struct mirror *mirror, struct err *err)
+{
+	int rc = disconnect(mirror, err);
+
+	if (rc == 0)
+		rc = database_make_room(&mirror->database, err);
+	return rc == -ENOSPC ? 0 : rc;
 }

@@ -8,6 +8,8 @@
  *         ▼                    ▼
  *     apply_rollback, a pause, follow_open directly after the last apply_commit
  *
+ * So it goes on a full disk, too.
+ *
  * A line that cannot be applied is tried again: bytes that a network mount
  * made up look like it. On the way back there each transaction is committed
  * by itself, so that the mirror ends directly before the one that is wrong.
@@ -45,6 +47,7 @@ struct mirror {
 	bool whole;            /* all is one transaction of SQLite, to be begun anew after any trouble */
 	int pause_ms;
 	bool away;             /* and it has been said */
+	bool full;             /* the same for the disk */
 	int64_t unfinished_ms; /* since when the stream ends within a transaction; 0: it does not */
 	unsigned tries;
 	struct position trouble; /* where the tries began: up to there each transaction is a batch */
@@ -74,5 +77,9 @@ int mirror_run_to_end(struct mirror *mirror, struct err *err);
  * (stop_asked), when mirror_close undoes what was not. -ESTALE: nothing but --resync helps, which
  * the sentence says. */
 int mirror_run(struct mirror *mirror, const struct mirror_goal *goal, struct err *err);
+
+/* Before mirror_close, where all went well: undoes what is open, and copies the WAL back, whose errors are else seen by
+ * nobody. -EIO; not for want of space, or of readers that end. */
+int mirror_settle(struct mirror *mirror, struct err *err);
 
 #endif

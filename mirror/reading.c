@@ -6,6 +6,7 @@
 
 #include "database.h"
 #include "dbfile.h"
+#include "sql.h"
 
 /* Who writes holds its lock for moments only; a table is locked for a reader while its file is recovered. */
 #define BUSY_MS 10000
@@ -21,7 +22,7 @@ static int is_mirror(struct reading *reading, struct err *err)
 	int code = rc == SQLITE_ROW ? 0
 	           : rc == SQLITE_DONE || rc == SQLITE_NOTADB
 	               ? err_set(err, -EEXIST, "%s is no mirror: it has no table _daystream", reading->path)
-	               : database_error(reading->sqlite, reading->path, err);
+	               : sql_error(reading->sqlite, reading->path, err);
 	sqlite3_finalize(stmt);
 	return code;
 }
@@ -34,7 +35,7 @@ static int connect_file(struct reading *reading, struct err *err)
 	if (rc < 0)
 		return rc;
 	if (sqlite3_open_v2(reading->path, &reading->sqlite, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
-		return err_set(err, -EIO, "cannot open %s: %s", reading->path, sqlite3_errmsg(reading->sqlite));
+		return sql_error(reading->sqlite, reading->path, err);
 	sqlite3_busy_timeout(reading->sqlite, BUSY_MS);
 	sqlite3_db_config(reading->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	reading->device = st.st_dev;
@@ -77,7 +78,7 @@ int reading_refresh(struct reading *reading, struct err *err)
 int reading_begin(struct reading *reading, struct err *err)
 {
 	/* BEGIN alone takes no snapshot; the first read does. */
-	return database_run(reading->sqlite, "BEGIN; SELECT 1 FROM _daystream", err);
+	return sql_run(reading->sqlite, "BEGIN; SELECT 1 FROM _daystream", err);
 }
 
 void reading_end(struct reading *reading)
@@ -120,7 +121,7 @@ int reading_state(struct reading *reading, struct reading_state *state, struct e
 		return 0;
 	if (rc == SQLITE_DONE)
 		return err_set(err, -EIO, "table _daystream of %s has lost its row", reading->path);
-	return database_error(reading->sqlite, "cannot read the mirror's position", err);
+	return sql_error(reading->sqlite, "cannot read the mirror's position", err);
 }
 
 void reading_state_fini(struct reading_state *state)

@@ -6,10 +6,10 @@
 #include <uthash.h>
 
 #include "alter.h"
-#include "database.h"
 #include "filter.h"
 #include "keep.h"
 #include "name.h"
+#include "sql.h"
 
 /* The bytes that begin a table's lines -> the table, or none where --tables leaves it out. */
 struct entry {
@@ -405,7 +405,7 @@ int registry_refill(struct registry *registry, bool foreign, struct err *err)
 		HASH_ADD(hh, all, relid, sizeof known->relid, known);
 	}
 	registry->by_relid = all;
-	return database_run(registry->sqlite, "DELETE FROM _daystream_tables", err);
+	return sql_run(registry->sqlite, "DELETE FROM _daystream_tables", err);
 }
 
 int registry_refilled(struct registry *registry, struct err *err)

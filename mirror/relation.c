@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "database.h"
+#include "sql.h"
 
 static int alloc_rows(struct relation *table)
 {
@@ -141,7 +141,7 @@ static int run(struct relation *table, enum statement_kind kind, const struct re
 	rc = sqlite3_reset(stmt);
 	if (rc == SQLITE_OK)
 		return sqlite3_changes(table->sqlite);
-	int code = database_error(table->sqlite, doing[kind], err);
+	int code = sql_error(table->sqlite, doing[kind], err);
 	return rc == SQLITE_CONSTRAINT ? -EEXIST : rc == SQLITE_TOOBIG ? -EFBIG : code;
 }
 
@@ -309,7 +309,7 @@ int relation_truncate(struct relation *table, struct err *err)
 
 	if (!sql)
 		return err_set(err, -ENOMEM, "out of memory for a statement");
-	int rc = database_run(table->sqlite, sql, err);
+	int rc = sql_run(table->sqlite, sql, err);
 	sqlite3_free(sql);
 	if (rc == 0)
 		table->emptied = table->partial = false;

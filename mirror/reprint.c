@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "database.h"
 #include "name.h"
+#include "sql.h"
 
 /* The base types begin and end with these. %s is the column. */
 static const struct {
@@ -60,8 +60,8 @@ static int reprint_type(sqlite3 *sqlite, const struct schema *new, const struct 
 		sqlite3_str *sql = sqlite3_str_new(sqlite);
 		append_expression(sql, reprinted[i].sql, column->name);
 		char *text = sqlite3_str_finish(sql);
-		int rc = text ? database_runf(sqlite, err, "UPDATE \"%w\" SET \"%w\" = %s WHERE \"%w\" IS NOT NULL",
-		                              new->name, column->name, text, column->name)
+		int rc = text ? sql_runf(sqlite, err, "UPDATE \"%w\" SET \"%w\" = %s WHERE \"%w\" IS NOT NULL",
+		                         new->name, column->name, text, column->name)
 		              : err_set(err, -ENOMEM, "out of memory for a statement");
 		sqlite3_free(text);
 		return rc;
@@ -159,7 +159,7 @@ static int has_values(sqlite3 *sqlite, const struct schema *new, const struct sc
 	char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\" WHERE \"%w\" IS NOT NULL", new->name, column->name);
 	int rc = sql && sqlite3_prepare_v2(sqlite, sql, -1, &stmt, NULL) == SQLITE_OK
 	             ? sqlite3_step(stmt) == SQLITE_ROW
-	             : database_error(sqlite, "cannot look at a column", err);
+	             : sql_error(sqlite, "cannot look at a column", err);
 
 	sqlite3_finalize(stmt);
 	sqlite3_free(sql);
@@ -190,12 +190,11 @@ static int reprint_labels(sqlite3 *sqlite, const struct schema *new, const struc
 	char *cases_text = sqlite3_str_finish(cases), *before_text = sqlite3_str_finish(before),
 	     *after_text = sqlite3_str_finish(after);
 	if (cases_text && before_text && after_text) {
-		rc = database_runf(sqlite, err, "UPDATE \"%w\" SET \"%w\" = CASE \"%w\"%s END WHERE \"%w\" IN (%s)",
-		                   new->name, column->name, column->name, cases_text, column->name, before_text);
+		rc = sql_runf(sqlite, err, "UPDATE \"%w\" SET \"%w\" = CASE \"%w\"%s END WHERE \"%w\" IN (%s)",
+		              new->name, column->name, column->name, cases_text, column->name, before_text);
 		if (rc == 0)
-			rc = database_runf(sqlite, err,
-			                   "UPDATE \"%w\" SET \"%w\" = substr(\"%w\", 2) WHERE \"%w\" IN (%s)",
-			                   new->name, column->name, column->name, column->name, after_text);
+			rc = sql_runf(sqlite, err, "UPDATE \"%w\" SET \"%w\" = substr(\"%w\", 2) WHERE \"%w\" IN (%s)",
+			              new->name, column->name, column->name, column->name, after_text);
 	}
 	sqlite3_free(cases_text);
 	sqlite3_free(before_text);

@@ -166,14 +166,6 @@ static int check_list(const struct mirror_wish *wish, struct err *err)
 	return 0;
 }
 
-void resync_forget(const struct mirror *mirror)
-{
-	char path[4200];
-
-	snprintf(path, sizeof path, "%s.resync", mirror->database.path);
-	dbfile_remove(path);
-}
-
 int resync_tables(struct mirror *mirror, struct err *err)
 {
 	const struct mirror_wish *wish = mirror->wish;

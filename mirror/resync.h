@@ -20,7 +20,4 @@ int resync_all(struct mirror *mirror, struct err *err);
 /* The tables of wish->resync_tables. -EINTR after a signal; -ENOENT names a table that is nowhere. */
 int resync_tables(struct mirror *mirror, struct err *err);
 
-/* Removes what an interrupted one of some tables left. */
-void resync_forget(const struct mirror *mirror);
-
 #endif

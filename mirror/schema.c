@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "database.h"
+#include "sql.h"
 
 static bool columns_clash(const struct schema *schema, unsigned count, const char *name)
 {
@@ -154,7 +154,7 @@ static int name_taken(sqlite3 *sqlite, const char *name, struct err *err)
 		rc = sqlite3_step(stmt);
 	sqlite3_finalize(stmt);
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		return database_error(sqlite, "cannot look for a free table name", err);
+		return sql_error(sqlite, "cannot look for a free table name", err);
 	return rc == SQLITE_ROW;
 }
 
@@ -230,7 +230,7 @@ int schema_create_as(sqlite3 *sqlite, const struct schema *schema, const char *n
 		return err_set(err, -ENOMEM, "out of memory for a table of %u columns", schema->column_count);
 	int rc = sqlite3_exec(sqlite, text, NULL, NULL, NULL) == SQLITE_OK
 	             ? 0
-	             : database_error(sqlite, "cannot create the table", err);
+	             : sql_error(sqlite, "cannot create the table", err);
 	sqlite3_free(text);
 	return rc;
 }
@@ -249,7 +249,7 @@ int schema_drop(sqlite3 *sqlite, const struct schema *schema, struct err *err)
 
 	if (!sql)
 		return err_set(err, -ENOMEM, "out of memory for a statement");
-	int rc = database_run(sqlite, sql, err);
+	int rc = sql_run(sqlite, sql, err);
 	sqlite3_free(sql);
 	return rc < 0 ? err_prefix(err, rc, "cannot drop table \"%s\"", schema->name) : 0;
 }
@@ -260,7 +260,7 @@ int schema_save(sqlite3 *sqlite, const struct schema *schema, struct err *err)
 
 	if (sqlite3_prepare_v2(sqlite, "INSERT OR REPLACE INTO _daystream_tables VALUES (?1, ?2, ?3, ?4, ?5, ?6)", -1,
 	                       &stmt, NULL) != SQLITE_OK)
-		return database_error(sqlite, "cannot write the definition (table _daystream_tables)", err);
+		return sql_error(sqlite, "cannot write the definition (table _daystream_tables)", err);
 	sqlite3_bind_int64(stmt, 1, schema->definition.relid);
 	if (!schema->displaced) {
 		sqlite3_bind_text(stmt, 2, schema->definition.schema, -1, SQLITE_STATIC);
@@ -272,7 +272,7 @@ int schema_save(sqlite3 *sqlite, const struct schema *schema, struct err *err)
 		sqlite3_bind_text(stmt, 6, schema->inexact_since, -1, SQLITE_STATIC);
 	sqlite3_step(stmt);
 	if (sqlite3_finalize(stmt) != SQLITE_OK)
-		return database_error(sqlite, "cannot write the definition (table _daystream_tables)", err);
+		return sql_error(sqlite, "cannot write the definition (table _daystream_tables)", err);
 	return 0;
 }
 
@@ -283,7 +283,7 @@ int schema_save_mark(sqlite3 *sqlite, const struct schema *schema, struct err *e
 
 	if (!sql)
 		return err_set(err, -ENOMEM, "out of memory for a statement");
-	int rc = database_run(sqlite, sql, err);
+	int rc = sql_run(sqlite, sql, err);
 	sqlite3_free(sql);
 	return rc;
 }
@@ -322,11 +322,11 @@ int schema_load_next(sqlite3 *sqlite, sqlite3_stmt **stmt, struct schema *schema
 	                                 "SELECT \"table\", name, definition, inexact_since"
 	                                 " FROM _daystream_tables",
 	                                 -1, stmt, NULL) != SQLITE_OK)
-		return database_error(sqlite, "cannot read the definitions (table _daystream_tables)", err);
+		return sql_error(sqlite, "cannot read the definitions (table _daystream_tables)", err);
 	int step = sqlite3_step(*stmt);
 	int rc = step == SQLITE_ROW    ? load_row(*stmt, schema, numeric, err)
 	         : step == SQLITE_DONE ? 0
-	                               : database_error(sqlite, "cannot read the definitions", err);
+	                               : sql_error(sqlite, "cannot read the definitions", err);
 	if (rc <= 0) {
 		sqlite3_finalize(*stmt);
 		*stmt = NULL;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "database.h"
+#include "sql.h"
 
 /* Without a key, -0 and 0 are two values that are to stand in an order. */
 static bool is_minus_zero(const struct value *value)
@@ -209,7 +209,7 @@ int sides_mirror_open(struct sides *sides, const char *rest, struct err *err)
 	sqlite3_free(text);
 	if (rc == SQLITE_OK)
 		return 0;
-	int code = database_error(sides->reading->sqlite, "cannot read the mirror's table", err);
+	int code = sql_error(sides->reading->sqlite, "cannot read the mirror's table", err);
 	/* Not there, or without a column: others may be whole. */
 	return rc == SQLITE_ERROR ? -EBADMSG : code;
 }
@@ -221,7 +221,7 @@ int sides_mirror_next(struct sides *sides, struct err *err)
 	if (rc == SQLITE_DONE)
 		return 0;
 	if (rc != SQLITE_ROW)
-		return database_error(sides->reading->sqlite, "cannot read the mirror's table", err);
+		return sql_error(sides->reading->sqlite, "cannot read the mirror's table", err);
 	for (unsigned i = 0; i < sides->count; i++)
 		value_of_column(&sides->mirror[i], sides->stmt, (int)i);
 	return 1;

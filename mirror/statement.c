@@ -5,7 +5,7 @@
 #include <string.h>
 #include <uthash.h>
 
-#include "database.h"
+#include "sql.h"
 
 /* Tables with more shapes of updates than this prepare some of them again. */
 #define PARTIAL_MOST 64
@@ -105,7 +105,7 @@ static int prepare(struct statement_cache *cache, enum statement_kind kind, cons
 		return err_set(err, -ENOMEM, "out of memory for a statement");
 	int rc = sqlite3_prepare_v3(cache->sqlite, text, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
 	sqlite3_free(text);
-	return rc == SQLITE_OK ? 0 : database_error(cache->sqlite, "cannot prepare a statement", err);
+	return rc == SQLITE_OK ? 0 : sql_error(cache->sqlite, "cannot prepare a statement", err);
 }
 
 static void clear_partial(struct statement_cache *cache)

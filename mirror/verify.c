@@ -7,13 +7,13 @@
 #include <unistd.h>
 
 #include "compare.h"
-#include "database.h"
 #include "filter.h"
 #include "lag.h"
 #include "log.h"
 #include "name.h"
 #include "recheck.h"
 #include "report.h"
+#include "sql.h"
 #include "stop.h"
 
 /* A table whose definition changes, or that differs in more keys than suspects can be. */
@@ -95,7 +95,7 @@ static int count_rows(struct verify *verify, struct err *err)
 	if (rc == SQLITE_ROW)
 		verify->result.rows = (uint64_t)sqlite3_column_int64(stmt, 0);
 	sqlite3_finalize(stmt);
-	return rc == SQLITE_ROW ? 0 : database_error(verify->reading.sqlite, "cannot read the mirror's table", err);
+	return rc == SQLITE_ROW ? 0 : sql_error(verify->reading.sqlite, "cannot read the mirror's table", err);
 }
 
 static int compare(struct verify *verify, const char *from, struct err *err)
@@ -214,7 +214,7 @@ static int list_tables(struct verify *verify, struct err *err)
 		}
 	}
 	sqlite3_finalize(stmt);
-	return rc == SQLITE_DONE ? 0 : database_error(verify->reading.sqlite, "cannot list the mirror's tables", err);
+	return rc == SQLITE_DONE ? 0 : sql_error(verify->reading.sqlite, "cannot list the mirror's tables", err);
 }
 
 static int check_mirror_tables(struct verify *verify, struct err *err)
@@ -251,7 +251,7 @@ static int mirror_has(struct verify *verify, uint32_t relid, struct err *err)
 	sqlite3_finalize(stmt);
 	if (rc == SQLITE_ROW || rc == SQLITE_DONE)
 		return rc == SQLITE_ROW;
-	return database_error(verify->reading.sqlite, "cannot list the mirror's tables", err);
+	return sql_error(verify->reading.sqlite, "cannot list the mirror's tables", err);
 }
 
 /* By its OID, and under a lock: its name may be another table's by now. */

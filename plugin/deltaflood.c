@@ -186,21 +186,20 @@ static void truncate_tables(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, 
 	MemoryContextReset(session->scratch);
 }
 
-/* As text; or, where that cannot be, as bytea is printed. A message must never stop the stream. */
+/* As text; or, where that cannot be, as bytea is printed; NULL where it is too long for a line. A message must
+ * never stop the stream. */
 static void append_content(const struct text *text, StringInfo out, const char *bytes, Size len)
 {
 	int start = out->len;
 
+	if (!text_fits(text, out, len)) {
+		appendStringInfoString(out, "\\N");
+		return;
+	}
 	if (pg_verify_mbstr(GetDatabaseEncoding(), bytes, (int)len, true) && text_append(text, out, bytes, len))
 		return;
 	out->len = start;
-	appendStringInfoString(out, "\\\\x");
-	enlargeStringInfo(out, (int)(2 * len));
-	for (Size i = 0; i < len; i++) {
-		out->data[out->len++] = "0123456789abcdef"[(uint8)bytes[i] >> 4];
-		out->data[out->len++] = "0123456789abcdef"[bytes[i] & 15];
-	}
-	out->data[out->len] = '\0';
+	text_hex(out, bytes, len);
 }
 
 /* A snapshot's, or what else daystream finds its place by (docs/FORMAT.md). */

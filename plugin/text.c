@@ -2,12 +2,17 @@
 
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
 
 #include "line.h"
 #include "text.h"
 
 /* Bytes escaped or converted at a time. */
 #define PIECE 8192
+
+/* What a message may hold, with room for its header and for what stands between values. */
+#define LINE_MAX_LEN ((Size)MaxAllocSize - 1024 * 1024)
 
 void text_init(struct text *text, bool to_utf8)
 {
@@ -22,17 +27,41 @@ void text_init(struct text *text, bool to_utf8)
 		                       pg_encoding_to_char(text->from))));
 }
 
+/* An enlarged buffer, where the server can send it. */
+static void make_room(StringInfo out, Size len)
+{
+	if ((Size)out->len + len > LINE_MAX_LEN)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+		                errmsg("deltaflood: the row takes more than 1 GB as text, which the server cannot send")));
+	enlargeStringInfo(out, (int)len);
+}
+
 void text_escape(StringInfo out, const char *bytes, Size len)
 {
 	while (len > 0) {
 		Size piece = Min(len, PIECE);
 
-		enlargeStringInfo(out, (int)(2 * piece));
+		make_room(out, 2 * piece);
 		out->len += (int)line_escape(out->data + out->len, bytes, piece);
 		bytes += piece;
 		len -= piece;
 	}
 	out->data[out->len] = '\0';
+}
+
+void text_hex(StringInfo out, const char *bytes, Size len)
+{
+	appendStringInfoString(out, "\\\\x");
+	make_room(out, 2 * len);
+	out->len += (int)hex_encode(bytes, len, out->data + out->len);
+	out->data[out->len] = '\0';
+}
+
+bool text_fits(const struct text *text, StringInfo out, Size len)
+{
+	Size most = text->convert ? 2 * MAX_CONVERSION_GROWTH : 2;
+
+	return len <= (LINE_MAX_LEN - out->len) / most;
 }
 
 static bool is_ascii(const char *bytes, Size len)
@@ -85,8 +114,27 @@ bool text_append(const struct text *text, StringInfo out, const char *bytes, Siz
 	return true;
 }
 
+/* A name that the server can put into a message to a client whose encoding is UTF8. */
+static char *said(const struct text *text, const char *name)
+{
+	StringInfoData out;
+
+	if (!name || text->from != PG_SQL_ASCII || pg_verify_mbstr(PG_UTF8, name, (int)strlen(name), true))
+		return (char *)name;
+	initStringInfo(&out);
+	for (; *name; name++)
+		if (IS_HIGHBIT_SET(*name))
+			appendStringInfo(&out, "\\x%02x", (unsigned char)*name);
+		else
+			appendStringInfoCharMacro(&out, *name);
+	return out.data;
+}
+
 void text_refuse(const struct text *text, const char *schema, const char *table, const char *column)
 {
+	schema = said(text, schema);
+	table = said(text, table);
+	column = said(text, column);
 	ereport(ERROR,
 	        (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
 	         column ? errmsg("deltaflood: a value of column \"%s\" of table \"%s.%s\" cannot be written in UTF-8",

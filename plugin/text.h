@@ -7,6 +7,8 @@
  *
  * Escaping looks at ASCII bytes only, and no server encoding uses these
  * within a longer character: so it may come before or behind a conversion.
+ *
+ * The server sends no message of 1 GB or more: a line that would grow to it is an error.
  */
 #ifndef DELTAFLOOD_TEXT_H
 #define DELTAFLOOD_TEXT_H
@@ -26,6 +28,12 @@ void text_init(struct text *text, bool to_utf8);
 /* Appends bytes[0..len), escaped. Longer ones go in pieces, so that the
  * buffer grows with what is really there, not with the most it may be. */
 void text_escape(StringInfo out, const char *bytes, Size len);
+
+/* Appends bytes[0..len) as bytea is printed in hexadecimal, which needs no other buffer. */
+void text_hex(StringInfo out, const char *bytes, Size len);
+
+/* Whether bytes[0..len) are sure to find room behind `out`, however they get onto the line. */
+bool text_fits(const struct text *text, StringInfo out, Size len);
 
 /* Appends bytes[0..len), converted and escaped. False where that cannot be
  * written in UTF-8; `out` then holds a part of it. */

@@ -30,6 +30,7 @@ void value_init(struct value_type *type, Oid typid, bool convert_bool, MemoryCon
 	case VARCHAROID:
 	case BPCHAROID:
 	case JSONOID: type->kind = VALUE_TEXT; break;
+	case BYTEAOID: type->kind = VALUE_BYTES; break;
 	default: break;
 	}
 	if (type->kind != VALUE_FUNCTION)
@@ -45,10 +46,16 @@ static bool append_int(StringInfo out, int64 number)
 	return true;
 }
 
-static bool append_text(const struct text *text, StringInfo out, Datum value)
+/* Text; without `text`, bytes. */
+static bool append_varlena(const struct text *text, StringInfo out, Datum value)
 {
 	struct varlena *plain = PG_DETOAST_DATUM_PACKED(value);
-	bool good = text_append(text, out, VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
+	bool good = true;
+
+	if (text)
+		good = text_append(text, out, VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
+	else
+		text_hex(out, VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
 
 	/* At once, since it may be long and the row may have more of them. */
 	if ((Pointer)plain != DatumGetPointer(value))
@@ -72,7 +79,8 @@ bool value_append(struct value_type *type, const struct text *text, StringInfo o
 	case VALUE_INT2: return append_int(out, DatumGetInt16(value));
 	case VALUE_INT4: return append_int(out, DatumGetInt32(value));
 	case VALUE_INT8: return append_int(out, DatumGetInt64(value));
-	case VALUE_TEXT: return append_text(text, out, value);
+	case VALUE_TEXT: return append_varlena(text, out, value);
+	case VALUE_BYTES: return append_varlena(NULL, out, value);
 	default: return append_function(type, text, out, value);
 	}
 }

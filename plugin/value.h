@@ -19,6 +19,7 @@ struct value_type {
 		VALUE_INT4,
 		VALUE_INT8,
 		VALUE_TEXT,
+		VALUE_BYTES,
 	} kind;
 	FmgrInfo function; /* for VALUE_FUNCTION; what it caches lives in the context given to value_init */
 };

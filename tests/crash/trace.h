@@ -9,11 +9,13 @@
  *     RECORD_ROOT    the folder; an absolute path
  *     RECORD_TRACE   the trace; nothing is written where it is not set
  *     RECORD_STOP    n: SIGKILL before this process's n-th call; n+: in the middle of it, where it is a write
- *     RECORD_FAIL    <call>:<n>:<errno>[:<count>]: this process's n-th `write`, `fdatasync`, ... (and the count - 1 after
- *                    it; * for all) fail, for instance fdatasync:3:EIO
+ *     RECORD_FAIL    <call>:<n>:<errno>[:<count>[:<ending>]]: this process's n-th create, write, truncate, fallocate,
+ *                    rename, unlink (rmdir, too), mkdir, fsync or fdatasync, and the count - 1 after it (*: all), fail;
+ *                    of files whose path ends so. For instance fdatasync:3:EIO:1:.day
  *     RECORD_SLOW    microseconds that each sync takes longer, so that what does not wait for it is seen
  *
- * A file is its inode number, so that it stays the same whatever its name. SQLite's -shm files are mapped, not written,
+ * A file is its inode number, so that it stays the same whatever its name; one that was there before has its
+ * path, too. SQLite's -shm files are mapped, not written,
  * and nothing is lost with them: they are not in a trace.
  */
 #ifndef CRASH_TRACE_H
@@ -22,13 +24,13 @@
 #include <stdint.h>
 
 enum trace_call {
-	TRACE_START = 1,   /* a process begins */
-	TRACE_CREATE,      /* the file `path`, new */
-	TRACE_WRITE,       /* data at `off` */
-	TRACE_TRUNCATE,    /* to `off` bytes */
-	TRACE_SYNC,        /* fsync, fdatasync: the file is on the disk */
-	TRACE_SYNC_FAILED, /* what was not synced is in the page cache, and never comes to the disk */
-	TRACE_SYNC_FOLDER, /* `path`: its entries are on the disk */
+	TRACE_START = 1, /* a process begins */
+	TRACE_CREATE,    /* the file `path`, new */
+	TRACE_WRITE,     /* data at `off` */
+	TRACE_TRUNCATE,  /* to `off` bytes */
+	TRACE_SYNC, /* fsync, fdatasync: of the file, all that stands before the byte `off` of the trace is on disk */
+	TRACE_SYNC_FAILED, /* ... is in the page cache, and never comes to the disk */
+	TRACE_SYNC_FOLDER, /* the same of a folder's entries */
 	TRACE_RENAME,      /* `path` is `to` */
 	TRACE_UNLINK,
 	TRACE_MKDIR,

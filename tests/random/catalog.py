@@ -22,6 +22,7 @@ class Column:
     number: int
     notnull: bool
     generated: bool
+    identity: bool
     indexed: bool # so its values have to be short
     refers: str   # a query for a value that its foreign key allows, or None
 
@@ -67,7 +68,7 @@ TABLE = """
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {0}"""
 
 COLUMNS = """
-    SELECT attname, atttypid, format_type(atttypid, atttypmod), atttypmod <> -1, attnum, attnotnull, attgenerated <> '',
+    SELECT attname, atttypid, format_type(atttypid, atttypmod), atttypmod <> -1, attnum, attnotnull, attgenerated <> '', attidentity <> '',
         EXISTS (SELECT FROM pg_index i WHERE i.indrelid = attrelid AND attnum = ANY (i.indkey))
         OR EXISTS (SELECT FROM pg_inherits h JOIN pg_partitioned_table p ON p.partrelid = h.inhparent
             WHERE h.inhrelid = attrelid),
@@ -104,8 +105,9 @@ class Catalog:
         schema, name, kind, identity, partition, placed, primary, rows = found[0]
         if frozen:
             placed = "t" if kind == "r" and self.session.value(f"SELECT pg_get_replica_identity_index({relid})") else "f"
-        columns = [Column(column, self.type(int(oid), sql, limit == "t"), int(place), notnull == "t", generated == "t", indexed == "t", refers)
-                   for column, oid, sql, limit, place, notnull, generated, indexed, refers in self.session.rows(COLUMNS.format(relid))]
+        columns = [Column(column, self.type(int(oid), sql, limit == "t"), int(place), notnull == "t", generated == "t", numbered == "t",
+                          indexed == "t", refers)
+                   for column, oid, sql, limit, place, notnull, generated, numbered, indexed, refers in self.session.rows(COLUMNS.format(relid))]
         return Table(relid, schema, name, kind, identity, placed == "t", partition == "t", primary, int(rows), columns)
 
     def type(self, oid, sql=None, limit=False):

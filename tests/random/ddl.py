@@ -116,7 +116,7 @@ def drop_not_null(random, table):
 
 
 def set_default(random, table):
-    spare = [column for column in table.writable() if not column.refers]
+    spare = [column for column in table.writable() if not column.refers and not column.identity]
     if not spare:
         return []
     column = random.choice(spare)

@@ -32,7 +32,7 @@ static const struct line_head *define(int i, const char *pairs, const char *reli
 
 static int put(int i, uint64_t off)
 {
-	return catalog_put(&catalog, &heads[i], off, strlen(lines[i]));
+	return catalog_put(&catalog, &heads[i], off, lines[i], strlen(lines[i]));
 }
 
 static void a_table_is_found_by_its_oid(void **state)
@@ -169,7 +169,7 @@ static void a_copy_stands_on_its_own(void **state)
 		define(1, "_table\tb", "2", "x");
 		assert_int_equal(put(0, 10), 0);
 	}
-	assert_int_equal(catalog_put(&copy, &heads[1], 20, 5), 0);
+	assert_int_equal(catalog_put(&copy, &heads[1], 20, lines[1], 5), 0);
 	assert_int_equal(copy.count, 2);
 	assert_int_equal(catalog.count, 1);
 	catalog_fini(&copy);

@@ -68,7 +68,8 @@ static void what_is_written_is_read(void **state)
 		                      .snapshot = i % 2 ? (char[]){"auto"} : (char[]){"off"},
 		                      .segment_bytes = 4096 + i * 1000000007,
 		                      .keep_days = i * 1000,
-		                      .keep_bytes = i * 100000000000};
+		                      .keep_bytes = i * 100000000000,
+		                      .reserve_bytes = i * 1000003};
 		works(config_write(&want, dirfd_, &f.err), f.err);
 		works(config_read(&config, dirfd_, &f.err), f.err);
 		assert_string_equal(config.conninfo, want.conninfo);
@@ -78,6 +79,7 @@ static void what_is_written_is_read(void **state)
 		assert_string_equal(config.user, want.user);
 		assert_true(config.segment_bytes == want.segment_bytes);
 		assert_true(config.keep_days == want.keep_days && config.keep_bytes == want.keep_bytes);
+		assert_true(config.reserve_bytes == want.reserve_bytes);
 		config_fini(&config);
 	}
 }
@@ -134,12 +136,20 @@ static void settings_have_defaults_and_comments(void **state)
 	assert_true(config.segment_bytes == 268435456);
 	assert_string_equal(config.snapshot, "auto");
 	assert_true(config.keep_days == 0 && config.keep_bytes == 0);
+	assert_true(config.reserve_bytes == 16 << 20);
 	works(read_text("keep_days = 30\nkeep_bytes = 2.5e11\nsnapshot = off\n"), f.err);
 	assert_true(config.keep_days == 30 && config.keep_bytes == 250000000000);
 	assert_string_equal(config.snapshot, "off");
 	works(read_text("# comment\n  slot = other # comment\n\nsegment_size = 1e6\n"), f.err);
 	assert_string_equal(config.slot, "other");
 	assert_true(config.segment_bytes == 1000000);
+	works(read_text("slot = 'a#b' # 'c'\ntables = \"d\\\"#e\" # f\nconninfo = 'g\\'#h\n#i'\n"), f.err);
+	assert_string_equal(config.slot, "a#b");
+	assert_string_equal(config.tables, "d\"#e");
+	assert_string_equal(config.conninfo, "g'#h\n#i");
+	works(read_text("// don't\nconninfo = 'a#b'\n/* it's */ slot = 'c#d'\n"), f.err);
+	assert_string_equal(config.conninfo, "a#b");
+	assert_string_equal(config.slot, "c#d");
 }
 
 static void no_file_is_told_apart(void **state)
@@ -155,6 +165,8 @@ static void errors_name_the_line_and_the_reason(void **state)
 	is_refused("\n\nslot\n", "daystream.conf:", "");
 	is_refused("slot = 'a\n", "daystream.conf:", "");
 	is_refused("slot = a b\n", "daystream.conf:1", "b");
+	is_refused("# one\n  # 'two\nslot = a # \"three\nslto = b\n", "daystream.conf:4: ", "slto");
+	is_refused("slot = 'a\n# b'\nslto = b\n", "daystream.conf:3: ", "slto");
 	is_refused("conninfo = {a}\n", "daystream.conf:1", "");
 	is_refused("\nsegment_size = many\n", "daystream.conf:2", "segment_size");
 }
@@ -175,7 +187,7 @@ static void a_segment_size_out_of_range_is_refused(void **state)
 
 static void what_is_to_be_kept_is_a_number_of_days_and_of_bytes(void **state)
 {
-	static const char *const wrong[][2] = {{"keep_days = -1", "keep_days"},    {"keep_days = a week", "keep_days"},
+	static const char *const wrong[][2] = {{"reserve_size = -1", "reserve_size"}, {"keep_days = -1", "keep_days"},    {"keep_days = a week", "keep_days"},
 	                                       {"keep_days = 1e9", "keep_days"},   {"keep_bytes = -1", "keep_bytes"},
 	                                       {"keep_bytes = nan", "keep_bytes"}, {"keep_bytes = 1e30", "keep_bytes"},
 	                                       {"snapshot = yes", "snapshot"},     {"snapshot = ''", "snapshot"}};

@@ -24,7 +24,7 @@ static int teardown(void **state)
 
 static struct confirmed number(uint64_t i)
 {
-	return (struct confirmed){i * 0x100, {i, i + 1}};
+	return (struct confirmed){i * 0x100, {i, i + 1}, (uint32_t)i * 7};
 }
 
 static void write_numbers(uint64_t count)

@@ -1,307 +1,48 @@
 /*
- * Killed, or without power, at every system call that changes the store: the next
- * start shows all that was shown or confirmed, and going on gives the one true
- * stream; also where retention gives up its oldest segments meanwhile.
+ * Killed, or without power, at every call that changes the store: the next start shows all that was shown or
+ * confirmed, and going on gives the one true stream; also where the source breaks off, where the day ends, and
+ * where retention gives up the oldest segments meanwhile.
  *
- * The calls below stand before libc's. They count, and they remember what a sync
- * has brought to the disk: a power loss leaves that, and as much of the rest as
- * the kind of loss says.
+ * The work is done by this program, started again under the recorder (tests/crash/trace.h); what a loss of power could leave of it
+ * is tests/crash/states.h's. tests/flow/85-power.sh does the same with the daemon.
  */
 #include "fixture.h"
 
-#include <sys/mman.h>
-#include <sys/syscall.h>
+#include <dlfcn.h>
+#include <signal.h>
 #include <sys/wait.h>
 
+#include "crash/states.h"
 #include "retain.h"
 
-enum loss {
-	NO_LOSS,     /* killed: the kernel still has everything */
-	ALL,         /* names and bytes only as synced */
-	BYTES,       /* names are there; bytes that were not synced are cut off */
-	ZEROS,       /* ... are zeros */
-	HALF,        /* ... are there up to the middle */
-	SECOND_HALF, /* ... are zeros up to the middle, and then there */
-	NAMES,       /* bytes are there, names as synced */
-	LOSSES
-};
+enum { TRANSACTIONS = 24, SEGMENT = 700 };
 
-enum { FILES = 64, TRANSACTIONS = 24, SEGMENT = 700 };
+/* Where all of it happens: in memory, where that can be. */
+static char scratch[64];
 
-struct synced {
-	ino_t ino;
-	char *bytes;
-	size_t len;
-};
+/* ---- syncing ------------------------------------------------------------ */
 
-struct name {
-	char text[96];
-	ino_t ino;
-};
+/* The states that are looked at need not last. */
+static bool recorded;
 
-static struct {
-	bool armed;
-	long calls, kill_at, lose_at;
-	enum loss loss;
-	jmp_buf killed;
-	const char *path, *after; /* the store, and where its remains go */
-	struct synced files[FILES];
-	size_t file_count;
-	struct name names[2][FILES]; /* as synced: of STORE, of segments */
-	size_t name_count[2];
-} disk;
-
-/* What the child had shown and confirmed; the parent looks at it. */
-struct told {
-	uint64_t lsn, len; /* from the first line that ever was */
-	long calls;
-	bool ended;
-};
-static struct told *told;
-
-/* ---- the disk ----------------------------------------------------------- */
-
-/* In the child: there is no test to fail. */
-#define sure(what)                                                                                                     \
-	do {                                                                                                           \
-		if (!(what)) {                                                                                         \
-			perror(#what);                                                                                 \
-			abort();                                                                                       \
-		}                                                                                                      \
-	} while (0)
-
-static struct synced *synced_file(ino_t ino)
+static int sync_if_recorded(const char *call, int fd)
 {
-	for (size_t i = 0; i < disk.file_count; i++)
-		if (disk.files[i].ino == ino)
-			return &disk.files[i];
-	sure(disk.file_count < FILES);
-	disk.files[disk.file_count] = (struct synced){.ino = ino};
-	return &disk.files[disk.file_count++];
-}
+	int (*next)(int);
 
-static char *slurp(int fd, size_t len)
-{
-	char *bytes = calloc(1, len + 1);
-
-	sure(bytes && syscall(SYS_pread64, fd, bytes, len, 0L) == (long)len);
-	return bytes;
-}
-
-static void note_bytes(int fd)
-{
-	char path[64];
-	struct stat st;
-
-	/* It may be open for writing only. */
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	int own = open(path, O_RDONLY);
-	sure(own >= 0 && fstat(own, &st) == 0);
-	struct synced *file = synced_file(st.st_ino);
-	free(file->bytes);
-	file->len = (size_t)st.st_size;
-	file->bytes = slurp(own, file->len);
-	close(own);
-}
-
-static const char *folder_path(int which, char *out)
-{
-	snprintf(out, PATH_MAX, "%s%s", disk.path, which ? "/segments" : "");
-	return out;
-}
-
-static size_t list(int which, struct name *names)
-{
-	char path[PATH_MAX];
-	DIR *dir = opendir(folder_path(which, path));
-	struct dirent *entry;
-	size_t count = 0;
-
-	sure(dir);
-	while ((entry = readdir(dir))) {
-		if (entry->d_type != DT_REG)
-			continue;
-		sure(count < FILES);
-		snprintf(names[count].text, sizeof names[count].text, "%.95s", entry->d_name);
-		names[count++].ino = entry->d_ino;
-	}
-	closedir(dir);
-	return count;
-}
-
-static void note_names(int which)
-{
-	disk.name_count[which] = list(which, disk.names[which]);
-}
-
-/* All that is there counts as synced. */
-static void note_all(void)
-{
-	for (int which = 0; which < 2; which++) {
-		note_names(which);
-		for (size_t i = 0; i < disk.name_count[which]; i++) {
-			char folder[PATH_MAX], path[PATH_MAX + 100];
-			snprintf(path, sizeof path, "%s/%s", folder_path(which, folder), disk.names[which][i].text);
-			int fd = open(path, O_RDONLY);
-			sure(fd >= 0);
-			note_bytes(fd);
-			close(fd);
-		}
-	}
-}
-
-/* What a file holds after the loss; the caller frees. */
-static char *remains(const char *path, ino_t ino, size_t *len)
-{
-	const struct synced *file = synced_file(ino);
-	int fd = open(path, O_RDONLY);
-	struct stat st = {0};
-	char *now = NULL;
-
-	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == ino)
-		now = slurp(fd, (size_t)st.st_size);
-	if (fd >= 0)
-		close(fd);
-	bool all = disk.loss == NAMES && now, grown = now && (size_t)st.st_size > file->len;
-	size_t more = grown ? (size_t)st.st_size - file->len : 0;
-	*len = all ? (size_t)st.st_size : file->len;
-	if (!all && grown && (disk.loss == ZEROS || disk.loss == SECOND_HALF))
-		*len += more;
-	else if (!all && grown && disk.loss == HALF)
-		*len += more / 2;
-	char *out = calloc(1, *len + 1);
-	sure(out);
-	if (all) {
-		memcpy(out, now, *len);
-	} else {
-		if (file->len)
-			memcpy(out, file->bytes, file->len);
-		if (grown && disk.loss == HALF)
-			memcpy(out + file->len, now + file->len, more / 2);
-		if (grown && disk.loss == SECOND_HALF)
-			memcpy(out + file->len + more / 2, now + file->len + more / 2, more - more / 2);
-	}
-	free(now);
-	return out;
-}
-
-static void lose_power(void)
-{
-	struct name names[FILES];
-	char folder[PATH_MAX], path[PATH_MAX + 100];
-	bool names_lost = disk.loss == ALL || disk.loss == NAMES;
-
-	disk.armed = false;
-	for (int which = 0; which < 2; which++) {
-		size_t count = names_lost ? disk.name_count[which] : list(which, names);
-		const struct name *left = names_lost ? disk.names[which] : names;
-		snprintf(path, sizeof path, "%s%s", disk.after, which ? "/segments" : "");
-		sure(mkdir(path, 0700) == 0);
-		for (size_t i = 0; i < count; i++) {
-			size_t len;
-			snprintf(path, sizeof path, "%s/%s", folder_path(which, folder), left[i].text);
-			char *bytes = remains(path, left[i].ino, &len);
-			snprintf(path, sizeof path, "%s%s/%s", disk.after, which ? "/segments" : "", left[i].text);
-			int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
-			sure(fd >= 0 && syscall(SYS_write, fd, bytes, len) == (long)len);
-			close(fd);
-			free(bytes);
-		}
-	}
-	_exit(0);
-}
-
-/* Before each call. */
-static void next_call(void)
-{
-	if (!disk.armed)
-		return;
-	told->calls = ++disk.calls;
-	if (disk.calls == disk.lose_at) {
-		if (disk.loss == NO_LOSS)
-			_exit(0);
-		lose_power();
-	}
-	if (disk.calls == disk.kill_at)
-		longjmp(disk.killed, 1);
-}
-
-ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
-{
-	next_call();
-	return syscall(SYS_pwrite64, fd, buf, len, off);
-}
-
-ssize_t write(int fd, const void *buf, size_t len)
-{
-	if (fd > 2)
-		next_call();
-	return syscall(SYS_write, fd, buf, len);
-}
-
-int ftruncate(int fd, off_t len)
-{
-	next_call();
-	return (int)syscall(SYS_ftruncate, fd, len);
-}
-
-int unlinkat(int dirfd, const char *name, int flags)
-{
-	next_call();
-	return (int)syscall(SYS_unlinkat, dirfd, name, flags);
-}
-
-int renameat(int from_dirfd, const char *from, int to_dirfd, const char *to)
-{
-	next_call();
-	return (int)syscall(SYS_renameat2, from_dirfd, from, to_dirfd, to, 0);
-}
-
-int openat(int dirfd, const char *name, int flags, ...)
-{
-	mode_t mode = 0;
-	bool creates = false;
-
-	if (flags & O_CREAT) {
-		va_list args;
-		va_start(args, flags);
-		mode = va_arg(args, mode_t);
-		va_end(args);
-		next_call();
-		creates = disk.armed && faccessat(dirfd, name, F_OK, 0) < 0;
-	}
-	int fd = (int)syscall(SYS_openat, dirfd, name, flags, mode);
-	struct stat st;
-	if (creates && fd >= 0 && fstat(fd, &st) == 0)
-		synced_file(st.st_ino)->len = 0; /* the number may have been another file's */
-	return fd;
-}
-
-static int sync_it(int fd)
-{
-	struct stat st, segments;
-	char path[PATH_MAX];
-
-	if (!disk.armed)
+	if (!recorded)
 		return 0;
-	sure(fstat(fd, &st) == 0 && stat(folder_path(1, path), &segments) == 0);
-	if (S_ISDIR(st.st_mode))
-		note_names(st.st_ino == segments.st_ino);
-	else
-		note_bytes(fd);
-	return 0;
+	*(void **)&next = dlsym(RTLD_NEXT, call);
+	return next(fd);
 }
 
 int fsync(int fd)
 {
-	next_call();
-	return sync_it(fd);
+	return sync_if_recorded("fsync", fd);
 }
 
 int fdatasync(int fd)
 {
-	next_call();
-	return sync_it(fd);
+	return sync_if_recorded("fdatasync", fd);
 }
 
 /* ---- the work ----------------------------------------------------------- */
@@ -316,26 +57,29 @@ static size_t golden_at(struct store *store)
 	struct position first = segments_edge(store_segments(store)).first;
 	char stamp[64];
 
-	if (!golden)
-		return 0;
 	snprintf(stamp, sizeof stamp, "_c\t%llu\t_s\t%llu\t_action\torigin", (unsigned long long)first.epoch,
 	         (unsigned long long)first.seq);
 	const char *at = strstr(golden, stamp);
-	sure(at);
+	must(at);
 	return (size_t)(at - golden);
 }
 
-static uint64_t retained_len(struct store *store)
-{
-	return store_len(store) - segments_edge(store_segments(store)).base;
-}
-
-/* Tells what a client of the store may have seen. */
+/* Notes what a client of the store may have seen. */
 static void tell(struct fixture *f)
 {
-	told->len = golden_at(f->store) + retained_len(f->store);
-	if (durable_lsn(writer_durable(f->writer)) > told->lsn)
-		told->lsn = durable_lsn(writer_durable(f->writer));
+	void (*note)(const char *);
+	char text[64];
+	struct store_end end;
+
+	if (!recorded)
+		return;
+	store_end(f->store, &end);
+	*(void **)&note = dlsym(RTLD_DEFAULT, "record_note");
+	snprintf(text, sizeof text, "shown %llu.%llu", (unsigned long long)end.last.epoch,
+	         (unsigned long long)end.last.seq);
+	note(text);
+	snprintf(text, sizeof text, "durable %llu", (unsigned long long)durable_lsn(writer_durable(f->writer)));
+	note(text);
 }
 
 static void transaction(struct fixture *f, int i)
@@ -394,53 +138,60 @@ static void work(struct fixture *f)
 	tell(f);
 }
 
-/* In a process of its own, since it dies. */
-static void run(const char *path, const char *after, long kill_at, long lose_at, enum loss loss)
+/* In a process of its own, which may end in it. */
+static int work_at(const char *path, bool gives_up)
 {
 	struct fixture f = {0};
 
+	recorded = true;
+	retaining = gives_up;
 	snprintf(f.path, sizeof f.path, "%s", path);
-	disk.path = path;
-	disk.after = after;
-	disk.loss = loss;
-	disk.lose_at = lose_at;
-	disk.kill_at = kill_at;
-	note_all();
-	disk.armed = true;
-	if (setjmp(disk.killed)) {
-		/* What a kill leaves: no file is open, no lock held. */
-		sure(syscall(SYS_close_range, 3, ~0u, 0) == 0);
-	}
-	/* Each start is the first one's equal. */
-	if (store_open(&f.store, path, STORE_WRITE, &f.err) < 0 ||
-	    writer_open(&f.writer, f.store, SEGMENT, &f.err) < 0) {
-		fprintf(stderr, "kill %ld, loss %ld of kind %d: %s\n", kill_at, lose_at, (int)loss, f.err.text);
-		_exit(1);
-	}
-	f.lsn = writer_appended_lsn(f.writer);
+	fixture_open(&f, SEGMENT);
 	tell(&f);
 	work(&f);
-	told->ended = true;
-	if (loss != NO_LOSS)
-		lose_power();
-	_exit(0);
+	fixture_close(&f);
+	return 0;
 }
 
-static void make_golden(void)
+/* Starts the work, to be killed at a call where `stop` says so; false where it was. */
+static bool run(const char *root, const char *stop)
 {
-	struct fixture f;
+	char self[PATH_MAX], library[PATH_MAX + 20], trace[PATH_MAX], store[PATH_MAX];
+	int status;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
-	fixture_start(&f, SEGMENT);
-	work(&f);
-	golden = fixture_shown(f.store, &golden_len);
-	golden_names = fixture_names(&f, ".day");
-	fixture_end(&f);
+	must(n > 0);
+	self[n] = 0;
+	snprintf(library, sizeof library, "%.*s/record.so", (int)(strrchr(self, '/') - self), self);
+	snprintf(trace, sizeof trace, "%s.trace", root);
+	snprintf(store, sizeof store, "%s/store", root);
+	pid_t pid = fork();
+	must(pid >= 0);
+	if (pid == 0) {
+		setenv("LD_PRELOAD", library, 1);
+		setenv("RECORD_ROOT", root, 1);
+		setenv("RECORD_TRACE", trace, 1);
+		setenv("RECORD_STOP", stop, 1);
+		setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+		execl(self, self, store, retaining ? "retain" : "keep", NULL);
+		_exit(1);
+	}
+	must(waitpid(pid, &status, 0) == pid);
+	must(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0);
+	return !WIFSIGNALED(status);
 }
 
-/* The remains open, hold what was told, and go on to the one true stream. */
-static void check(const char *path, const char *what)
+/* ---- what is left ------------------------------------------------------- */
+
+/* It opens, holds what was told, and goes on to the one true stream. */
+static void check(const char *path, struct states *states, size_t place, const char *what)
 {
+	const char *durable = states_note(states, place, "durable");
+	uint64_t lsn = durable ? strtoull(durable, NULL, 10) : 0;
+	const char *seen = states_note(states, place, "shown");
+	struct position position = {0};
 	struct fixture f = {0};
+	struct store_end end;
 	size_t len;
 
 	snprintf(f.path, sizeof f.path, "%s", path);
@@ -449,11 +200,13 @@ static void check(const char *path, const char *what)
 	f.lsn = writer_appended_lsn(f.writer);
 	char *shown = fixture_shown(f.store, &len);
 	size_t at = golden_at(f.store);
+	store_end(f.store, &end);
 	if (len > golden_len - at || memcmp(shown, golden + at, len) != 0)
 		fail_msg("%s: what is left is no part of the stream", what);
-	if (at + len < told->len)
-		fail_msg("%s: %lu bytes were shown, %zu are left", what, (unsigned long)told->len, at + len);
-	if (durable_lsn(writer_durable(f.writer)) < told->lsn)
+	if (seen && position_parse(seen, strlen(seen), &position) && position_cmp(end.last, position) < 0)
+		fail_msg("%s: %s was shown, and what is left ends at %llu.%llu", what, seen,
+		         (unsigned long long)end.last.epoch, (unsigned long long)end.last.seq);
+	if (durable_lsn(writer_durable(f.writer)) < lsn)
 		fail_msg("%s: a confirmed LSN is lost", what);
 	free(shown);
 	work(&f);
@@ -470,78 +223,136 @@ static void check(const char *path, const char *what)
 	fixture_close(&f);
 }
 
-/* Crashes once; false when the work ended before that. */
-static bool crash(long kill_at, long lose_at, enum loss loss)
+static void lose(struct states *states, size_t at, int loss, unsigned seed)
 {
-	struct fixture before = {0}, after = {0};
-	char what[100];
-	int status;
+	char left[PATH_MAX], store[PATH_MAX], what[100];
 
-	fixture_folder(&before);
-	fixture_folder(&after);
-	fixture_origin(&before);
-	memset(told, 0, sizeof *told);
-	must(rmdir(after.path) == 0);
-	pid_t pid = fork();
-	must(pid >= 0);
-	if (pid == 0)
-		run(before.path, after.path, kill_at, lose_at, loss);
-	must(waitpid(pid, &status, 0) == pid);
-	snprintf(what, sizeof what, "killed at %ld, lost at %ld (kind %d)", kill_at, lose_at, (int)loss);
-	if (status != 0)
-		fail_msg("%s: did not start again", what);
-	check(loss == NO_LOSS ? before.path : after.path, what);
-	nftw(before.path, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	if (loss != NO_LOSS)
-		nftw(after.path, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	return !told->ended;
+	snprintf(left, sizeof left, "%s/left", scratch);
+	snprintf(store, sizeof store, "%s/left/store", scratch);
+	snprintf(what, sizeof what, "lost at %zu (kind %d, seed %u)", at, loss, seed);
+	states_make(states, at, (enum states_loss)loss, seed, left);
+	check(store, states, at, what);
+	nftw(left, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-static void killed_at_every_call(void **state)
+/* A new store in the folder store of a new one. */
+static void begin(struct fixture *f)
 {
-	long n = 1;
+	char root[sizeof f->path];
 
-	(void)state;
-	while (crash(0, n, NO_LOSS))
-		n++;
-	assert_in_range(n, 80, 1000);
-	print_message("# %ld calls\n", n);
+	fixture_folder(f);
+	snprintf(root, sizeof root, "%s", f->path);
+	must(snprintf(f->path, sizeof f->path, "%s/store", root) < (int)sizeof f->path && mkdir(f->path, 0700) == 0);
+	fixture_origin(f);
+	snprintf(f->path, sizeof f->path, "%s", root);
+}
+
+static void end(struct fixture *f)
+{
+	char trace[PATH_MAX];
+
+	snprintf(trace, sizeof trace, "%s.trace", f->path);
+	must(unlink(trace) == 0);
+	nftw(f->path, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* What the work did, from the store that it began with. */
+static struct states *open_states(const struct fixture *f, const struct fixture *base)
+{
+	char trace[PATH_MAX];
+
+	snprintf(trace, sizeof trace, "%s.trace", f->path);
+	return states_open(trace, base->path);
+}
+
+static void at_every_call(void)
+{
+	struct fixture f = {0}, base = {0};
+	size_t changes = 0;
+
+	begin(&base);
+	begin(&f);
+	must(run(f.path, "0"));
+	struct states *states = open_states(&f, &base);
+	for (size_t at = states_next(states, 0);; at = states_next(states, at + 1), changes++) {
+		for (int loss = 0; loss < LOSSES; loss++)
+			for (unsigned seed = 0; seed < (loss == LOSS_SECTORS ? 4 : loss == LOSS_TORN ? 2 : 1); seed++)
+				lose(states, at, loss, (unsigned)at * 4 + seed);
+		if (at == states_count(states))
+			break;
+	}
+	assert_in_range(changes, 80, 1000);
+	print_message("# %zu calls\n", changes);
+	states_free(states);
+	end(&f);
+	nftw(base.path, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static void without_power_at_every_call(void **state)
 {
 	(void)state;
-	for (int loss = ALL; loss < LOSSES; loss++)
-		for (long n = 1; crash(0, n, (enum loss)loss);)
-			n++;
+	at_every_call();
 }
 
-static void without_power_after_a_kill(void **state)
-{
-	unsigned seed = 1;
-
-	(void)state;
-	for (int i = 0; i < 1200; i++) {
-		long kill_at = 1 + rand_r(&seed) % 95, more = 1 + rand_r(&seed) % 14;
-		crash(kill_at, kill_at + more, (enum loss)(ALL + rand_r(&seed) % (LOSSES - ALL)));
-	}
-}
-
-static void at_every_call_while_segments_go(void **state)
+static void without_power_while_segments_go(void **state)
 {
 	(void)state;
 	retaining = true;
-	for (int loss = NO_LOSS; loss < LOSSES; loss++)
-		for (long n = 1; crash(0, n, (enum loss)loss);)
-			n++;
+	at_every_call();
 	retaining = false;
+}
+
+/* The first changes of the start that follows. */
+static void without_power_after_a_kill(void **state)
+{
+	enum { MORE = 14 };
+	unsigned seed = 1;
+	bool ended = false;
+
+	(void)state;
+	for (int n = 1; !ended; n++) {
+		struct fixture f = {0}, base = {0};
+		char stop[16], trace[PATH_MAX];
+		begin(&base);
+		begin(&f);
+		snprintf(stop, sizeof stop, "%d%s", n, n % 2 ? "+" : "");
+		ended = run(f.path, stop);
+		struct states *states = open_states(&f, &base);
+		size_t at = states_count(states);
+		states_free(states);
+		snprintf(trace, sizeof trace, "%s.trace", f.path);
+		must(ended || run(f.path, "0"));
+		states = open_states(&f, &base);
+		for (int i = 0; i < MORE && at < states_count(states); i++) {
+			at = states_next(states, i ? at + 1 : at);
+			lose(states, at, rand_r(&seed) % LOSSES, seed);
+		}
+		states_free(states);
+		end(&f);
+		nftw(base.path, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	}
+}
+
+static void make_golden(void)
+{
+	struct fixture f;
+
+	fixture_start(&f, SEGMENT);
+	work(&f);
+	golden = fixture_shown(f.store, &golden_len);
+	golden_names = fixture_names(&f, ".day");
+	fixture_end(&f);
 }
 
 static int setup(void **state)
 {
 	(void)state;
-	told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	must(told != MAP_FAILED);
+	snprintf(scratch, sizeof scratch, "/dev/shm/daystream-unit.XXXXXX");
+	if (!mkdtemp(scratch)) {
+		snprintf(scratch, sizeof scratch, "/tmp/daystream-unit.XXXXXX");
+		must(mkdtemp(scratch));
+	}
+	setenv("TMPDIR", scratch, 1);
 	make_golden();
 	return 0;
 }
@@ -551,16 +362,18 @@ static int teardown(void **state)
 	(void)state;
 	free(golden);
 	free(golden_names);
-	return munmap(told, sizeof *told);
+	return nftw(scratch, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(killed_at_every_call),
 	    cmocka_unit_test(without_power_at_every_call),
+	    cmocka_unit_test(without_power_while_segments_go),
 	    cmocka_unit_test(without_power_after_a_kill),
-	    cmocka_unit_test(at_every_call_while_segments_go),
 	};
+
+	if (argc == 3)
+		return work_at(argv[1], strcmp(argv[2], "retain") == 0);
 	return cmocka_run_group_tests_name("crash", tests, setup, teardown);
 }

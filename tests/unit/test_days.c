@@ -23,7 +23,10 @@ static int setup(void **state)
 	for (unsigned i = 0; i < 40 * DAYS; i++)
 		if (i / 40 != 2) /* nothing happened on the third day */
 			put(fixture_second + i / 40 * DAY_SECONDS + i % 40 / 7, i);
-	shown = (struct shown){.store = f.store, .tables = table_set_new(f.store), .views = view_set_new(f.store)};
+	shown = (struct shown){.store = f.store,
+	                       .tables = table_set_new(f.store),
+	                       .views = view_set_new(f.store),
+	                       .parts = part_set_new(store_dirfd(f.store), store_damage(f.store))};
 	return shown.tables && shown.views ? 0 : -1;
 }
 
@@ -31,6 +34,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	view_set_free(shown.views);
+	part_set_free(shown.parts);
 	table_set_free(shown.tables);
 	fixture_end(&f);
 	return 0;
@@ -191,7 +195,8 @@ static void days_with_lines_are_listed(void **state)
 
 static void a_day_that_retention_has_cut_is_given_up(void **state)
 {
-	struct node first = node_at("2017-10-09", 0), second = node_at("2017-10-10", 0), third = node_at("2017-10-12", 0);
+	struct node first = node_at("2017-10-09", 0), second = node_at("2017-10-10", 0),
+	            third = node_at("2017-10-12", 0);
 	struct segments *segments = store_segments(f.store);
 	struct file *open;
 	struct stat st;
@@ -207,7 +212,10 @@ static void a_day_that_retention_has_cut_is_given_up(void **state)
 	assert_true(segments_edge(segments).first.epoch > second.position.epoch);
 
 	assert_int_equal(file_stat(&shown, &first, &st, &f.err), -ESTALE);
-	struct shown afresh = {.store = f.store, .tables = shown.tables, .views = view_set_new(f.store)};
+	struct shown afresh = {.store = f.store,
+	                       .tables = shown.tables,
+	                       .views = view_set_new(f.store),
+	                       .parts = part_set_new(store_dirfd(f.store), store_damage(f.store))};
 	assert_int_equal(file_stat(&afresh, &second, &st, &f.err), -ESTALE);
 	view_set_free(afresh.views);
 	works(file_stat(&shown, &third, &st, &f.err), f.err);

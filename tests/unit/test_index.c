@@ -30,7 +30,7 @@ static uint64_t add_lines(struct index *index, const char *const *lines, size_t 
 		struct line_head head;
 		size_t len = strlen(lines[i]);
 		must(line_parse(lines[i], len, &head));
-		must(index_add(index, off, len + 1, &head) == 0);
+		must(index_add(index, off, lines[i], len + 1, &head) == 0);
 		off += len + 1;
 	}
 	index_show(index);
@@ -74,8 +74,8 @@ static void an_index_of_an_older_version_is_wrong(void **state)
 	works(index_save(index, folder, "index", len, &f.err), f.err);
 	index_free(index);
 	char *bytes = fixture_read(&f, "index", &size);
-	assert_memory_equal(bytes, "D\nSIDx02", 8);
-	bytes[7] = '1';
+	assert_memory_equal(bytes, "D\nSIDx03", 8);
+	bytes[7] = '2';
 	fixture_write(&f, "index", bytes, size);
 	free(bytes);
 	assert_int_equal(index_load(&index, folder, "index", len, &f.err), -EBADMSG);

@@ -233,6 +233,27 @@ static void what_an_interrupted_building_left_is_thrown_away(void **state)
 	assert_false(there(m, ".building-wal"));
 }
 
+/* Whoever removed a database, and not its WAL, would find the new one's pages overwritten by it. */
+static void a_wal_that_another_database_left_is_not_taken_for_the_new_ones(void **state)
+{
+	struct mount *m = *state;
+	char wal[100], left[100];
+
+	built(m);
+	asked(m, "SELECT count(*) FROM t");
+	assert_int_equal(sqlite3_exec(m->sqlite, "UPDATE t SET v = 'old'; DELETE FROM \"s.u\"", NULL, NULL, NULL), SQLITE_OK);
+	snprintf(wal, sizeof wal, "%s-wal", m->db);
+	snprintf(left, sizeof left, "%s-left", m->db);
+	assert_int_equal(link(wal, left), 0);
+	sqlite3_close(m->sqlite);
+	m->sqlite = NULL;
+	assert_int_equal(unlink(m->db), 0);
+	assert_int_equal(rename(left, wal), 0);
+	built(m);
+	assert_string_equal(asked(m, "SELECT count(*) FROM \"s.u\""), "1");
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one\n2|TWO");
+}
+
 static void what_another_process_builds_is_let_be(void **state)
 {
 	struct mount *m = *state;
@@ -482,6 +503,7 @@ int main(void)
 	    TEST(a_snapshot_of_another_generation_is_not_taken),
 	    TEST(a_snapshot_that_is_about_to_come_is_waited_for),
 	    TEST(what_an_interrupted_building_left_is_thrown_away),
+	    TEST(a_wal_that_another_database_left_is_not_taken_for_the_new_ones),
 	    TEST(what_another_process_builds_is_let_be),
 	    TEST(what_a_link_leads_to_is_not_emptied),
 	    TEST(damage_in_a_snapshot_is_noticed),

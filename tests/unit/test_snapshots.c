@@ -12,13 +12,17 @@ static int setup(void **state)
 {
 	(void)state;
 	fixture_start(&f, FIXTURE_SEGMENT);
-	shown = (struct shown){.store = f.store, .tables = table_set_new(f.store), .views = view_set_new(f.store)};
+	shown = (struct shown){.store = f.store,
+	                       .tables = table_set_new(f.store),
+	                       .views = view_set_new(f.store),
+	                       .parts = part_set_new(store_dirfd(f.store), store_damage(f.store))};
 	return shown.tables && shown.views ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
+	part_set_free(shown.parts);
 	view_set_free(shown.views);
 	table_set_free(shown.tables);
 	fixture_end(&f);

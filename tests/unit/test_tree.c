@@ -78,6 +78,7 @@ static void every_path_leads_to_its_node_and_back(void **state)
 	leads_to("", NODE_ROOT, 0, 0, NULL);
 	leads_to("live", NODE_LIVE, 0, 0, NULL);
 	leads_to("status", NODE_STATUS, 0, 0, NULL);
+	leads_to("metrics", NODE_METRICS, 0, 0, NULL);
 	leads_to("by-time/1507507200/all", NODE_SECOND_ALL, 1507507200, 0, NULL);
 	leads_to("days", NODE_DAYS, 0, 0, NULL);
 	leads_to("days/1970-01-01", NODE_DAY, 0, 0, NULL);
@@ -245,7 +246,7 @@ static void folders_list_what_always_stands_in_them(void **state)
 	static const struct {
 		enum node_kind kind;
 		const char *names;
-	} folders[] = {{NODE_ROOT, "by-time days live since snapshots status tables "},
+	} folders[] = {{NODE_ROOT, "by-time days live metrics since snapshots status tables "},
 	               {NODE_SINCE_DIR, "live tables "},
 	               {NODE_SECOND, "all "},
 	               {NODE_BY_TIME, ""},
@@ -274,12 +275,56 @@ static void folders_are_folders(void **state)
 	(void)state;
 	for (int kind = NODE_ROOT; kind <= NODE_COPY; kind++) {
 		struct node node = {.kind = (enum node_kind)kind, .table = "zzz"};
-		bool file = kind == NODE_LIVE || kind == NODE_STATUS || kind == NODE_TABLE || kind == NODE_LINE ||
+		bool file = kind == NODE_LIVE || kind == NODE_STATUS || kind == NODE_METRICS || kind == NODE_TABLE || kind == NODE_LINE ||
 		            kind == NODE_SECOND_ALL || kind == NODE_DAY ||
 		            kind == NODE_SINCE_LIVE || kind == NODE_SINCE_TABLE || kind == NODE_LATEST ||
 		            kind == NODE_MANIFEST || kind == NODE_OVERLAP || kind == NODE_COPY;
 		assert_int_equal(node_is_dir(&node), !file);
 	}
+}
+
+static uint64_t ino_since(uint64_t seq)
+{
+	return tree_ino(tree, &(struct node){NODE_SINCE_TABLE, {1507507200, seq}, "zzz"});
+}
+
+static void what_is_kept_is_no_more_than_may_be(void **state)
+{
+	(void)state;
+	struct node node;
+	uint64_t first = ino_since(0), held = ino_since(1), second = ino_since(2);
+
+	assert_true(tree_hold(tree, held, &node));
+	for (uint64_t seq = 3; seq < 3 * TREE_KEPT; seq++) {
+		assert_true(ino_since(seq));
+		assert_true(ino_since(2) == second);
+	}
+	assert_false(tree_node(tree, first, &node));
+	assert_true(tree_node(tree, second, &node));
+	assert_true(tree_node(tree, held, &node));
+	assert_string_equal(node.table, "zzz");
+	assert_true(ino_since(0) == first); /* the name leads to the same number */
+	assert_true(tree_node(tree, first, &node));
+	assert_int_equal(node.position.seq, 0);
+	tree_release(tree, held);
+	tree_forget(tree, held, 1);
+	assert_false(tree_node(tree, held, &node));
+}
+
+static void what_is_held_stays_whatever_the_kernel_forgets(void **state)
+{
+	(void)state;
+	struct node node;
+	uint64_t ino = ino_since(7);
+
+	assert_true(tree_hold(tree, ino, &node));
+	tree_forget(tree, ino, 100);
+	assert_true(tree_node(tree, ino, &node));
+	tree_release(tree, ino);
+	assert_false(tree_node(tree, ino, &node));
+	tree_release(tree, ino);
+	tree_release(tree, 1); /* the root is nobody's to free */
+	assert_true(tree_node(tree, 1, &node));
 }
 
 int main(void)
@@ -295,6 +340,8 @@ int main(void)
 	    TEST(numbers_that_were_not_given_out_are_no_nodes),
 	    TEST(folders_list_what_always_stands_in_them),
 	    TEST(folders_are_folders),
+	    TEST(what_is_kept_is_no_more_than_may_be),
+	    TEST(what_is_held_stays_whatever_the_kernel_forgets),
 	};
 	return cmocka_run_group_tests_name("tree", tests, NULL, NULL);
 }

@@ -1,0 +1,39 @@
+/*
+ * incoming.h - what a source sends, line by line: `begin`, changes, `commit`, and so on. Nothing else is taken:
+ * what has been stored is shown for ever, so a line that no reader could understand is refused here.
+ *
+ * Pure: it knows neither source nor store.
+ */
+#ifndef FS_INCOMING_H
+#define FS_INCOMING_H
+
+#include "err.h"
+#include "line.h"
+#include "name.h"
+
+enum incoming_kind { INCOMING_BEGIN, INCOMING_CHANGE, INCOMING_COMMIT };
+
+struct incoming_line {
+	enum incoming_kind kind;
+	struct line_head head; /* borrows the line */
+	uint64_t second;       /* INCOMING_BEGIN: when it committed, Unix time */
+	uint64_t lsn;          /* INCOMING_COMMIT: the end of its commit record */
+};
+
+struct incoming {
+	uint64_t lsn; /* of the last commit, which the next one's is above */
+	bool open;    /* within a transaction */
+	char xid[24]; /* the value of its `_xid`, as on each of its lines */
+	size_t xid_len;
+	char table[2 * NAME_PATH_MAX]; /* the pairs that named a table last, known to be good */
+	size_t table_len;
+};
+
+/* A connection begins behind the commit that ends at `lsn`. */
+void incoming_start(struct incoming *incoming, uint64_t lsn);
+
+/* The next line, without its '\n'. -EPROTO: it cannot stand there, or is none. */
+int incoming_take(struct incoming *incoming, const char *line, size_t len, struct incoming_line *taken,
+                  struct err *err);
+
+#endif

@@ -1,0 +1,123 @@
+#include "metrics.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "snapshots.h"
+
+static void head(FILE *out, const char *name, const char *type, const char *help)
+{
+	fprintf(out, "# HELP daystream_%s %s\n# TYPE daystream_%s %s\n", name, help, name, type);
+}
+
+static void gauge(FILE *out, const char *name, uint64_t value, const char *help)
+{
+	head(out, name, "gauge", help);
+	fprintf(out, "daystream_%s %" PRIu64 "\n", name, value);
+}
+
+static void counter(FILE *out, const char *name, uint64_t value, const char *help)
+{
+	head(out, name, "counter", help);
+	fprintf(out, "daystream_%s %" PRIu64 "\n", name, value);
+}
+
+/* A label's value: backslash, quote and newline are escaped. */
+static void label(FILE *out, char before, const char *name, const char *value)
+{
+	fprintf(out, "%c%s=\"", before, name);
+	for (; *value; value++) {
+		if (*value == '\n')
+			fputs("\\n", out);
+		else
+			fprintf(out, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
+	}
+	fputc('"', out);
+}
+
+static void print_source(FILE *out, const struct store_end *end)
+{
+	char system[24];
+
+	snprintf(system, sizeof system, "%" PRIu64, end->origin.system);
+	head(out, "info", "gauge", "Where the stream comes from.");
+	fputs("daystream_info", out);
+	label(out, '{', "version", VERSION);
+	label(out, ',', "system", system);
+	label(out, ',', "database", end->origin.database);
+	label(out, ',', "slot", end->origin.slot);
+	fputs("} 1\n", out);
+	gauge(out, "generation", end->origin.generation, "Generation of the stream: one more where it cannot go on.");
+	gauge(out, "timeline", end->origin.timeline, "Timeline of the server.");
+}
+
+/* One of `states` is 1. */
+static void print_states(FILE *out, const char *name, const char *help, const char *const *states, const char *now)
+{
+	head(out, name, "gauge", help);
+	for (; *states; states++) {
+		fprintf(out, "daystream_%s", name);
+		label(out, '{', "state", *states);
+		fprintf(out, "} %d\n", strcmp(*states, now) == 0);
+	}
+}
+
+static void print_ingest(FILE *out, const struct ingest_status *ingest, const struct store_end *end)
+{
+	static const char *const states[] = {"connecting", "streaming", "waiting", "stopped", NULL};
+	uint64_t source = ingest->source_lsn, durable = ingest->durable_lsn;
+
+	print_states(out, "ingest_state", "What the daemon does with the slot; waiting: for space on the disk.", states,
+	             ingest->state);
+	gauge(out, "published_timestamp_seconds", end->last.epoch, "Commit time of the last transaction shown.");
+	counter(out, "published_lsn_bytes_total", end->lsn, "End of the last commit record shown, as a WAL position.");
+	counter(out, "source_lsn_bytes_total", source, "End of the server's WAL, as far as it is known.");
+	gauge(out, "lag_bytes", source > durable ? source - durable : 0, "WAL that is not on disk here yet.");
+	gauge(out, "lag_seconds", ingest->lag_seconds, "Time since all that was known of the server was on disk here.");
+}
+
+static void print_store(FILE *out, struct store *store, const struct config *config)
+{
+	struct segments *segments = store_segments(store);
+	struct segments_edge edge = segments_edge(segments);
+
+	gauge(out, "segments", segments_range(segments).newest + 1 - edge.number, "Segments that are retained.");
+	gauge(out, "store_bytes", store_len(store) - edge.base, "Bytes of the lines that are retained.");
+	counter(out, "published_bytes_total", store_len(store),
+	        "Bytes shown, from the oldest retained line on when the daemon started.");
+	gauge(out, "oldest_timestamp_seconds", edge.first.epoch, "Commit time of the oldest retained line.");
+	gauge(out, "keep_seconds", config->keep_days * 86400, "How long lines are retained; 0: no limit.");
+	gauge(out, "keep_bytes", config->keep_bytes, "How many bytes are retained; 0: no limit.");
+}
+
+static void print_snapshots(FILE *out, struct store *store, const struct keeper_status *keeper, uint64_t generation)
+{
+	static const char *const states[] = {"off", "idle", "taking", "failed", NULL};
+	struct position newest;
+
+	print_states(out, "snapshot_state", "What the daemon does about snapshots.", states, keeper->state);
+	if (snapshots_newest(store_dirfd(store), generation, &newest, NULL) == 1)
+		gauge(out, "snapshot_timestamp_seconds", newest.epoch, "Where a new follower can start.");
+}
+
+char *metrics_print(size_t *len, struct store *store, const struct config *config, const struct ingest_status *ingest,
+                    const struct keeper_status *keeper)
+{
+	char *text = NULL;
+	FILE *out = open_memstream(&text, len);
+	struct store_end end;
+
+	if (!out)
+		return NULL;
+	store_end(store, &end);
+	print_source(out, &end);
+	print_ingest(out, ingest, &end);
+	print_store(out, store, config);
+	print_snapshots(out, store, keeper, end.origin.generation);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}

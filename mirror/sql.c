@@ -1,0 +1,89 @@
+#include "sql.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+
+int sql_failed(sqlite3 *sqlite, int code, int system, struct err *err)
+{
+	const char *name = sqlite3_db_filename(sqlite, "main"), *path = name && *name ? name : "the database";
+
+	switch (code & 0xff) {
+	case SQLITE_FULL: return err_set(err, -ENOSPC, "cannot write %s: no space is left on its disk", path);
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return err_set(err, -EIO, "%s is damaged (%s): remove it, and the next start builds it anew", path,
+		               sqlite3_errstr(code));
+	case SQLITE_READONLY: return err_set(err, -EIO, "cannot write %s: it is read-only", path);
+	default: break;
+	}
+	if (system == ENOSPC || system == EDQUOT)
+		return err_set(err, -ENOSPC, "cannot write %s: %s", path, strerror(system));
+	return err_set(err, -EIO, "cannot read or write %s: %s%s%s", path, sqlite3_errstr(code), system ? ": " : "",
+	               system ? strerror(system) : "");
+}
+
+/* SQLite keeps it for itself in some cases, for instance of a COMMIT. */
+static int system_errno(sqlite3 *sqlite)
+{
+	static const int files[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
+	int number = sqlite3_system_errno(sqlite);
+
+	for (size_t i = 0; i < sizeof files / sizeof *files && number == 0; i++) {
+		sqlite3_file *file = NULL;
+		sqlite3_file_control(sqlite, "main", files[i], &file);
+		if (file && file->pMethods)
+			file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &number);
+	}
+	return number;
+}
+
+int sql_error(sqlite3 *sqlite, const char *doing, struct err *err)
+{
+	int code = sqlite3_extended_errcode(sqlite);
+
+	switch (code & 0xff) {
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN: return sql_failed(sqlite, code, system_errno(sqlite), err);
+	case SQLITE_FULL:
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_READONLY: return sql_failed(sqlite, code, 0, err);
+	case SQLITE_BUSY: return err_set(err, -EBUSY, "%s: %s", doing, sqlite3_errmsg(sqlite));
+	default: return err_set(err, -EIO, "%s: %s", doing, sqlite3_errmsg(sqlite));
+	}
+}
+
+int sql_run(sqlite3 *sqlite, const char *sql, struct err *err)
+{
+	if (sqlite3_exec(sqlite, sql, NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	return sql_error(sqlite, sql, err);
+}
+
+static int run_tolerant(sqlite3 *sqlite, const char *sql, struct err *err)
+{
+	int rc = sql_run(sqlite, sql, err);
+
+	if (rc == 0)
+		return 0;
+	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
+	rc = sql_run(sqlite, sql, err);
+	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0, NULL);
+	return rc;
+}
+
+int sql_runf(sqlite3 *sqlite, struct err *err, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	char *sql = sqlite3_vmprintf(fmt, args);
+	va_end(args);
+	if (!sql)
+		return err_set(err, -ENOMEM, "out of memory for a statement");
+	bool alter = strncmp(sql, "ALTER", 5) == 0;
+	int rc = alter ? run_tolerant(sqlite, sql, err) : sql_run(sqlite, sql, err);
+	sqlite3_free(sql);
+	return rc;
+}

@@ -1,0 +1,107 @@
+#include "wal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "sql.h"
+
+/* The WAL is copied back from 32 MiB on; from 256 MiB on the mirror waits a moment for
+ * readers, so that it can begin at its start again: only a reader that stays makes it grow. */
+#define PAGES 8192
+#define PAGES_MOST 65536
+#define WAIT_MS 200
+/* SQLite's own files take no more at once. */
+#define REWRITE_BYTES (1 << 16)
+
+static int busy(void *context, int count)
+{
+	struct wal *wal = context;
+	struct pollfd stop = {.fd = wal->stop_fd, .events = POLLIN};
+
+	if (wal->wait_until_ms && clock_ms() >= wal->wait_until_ms)
+		return 0;
+	return poll(&stop, 1, count < 20 ? 5 : 50) <= 0;
+}
+
+void wal_init(struct wal *wal, sqlite3 *sqlite, int stop_fd)
+{
+	*wal = (struct wal){.sqlite = sqlite, .stop_fd = stop_fd, .next = PAGES};
+	sqlite3_busy_handler(sqlite, busy, wal);
+}
+
+static int checkpoint(struct wal *wal, const char *name, int mode)
+{
+	wal->wait_until_ms = clock_ms() + WAIT_MS;
+	int rc = sqlite3_wal_checkpoint_v2(wal->sqlite, name, mode, NULL, NULL);
+	wal->wait_until_ms = 0;
+	if ((rc & 0xff) == SQLITE_IOERR)
+		sqlite3_db_config(wal->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	return rc;
+}
+
+static int after_commit(void *context, sqlite3 *sqlite, const char *name, int pages)
+{
+	struct wal *wal = context;
+
+	(void)sqlite;
+	if (pages < wal->pages)
+		wal->next = PAGES; /* it has begun at its start again */
+	wal->pages = pages;
+	if (pages < wal->next)
+		return SQLITE_OK;
+	/* A reader may keep it from ending now: not every commit is to try. */
+	wal->next = pages + PAGES;
+	int rc = checkpoint(wal, name, pages < PAGES_MOST ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART);
+	/* Without space the WAL grows, until a commit finds none. */
+	return (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_FULL ? SQLITE_OK : rc;
+}
+
+void wal_watch(struct wal *wal)
+{
+	sqlite3_wal_hook(wal->sqlite, after_commit, wal);
+}
+
+int wal_empty(struct wal *wal, struct err *err)
+{
+	return checkpoint(wal, "main", SQLITE_CHECKPOINT_TRUNCATE) == SQLITE_OK
+	           ? 0
+	           : sql_error(wal->sqlite, "cannot copy the WAL back", err);
+}
+
+static int rewrite(sqlite3_file *file, char *buffer)
+{
+	sqlite3_int64 size = 0;
+	int rc = file->pMethods->xFileSize(file, &size);
+
+	for (sqlite3_int64 off = 0; rc == SQLITE_OK && off < size; off += REWRITE_BYTES) {
+		int len = size - off < REWRITE_BYTES ? (int)(size - off) : REWRITE_BYTES;
+		rc = file->pMethods->xRead(file, buffer, len, off);
+		if (rc == SQLITE_OK)
+			rc = file->pMethods->xWrite(file, buffer, len, off);
+	}
+	return rc == SQLITE_OK && size > 0 ? file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) : rc;
+}
+
+int wal_rewrite(struct wal *wal, struct err *err)
+{
+	sqlite3_file *file = NULL;
+	char *buffer = malloc(REWRITE_BYTES);
+
+	if (!buffer)
+		return err_set(err, -ENOMEM, "out of memory for a buffer of %d bytes", REWRITE_BYTES);
+	/* The lock keeps other writers from changing what was read. */
+	int rc = sql_run(wal->sqlite, "BEGIN IMMEDIATE", err);
+	if (rc == 0) {
+		sqlite3_file_control(wal->sqlite, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
+		int code = file && file->pMethods ? rewrite(file, buffer) : SQLITE_OK;
+		if (code != SQLITE_OK) {
+			sqlite3_db_config(wal->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+			rc = sql_failed(wal->sqlite, code, errno, err);
+		}
+		sqlite3_exec(wal->sqlite, "ROLLBACK", NULL, NULL, NULL);
+	}
+	free(buffer);
+	return rc;
+}

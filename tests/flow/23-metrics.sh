@@ -1,0 +1,49 @@
+#!/bin/bash
+# /metrics: Prometheus' text format, and the same as /status says.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+sample() { # NAME: its value
+	awk -v name="daystream_$1" '$1 == name { print $2 }' "$work/metrics"
+}
+
+stream_up
+sql "CREATE TABLE zzz (a int PRIMARY KEY, b text)"
+sql "INSERT INTO zzz SELECT g, 'x' FROM generate_series(1, 1000) g"
+caught_up "$mnt"
+# shellcheck disable=SC2016 # wait_for expands it
+wait_for 30 '[[ $(status_of "$mnt" snapshot_state) == idle && -n $(status_of "$mnt" snapshot) ]]' "the first snapshot"
+caught_up "$mnt"
+cat "$mnt/metrics" >"$work/metrics"
+like "each figure has its help and its type" "$(python3 - "$work/metrics" <<'PYTHON'
+import re, sys
+help, kinds, seen, count = {}, {}, None, 0
+for line in open(sys.argv[1], encoding="utf-8"):
+    assert line.endswith("\n"), line
+    if found := re.fullmatch(r"# HELP (daystream_[a-z_]+) (.+)\n", line):
+        assert found[1] not in help, f"{found[1]} twice"
+        help[found[1]] = found[2]
+    elif found := re.fullmatch(r"# TYPE (daystream_[a-z_]+) (gauge|counter)\n", line):
+        seen, kinds[found[1]] = found[1], found[2]
+        assert (found[2] == "counter") == found[1].endswith("_total"), line
+    else:
+        found = re.fullmatch(r'(daystream_[a-z_]+)(\{[a-z]+="(?:[^"\\\n]|\\[\\n"])*"(?:,[a-z]+="(?:[^"\\\n]|\\[\\n"])*")*\})? (\d+)\n', line)
+        assert found and found[1] == seen and found[1] in help, line
+        count += 1
+print(count, "figures")
+PYTHON
+)" '^[0-9]{2} figures$'
+is "a figure for each state, of which one holds" "$(sample 'ingest_state{state="streaming"}') $(sample 'ingest_state{state="stopped"}')" "1 0"
+is "the newest commit's second" "$(sample published_timestamp_seconds)" "$(status_of "$mnt" position | cut -d . -f 1)"
+is "its place in the WAL" "$(sample published_lsn_bytes_total)" \
+	"$(sql "SELECT pg_wal_lsn_diff('$(status_of "$mnt" lsn)', '0/0')")"
+is "the newest snapshot's second" "$(sample snapshot_timestamp_seconds)" "$(status_of "$mnt" snapshot | cut -d . -f 1)"
+is "the bytes of /live" "$(sample store_bytes)" "$(stat -c %s "$mnt/live")"
+is "the oldest line's second" "$(sample oldest_timestamp_seconds)" "$(pair "$(head -n 1 "$mnt/live")" _c)"
+is "its size is exact" "$(stat -c %s "$mnt/metrics")" "$(wc -c <"$mnt/metrics")"
+server_stop immediate
+# shellcheck disable=SC2016
+wait_for 30 'grep -q "state	connecting" "$mnt/status"' "the daemon to see that the server is away"
+cat "$mnt/metrics" >"$work/metrics"
+is "without a server it says so" "$(sample 'ingest_state{state="connecting"}') $(sample 'ingest_state{state="streaming"}')" "1 0"
+plan

@@ -1,0 +1,280 @@
+/* What is read of a segment is what was written there, or an error: whichever byte is wrong, with whatever index. */
+#include "fixture.h"
+
+#include "bytes.h"
+#include "find.h"
+#include "table.h"
+
+static struct fixture f;
+static char *whole; /* the stream as it was written */
+static size_t whole_len;
+static unsigned told;
+static char sentence[1024];
+
+static void tell(const char *text)
+{
+	told++;
+	snprintf(sentence, sizeof sentence, "%s", text);
+}
+
+/* Three segments at least: more than two chunks each. */
+static int setup(void **state)
+{
+	char value[3000];
+
+	(void)state;
+	fixture_start(&f, 150000);
+	memset(value, 'v', sizeof value - 1);
+	value[sizeof value - 1] = 0;
+	for (int i = 0; i < 130; i++)
+		fixture_put(&f, fixture_second + 1, i % 3 ? "zzz" : "aaa", value);
+	whole_len = (size_t)store_len(f.store);
+	must((whole = malloc(whole_len)));
+	assert_int_equal(store_read(f.store, 0, whole, whole_len, &f.err), whole_len);
+	store_damage(f.store)->tell = tell;
+	told = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(whole);
+	fixture_end(&f);
+	return 0;
+}
+
+static void reopen(void)
+{
+	fixture_close(&f);
+	fixture_open(&f, 150000);
+	store_damage(f.store)->tell = tell;
+	told = 0;
+}
+
+static char *nth_name(size_t n)
+{
+	static char name[128];
+	char text[SEGMENT_NAME_MAX];
+
+	snprintf(name, sizeof name, "segments/%s",
+	         segment_name(text, segments_start(store_segments(f.store), n).first));
+	return name;
+}
+
+static char *nth_index(size_t n)
+{
+	char *name = nth_name(n);
+
+	strcpy(name + strlen(name) - 3, "idx");
+	return name;
+}
+
+static void reads_of_any_length_from_anywhere_give_what_was_written(void **state)
+{
+	static const size_t lens[] = {1, 2, 4096, CHUNK_LEN - 1, CHUNK_LEN, CHUNK_LEN + 1, 3 * CHUNK_LEN, 1 << 20};
+	static const long near[] = {-4097, -2, -1, 0, 1, 2};
+	char *buf = malloc(1 << 20);
+	uint64_t offs[200];
+	size_t count = 0;
+
+	(void)state;
+	must(buf);
+	for (size_t i = 0; i <= segments_range(store_segments(f.store)).newest; i++)
+		for (uint64_t chunk = 0; chunk <= 3; chunk++)
+			for (size_t j = 0; j < sizeof near / sizeof *near; j++)
+				offs[count++] = segments_start(store_segments(f.store), i).base + chunk * CHUNK_LEN +
+				                (uint64_t)near[j];
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < sizeof lens / sizeof *lens; j++) {
+			size_t left = offs[i] < whole_len ? whole_len - (size_t)offs[i] : 0;
+			if (offs[i] > whole_len)
+				continue;
+			long n = store_read(f.store, offs[i], buf, lens[j], &f.err);
+			assert_int_equal(n, lens[j] < left ? lens[j] : left);
+			assert_memory_equal(buf, whole + offs[i], (size_t)n);
+		}
+	}
+	free(buf);
+}
+
+/* Every read of `len` bytes either gives them right, or says that they are damaged, where `at` is among
+ * the chunk's. */
+static void read_all(uint64_t at, size_t len, bool *found)
+{
+	char *buf = malloc(len);
+
+	must(buf);
+	for (uint64_t off = 0; off < whole_len; off += len) {
+		size_t want = whole_len - off < len ? whole_len - (size_t)off : len;
+		long n = store_read(f.store, off, buf, len, &f.err);
+		if (n < 0) {
+			assert_int_equal(n, -EBADMSG);
+			assert_true(off < at + CHUNK_LEN && at < off + want + CHUNK_LEN);
+			*found = true;
+		} else {
+			assert_int_equal(n, want);
+			assert_memory_equal(buf, whole + off, want);
+		}
+	}
+	free(buf);
+}
+
+static void a_flipped_byte_is_never_read_in_any_segment(void **state)
+{
+	size_t newest = segments_range(store_segments(f.store)).newest;
+
+	(void)state;
+	assert_true(newest >= 2);
+	for (size_t i = 0; i <= newest; i++) {
+		uint64_t base = segments_start(store_segments(f.store), i).base;
+		size_t len = fixture_size(&f, nth_name(i));
+		for (size_t step = 0; step * 7919 < len + 7919; step++) {
+			size_t at = step * 7919 < len ? step * 7919 : len - 1;
+			bool found = false;
+			fixture_flip(&f, nth_name(i), at);
+			read_all(base + at, 4096, &found);
+			assert_true(found);
+			found = false;
+			read_all(base + at, 1 << 20, &found);
+			assert_true(found);
+			fixture_flip(&f, nth_name(i), at);
+		}
+	}
+	/* Mended, it is read again. */
+	bool found = false;
+	read_all(0, 4096, &found);
+	assert_false(found);
+}
+
+static void damage_is_told_once_for_each_file(void **state)
+{
+	char text[1024], byte;
+	bool found = false;
+
+	(void)state;
+	assert_string_equal(damage_print(store_damage(f.store), text, sizeof text), "");
+	fixture_flip(&f, nth_name(1), 70000);
+	read_all(segments_start(store_segments(f.store), 1).base + 70000, 100, &found);
+	assert_int_equal(told, 1);
+	assert_non_null(strstr(sentence, nth_name(1)));
+	assert_non_null(strstr(sentence, "at 65536"));
+	assert_non_null(strstr(sentence, "restore"));
+	assert_string_equal(damage_print(store_damage(f.store), text, sizeof text), sentence);
+	fixture_flip(&f, nth_name(0), 0);
+	assert_int_equal(store_read(f.store, 0, &byte, 1, &f.err), -EBADMSG);
+	assert_int_equal(told, 2);
+	assert_non_null(strstr(damage_print(store_damage(f.store), text, sizeof text), "1 other"));
+}
+
+/* A table's file, look-ups and listings go the same way. */
+static void whatever_reads_lines_finds_it(void **state)
+{
+	struct table_set *tables = table_set_new(f.store);
+	struct table_cursor cursor = {0};
+	struct table *table;
+	struct place place;
+	char *buf = malloc(whole_len);
+
+	(void)state;
+	must(tables && buf);
+	assert_int_equal(table_get(tables, "zzz", &table, &f.err), 1);
+	assert_true(table_read(table, &cursor, 0, buf, whole_len, &f.err) > 0);
+	fixture_flip(&f, nth_name(1), 100000);
+	cursor.valid = false;
+	assert_int_equal(table_read(table, &cursor, 0, buf, whole_len, &f.err), -EBADMSG);
+	struct position last = segments_start(store_segments(f.store), 2).first;
+	last.seq--; /* behind the damage, in the last block of its segment */
+	fixture_flip(&f, nth_name(1), 100000);
+	assert_int_equal(find_line(f.store, last, &place, &f.err), 1);
+	fixture_flip(&f, nth_name(1), fixture_size(&f, nth_name(1)) - 300);
+	assert_int_equal(find_line(f.store, last, &place, &f.err), -EBADMSG);
+	table_set_free(tables);
+	free(buf);
+}
+
+static void no_index_is_made_of_wrong_bytes(void **state)
+{
+	char byte;
+
+	(void)state;
+	fixture_flip(&f, nth_name(1), 3000); /* within a value: the line stays a line */
+	fixture_unlink(&f, nth_index(1));
+	reopen();
+	uint64_t base = segments_start(store_segments(f.store), 1).base;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(store_read(f.store, base + 3000, &byte, 1, &f.err), -EBADMSG);
+	assert_non_null(strstr(f.err.text, "checksum differs"));
+	assert_int_equal(told, 1);
+	char *names = fixture_names(&f, ".idx"), *name = nth_index(1) + strlen("segments/");
+	assert_null(strstr(names, name));
+	free(names);
+	fixture_flip(&f, nth_name(1), 3000);
+	reopen();
+	assert_int_equal(store_read(f.store, base + 3000, &byte, 1, &f.err), 1);
+	assert_int_equal(byte, whole[base + 3000]);
+}
+
+/* Of the same length, and its checksum is right. */
+static void another_segments_index_is_built_again_in_silence(void **state)
+{
+	struct index *index;
+	uint64_t from = 0;
+	size_t len = fixture_size(&f, nth_name(1)), had;
+	bool found = false;
+
+	(void)state;
+	char *text = fixture_read(&f, nth_name(1), &had), *path;
+	memset(strstr(text, "vvvv"), 'w', 10);
+	fixture_write(&f, "stranger", text, had);
+	free(text);
+	path = fixture_path(&f, "stranger");
+	int fd = open(path, O_RDONLY);
+	must((index = index_new()));
+	works(segment_index(fd, &from, len, index, &f.err), f.err);
+	index_show(index);
+	works(index_save(index, store_segments_dirfd(f.store), nth_index(1) + strlen("segments/"), len, &f.err), f.err);
+	index_free(index);
+	close(fd);
+	free(path);
+	reopen();
+	read_all(0, 4096, &found);
+	assert_false(found);
+	assert_int_equal(told, 0);
+}
+
+/* The writer reads definitions back, to put them into the next segment. */
+static void a_damaged_definition_gets_no_right_sum(void **state)
+{
+	size_t len;
+
+	(void)state;
+	fixture_begin(&f, fixture_second + 1);
+	fixture_define(&f, "q", 99, "text");
+	fixture_commit(&f);
+	fixture_sync(&f);
+	size_t newest = segments_range(store_segments(f.store)).newest;
+	char *text = fixture_read(&f, nth_name(newest), &len);
+	char *at = strstr(text, "_relid\t99");
+	must(at);
+	fixture_flip(&f, nth_name(newest), (size_t)(at - text) + 30);
+	free(text);
+	int r = writer_begin(f.writer, fixture_second + 2 * 86400, &f.err); /* another day: another segment */
+	assert_true(r < 0 && r != -EAGAIN);
+	assert_non_null(strstr(f.err.text, "damaged"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	    TEST(reads_of_any_length_from_anywhere_give_what_was_written),
+	    TEST(a_flipped_byte_is_never_read_in_any_segment),
+	    TEST(damage_is_told_once_for_each_file),
+	    TEST(whatever_reads_lines_finds_it),
+	    TEST(no_index_is_made_of_wrong_bytes),
+	    TEST(another_segments_index_is_built_again_in_silence),
+	    TEST(a_damaged_definition_gets_no_right_sum),
+	};
+	return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);
+}
