@@ -32,6 +32,7 @@ load() {
 		ALTER TABLE zzz ADD COLUMN c$round int DEFAULT $round;
 		CREATE TABLE t$round (x int PRIMARY KEY, y text);
 		INSERT INTO t$round SELECT i, 'y' FROM generate_series(1, 30) i;
+		INSERT INTO zzz (b) SELECT repeat('longer than a sector', 150) FROM generate_series(1, 2);
 		SELECT pg_logical_emit_message(true, 'power', 'round $round') \g /dev/null
 	SQL
 	((round == 1)) || psql -Xqc "TRUNCATE t$((round - 1))" -c "DROP TABLE t$((round - 1))"
