@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -290,6 +291,7 @@ int main(int argc, char **argv)
 	int r;
 
 	log_init("daystreamfs");
+	mallopt(M_ARENA_MAX, 1); /* what one thread frees, another one takes: threads that come and go keep nothing */
 	if ((r = mount_options_parse(&d.options, argc, argv, &err)) < 0)
 		return usage(&d, &err);
 	if (d.options.help || d.options.version) {
