@@ -47,6 +47,8 @@ rm -r "$work/truth" "$work/stream"
 caught_up "$mnt"
 
 # ---- 10,000 files
+daemon_stop
+daemon_start "$store" "$mnt"
 prlimit --pid "$daemon_pid" --nofile=1500:1500
 wait_for 30 "daystream snapshot '$store' >'$work/snapshot.log' 2>&1" "a snapshot" # while the daemon takes none
 exits "10,000 files can be open, which take no descriptors in the daemon, and nothing is left of them" 0 \
