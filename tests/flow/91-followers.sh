@@ -32,7 +32,13 @@ oldest=$(status_of "$mnt" oldest)
 "$people" crowd "$mnt" "$store/segments" "$work/truth" 200 the-end "$work/ready" zzz other >"$work/crowd.log" 2>&1 &
 crowd=$!
 wait_for 60 "[[ -e $work/ready ]] || ! alive $crowd" "200 followers"
-load 9
+load 9 &
+loading=$!
+for _ in 1 2 3; do # to be shown at once, and not bit by bit
+	sleep 1
+	sql "INSERT INTO zzz (t) SELECT repeat(md5(g::text), 5) FROM generate_series(1, 15000) g"
+done
+wait $loading
 mark the-end
 check "200 followers see every byte, random readers right ones, no size goes back" wait $crowd
 sed 's/^/# /' "$work/crowd.log"

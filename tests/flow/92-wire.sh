@@ -80,7 +80,7 @@ for _ in 1 2; do
 done
 mount_again
 goes_on "cuts"
-sql "INSERT INTO zzz (b) SELECT repeat(md5(g::text), 10) FROM generate_series(1, 60000) g" # 20 MB
+sql "INSERT INTO zzz (b) SELECT repeat(md5(g::text), 10) FROM generate_series(1, 30000) g" # 10 MB
 for _ in 1 2 3; do
 	sleep 0.2
 	sessions KILL

@@ -150,6 +150,12 @@ class Shared:
         return self.bytes[1] == 1
 
 
+def ends_on_commit(data):
+    """Or may: what shows less than a line's end tells nothing."""
+    start = data.rfind(b"\n", 0, -1) + 1
+    return data.endswith(b"\n") and (start == 0 or b"\t_action\tcommit\t" in data[start:])
+
+
 def follow_to_mark(path, how, mark, shared, opened):
     """The length and checksum of what is read until `mark` has come."""
     file = os.open(path, os.O_RDONLY)
@@ -165,9 +171,8 @@ def follow_to_mark(path, how, mark, shared, opened):
         length += len(data)
         tail = (tail + data)[-8192:]
         marked = marked or mark in tail
-        if data and len(data) < size and path.endswith("/live") and how != "slow":
-            if not tail.endswith(b"\n") or b"\t_action\tcommit\t" not in tail[tail.rfind(b"\n", 0, -1) + 1:]:
-                raise ValueError("ends within a transaction: %r" % tail[-100:])
+        if data and len(data) < size and path.endswith("/live") and not ends_on_commit(tail):
+            raise ValueError("ends within a transaction: %r" % tail[-100:])
         if data:
             if how == "slow" and not shared.hurried():
                 time.sleep(0.005)
@@ -205,6 +210,8 @@ def read_at_random(mount, truth, seed, shared, opened):
             raise ValueError("%d of %d bytes at %d, size %d" % (len(got), min(length, size - offset), offset, size))
         if got and offset + len(got) > os.fstat(file).st_size:
             raise ValueError("%d bytes at %d are behind the last commit" % (len(got), offset))
+        if got and len(got) < length and not ends_on_commit(got):
+            raise ValueError("%d bytes at %d end within a transaction" % (len(got), offset))
         if got != truth.read(offset, len(got)):
             raise ValueError("%d bytes at %d differ, size %d, zeros %d" % (len(got), offset, size, got.count(0)))
         count += 1
