@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* libConfuse reports through a callback without a context. */
@@ -88,6 +89,20 @@ static int parse(cfg_t *cfg, FILE *file, struct config *config, struct err *err)
 	return 0;
 }
 
+/* It may be a link; what is no file is not waited for. */
+static int open_file(int dirfd, struct err *err)
+{
+	struct stat st;
+	int fd = openat(dirfd, "daystream.conf", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(err, "opening daystream.conf");
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return err_set(err, -EINVAL, "daystream.conf is no file: move it away, and put the settings there");
+}
+
 int config_read(struct config *config, int dirfd, struct err *err)
 {
 	/* A float holds bytes beyond what libConfuse's long prints on 32 bits. */
@@ -99,9 +114,9 @@ int config_read(struct config *config, int dirfd, struct err *err)
 	int r = err_set(err, -ENOMEM, "out of memory");
 
 	*config = (struct config){0};
-	int fd = openat(dirfd, "daystream.conf", O_RDONLY | O_CLOEXEC);
+	int fd = open_file(dirfd, err);
 	if (fd < 0)
-		return err_errno(err, "opening daystream.conf");
+		return fd;
 	FILE *file = fdopen(fd, "r");
 	cfg_t *cfg = cfg_init(options, CFGF_NONE);
 	if (file && cfg) {

@@ -53,7 +53,7 @@ server_up
 sql "CREATE TABLE zzz (a serial PRIMARY KEY, b text)"
 "${recorder[@]}" daystream init "$store" --conninfo "$conninfo" >"$work/init.log" 2>&1
 tell init
-printf 'segment_size = %s\nkeep_bytes = %s\nsnapshot = off\n' $segment_size $keep_bytes |
+printf 'segment_size = %s\nkeep_bytes = %s\nsnapshot = off\nreserve_size = 0\n' $segment_size $keep_bytes |
 	"${recorder[@]}" dd of="$store/daystream.conf" oflag=append conv=notrunc status=none
 sql "SELECT pg_create_logical_replication_slot('truth', 'deltaflood')" >/dev/null
 tests/crash/note.py "$trace" --follow "$mnt/live" &
