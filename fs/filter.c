@@ -62,6 +62,10 @@ int filter_read(struct span pairs, struct filter_cursor *cursor, const struct fi
 			}
 			char *newline = memchr(chunk + at, '\n', (size_t)n - at);
 			size_t piece = newline ? (size_t)(newline - (chunk + at)) + 1 : (size_t)n - at, taken = piece;
+			if (ours && !within) {
+				cursor->line_off = cursor->off + at;
+				cursor->line_taken = cursor->taken;
+			}
 			if (ours) {
 				emit(sink, chunk + at, piece, &taken);
 				cursor->taken += taken;

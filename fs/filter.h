@@ -26,6 +26,8 @@ struct filter_cursor {
 	uint64_t off;   /* in the segment: of a line, or within one of the table's */
 	uint64_t taken; /* the table's bytes up to there */
 	bool in_line;
+	/* Of the last line that was read, whole or in part: who reads backwards within a long one finds its place. */
+	uint64_t line_off, line_taken;
 };
 
 /* Where the bytes go, and how many of the table's come before the wanted ones. */

@@ -282,6 +282,27 @@ int table_segment(struct table *table, uint64_t off, size_t *segment, struct err
 	return segment_of(table, off, segment, &before, err);
 }
 
+/* Where in the run the byte is: the cursor may know better than the index. */
+static struct filter_cursor place_in(const struct filter_run *run, const struct table_cursor *known, uint64_t before,
+                                     size_t number, uint64_t at)
+{
+	const struct filter_cursor *last = &known->at;
+	struct filter_cursor cursor = *last;
+
+	if (known->valid && known->segment == number) {
+		if (last->taken <= at && last->off >= run->from && last->off < run->to)
+			return cursor;
+		if (last->line_taken <= at && at < last->taken && last->line_off >= run->from &&
+		    last->line_off < run->to) {
+			cursor.off = last->line_off + (at - last->line_taken);
+			cursor.taken = at;
+			cursor.in_line = at > last->line_taken;
+			return cursor;
+		}
+	}
+	return (struct filter_cursor){.off = run->from, .taken = before + run->before, .line_taken = UINT64_MAX};
+}
+
 /* Reads on from the table's byte `at`, to the end of a run at most. 0: that byte is not shown. */
 static int read_run(struct table *table, struct table_cursor *cursor, uint64_t at, struct filter_sink *sink,
                     struct err *err)
@@ -295,10 +316,7 @@ static int read_run(struct table *table, struct table_cursor *cursor, uint64_t a
 	if (r < 0 || (r = segments_hold(table->set->segments, number, &segment, err)) < 0)
 		return r;
 	if ((r = run_at(table->set->segments, segment, pairs_span(table), at - before, &run, err)) == 1) {
-		/* The cursor may know better where in that run the byte is. */
-		if (!cursor->valid || cursor->segment != number || cursor->at.taken != at ||
-		    cursor->at.off < run.from || cursor->at.off >= run.to)
-			*cursor = (struct table_cursor){true, number, {run.from, before + run.before, false}};
+		*cursor = (struct table_cursor){true, number, place_in(&run, cursor, before, number, at)};
 		sink->skip = at - cursor->at.taken;
 		size_t had = sink->len;
 		r = filter_read(pairs_span(table), &cursor->at, &run, sink, err);
@@ -339,7 +357,7 @@ int table_offset(struct table *table, const struct place *place, uint64_t *off, 
 			run.to = place->off;
 		if (run.to > run.from) {
 			/* What of the table stands between the start of that block and the place? */
-			struct filter_cursor cursor = {run.from, 0, false};
+			struct filter_cursor cursor = {.off = run.from};
 			struct filter_sink sink = {NULL, 0, SIZE_MAX, 0};
 			r = filter_read(pairs_span(table), &cursor, &run, &sink, err);
 			*off += cursor.taken;

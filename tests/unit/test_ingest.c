@@ -402,6 +402,8 @@ static void a_final_error_ends_it_and_is_told(void **state)
 	assert_int_equal(s->ended, 1);
 }
 
+#define BEGIN "_xid\t1\t_action\tbegin\ttime\t2017-10-09 00:00:00+00\n"
+#define COMMIT "\n_xid\t1\t_action\tcommit\tlsn\tFF/0\ttime\tx"
 static void nonsense_ends_it(void **state)
 {
 	static const char *const lines[] = {
@@ -418,7 +420,19 @@ static void nonsense_ends_it(void **state)
 	    "_xid\t1\t_action\tbegin\ttime\t2017-10-09 00:00:00+00\n_xid\t1\t_action\tcommit\tlsn\tx\ttime\tx",
 	    "_xid\t1\t_action\tbegin\ttime\t2017-10-09 "
 	    "00:00:00+00\n_xid\t1\t_action\tcommit\tlsn\t0/1\ttime\tx\tcrc\t01234567",
-	    "_xid\t1\t_action\tbegin\ttime\t2017-10-09 00:00:00+00\n_table\tt\t_xid\t1\t_action\tschema\ta\tb"};
+	    "_xid\t1\t_action\tbegin\ttime\t2017-10-09 00:00:00+00\n_table\tt\t_xid\t1\t_action\tschema\ta\tb",
+	    /* What the daemon alone writes; what no reader could place or understand; a commit before its time. */
+	    BEGIN "_xid\t1\t_action\torigin\tsystem\t1\ttimeline\t1\tdatabase\td\tslot\ts\tgeneration\t2" COMMIT,
+	    BEGIN "_xid\t1\t_action\tinsert\ta\t1" COMMIT,
+	    BEGIN "_table\t\t_xid\t1\t_action\tinsert\ta\t1" COMMIT,
+	    BEGIN "_table\t\\N\t_xid\t1\t_action\tinsert\ta\t1" COMMIT,
+	    BEGIN "_table\tt\t_xid\t2\t_action\tinsert\ta\t1" COMMIT,
+	    BEGIN "_table\tt\t_xid\t1\t_action\tinsert\ta\t1\tb" COMMIT,
+	    BEGIN "_table\tt\t_xid\t1\t_action\tinsert\ta\t\\q" COMMIT,
+	    BEGIN "_table\tt\t_xid\t1\t_action\tinsert\ta\t1\r" COMMIT,
+	    BEGIN "_table\tt\t_xid\t1\t_action\tinsert\ta\t\xc3" COMMIT,
+	    BEGIN "_table\tt\t_xid\t1\t_action\tinsert\ta\t1\n_xid\t1\t_action\tcommit\tlsn\t0/1\ttime\tx",
+	    BEGIN "_table\tt\t_xid\t1\t_action\tinsert\ta\t1\n_table\tt\t_xid\t1\t_action\tcommit\tlsn\tFF/0\ttime\tx"};
 	struct scene *s = *state;
 
 	s->fake.last = 0;

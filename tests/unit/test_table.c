@@ -7,9 +7,21 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
 
 #include "names.h"
 #include "view.h"
+
+static _Atomic uint64_t bytes_read;
+
+ssize_t pread(int fd, void *buf, size_t len, off_t off)
+{
+	ssize_t n = syscall(SYS_pread64, fd, buf, len, off);
+
+	if (n > 0)
+		bytes_read += (uint64_t)n;
+	return n;
+}
 
 enum { TABLES = 9 };
 static const char *const table_pairs[TABLES] = {"_table\ta",
@@ -527,6 +539,52 @@ static void a_line_longer_than_all_buffers_is_read(void **state)
 	free(got);
 }
 
+/* As tail -n does. What is read from the file is about what is asked for, not the line again and again. */
+static void a_long_line_is_read_backwards_and_ahead_as_well(void **state)
+{
+	struct fixture f;
+	struct table *table;
+	struct table_cursor cursor = {0}, other = {0};
+	enum { SIZE = 3 << 20, STEP = 4096 };
+	char *value = malloc(SIZE + 1), got[STEP], same[STEP];
+	uint64_t len, epoch;
+
+	(void)state;
+	must(value);
+	for (int i = 0; i < SIZE; i++)
+		value[i] = (char)('a' + i / 7 % 26);
+	value[SIZE] = 0;
+	fixture_start(&f, FIXTURE_SEGMENT);
+	struct table_set *tables = table_set_new(f.store);
+	fixture_begin(&f, fixture_second + 1);
+	for (int i = 0; i < 3; i++) {
+		fixture_insert(&f, "zzz", value);
+		fixture_insert(&f, "other", "1");
+	}
+	fixture_commit(&f);
+	fixture_sync(&f);
+	assert_int_equal(table_get(tables, "zzz", &table, &f.err), 1);
+	works(table_len(table, &len, &epoch, &f.err), f.err);
+	assert_in_range(len, 3 * SIZE, 3 * SIZE + 300);
+	bytes_read = 0;
+	for (uint64_t off = len; off > STEP; off -= STEP)
+		assert_int_equal(table_read(table, &cursor, off - STEP, got, STEP, &f.err), STEP);
+	for (uint64_t off = 0; off + STEP <= len; off += 3 * STEP)
+		assert_int_equal(table_read(table, &cursor, off, got, STEP, &f.err), STEP);
+	/* Each read takes a chunk of 256 KiB at most: eighty times the line, not a thousand times. */
+	assert_in_range(bytes_read, 3 * SIZE, 300ull * 3 * SIZE);
+	for (int i = 0; i < 300; i++) {
+		uint64_t off = any(len - STEP);
+		other.valid = false;
+		assert_int_equal(table_read(table, &cursor, off, got, STEP, &f.err), STEP);
+		assert_int_equal(table_read(table, &other, off, same, STEP, &f.err), STEP);
+		assert_memory_equal(got, same, STEP);
+	}
+	table_set_free(tables);
+	fixture_end(&f);
+	free(value);
+}
+
 /* Cut under our feet: an error, never zeros or fewer bytes than were told. */
 static void a_segment_that_is_cut_while_it_is_read_gives_an_error(void **state)
 {
@@ -805,6 +863,7 @@ int main(void)
 	    cmocka_unit_test(an_index_that_is_missing_or_wrong_is_built_again),
 	    cmocka_unit_test(an_index_built_while_growing_is_the_one_built_later),
 	    cmocka_unit_test(a_line_longer_than_all_buffers_is_read),
+	    cmocka_unit_test(a_long_line_is_read_backwards_and_ahead_as_well),
 	    cmocka_unit_test(a_segment_that_is_cut_while_it_is_read_gives_an_error),
 	    cmocka_unit_test(a_line_that_lost_its_table_is_damage_and_no_endless_search),
 	    cmocka_unit_test(readers_of_a_growing_store_get_the_right_bytes),
