@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "crc32c.h"
+#include "name.h"
 
 /* ---- reading ------------------------------------------------------------ */
 
@@ -80,10 +81,21 @@ static bool head_pair(struct manifest *manifest, struct span name, struct span v
 	return true;
 }
 
+/* It is a file's name, too: it leads nowhere but into the snapshot's folder. */
+static char *path_name(struct span value)
+{
+	char schema[NAME_RAW_MAX], table[NAME_RAW_MAX], *name = raw(value);
+
+	if (name && name_split(name, strlen(name), schema, table))
+		return name;
+	free(name);
+	return NULL;
+}
+
 static bool table_pair(struct manifest_table *table, struct span name, struct span value)
 {
 	if (span_is(name, "table"))
-		return !table->name && (table->name = raw(value));
+		return !table->name && (table->name = path_name(value));
 	if (span_is(name, "rows"))
 		return parse_number(value, &table->rows);
 	if (span_is(name, "bytes"))
@@ -204,8 +216,9 @@ static void print(const struct manifest *manifest, FILE *out)
 	const struct origin *origin = &manifest->origin;
 	char position[POSITION_TEXT_MAX], lsn[LSN_TEXT_MAX];
 
-	fprintf(out, "snapshot\t%s\tlsn\t%s\tvisible\t%s", position_print(position, manifest->position),
-	        lsn_print(lsn, manifest->lsn), manifest->visible);
+	fprintf(out, "snapshot\t%s\tlsn\t%s", position_print(position, manifest->position),
+	        lsn_print(lsn, manifest->lsn));
+	put_escaped(out, "\tvisible", manifest->visible);
 	put_escaped(out, "\ttables", manifest->tables);
 	fprintf(out, "\tsystem\t%" PRIu64 "\ttimeline\t%" PRIu32, origin->system, origin->timeline);
 	put_escaped(out, "\tdatabase", origin->database);

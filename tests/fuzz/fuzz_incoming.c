@@ -1,0 +1,78 @@
+/*
+ * fuzz_incoming.c - what a walsender sends: any bytes as a message, and its lines. What is taken follows the rules
+ * of a stream, so that a reader of the store can rely on them; the rest is refused with a sentence.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "incoming.h"
+#include "message.h"
+#include "property.h"
+#include "record.h"
+
+struct seen {
+	bool open;
+	uint64_t lsn;
+};
+
+static void check_taken(struct seen *seen, const char *line, size_t len, const struct incoming_line *taken)
+{
+	struct span rest = {line, len}, name, value;
+	char path[NAME_PATH_MAX];
+	int more;
+
+	while ((more = line_next(&rest, &name, &value)) == 1) {
+		char *raw = malloc(value.len + 1);
+		must(raw && !memchr(value.at, 0, value.len) && !memchr(name.at, 0, name.len));
+		must(line_is_null(value) || line_unescape(raw, value) >= 0);
+		free(raw);
+	}
+	must(more == 0);
+	must(!taken->head.stamped && !span_is(taken->head.action, "origin"));
+	must(seen->open == (taken->kind != INCOMING_BEGIN));
+	seen->open = taken->kind != INCOMING_COMMIT;
+	if (taken->kind == INCOMING_COMMIT) {
+		must(taken->lsn > seen->lsn);
+		seen->lsn = taken->lsn;
+	}
+	must(!taken->head.table.at || name_of_pairs(path, taken->head.table_pairs) > 0);
+	must(!taken->head.table.at || taken->kind == INCOMING_CHANGE);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct incoming incoming;
+	struct incoming_line taken;
+	struct source_event event = {.kind = SOURCE_NOTHING};
+	struct err err = {""};
+	struct seen seen = {false, 0x1000};
+	uint64_t end_lsn = 7;
+	char *message = malloc(size ? size : 1);
+
+	must(message);
+	if (size)
+		memcpy(message, data, size);
+	int r = message_parse(message, size, &event, &end_lsn, &err);
+	must(end_lsn >= 7);
+	must(r == 0 ? event.kind != SOURCE_NOTHING : r == -EPROTO && *err.text);
+	must(event.kind != SOURCE_LINES || event.data + event.len == message + size);
+
+	/* Its lines, and those of the bytes themselves. */
+	const char *at = event.kind == SOURCE_LINES ? event.data : message;
+	incoming_start(&incoming, seen.lsn);
+	for (size_t left = (size_t)(message + size - at); left > 0;) {
+		const char *newline = memchr(at, '\n', left);
+		size_t len = newline ? (size_t)(newline - at) : left;
+		r = incoming_take(&incoming, at, len, &taken, &err);
+		if (r < 0) {
+			must(r == -EPROTO && *err.text && line_utf8_len(err.text, strlen(err.text)) == strlen(err.text));
+			must(!strpbrk(err.text, "\n\t\r"));
+			break;
+		}
+		check_taken(&seen, at, len, &taken);
+		left -= newline ? len + 1 : len;
+		at = newline ? newline + 1 : at;
+	}
+	free(message);
+	return 0;
+}
