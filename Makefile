@@ -121,6 +121,12 @@ soak: deps
 	$(MAKE) all
 	RANDOM_SECONDS=$(SECONDS) ROUND_SECONDS=$(ROUND_SECONDS) bash tests/flow/95-random.sh
 
+# Values of nearly 1 GB, which takes 8 GB of memory and some minutes.
+giant: deps
+	$(MAKE) all
+	GIANT_MB=900 TEST_TIMEOUT=1200 tests/run tests/flow/giant.sh
+	GIANT_MB=1020 TEST_TIMEOUT=1200 tests/run tests/flow/giant.sh
+
 # Each seeded bug (tests/mutants) is built, and must be caught.
 mutants: deps
 	$(MAKE) all unit-tests
@@ -149,10 +155,11 @@ help:
 	@echo 'asan     check, built with address and undefined-behaviour sanitizers; tsan: with the thread sanitizer'
 	@echo 'fuzz     libFuzzer on each fuzzer (FUZZ_SECONDS=60); lint, fmt: cppcheck, shellcheck, clang-format'
 	@echo 'soak     the random test for SECONDS=3600, in rounds of ROUND_SECONDS=60; SEED=n repeats the choices of one'
+	@echo 'giant    values of nearly 1 GB through all of it; takes 8 GB of memory'
 	@echo 'mutants  seeded bugs, each of which a test must catch (MUTANTS=name: only that)'
 	@echo 'install  programs and man pages to PREFIX (/usr/local), the plugin to the server (DESTDIR, PG_CONFIG)'
 	@echo 'clean    removes BUILD (build); V=1 shows the commands'
 
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/tests/*.d)
-.PHONY: all deps demo check unit-tests crash fuzz-replay fuzz fuzz-run soak asan tsan mutants lint fmt install clean help
+.PHONY: all deps demo check unit-tests crash fuzz-replay fuzz fuzz-run soak giant asan tsan mutants lint fmt install clean help
 .SECONDARY:

@@ -1,11 +1,15 @@
 #include "log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -15,9 +19,29 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned long given_up; /* messages; under the lock */
 static atomic_bool bar; /* the terminal's last line is a progress bar's */
 
+/* What was printed, a full disk may have refused. */
+static void end_output(void)
+{
+	bool failed = ferror(stdout) != 0;
+
+	if (fflush(stdout) != 0 || failed) {
+		log_error("writing to standard output: %s", failed ? "not all of it could be written" : strerror(errno));
+		_exit(EXIT_FAILURE);
+	}
+}
+
 void log_init(const char *program)
 {
+	int fd;
+
 	log_program = program;
+	/* Where one of the three is closed, a file of the store would take its number, and messages go into it. */
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+	atexit(end_output);
 }
 
 void log_to_syslog(void)

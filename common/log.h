@@ -11,7 +11,8 @@
 
 #include <stdbool.h>
 
-/* At the start, before there are threads; `program` is borrowed for good. */
+/* First of all, before there are threads or files; `program` is borrowed for good. Descriptors 0 to 2 are open from
+ * here on, and a program whose standard output cannot be written fails as it exits, with a message. */
 void log_init(const char *program);
 
 /* From here on; once. */

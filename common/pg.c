@@ -144,7 +144,9 @@ static int refused(const PGconn *conn, struct err *err)
 	one_line(PQerrorMessage(conn), text, sizeof text);
 	take_sqlstate(text, sqlstate);
 	int r = -EAGAIN;
-	if (PQconnectionNeedsPassword(conn) || strncmp(sqlstate, "28", 2) == 0 || strcmp(sqlstate, "42501") == 0)
+	if (strncmp(text, "invalid ", 8) == 0) /* so begins what libpq itself refuses: a port, a mode */
+		r = -EINVAL;
+	else if (PQconnectionNeedsPassword(conn) || strncmp(sqlstate, "28", 2) == 0 || strcmp(sqlstate, "42501") == 0)
 		r = -EACCES;
 	else if (strncmp(sqlstate, "3D", 2) == 0 || strncmp(sqlstate, "42", 2) == 0 ||
 	         strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "0A", 2) == 0)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* libConfuse reports through a callback without a context. */
@@ -77,6 +78,49 @@ static int parse(cfg_t *cfg, FILE *file, struct config *config, struct err *err)
 	return 0;
 }
 
+/* libConfuse counts the line of a comment more than once, so it gets none to see; unless there are those that
+ * C knows, too. */
+static void blank_comments(char *text, size_t len)
+{
+	char quote = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+		if (quote && c == '\\')
+			i++;
+		else if (quote)
+			quote = c == quote ? 0 : quote;
+		else if (c == '\'' || c == '"')
+			quote = c;
+		else if (c == '/' && i + 1 < len && (text[i + 1] == '/' || text[i + 1] == '*'))
+			return;
+		else if (c == '#')
+			for (; i < len && text[i] != '\n'; i++)
+				text[i] = ' ';
+	}
+}
+
+/* The file as libConfuse is to see it; *text is behind it, to be freed when it is closed. */
+static FILE *open_blanked(int fd, char **text, struct err *err)
+{
+	struct stat st;
+	ssize_t len = -1;
+	FILE *file = NULL;
+
+	*text = NULL;
+	if (fstat(fd, &st) < 0 || !(*text = malloc((size_t)st.st_size + 1)) ||
+	    (len = read(fd, *text, (size_t)st.st_size)) < 0) {
+		err_errno(err, "reading daystream.conf");
+		return NULL;
+	}
+	blank_comments(*text, (size_t)len);
+	if (len == 0 || (*text)[len - 1] != '\n')
+		(*text)[len++] = '\n';
+	if (!(file = fmemopen(*text, (size_t)len, "r")))
+		err_errno(err, "reading daystream.conf");
+	return file;
+}
+
 int config_read(struct config *config, int dirfd, struct err *err)
 {
 	/* A float holds bytes beyond what libConfuse's long prints on 32 bits. */
@@ -90,9 +134,12 @@ int config_read(struct config *config, int dirfd, struct err *err)
 	int fd = openat(dirfd, "daystream.conf", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(err, "opening daystream.conf");
-	FILE *file = fdopen(fd, "r");
+	char *text;
+	FILE *file = open_blanked(fd, &text, err);
 	cfg_t *cfg = cfg_init(options, CFGF_NONE);
-	if (file && cfg) {
+	if (!file) {
+		r = -EIO;
+	} else if (cfg) {
 		err_set(err, -EINVAL, "daystream.conf does not follow the syntax");
 		parse_err = err;
 		cfg_set_error_function(cfg, report);
@@ -107,8 +154,8 @@ int config_read(struct config *config, int dirfd, struct err *err)
 		cfg_free(cfg);
 	if (file)
 		fclose(file);
-	else
-		close(fd);
+	free(text);
+	close(fd);
 	return r;
 }
 

@@ -284,7 +284,10 @@ int value_put(sqlite3_stmt *stmt, int parameter, const struct value *value, stru
 	int rc = put(stmt, parameter, value);
 
 	if (rc == SQLITE_TOOBIG)
-		return err_set(err, -EFBIG, "a value of %zu bytes is longer than SQLite can hold", value->len);
+		return err_set(err, -EFBIG,
+		               "a value of %zu bytes is longer than SQLite can hold (a mirror can do without its "
+		               "table: name the others by --tables)",
+		               value->len);
 	if (rc != SQLITE_OK)
 		return err_set(err, -EIO, "cannot bind a value: %s", sqlite3_errstr(rc));
 	return 0;

@@ -135,6 +135,13 @@ static void settings_have_defaults_and_comments(void **state)
 	works(read_text("# comment\n  slot = other # comment\n\nsegment_size = 1e6\n"), f.err);
 	assert_string_equal(config.slot, "other");
 	assert_true(config.segment_bytes == 1000000);
+	works(read_text("slot = 'a#b' # 'c'\ntables = \"d\\\"#e\" # f\nconninfo = 'g\\'#h\n#i'\n"), f.err);
+	assert_string_equal(config.slot, "a#b");
+	assert_string_equal(config.tables, "d\"#e");
+	assert_string_equal(config.conninfo, "g'#h\n#i");
+	works(read_text("// don't\nconninfo = 'a#b'\n/* it's */ slot = 'c#d'\n"), f.err);
+	assert_string_equal(config.conninfo, "a#b");
+	assert_string_equal(config.slot, "c#d");
 }
 
 static void no_file_is_told_apart(void **state)
@@ -150,6 +157,8 @@ static void errors_name_the_line_and_the_reason(void **state)
 	is_refused("\n\nslot\n", "daystream.conf:", "");
 	is_refused("slot = 'a\n", "daystream.conf:", "");
 	is_refused("slot = a b\n", "daystream.conf:1", "b");
+	is_refused("# one\n  # 'two\nslot = a # \"three\nslto = b\n", "daystream.conf:4: ", "slto");
+	is_refused("slot = 'a\n# b'\nslto = b\n", "daystream.conf:3: ", "slto");
 	is_refused("conninfo = {a}\n", "daystream.conf:1", "");
 	is_refused("\nsegment_size = many\n", "daystream.conf:2", "segment_size");
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The largest values. What a message of the server can hold passes the daemon, the mount and the mirror; what it
-# cannot ends the daemon at once, with the column and the remedy, and the remedy works. GIANT_MB=1020 (make giant)
-# has values of nearly 1 GB, which takes 8 GB of memory and some minutes.
+# cannot ends the daemon at once, with the column and the remedy, and the remedy works. Not one of `make check`;
+# `make giant` has values of GIANT_MB=900 and 1020.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 

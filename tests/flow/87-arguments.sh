@@ -1,0 +1,112 @@
+#!/bin/bash
+# What people type, and where they type it: arguments, environment, output that cannot be written, closed descriptors,
+# settings. Each wrong one is one sentence and exit status 1, or 2 for usage.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# Any arguments; nothing listens where these programs look for a server.
+seed=${SEED:-$RANDOM}
+mkdir "$work/litter" "$work/litter/folder"
+echo text >"$work/litter/file"
+random_arguments() { (cd "$work/litter" && PGHOST=/nowhere "$root/tests/flow/arguments.py" "$seed" 60); }
+check "any arguments end in status 0, 1 or 2 (SEED=$seed)" random_arguments
+
+# Usage is 2, and help is offered.
+while IFS= read -r command; do
+	# shellcheck disable=SC2086 # words
+	exits "$command: is wrong usage" 2 $command
+	like "$command: help is offered" "$output" 'help|usage'
+done <<'EOC'
+daystream
+daystream nonsense
+daystream status
+daystream check a b
+daystream init
+daystream init s --slot=UPPER
+daystream init s --tables=,
+daystream init s --no-such-option
+daystream snapshot s --jobs=x
+daystreamfs
+daystreamfs a
+daystreamfs a b c
+deltamirror
+deltamirror a
+deltamirror a b c
+deltamirror --numeric=x a b
+deltamirror --tables=, a b
+deltamirror import a
+deltamirror export a b c
+deltamirror --verify
+EOC
+
+stream_up
+sql "CREATE TABLE zzz (a int PRIMARY KEY)"
+sql "INSERT INTO zzz VALUES (1)"
+mirror_once
+daemon_stop
+sum() { cat "$store"/segments/*.day | sha256sum; }
+before=$(sum)
+
+# Output that cannot be written.
+for command in "daystream --help" "daystream --version" "daystream status $store" "daystreamfs --help" "daystreamfs --version" \
+	"deltamirror --help" "deltamirror --version"; do
+	exits "$command: a full disk is told" 1 bash -c "$command >/dev/full"
+	like "$command: with the reason" "$output" 'standard output'
+done
+
+# Closed descriptors: no file of ours takes their place, and no message is written into one.
+check "daystream check works without any" bash -c "daystream check '$store' <&- >&- 2>&-"
+sed -i "s/^slot = .*/slot = 'none'/" "$store/daystream.conf"
+exits "a daemon without any fails as it should" 1 bash -c "timeout 20 daystreamfs '$store' '$mnt' -f <&- >&- 2>&-"
+is "and its last words went into no segment" "$(sum)" "$before"
+sed -i "s/^slot = .*/slot = 'daystream'/" "$store/daystream.conf"
+check "a mirror works without any" bash -c "cd / && deltamirror --verify '$conninfo' '$mirror' <&- >&- 2>&-"
+
+# The environment.
+own() { env -i PATH="$PATH" "$@"; }
+check "nothing of it is needed" own daystream status "$store"
+check "nonsense in it does no harm" own TZ=Nowhere/At_All LANG=xx_YY.FOO LC_ALL=nonsense TMPDIR=/nowhere HOME=/nowhere PGOPTIONS= daystream status "$store"
+exits "a port that is none is an error" 1 own PGHOST="$PGHOST" PGPORT=x daystream init "$work/other"
+like "which names it" "$output" '"x".* "port"'
+exits "an unknown setting of libpq is an error" 1 own PGSSLMODE=nonsense daystream init "$work/other"
+like "which names it" "$output" 'sslmode.*nonsense'
+check_not "nothing was left of it" test -e "$work/other"
+
+# Settings: the line and the reason, for each that is wrong.
+cp "$store/daystream.conf" "$work/good.conf"
+while IFS= read -r setting; do
+	printf '# a comment\n%b\n' "$setting" >"$store/daystream.conf"
+	exits "$setting: is refused" 1 timeout 20 daystreamfs "$store" "$mnt" -f
+	like "$setting: with its line" "$output" 'daystream.conf:[23]: '
+done <<'EOC'
+colour = red
+keep_days = -1
+keep_days = many
+keep_days =
+keep_days = 99999999999999999999
+keep_bytes = nan
+keep_bytes = '1 GB'
+segment_size = 0
+segment_size = 1e30
+snapshot = perhaps
+slot = {a, b}
+slot = 'a
+slot
+include("daystream.conf")
+slot = func("x")
+section { slot = a }
+EOC
+# A port is asked for anew at every start, and none of these will do one day.
+printf "conninfo = 'host=%s port=x'\n" "$PGHOST" >"$store/daystream.conf"
+exits "a port that is none is refused by the daemon, too" 1 timeout 20 daystreamfs "$store" "$mnt" -f
+like "by its name" "$output" '"x".* "port"'
+cp "$work/good.conf" "$store/daystream.conf"
+
+# A store at a path that is no UTF-8.
+odd=$work/$'odd\xff\xfe'
+mv "$store" "$odd"
+exits "a path that is no UTF-8 is a path" 0 daystream check "$odd"
+mv "$odd" "$store"
+daemon_start "$store" "$mnt"
+check "after all that it goes on" caught_up "$mnt"
+plan
