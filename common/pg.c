@@ -246,6 +246,9 @@ int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult 
 	const char *primary = last ? PQresultErrorField(last, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 	if (primary) {
 		const char *hint = PQresultErrorField(last, PG_DIAG_MESSAGE_HINT);
+		if (code && strcmp(code, "22021") == 0)
+			hint = "The database has the encoding SQL_ASCII, and a name (of a table, a column, a schema) that "
+			       "is no UTF-8: rename it";
 		r = err_set(err, -EPROTO, "%s%s%s", primary, hint ? ". " : "", hint ? hint : "");
 	} else {
 		r = fail(conn, -EAGAIN, "", err);

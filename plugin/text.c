@@ -114,8 +114,27 @@ bool text_append(const struct text *text, StringInfo out, const char *bytes, Siz
 	return true;
 }
 
+/* A name that the server can put into a message to a client whose encoding is UTF8. */
+static char *said(const struct text *text, const char *name)
+{
+	StringInfoData out;
+
+	if (!name || text->from != PG_SQL_ASCII || pg_verify_mbstr(PG_UTF8, name, (int)strlen(name), true))
+		return (char *)name;
+	initStringInfo(&out);
+	for (; *name; name++)
+		if (IS_HIGHBIT_SET(*name))
+			appendStringInfo(&out, "\\x%02x", (unsigned char)*name);
+		else
+			appendStringInfoCharMacro(&out, *name);
+	return out.data;
+}
+
 void text_refuse(const struct text *text, const char *schema, const char *table, const char *column)
 {
+	schema = said(text, schema);
+	table = said(text, table);
+	column = said(text, column);
 	ereport(ERROR,
 	        (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
 	         column ? errmsg("deltaflood: a value of column \"%s\" of table \"%s.%s\" cannot be written in UTF-8",

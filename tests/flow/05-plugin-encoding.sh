@@ -89,6 +89,19 @@ like 'SQL_ASCII with other bytes: the error names the column and the remedy' "$g
 got=$(receive sql_ascii -o tables=good "${plain[@]}")
 same 'the remedy' $'_action\tmessage\tprefix\tbytes\tcontent\t\\\\xe9\n_table\tgood\t_action\tinsert\ta\t2\tb\tafter' "$got"
 
+# Names, too: the error can be sent, though the name cannot.
+create names SQL_ASCII
+name=$(printf 'x\xe9y')
+run_sql names <<EOC
+SET client_encoding = SQL_ASCII;
+CREATE TABLE "$name" (a int PRIMARY KEY);
+INSERT INTO "$name" VALUES (1);
+EOC
+got=$(receive names || true)
+like 'a name in other bytes is named by them' "$got" 'names in table "public.x\\xe9y" cannot be written in UTF-8'
+exits 'init says so, too' 1 daystream init "$store" --conninfo "host=$PGHOST port=$PGPORT user=$PGUSER dbname=names"
+like 'with the remedy' "$output" 'no UTF-8: rename it'
+
 # A walsender that was set up otherwise.
 run_sql postgres -c "CREATE TABLE t (a timestamptz, b float8, c bytea)" -c "ALTER DATABASE postgres SET datestyle = 'German'" \
 	-c "ALTER DATABASE postgres SET timezone = 'Asia/Tokyo'" -c "ALTER DATABASE postgres SET extra_float_digits = -5" \
