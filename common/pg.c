@@ -189,7 +189,7 @@ int pg_connect(PGconn **out, const char *conninfo, bool replication, int wakefd,
 	}
 	if (r < 0)
 		r = err_set(err, -EINTR, "stopped while connecting");
-	else if (r == 0 && PQstatus(conn) != CONNECTION_BAD)
+	else if (PQstatus(conn) != CONNECTION_BAD)
 		r = err_set(err, -EAGAIN, "no answer from the server within %lld s", seconds > 0 ? seconds : 10);
 	else
 		r = refused(conn, err);
