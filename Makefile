@@ -93,7 +93,11 @@ $(BUILD)/tests/judge_mirror: tests/crash/judge_mirror.c $(STATES) $(call lib_obj
 
 # Each fuzzer runs its corpus once: as a test under any compiler, and for real under clang's libFuzzer.
 fuzz-replay: $(addprefix $(BUILD)/tests/,$(FUZZ))
-$(addprefix $(BUILD)/tests/,$(FUZZ)): $(BUILD)/tests/%: tests/fuzz/%.c tests/fuzz/replay.c $(call lib_objects,common fs)
+$(BUILD)/tests/fuzz_mirror_%: tests/fuzz/fuzz_mirror_%.c tests/fuzz/replay.c $(call lib_objects,common mirror)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -Imirror -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
+$(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(call lib_objects,common fs)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -Ifs $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
@@ -102,9 +106,11 @@ FUZZ_SECONDS ?= 60
 ROUND_SECONDS ?= 60
 fuzz:
 	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g' SAN='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzz-run
-fuzz-run: $(call lib_objects,common fs)
+fuzz-run: $(call lib_objects,common fs mirror)
 	@for f in $(FUZZ); do \
-		$(CC) $(ALL_CFLAGS) -Ifs -fsanitize=fuzzer -o $(BUILD)/$$f tests/fuzz/$$f.c $^ $(LDLIBS) && \
+		case $$f in fuzz_mirror_*) side=mirror;; *) side=fs;; esac; \
+		$(CC) $(ALL_CFLAGS) -I$$side -Itests -fsanitize=fuzzer -o $(BUILD)/$$f tests/fuzz/$$f.c \
+			$(call lib_objects,common) $(BUILD)/obj/$$side/*.o $(LDLIBS) && \
 		mkdir -p $(BUILD)/corpus/$$f && \
 		$(BUILD)/$$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/ $(BUILD)/corpus/$$f tests/fuzz/corpus/$$f || exit 1; \
 	done
@@ -144,6 +150,11 @@ install: all
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	$(MAKE) -C $(BUILD)/plugin -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) DESTDIR=$(DESTDIR) install
+ifeq ($(DESTDIR),)
+	@# Who follows the stream where root starts daystreamfs.
+	@[ "$$(id -u)" -ne 0 ] || getent passwd daystream >/dev/null || \
+		useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin daystream
+endif
 
 clean:
 	rm -rf $(BUILD)

@@ -52,6 +52,16 @@ static int check_bytes(cfg_t *cfg, cfg_opt_t *opt)
 	return -1;
 }
 
+static int check_reserve(cfg_t *cfg, cfg_opt_t *opt)
+{
+	double size = cfg_opt_getnfloat(opt, 0);
+
+	if (size >= 0 && size <= 1e12)
+		return 0;
+	cfg_error(cfg, "reserve_size must lie between 0 (none) and 1e12 bytes");
+	return -1;
+}
+
 static int check_snapshot(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const char *value = cfg_opt_getnstr(opt, 0);
@@ -70,12 +80,36 @@ static int parse(cfg_t *cfg, FILE *file, struct config *config, struct err *err)
 	config->slot = strdup(cfg_getstr(cfg, "slot"));
 	config->tables = strdup(cfg_getstr(cfg, "tables"));
 	config->snapshot = strdup(cfg_getstr(cfg, "snapshot"));
-	if (!config->conninfo || !config->slot || !config->tables || !config->snapshot)
+	config->user = strdup(cfg_getstr(cfg, "user"));
+	if (!config->conninfo || !config->slot || !config->tables || !config->snapshot || !config->user)
 		return err_set(err, -ENOMEM, "out of memory");
 	config->segment_bytes = (uint64_t)cfg_getfloat(cfg, "segment_size");
 	config->keep_days = (uint64_t)cfg_getint(cfg, "keep_days");
 	config->keep_bytes = (uint64_t)cfg_getfloat(cfg, "keep_bytes");
+	config->reserve_bytes = (uint64_t)cfg_getfloat(cfg, "reserve_size");
 	return 0;
+}
+
+/* Root does not follow a link that another user may have put into his folder. */
+static bool is_strangers(int dirfd)
+{
+	struct stat st;
+
+	return geteuid() == 0 && (fstat(dirfd, &st) < 0 || st.st_uid != 0);
+}
+
+/* It may be a link; what is no file is not waited for. */
+static int open_file(int dirfd, struct err *err)
+{
+	struct stat st;
+	int fd = openat(dirfd, "daystream.conf", O_RDONLY | O_NONBLOCK | O_CLOEXEC | (is_strangers(dirfd) ? O_NOFOLLOW : 0));
+
+	if (fd < 0)
+		return err_errno(err, "opening daystream.conf");
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return err_set(err, -EINVAL, "daystream.conf is no file: move it away, and put the settings there");
 }
 
 /* libConfuse counts the line of a comment more than once, so it gets none to see; unless there are those that
@@ -127,13 +161,15 @@ int config_read(struct config *config, int dirfd, struct err *err)
 	cfg_opt_t options[] = {CFG_STR("conninfo", "", CFGF_NONE),     CFG_STR("slot", "daystream", CFGF_NONE),
 	                       CFG_STR("tables", "", CFGF_NONE),       CFG_FLOAT("segment_size", 268435456, CFGF_NONE),
 	                       CFG_INT("keep_days", 0, CFGF_NONE),     CFG_FLOAT("keep_bytes", 0, CFGF_NONE),
-	                       CFG_STR("snapshot", "auto", CFGF_NONE), CFG_END()};
+	                       CFG_STR("snapshot", "auto", CFGF_NONE), CFG_FLOAT("reserve_size", CONFIG_RESERVE, CFGF_NONE),
+	                       CFG_STR("user", "", CFGF_NONE),
+	                       CFG_END()};
 	int r = err_set(err, -ENOMEM, "out of memory");
 
 	*config = (struct config){0};
-	int fd = openat(dirfd, "daystream.conf", O_RDONLY | O_CLOEXEC);
+	int fd = open_file(dirfd, err);
 	if (fd < 0)
-		return err_errno(err, "opening daystream.conf");
+		return fd;
 	char *text;
 	FILE *file = open_blanked(fd, &text, err);
 	cfg_t *cfg = cfg_init(options, CFGF_NONE);
@@ -146,6 +182,7 @@ int config_read(struct config *config, int dirfd, struct err *err)
 		cfg_set_validate_func(cfg, "segment_size", check_size);
 		cfg_set_validate_func(cfg, "keep_days", check_days);
 		cfg_set_validate_func(cfg, "keep_bytes", check_bytes);
+		cfg_set_validate_func(cfg, "reserve_size", check_reserve);
 		cfg_set_validate_func(cfg, "snapshot", check_snapshot);
 		r = parse(cfg, file, config, err);
 		parse_err = NULL;
@@ -174,7 +211,9 @@ static void print_quoted(FILE *file, const char *name, const char *value)
 static int write_file(int dirfd, const char *text, size_t len, struct err *err)
 {
 	static const char temporary[] = "daystream.conf.new";
-	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), r = 0;
+
+	unlinkat(dirfd, temporary, 0); /* whatever it is */
+	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), r = 0;
 
 	if (fd < 0)
 		return err_errno(err, "creating %s", temporary);
@@ -218,6 +257,13 @@ int config_write(const struct config *config, int dirfd, struct err *err)
 	        "\n# auto: a snapshot is taken whenever new followers could not start otherwise; or off.\n"
 	        "snapshot = %s\n",
 	        config->snapshot);
+	fprintf(file,
+	        "\n# So many bytes of the disk are set aside while it has room, so that a start can make the store whole\n"
+	        "# on a full one; 0: none.\nreserve_size = %llu\n",
+	        (unsigned long long)config->reserve_bytes);
+	fputs("\n# Who works on the store where root starts daystreamfs; '' for the store's owner, 'root' to stay root.\n",
+	      file);
+	print_quoted(file, "user", config->user ? config->user : "");
 
 	bool failed = ferror(file) != 0;
 	int r = fclose(file) != 0 || failed ? err_set(err, -ENOMEM, "out of memory for daystream.conf")
@@ -232,5 +278,6 @@ void config_fini(struct config *config)
 	free(config->slot);
 	free(config->tables);
 	free(config->snapshot);
+	free(config->user);
 	*config = (struct config){0};
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "regular.h"
 
 enum { SLOT_LEN = 512 };
 
@@ -28,17 +29,17 @@ static uint32_t slot_crc(const struct slot *slot)
 int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct err *err)
 {
 	*file = (struct confirmed_file){0};
-	file->fd = openat(dirfd, "confirmed", (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
-	if (file->fd < 0 && errno == ENOENT && !writable)
+	file->fd = regular_open(dirfd, "", "confirmed", writable ? O_RDWR : O_RDONLY, err);
+	if (file->fd == -ENOENT && !writable)
 		return 0;
-	if (file->fd < 0 && errno == ENOENT) {
+	if (file->fd == -ENOENT) {
 		/* Its name is synced before anything that rests on it is told to the server. */
-		file->fd = openat(dirfd, "confirmed", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+		file->fd = regular_open(dirfd, "", "confirmed", O_RDWR | O_CREAT, err);
 		if (file->fd >= 0 && fsync(dirfd) < 0)
 			return err_errno(err, "syncing the store's folder");
 	}
 	if (file->fd < 0)
-		return err_errno(err, "opening confirmed");
+		return file->fd;
 
 	for (int i = 0; i < 2; i++) {
 		struct slot slot;

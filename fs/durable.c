@@ -175,6 +175,7 @@ static int mark_due_ms(struct durable *durable)
 
 int durable_sync(struct durable *durable, int timeout_ms, struct err *err)
 {
+	char name[SEGMENT_NAME_MAX];
 	int r, due = mark_due_ms(durable);
 
 	if (due >= 0 && due < timeout_ms)
@@ -190,7 +191,7 @@ int durable_sync(struct durable *durable, int timeout_ms, struct err *err)
 		return mark_due_ms(durable) == 0 && (r = durable_mark(durable, err)) < 0 ? r : 0;
 
 	if (commits && (r = sync_commits(durable, &end, fd, err)) < 0)
-		return r;
+		return err_prefix(err, r, "segments/%s", segment_name(name, end.first));
 	uint64_t told = store_confirmed(durable->store)->now.idle_lsn;
 	bool idle_more = idle > durable_lsn(durable);
 	if (!idle_more && clock_ms() - durable->marked_ms < MARK_MS)

@@ -16,8 +16,9 @@
 #include "pg.h"
 #include "record.h"
 
-/* Said wherever the only way out is `daystream init` on the store. */
-extern const char fit_new_generation[];
+/* Said wherever the only way out is a new generation; the second, where `init` alone would find that the slot can go
+ * on. */
+extern const char fit_new_generation[], fit_drop_first[];
 
 struct fit {
 	uint64_t server_lsn, confirmed_lsn;

@@ -364,7 +364,7 @@ int index_save(const struct index *index, int dirfd, const char *name, uint64_t 
 		return err_set(err, -ENOMEM, "out of memory for the index %s", name);
 	snprintf(temporary, sizeof temporary, "%s.new", name);
 	unlinkat(dirfd, temporary, 0);
-	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		r = err_errno(err, "creating %s", temporary);
 		goto out;
@@ -443,6 +443,17 @@ static bool sound(const struct index *index)
 	return pairs == file->pairs_len && posts == file->post_count;
 }
 
+/* A place that the disk does not give is an error here; in mapped memory it would be a signal. */
+static int read_through(int fd, const char *name, struct err *err)
+{
+	char buf[64 << 10];
+	ssize_t n;
+
+	while ((n = read(fd, buf, sizeof buf)) > 0 || (n < 0 && errno == EINTR))
+		;
+	return n < 0 ? err_errno(err, "reading %s", name) : 0;
+}
+
 int index_load(struct index **out, int dirfd, const char *name, uint64_t segment_len, struct err *err)
 {
 	struct index *index = index_new();
@@ -460,6 +471,8 @@ int index_load(struct index **out, int dirfd, const char *name, uint64_t segment
 		goto out;
 	}
 	size_t len = (size_t)st.st_size;
+	if ((r = read_through(fd, name, err)) < 0)
+		goto out;
 	void *map = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED) {
 		r = err_errno(err, "mapping %s", name);

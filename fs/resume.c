@@ -2,17 +2,18 @@
 
 #include <errno.h>
 
+#include "fit.h"
 #include "position.h"
 
 static int another_history(const struct resume *resume, uint64_t lsn, struct err *err)
 {
 	char there[LSN_TEXT_MAX], held[LSN_TEXT_MAX];
 
-	return err_set(err, -EPROTO,
-	               "the server's history at %s is not the one that this store holds (up to %s): an older copy of its "
-	               "files was put back, and it has gone on from there; to start anew from this server, as a new "
-	               "generation, run `daystream drop` and then `daystream init` on the store",
-	               lsn_print(there, lsn), lsn_print(held, resume->lsn));
+	return err_set(
+	    err, -EPROTO,
+	    "the server's history at %s is not the one that this store holds (up to %s): an older copy of its "
+	    "files was put back, and it has gone on from there; %s",
+	    lsn_print(there, lsn), lsn_print(held, resume->lsn), fit_drop_first);
 }
 
 void resume_begin(struct resume *resume, uint64_t from_lsn, bool compare)

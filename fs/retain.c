@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "age.h"
 #include "clock.h"
 #include "log.h"
+#include "reserve.h"
 #include "snapshots.h"
 
 enum { DAY = 86400, READ_ON_BYTES = 1 << 30, TICK_MS = 1000 };
@@ -140,6 +142,7 @@ struct retainer {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stop;
+	bool reserve_failed; /* the thread's */
 };
 
 /* False when it is to end. */
@@ -155,19 +158,36 @@ static bool pause_for(struct retainer *retainer, int ms)
 	return !stop;
 }
 
+/* Also where there was no room for it for a while. */
+static void keep_reserve(struct retainer *retainer)
+{
+	struct err err;
+	int r = reserve_keep(store_dirfd(retainer->retain.store), retainer->retain.config->reserve_bytes, &err);
+
+	if (r < 0 && !retainer->reserve_failed)
+		log_warn("%s", err.text);
+	retainer->reserve_failed = r < 0;
+}
+
 static void *run(void *arg)
 {
 	struct retainer *retainer = arg;
 	const struct retain *retain = &retainer->retain;
+	struct age age = {0};
 	bool said = false;
 
 	do {
 		struct err err = {""};
+		struct store_end end;
+		uint64_t now = (uint64_t)time(NULL);
+		store_end(retain->store, &end);
+		now = age_now(&age, now < end.last.epoch ? now : end.last.epoch, clock_ms());
 		bool may_pass = !retain->may_pass_snapshot || retain->may_pass_snapshot(retain->ctx);
-		int r = retain_once(retain, (uint64_t)time(NULL), may_pass, &err);
+		int r = retain_once(retain, now, may_pass, &err);
 		if (r < 0 && !said)
 			log_error("removing what has expired: %s", err.text);
 		said = r < 0;
+		keep_reserve(retainer);
 		if (r == 1 && retain->held)
 			retain->held(retain->ctx);
 	} while (pause_for(retainer, TICK_MS));

@@ -4,7 +4,8 @@
  *
  *  - Whole sealed segments, oldest first; never the newest, never one that has not expired.
  *  - By days: its last line is older than keep_days, counted back from the newest line, or from now where
- *    that is earlier. So a store that stands still loses nothing.
+ *    that is earlier; a leap of both counts when it has stood for an hour (age.h). So a store that stands still
+ *    loses nothing, nor does one whose clocks are wrong for a while.
  *  - By bytes: all segments together have more than keep_bytes.
  *  - Not beyond the newest whole snapshot of all tables of this generation, unless `may_pass_snapshot`:
  *    it would leave no way for a new follower to start.
@@ -36,7 +37,7 @@ struct retain {
  * not for the newest snapshot; 0: it would not. After an error, the rest goes the next time. */
 int retain_once(const struct retain *retain, uint64_t now, bool may_pass_snapshot, struct err *err);
 
-/* A thread that does so every second. */
+/* A thread that does so every second, and keeps the reserve (reserve.h). */
 struct retainer;
 int retain_start(struct retainer **retainer, const struct retain *retain, struct err *err);
 void retain_stop(struct retainer *retainer); /* NULL is fine */

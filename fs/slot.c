@@ -202,7 +202,7 @@ static int ended(struct slot *slot, struct err *err)
 		                : "");
 	if (gone)
 		err_set(err, r, "the server lacks WAL that the slot \"%s\" needs: %s; %s", slot->name,
-		        primary ? primary : "", fit_new_generation);
+		        primary ? primary : "", fit_drop_first);
 	PQclear(res);
 	return r;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reserve.h"
 #include "snapshots.h"
 
 static void row(FILE *out, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -62,6 +63,7 @@ char *status_print(size_t *len, struct store *store, const struct config *config
 	row(out, "keep_days", "%llu", (unsigned long long)config->keep_days);
 	row(out, "keep_bytes", "%llu", (unsigned long long)config->keep_bytes);
 	char damage[1024];
+	row(out, "reserve", "%llu", (unsigned long long)reserve_bytes(store_dirfd(store)));
 	bool any = snapshots_newest(store_dirfd(store), end.origin.generation, &newest, NULL) == 1;
 	row(out, "snapshots", "%s", config->snapshot);
 	row(out, "snapshot", "%s", any ? position_print(position, newest) : "");

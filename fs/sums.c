@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -102,7 +101,7 @@ int sums_write(int dirfd, struct position position, const struct sums_part *part
 	fill(out, position, parts, count);
 	*bytes = len;
 	*crc = crc32c(0, out, len);
-	int fd = openat(dirfd, "sums", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	int fd = openat(dirfd, "sums", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || write_all(fd, out, len) < 0 || fsync(fd) < 0)
 		r = err_errno(err, "writing the snapshot's sums");
 	if (fd >= 0)
@@ -113,52 +112,70 @@ int sums_write(int dirfd, struct position position, const struct sums_part *part
 
 /* ---- reading ------------------------------------------------------------ */
 
-static const struct entry *find(const struct header *header, const char *name)
+static int read_at(int fd, uint64_t off, void *buf, size_t len, struct err *err)
 {
-	const struct entry wanted = {.name = name_sum(name)};
+	ssize_t n;
 
-	return bsearch(&wanted, header + 1, header->count, sizeof wanted, by_name);
+	do
+		n = pread(fd, buf, len, (off_t)off);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_errno(err, "reading it");
+	return (size_t)n == len ? 0 : err_set(err, -EBADMSG, "it is too short");
 }
 
-static int bad(struct err *err, const char *why)
+/* The header with all entries, to be freed. */
+static int read_head(int fd, struct position position, struct header **head, struct err *err)
 {
-	return err_set(err, -EBADMSG, "%s", why);
+	struct header header;
+	struct stat st;
+	int r = fstat(fd, &st) < 0 ? err_errno(err, "looking at it") : read_at(fd, 0, &header, sizeof header, err);
+
+	*head = NULL;
+	if (r < 0)
+		return r;
+	if (header.magic != sums_magic || header.epoch != position.epoch || header.seq != position.seq)
+		return err_set(err, -EBADMSG, "it is not this snapshot's, or of a newer version");
+	uint64_t room = ((uint64_t)st.st_size - sizeof header) / sizeof(uint32_t);
+	const size_t each = sizeof(struct entry) / sizeof(uint32_t);
+	if (header.count > room / each || header.sum_count != room - header.count * each)
+		return err_set(err, -EBADMSG, "its length differs");
+	size_t len = sizeof header + header.count * sizeof(struct entry);
+	if (!(*head = malloc(len)))
+		return err_set(err, -ENOMEM, "out of memory for the snapshot's sums");
+	if ((r = read_at(fd, 0, *head, len, err)) == 0 && head_crc(*head, header.count) != header.crc)
+		r = err_set(err, -EBADMSG, "its checksum differs");
+	return r;
+}
+
+static int read_sums(int fd, const struct header *head, const struct entry *entry, struct sums *sums, struct err *err)
+{
+	uint64_t count = chunks_count(entry->len);
+	uint64_t off = sizeof *head + head->count * sizeof *entry + entry->first * sizeof *sums->sums;
+
+	if (entry->first > head->sum_count || count > head->sum_count - entry->first)
+		return err_set(err, -EBADMSG, "its checksum differs");
+	if (!(sums->sums = malloc((count + 1) * sizeof *sums->sums)))
+		return err_set(err, -ENOMEM, "out of memory for the snapshot's sums");
+	sums->len = entry->len;
+	int r = read_at(fd, off, sums->sums, count * sizeof *sums->sums, err);
+	if (r == 0 && crc32c(0, sums->sums, count * sizeof *sums->sums) != entry->crc)
+		r = err_set(err, -EBADMSG, "its checksum differs");
+	return r;
 }
 
 int sums_open(struct sums *sums, int fd, struct position position, const char *name, struct err *err)
 {
-	struct stat st;
+	const struct entry wanted = {.name = name_sum(name)}, *entry = NULL;
+	struct header *head;
+	int r = read_head(fd, position, &head, err);
 
 	*sums = (struct sums){0};
-	if (fstat(fd, &st) < 0 || (size_t)st.st_size < sizeof(struct header))
-		return bad(err, "it is too short");
-	sums->map_len = (size_t)st.st_size;
-	sums->map = mmap(NULL, sums->map_len, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (sums->map == MAP_FAILED) {
-		sums->map = NULL;
-		return err_errno(err, "mapping it");
-	}
-	const struct header *header = sums->map;
-	uint64_t room = (sums->map_len - sizeof *header) / sizeof(uint32_t);
-	int r = 0;
-	if (header->magic != sums_magic || header->epoch != position.epoch || header->seq != position.seq)
-		r = bad(err, "it is not this snapshot's");
-	else if (header->count > room / (sizeof(struct entry) / sizeof(uint32_t)) ||
-	         header->sum_count != room - header->count * (sizeof(struct entry) / sizeof(uint32_t)) ||
-	         head_crc(header, header->count) != header->crc)
-		r = bad(err, "its checksum or its length differs");
-	const struct entry *entry = r == 0 ? find(header, name) : NULL;
-	if (r == 0 && !entry)
+	if (r == 0 && !(entry = bsearch(&wanted, head + 1, head->count, sizeof wanted, by_name)))
 		r = err_set(err, -ENOENT, "it says nothing of %s", name);
-	if (r == 0) {
-		const struct entry *entries = (const struct entry *)(header + 1);
-		uint64_t count = chunks_count(entry->len);
-		sums->len = entry->len;
-		sums->sums = (const uint32_t *)(entries + header->count) + entry->first;
-		if (entry->first > header->sum_count || count > header->sum_count - entry->first ||
-		    crc32c(0, sums->sums, count * sizeof *sums->sums) != entry->crc)
-			r = bad(err, "its checksum differs");
-	}
+	if (r == 0)
+		r = read_sums(fd, head, entry, sums, err);
+	free(head);
 	if (r < 0)
 		sums_close(sums);
 	return r;
@@ -166,8 +183,7 @@ int sums_open(struct sums *sums, int fd, struct position position, const char *n
 
 void sums_close(struct sums *sums)
 {
-	if (sums->map)
-		munmap(sums->map, sums->map_len);
+	free(sums->sums);
 	*sums = (struct sums){0};
 }
 

@@ -22,12 +22,10 @@ struct sums_part {
 int sums_write(int dirfd, struct position position, const struct sums_part *parts, size_t count, uint64_t *bytes,
                uint32_t *crc, struct err *err);
 
-/* One file's, mapped. */
+/* One file's, in memory. */
 struct sums {
-	void *map;
-	size_t map_len;
 	uint64_t len; /* of the file */
-	const uint32_t *sums;
+	uint32_t *sums;
 };
 
 /* From the open file `fd`. -EBADMSG where it is not the snapshot's, or a checksum differs; -ENOENT where it says nothing

@@ -10,6 +10,7 @@
 #include "append.h"
 #include "catalog.h"
 #include "crc32c.h"
+#include "reserve.h"
 #include "scan.h"
 
 enum {
@@ -94,9 +95,17 @@ static int put(struct writer *w, const char *line, size_t len, const char *tail,
 	return 0;
 }
 
+static int write_out(struct writer *w, struct err *err)
+{
+	char name[SEGMENT_NAME_MAX];
+	int r = append_write(&w->end, err);
+
+	return r < 0 ? err_prefix(err, r, "segments/%s", segment_name(name, w->first)) : 0;
+}
+
 int writer_flush(struct writer *w, struct err *err)
 {
-	int r = append_write(&w->end, err);
+	int r = write_out(w, err);
 
 	if (r == 0) /* again, where there is no new one */
 		durable_appended(&w->durable, &w->commit, w->end.fd);
@@ -220,7 +229,7 @@ static int roll(struct writer *w, struct err *err)
 	struct append old_end = {.off = w->end.off};
 	struct catalog old = w->catalog;
 	int dirfd = store_segments_dirfd(w->store);
-	int fd = openat(dirfd, segment_name(name, first), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	int fd = openat(dirfd, segment_name(name, first), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return err_errno(err, "creating segments/%s", name);
@@ -261,7 +270,7 @@ int writer_line(struct writer *w, const char *line, size_t len, const struct lin
 {
 	int r;
 
-	if (w->end.len >= FLUSH_LEN && (r = append_write(&w->end, err)) < 0)
+	if (w->end.len >= FLUSH_LEN && (r = write_out(w, err)) < 0)
 		return r;
 	bool drop = span_is(head->action, "drop");
 	if (!drop && !span_is(head->action, "schema")) {
@@ -290,7 +299,7 @@ int writer_commit(struct writer *w, const char *line, size_t len, uint64_t lsn, 
 	enum { DIGITS = 8, NEWLINE = 1, PAIR = 4 + DIGITS + NEWLINE };
 	int r;
 
-	if (w->end.len >= FLUSH_LEN && (r = append_write(&w->end, err)) < 0)
+	if (w->end.len >= FLUSH_LEN && (r = write_out(w, err)) < 0)
 		return r;
 	if ((r = put(w, line, len, tail, sizeof tail - 1, err)) < 0)
 		return r;
@@ -413,6 +422,10 @@ int writer_open(struct writer **out, struct store *store, uint64_t segment_bytes
 	 * kill: written anew it holds. */
 	if (r == 0)
 		r = durable_mark(&w->durable, err);
+	/* A full disk did not take it. */
+	if (r == 0 && position_cmp(store_confirmed(store)->now.last, w->commit.last) < 0 &&
+	    reserve_release(store_dirfd(store)))
+		r = durable_mark(&w->durable, err);
 	if (r < 0) {
 		writer_close(w);
 		return r;
@@ -441,7 +454,7 @@ int writer_origin(int segments_dirfd, struct position after, uint64_t second, co
 
 	segment_name(name, next_position(after, w.second));
 	snprintf(temporary, sizeof temporary, "%s.new", name);
-	int fd = openat(segments_dirfd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	int fd = openat(segments_dirfd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_errno(err, "creating segments/%s", temporary);
 	int r = append_init(&w.end, fd, 0, err);

@@ -29,6 +29,7 @@
 
 #include "apply.h"
 #include "build.h"
+#include "content.h"
 #include "crash/states.h"
 #include "crash/trace.h"
 #include "crc32c.h"
@@ -71,52 +72,6 @@ static struct {
 		}                                                                                                      \
 	} while (0)
 
-/* ---- content ------------------------------------------------------------ */
-
-static uint64_t mixed(uint64_t hash, const void *bytes, size_t len)
-{
-	const unsigned char *at = bytes;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ at[i]) * 0x100000001b3;
-	return hash ^ (hash >> 32);
-}
-
-/* A sum, so that neither the order of rows nor that of columns counts. */
-static uint64_t table_content(sqlite3 *sqlite, const char *name)
-{
-	char *sql = sqlite3_mprintf("SELECT * FROM \"%w\"", name);
-	sqlite3_stmt *stmt;
-	uint64_t sum = mixed(1, name, strlen(name));
-
-	must(sqlite3_prepare_v2(sqlite, sql, -1, &stmt, NULL) == SQLITE_OK);
-	while (sqlite3_step(stmt) == SQLITE_ROW) {
-		uint64_t row = 0;
-		for (int i = 0; i < sqlite3_column_count(stmt); i++) {
-			const char *column = sqlite3_column_name(stmt, i);
-			int type = sqlite3_column_type(stmt, i);
-			uint64_t cell = mixed(mixed(2, column, strlen(column)), &type, sizeof type);
-			const void *bytes = sqlite3_column_blob(stmt, i);
-			row += mixed(cell, bytes, bytes ? (size_t)sqlite3_column_bytes(stmt, i) : 0);
-		}
-		sum += mixed(mixed(3, name, strlen(name)), &row, sizeof row);
-	}
-	sqlite3_free(sql);
-	return sqlite3_finalize(stmt) == SQLITE_OK ? sum : 0;
-}
-
-static uint64_t content(sqlite3 *sqlite)
-{
-	sqlite3_stmt *stmt;
-	uint64_t sum = 0;
-
-	must(sqlite3_prepare_v2(sqlite, "SELECT name FROM _daystream_tables", -1, &stmt, NULL) == SQLITE_OK);
-	while (sqlite3_step(stmt) == SQLITE_ROW)
-		sum += table_content(sqlite, (const char *)sqlite3_column_text(stmt, 0));
-	must(sqlite3_finalize(stmt) == SQLITE_OK);
-	return sum;
-}
-
 /* ---- the truth ---------------------------------------------------------- */
 
 static void ignore(const char *text)
@@ -152,7 +107,7 @@ static void learn_truth(void)
 		if (!line.commit)
 			continue;
 		must(apply_commit(apply, &err) == 0);
-		add_mark(line.head.position, content(database.sqlite));
+		add_mark(line.head.position, content_all(database.sqlite));
 	}
 	must(rc == 0 && judge.count > 0);
 	follow_close(follow);
@@ -189,9 +144,6 @@ static int add_file(const char *path, const struct stat *st, int flag, struct FT
 	ssize_t n;
 
 	(void)ftw;
-	/* Whoever opens the database first makes it anew. */
-	if (strstr(path, "-shm"))
-		return 0;
 	*sum = crc32c(*sum, path + strlen(judge.scratch), strlen(path) - strlen(judge.scratch));
 	if (flag != FTW_F)
 		return 0;
@@ -240,7 +192,7 @@ static bool follows(struct mirror *mirror)
 		return wrong("it does not follow: %s", err.text);
 	if (position_cmp(mirror->database.position, end->position) != 0)
 		return wrong("it does not come to the end");
-	if (content(mirror->database.sqlite) != end->content)
+	if (content_all(mirror->database.sqlite) != end->content)
 		return wrong("at the end it does not equal the source");
 	return is_sound(mirror->database.sqlite);
 }
@@ -256,7 +208,7 @@ static bool judge_mirror(struct mirror *mirror, enum states_loss kind, bool must
 		return false;
 	if (!mark)
 		return wrong("it stands at %s, which is no commit", at);
-	if (content(mirror->database.sqlite) != mark->content)
+	if (content_all(mirror->database.sqlite) != mark->content)
 		return wrong("it is not what the stream gives up to %s", at);
 	if ((kind == LOSS_ALL || kind == LOSS_NONE) && position_cmp(position, judge.last[kind]) < 0)
 		return wrong("it goes back to %s", at);

@@ -4,7 +4,10 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-stream_up
+server_up
+daystream init "$store" --conninfo "$conninfo" >"$work/init.log" 2>&1
+echo 'snapshot = off' >>"$store/daystream.conf" # no other than those made here
+daemon_start "$store" "$mnt"
 snapshot() { "$root/tests/flow/snapshot.py" "$store" "$@"; }
 
 is "without a snapshot the folder is empty" "$(ls -A "$mnt/snapshots")" ""

@@ -54,7 +54,7 @@ sql "ALTER TABLE keyless REPLICA IDENTITY FULL"
 sql "CREATE TABLE log (said text)"
 sql "INSERT INTO t SELECT g, md5(g::text) FROM generate_series(1, 400) g"
 traffic 6
-daystream snapshot "$store" >"$work/snapshot.log" 2>&1
+snapshot_taken
 traffic 6
 
 exits "a mirror is built" 0 recorded -- --once
@@ -99,7 +99,7 @@ for call in write:1 write:9 fsync:1 fdatasync:1 fdatasync:2 fdatasync:3 fdatasyn
 	traffic 3
 	stop
 done
-daystream snapshot "$store" >"$work/snapshot.log" 2>&1
+snapshot_taken
 traffic 3
 caught_up "$mnt"
 exits "it comes anew" 0 recorded -- --once --resync

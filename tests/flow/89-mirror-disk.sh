@@ -29,7 +29,7 @@ sql "CREATE TABLE t (id int PRIMARY KEY, v text)"
 sql "CREATE TABLE keyless (v text)"
 sql "INSERT INTO t SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 6000) i"
 stream_up
-daystream snapshot "$store" >"$work/snapshot.log" 2>&1
+snapshot_taken
 
 # ---- full
 

@@ -100,6 +100,10 @@ mirror_once() { # brings the mirror to all that is committed by now
 	deltamirror --once "$mnt" "$mirror"
 }
 
+snapshot_taken() { # a new one; the daemon may be taking one by itself
+	wait_for 60 "daystream snapshot '$store' >'$work/snapshot.log' 2>&1" || { cat "$work/snapshot.log" >&2; return 1; }
+}
+
 equal_tables() { # SENTENCE [TABLE...]
 	local sentence=$1
 	shift

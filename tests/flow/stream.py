@@ -98,6 +98,8 @@ def rules(path, with_crc):
                 problem(f"origin inside transaction {xid}")
             if generation is not None and int(row["generation"]) < generation:
                 problem("generation goes back")
+            if generation is not None and int(row["generation"]) > generation:
+                lsn = 0 # another history, it may be
             generation = int(row["generation"])
         elif "_xid" in pseudo:
             if xid and pseudo["_xid"] != xid:

@@ -64,18 +64,22 @@ static void what_is_written_is_read(void **state)
 		struct config want = {.conninfo = (char *)(uintptr_t)odd[i],
 		                      .slot = (char[]){"slot_1"},
 		                      .tables = (char *)(uintptr_t)odd[(i + 3) % 15],
+		                      .user = (char *)(uintptr_t)odd[(i + 6) % 15],
 		                      .snapshot = i % 2 ? (char[]){"auto"} : (char[]){"off"},
 		                      .segment_bytes = 4096 + i * 1000000007,
 		                      .keep_days = i * 1000,
-		                      .keep_bytes = i * 100000000000};
+		                      .keep_bytes = i * 100000000000,
+		                      .reserve_bytes = i * 1000003};
 		works(config_write(&want, dirfd_, &f.err), f.err);
 		works(config_read(&config, dirfd_, &f.err), f.err);
 		assert_string_equal(config.conninfo, want.conninfo);
 		assert_string_equal(config.slot, want.slot);
 		assert_string_equal(config.tables, want.tables);
 		assert_string_equal(config.snapshot, want.snapshot);
+		assert_string_equal(config.user, want.user);
 		assert_true(config.segment_bytes == want.segment_bytes);
 		assert_true(config.keep_days == want.keep_days && config.keep_bytes == want.keep_bytes);
+		assert_true(config.reserve_bytes == want.reserve_bytes);
 		config_fini(&config);
 	}
 }
@@ -111,6 +115,9 @@ static void only_the_owner_can_read_it(void **state)
 	struct stat st;
 
 	(void)state;
+	fixture_write(&f, "daystream.conf.new", "", 0); /* as an interrupted one leaves it, with any rights */
+	snprintf(path, sizeof path, "%s/daystream.conf.new", f.path);
+	must(chmod(path, 0666) == 0);
 	mode_t old = umask(0);
 	works(config_write(&want, dirfd_, &f.err), f.err);
 	umask(old);
@@ -129,6 +136,7 @@ static void settings_have_defaults_and_comments(void **state)
 	assert_true(config.segment_bytes == 268435456);
 	assert_string_equal(config.snapshot, "auto");
 	assert_true(config.keep_days == 0 && config.keep_bytes == 0);
+	assert_true(config.reserve_bytes == 16 << 20);
 	works(read_text("keep_days = 30\nkeep_bytes = 2.5e11\nsnapshot = off\n"), f.err);
 	assert_true(config.keep_days == 30 && config.keep_bytes == 250000000000);
 	assert_string_equal(config.snapshot, "off");
@@ -179,7 +187,7 @@ static void a_segment_size_out_of_range_is_refused(void **state)
 
 static void what_is_to_be_kept_is_a_number_of_days_and_of_bytes(void **state)
 {
-	static const char *const wrong[][2] = {{"keep_days = -1", "keep_days"},    {"keep_days = a week", "keep_days"},
+	static const char *const wrong[][2] = {{"reserve_size = -1", "reserve_size"}, {"keep_days = -1", "keep_days"},    {"keep_days = a week", "keep_days"},
 	                                       {"keep_days = 1e9", "keep_days"},   {"keep_bytes = -1", "keep_bytes"},
 	                                       {"keep_bytes = nan", "keep_bytes"}, {"keep_bytes = 1e30", "keep_bytes"},
 	                                       {"snapshot = yes", "snapshot"},     {"snapshot = ''", "snapshot"}};

@@ -1,0 +1,116 @@
+/* Who polls an open file, and who is woken. libfuse's part is played here. */
+#include "fixture.h"
+
+#include "handle.h"
+
+enum { MANY = 200 };
+
+struct fuse_pollhandle {
+	struct handle *handle;
+};
+
+static struct handle_set set;
+static struct handle *handles[MANY];
+static int woken, destroyed;
+static bool ask_again;
+
+static struct fuse_pollhandle *poll_of(struct handle *handle)
+{
+	struct fuse_pollhandle *poll = malloc(sizeof *poll);
+
+	assert_non_null(poll);
+	poll->handle = handle;
+	return poll;
+}
+
+int fuse_lowlevel_notify_poll(struct fuse_pollhandle *poll)
+{
+	assert_true(++woken <= 2 * MANY);
+	if (ask_again) /* as one does who finds nothing new */
+		handle_poll(&set, poll->handle, poll_of(poll->handle));
+	return 0;
+}
+
+void fuse_pollhandle_destroy(struct fuse_pollhandle *poll)
+{
+	destroyed++;
+	free(poll);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	handle_set_init(&set);
+	woken = destroyed = 0;
+	ask_again = false;
+	for (int i = 0; i < MANY; i++)
+		if (!(handles[i] = handle_new(&set)))
+			return -1;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	handle_set_fini(&set);
+	return 0;
+}
+
+static void all_who_poll_are_woken_once(void **state)
+{
+	(void)state;
+	for (int i = 0; i < MANY; i++)
+		handle_poll(&set, handles[i], poll_of(handles[i]));
+	handle_poll(&set, handles[7], poll_of(handles[7])); /* in place of the first */
+	assert_int_equal(destroyed, 1);
+	handle_notify(&set);
+	assert_int_equal(woken, MANY);
+	assert_int_equal(destroyed, MANY + 1);
+	handle_notify(&set);
+	assert_int_equal(woken, MANY);
+}
+
+static void waking_has_an_end_though_they_ask_again_at_once(void **state)
+{
+	(void)state;
+	for (int i = 0; i < MANY; i++)
+		handle_poll(&set, handles[i], poll_of(handles[i]));
+	ask_again = true;
+	handle_notify(&set);
+	assert_int_equal(woken, MANY);
+	handle_notify(&set);
+	assert_int_equal(woken, 2 * MANY);
+}
+
+static void who_asks_is_told_what_was_read(void **state)
+{
+	(void)state;
+	handle_served(&set, handles[0], 100);
+	handle_served(&set, handles[0], 40);
+	assert_int_equal(handle_poll(&set, handles[0], NULL), 100);
+	assert_int_equal(handle_poll(&set, handles[1], NULL), 0);
+	handle_notify(&set);
+	assert_int_equal(woken, 0); /* nobody waits */
+}
+
+static void a_closed_file_is_not_woken(void **state)
+{
+	(void)state;
+	handle_poll(&set, handles[3], poll_of(handles[3]));
+	handle_free(&set, handles[3]);
+	assert_int_equal(destroyed, 1);
+	handle_notify(&set);
+	assert_int_equal(woken, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	    TEST(all_who_poll_are_woken_once),
+	    TEST(waking_has_an_end_though_they_ask_again_at_once),
+	    TEST(who_asks_is_told_what_was_read),
+	    TEST(a_closed_file_is_not_woken),
+	};
+	return cmocka_run_group_tests_name("handle", tests, NULL, NULL);
+}
