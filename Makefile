@@ -150,6 +150,11 @@ install: all
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	$(MAKE) -C $(BUILD)/plugin -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) DESTDIR=$(DESTDIR) install
+ifeq ($(DESTDIR),)
+	@# Who follows the stream where root starts daystreamfs.
+	@[ "$$(id -u)" -ne 0 ] || getent passwd daystream >/dev/null || \
+		useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin daystream
+endif
 
 clean:
 	rm -rf $(BUILD)

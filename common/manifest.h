@@ -16,7 +16,7 @@
  *   lsn       where the marker's commit record ends
  *   visible   what the copy saw (visible.h)
  *   tables    path names joined by commas, where the copy was narrowed to these; \N: all that the stream has
- *   table     a file tables/<name>: `bytes` long, with one `schema` line and `rows` insert lines; `crc` is
+ *   table     a path name (name.h; nothing else is read): a file tables/<name>: `bytes` long, with one `schema` line and `rows` insert lines; `crc` is
  *             the CRC-32C of the whole file
  *   overlap   the bytes of that file, and their CRC-32C
  *   sums      those of the file that has the sums of all these in pieces, where there is one

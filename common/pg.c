@@ -99,6 +99,26 @@ static char *join_options(const PQconninfoOption *parsed)
 	return options;
 }
 
+/* Under whatever misspelling. */
+static bool may_hold_password(const char *conninfo)
+{
+	return strcasestr(conninfo, "pass") || strstr(conninfo, "://");
+}
+
+/* In a URI, a password with @ or / in it ends there, and one without @host behind it is the port: what
+ * would be named as host, port or database is of the password. */
+static bool splits_password(const char *conninfo, const PQconninfoOption *parsed)
+{
+	for (; strstr(conninfo, "://") && parsed->keyword; parsed++) {
+		const char *name = parsed->keyword, *value = parsed->val ? parsed->val : "";
+		if ((strcmp(name, "host") == 0 || strcmp(name, "dbname") == 0) && strchr(value, '@'))
+			return true;
+		if (strcmp(name, "port") == 0 && value[strspn(value, "0123456789,")])
+			return true;
+	}
+	return false;
+}
+
 static PGconn *start(const char *conninfo, bool replication, struct err *err)
 {
 	char *reason = NULL;
@@ -109,8 +129,15 @@ static PGconn *start(const char *conninfo, bool replication, struct err *err)
 		one_line(reason ? reason : "out of memory", text, sizeof text);
 		PQfreemem(reason);
 		/* libpq may quote the string, and with it a password. */
-		err_set(err, -EINVAL, "the connection string does not follow libpq's syntax%s%s",
-		        strstr(conninfo, "password") ? "" : ": ", strstr(conninfo, "password") ? "" : text);
+		bool secret = may_hold_password(conninfo);
+		err_set(err, -EINVAL, "the connection string does not follow libpq's syntax%s%s", secret ? "" : ": ",
+		        secret ? "" : text);
+		return NULL;
+	}
+	if (splits_password(conninfo, parsed)) {
+		PQconninfoFree(parsed);
+		err_set(err, -EINVAL, "the connection string is no URI postgresql://user:password@host/dbname; in a "
+		                      "password, write @ as %%40 and / as %%2F");
 		return NULL;
 	}
 	char *options = join_options(parsed);

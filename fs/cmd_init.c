@@ -17,12 +17,13 @@
 #include "fit.h"
 #include "log.h"
 #include "name.h"
+#include "privileges.h"
 #include "server.h"
 #include "writer.h"
 
 struct init {
 	const char *path;
-	char *conninfo, *slot, *tables; /* NULL where not given */
+	const char *conninfo, *slot, *tables; /* NULL where not given */
 	struct config config;
 	bool again;          /* the store was there before */
 	bool made_slot;      /* by this run */
@@ -33,16 +34,6 @@ struct init {
 	struct position after;
 	uint64_t lsn; /* where the generation starts */
 };
-
-/* What stands in argv, everybody can read in the process list. */
-static char *take_secret(char *arg)
-{
-	char *copy = strdup(arg);
-
-	if (strstr(arg, "password"))
-		memset(arg, '*', strlen(arg));
-	return copy;
-}
 
 static bool good_tables(const char *list)
 {
@@ -69,7 +60,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct init *init = state->input;
 
 	switch (key) {
-	case 'c': init->conninfo = take_secret(arg); break;
+	case 'c': init->conninfo = arg; break;
 	case 's':
 		if (!good_slot(arg))
 			argp_error(state, "a slot's name consists of a-z, 0-9 and _: \"%s\"", arg);
@@ -181,6 +172,7 @@ static int settle_config(struct init *init, struct err *err)
 		                          .slot = strdup("daystream"),
 		                          .tables = strdup(""),
 		                          .snapshot = strdup("auto"),
+		                          .user = strdup(""),
 		                          .segment_bytes = 268435456,
 		                          .keep_days = 7,
 		                          .reserve_bytes = CONFIG_RESERVE};
@@ -191,7 +183,7 @@ static int settle_config(struct init *init, struct err *err)
 			free(*settings[i]);
 			*settings[i] = strdup(given[i]);
 		}
-	if (!config->conninfo || !config->slot || !config->tables || !config->snapshot)
+	if (!config->conninfo || !config->slot || !config->tables || !config->snapshot || !config->user)
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
 }
@@ -288,6 +280,8 @@ static int write_store(struct init *init, int dirfd, const struct server_origin 
 	int r;
 
 	init->writing = true;
+	if (fchmod(dirfd, 0700) < 0)
+		return err_errno(err, "closing %s to others", init->path);
 	if (mkdirat(dirfd, "segments", 0700) < 0 && errno != EEXIST)
 		return err_errno(err, "creating %s/segments", init->path);
 	int segments = openat(dirfd, "segments", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -308,9 +302,27 @@ static int write_store(struct init *init, int dirfd, const struct server_origin 
 	return r == 0 ? config_write(&init->config, dirfd, err) : r;
 }
 
+/* Who will work on the store, where root makes it: what the server says to that user is known now. */
+static int settle_user(struct init *init, int dirfd, struct privileges *privileges, struct err *err)
+{
+	struct config *config = &init->config;
+	struct err why;
+	int r = privileges_choose(privileges, dirfd, config->user, err);
+
+	if (r < 0 || privileges_connect(privileges, config->conninfo, &why))
+		return r;
+	log_warn("%s; it is written there now", why.text);
+	privileges->drop = false;
+	free(config->user);
+	config->user = strdup("root");
+	return config->user ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
 static int run(struct init *init, int *dirfd, bool *created, struct err *err)
 {
 	struct server_origin saved;
+	struct privileges privileges = {0};
+	struct err given;
 	int r;
 
 	if ((r = open_folder(init, dirfd, created, err)) < 0 || (r = settle_config(init, err)) < 0)
@@ -322,7 +334,9 @@ static int run(struct init *init, int *dirfd, bool *created, struct err *err)
 	if ((r = server_weak_tables(init->conn, init->config.tables, say_warning, err)) < 0 ||
 	    (r = make_slot(init, &saved, err)) < 0)
 		return r;
-	r = write_store(init, *dirfd, &saved, err);
+	if ((r = settle_user(init, *dirfd, &privileges, err)) == 0 &&
+	    (r = write_store(init, *dirfd, &saved, err)) == 0 && privileges_give(&privileges, *dirfd, &given) < 0)
+		log_warn("%s", given.text); /* the daemon will try again, and say what follows from it */
 	if (r < 0 && init->made_slot) /* a slot without a store pins WAL for nobody */
 		server_drop_slot(init->conn, init->config.slot, NULL);
 	return r;
@@ -380,7 +394,6 @@ int cmd_init(int argc, char **argv)
 	PQfinish(init.conn);
 	store_close(init.store);
 	config_fini(&init.config);
-	free(init.conninfo);
 	if (dirfd >= 0)
 		close(dirfd);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

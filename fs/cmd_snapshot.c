@@ -15,6 +15,7 @@
 #include "config.h"
 #include "log.h"
 #include "position.h"
+#include "privileges.h"
 #include "snapshot.h"
 
 struct options {
@@ -82,14 +83,27 @@ static int run(const struct options *options, int dirfd, struct err *err)
 		err_set(err, r, "%s is no store: it has no daystream.conf", options->path);
 	if (r < 0)
 		return r;
+	/* What root makes, a daemon that is not root could not remove. */
+	struct privileges privileges;
+	struct err why;
+	bool root = false;
+	if ((r = privileges_choose_owner(&privileges, dirfd, config.user, err)) == 0) {
+		root = !privileges_connect(&privileges, config.conninfo, &why);
+		r = root ? 0 : privileges_drop(&privileges, err);
+	}
+	if (r < 0)
+		goto out;
 	struct snapshot_request request = {.tables = options->tables,
 	                                   .jobs = options->jobs,
 	                                   .wakefd = wakefd,
 	                                   .progress = progress_open("snapshot", 0)};
 	r = snapshot_take(dirfd, &config, &request, &taken, err);
 	progress_close(request.progress, r == 0);
+	if (root)
+		privileges_give(&privileges, dirfd, NULL);
 	if (r == 0)
 		puts(position_print(name, taken));
+out:
 	config_fini(&config);
 	close(wakefd);
 	return r;

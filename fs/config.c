@@ -80,13 +80,36 @@ static int parse(cfg_t *cfg, FILE *file, struct config *config, struct err *err)
 	config->slot = strdup(cfg_getstr(cfg, "slot"));
 	config->tables = strdup(cfg_getstr(cfg, "tables"));
 	config->snapshot = strdup(cfg_getstr(cfg, "snapshot"));
-	if (!config->conninfo || !config->slot || !config->tables || !config->snapshot)
+	config->user = strdup(cfg_getstr(cfg, "user"));
+	if (!config->conninfo || !config->slot || !config->tables || !config->snapshot || !config->user)
 		return err_set(err, -ENOMEM, "out of memory");
 	config->segment_bytes = (uint64_t)cfg_getfloat(cfg, "segment_size");
 	config->keep_days = (uint64_t)cfg_getint(cfg, "keep_days");
 	config->keep_bytes = (uint64_t)cfg_getfloat(cfg, "keep_bytes");
 	config->reserve_bytes = (uint64_t)cfg_getfloat(cfg, "reserve_size");
 	return 0;
+}
+
+/* Root does not follow a link that another user may have put into his folder. */
+static bool is_strangers(int dirfd)
+{
+	struct stat st;
+
+	return geteuid() == 0 && (fstat(dirfd, &st) < 0 || st.st_uid != 0);
+}
+
+/* It may be a link; what is no file is not waited for. */
+static int open_file(int dirfd, struct err *err)
+{
+	struct stat st;
+	int fd = openat(dirfd, "daystream.conf", O_RDONLY | O_NONBLOCK | O_CLOEXEC | (is_strangers(dirfd) ? O_NOFOLLOW : 0));
+
+	if (fd < 0)
+		return err_errno(err, "opening daystream.conf");
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return err_set(err, -EINVAL, "daystream.conf is no file: move it away, and put the settings there");
 }
 
 /* libConfuse counts the line of a comment more than once, so it gets none to see; unless there are those that
@@ -139,13 +162,14 @@ int config_read(struct config *config, int dirfd, struct err *err)
 	                       CFG_STR("tables", "", CFGF_NONE),       CFG_FLOAT("segment_size", 268435456, CFGF_NONE),
 	                       CFG_INT("keep_days", 0, CFGF_NONE),     CFG_FLOAT("keep_bytes", 0, CFGF_NONE),
 	                       CFG_STR("snapshot", "auto", CFGF_NONE), CFG_FLOAT("reserve_size", CONFIG_RESERVE, CFGF_NONE),
+	                       CFG_STR("user", "", CFGF_NONE),
 	                       CFG_END()};
 	int r = err_set(err, -ENOMEM, "out of memory");
 
 	*config = (struct config){0};
-	int fd = openat(dirfd, "daystream.conf", O_RDONLY | O_CLOEXEC);
+	int fd = open_file(dirfd, err);
 	if (fd < 0)
-		return err_errno(err, "opening daystream.conf");
+		return fd;
 	char *text;
 	FILE *file = open_blanked(fd, &text, err);
 	cfg_t *cfg = cfg_init(options, CFGF_NONE);
@@ -237,6 +261,9 @@ int config_write(const struct config *config, int dirfd, struct err *err)
 	        "\n# So many bytes of the disk are set aside while it has room, so that a start can make the store whole\n"
 	        "# on a full one; 0: none.\nreserve_size = %llu\n",
 	        (unsigned long long)config->reserve_bytes);
+	fputs("\n# Who works on the store where root starts daystreamfs; '' for the store's owner, 'root' to stay root.\n",
+	      file);
+	print_quoted(file, "user", config->user ? config->user : "");
 
 	bool failed = ferror(file) != 0;
 	int r = fclose(file) != 0 || failed ? err_set(err, -ENOMEM, "out of memory for daystream.conf")
@@ -251,5 +278,6 @@ void config_fini(struct config *config)
 	free(config->slot);
 	free(config->tables);
 	free(config->snapshot);
+	free(config->user);
 	*config = (struct config){0};
 }

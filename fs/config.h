@@ -15,6 +15,7 @@ struct config {
 	char *conninfo; /* libpq's; may hold a password, never to be printed */
 	char *slot;
 	char *tables;           /* path names (name.h) joined by commas; "" for all */
+	char *user;             /* who works on the store where root starts daystreamfs (privileges.h); "" unset */
 	char *snapshot;         /* "auto": the daemon takes them by itself; or "off" */
 	uint64_t segment_bytes; /* a segment is closed behind the first commit past it */
 	uint64_t keep_days;     /* older segments are removed; 0: no limit */

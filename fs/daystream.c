@@ -3,8 +3,10 @@
  */
 #include <argp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "args.h"
 #include "commands.h"
 #include "log.h"
 
@@ -33,6 +35,10 @@ static void help(FILE *file)
 int main(int argc, char **argv)
 {
 	log_init("daystream");
+	if (!(argv = args_take(argc, argv, true))) {
+		log_error("out of memory");
+		return EXIT_FAILURE;
+	}
 	argp_err_exit_status = EXIT_USAGE;
 	argp_program_version = "daystream " VERSION;
 	if (argc < 2) {

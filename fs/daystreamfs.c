@@ -3,19 +3,23 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "args.h"
 #include "config.h"
 #include "ingest.h"
 #include "keeper.h"
 #include "log.h"
 #include "metrics.h"
 #include "mount.h"
+#include "privileges.h"
 #include "retain.h"
 #include "slot.h"
 #include "status.h"
@@ -25,6 +29,8 @@ enum { EXIT_USAGE = 2, FIRST_ANSWER_MS = 5000 };
 struct daemon {
 	struct mount_options options;
 	struct config config;
+	struct privileges privileges;
+	struct shown shown;
 	struct store *store;
 	struct writer *writer;
 	struct source *source;
@@ -150,17 +156,67 @@ static void tell_damage(const char *sentence)
 	log_error("%s", sentence);
 }
 
-static int read_config(struct daemon *d, struct err *err)
+static int read_config(struct daemon *d, int dirfd, struct err *err)
 {
-	int dirfd = open(d->options.store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = config_read(&d->config, dirfd, err);
+
+	if (r == -ENOENT)
+		err_set(err, r, "no daystream.conf in it: run `daystream init` first");
+	return r < 0 ? err_prefix(err, r, "%s", d->options.store) : 0;
+}
+
+/* Who can read what they should not is not ours to decide, but to tell. */
+static void warn_of_readers(const struct daemon *d, int dirfd)
+{
+	struct stat folder, conf;
+
+	if (fstat(dirfd, &folder) == 0 && folder.st_mode & 0077 &&
+	    fstatat(dirfd, "daystream.conf", &conf, 0) == 0 && conf.st_mode & 0077)
+		log_warn("others can read %s/daystream.conf: run chmod 600 on it", d->options.store);
+	if (folder.st_mode & 0007)
+		log_warn("others can read the store %s: run chmod 700 on it", d->options.store);
+}
+
+/* Who will work on the store opens it, so that what it holds leads no further than that user may go. */
+static int open_store(struct daemon *d, struct err *err)
+{
+	struct err why;
+	int r, left, dirfd = open(d->options.store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (dirfd < 0)
 		return err_errno(err, "%s", d->options.store);
-	int r = config_read(&d->config, dirfd, err);
-	if (r == -ENOENT)
-		err_set(err, r, "no daystream.conf in it: run `daystream init` first");
+	if ((r = read_config(d, dirfd, err)) < 0 ||
+	    (r = privileges_choose(&d->privileges, dirfd, d->config.user, err)) < 0)
+		goto out;
+	if (privileges_settle(&d->privileges, dirfd, d->config.conninfo, &why))
+		log_warn("%s", why.text);
+	warn_of_readers(d, dirfd);
+	if ((r = privileges_enter(&d->privileges, err)) < 0)
+		goto out;
+	r = store_open_at(&d->store, dirfd, d->options.store, STORE_WRITE, err);
+	if ((left = privileges_leave(&d->privileges, r < 0 ? NULL : err)) < 0 && r == 0)
+		r = left;
+out:
 	close(dirfd);
-	return r < 0 ? err_prefix(err, r, "%s", d->options.store) : 0;
+	return r;
+}
+
+/* Mounting takes root; all else does not. */
+static int mount_and_drop(struct daemon *d, struct err *err)
+{
+	int r;
+
+	d->shown = (struct shown){d->store, d->tables, d->views, d->parts, print_text, d};
+	if ((r = mount_start(d->mount, d->options.mountpoint, &d->shown, err)) < 0 || !d->privileges.drop)
+		return r;
+	if (mount_hand_over(d->mount, err) < 0) {
+		log_warn("nobody else could unmount (%s), so all runs as root", err->text);
+		d->privileges.drop = false;
+		return 0;
+	}
+	if ((r = privileges_drop(&d->privileges, err)) == 0)
+		log_info("runs as the user %s", d->privileges.user);
+	return r;
 }
 
 /* Who waits for us in a terminal should hear of a wrong slot or server now. */
@@ -209,12 +265,25 @@ static int start_housekeeping(struct daemon *d, struct err *err)
 	return r < 0 ? r : retain_start(&d->retainer, &retain, err);
 }
 
+/* What is to be done before the first line comes; by the user as well. */
+static int open_writer(struct daemon *d, struct err *err)
+{
+	int left, r = privileges_enter(&d->privileges, err);
+
+	if (r < 0)
+		return r;
+	give_up_expired(d);
+	r = writer_open(&d->writer, d->store, d->config.segment_bytes, err);
+	if ((left = privileges_leave(&d->privileges, r < 0 ? NULL : err)) < 0 && r == 0)
+		r = left;
+	return r;
+}
+
 static int start(struct daemon *d, struct err *err)
 {
 	int r;
 
-	if ((r = mount_check(&d->options, err)) < 0 || (r = read_config(d, err)) < 0 ||
-	    (r = store_open(&d->store, d->options.store, STORE_WRITE, err)) < 0)
+	if ((r = mount_check(&d->options, err)) < 0 || (r = open_store(d, err)) < 0)
 		return r;
 	store_damage(d->store)->tell = tell_damage;
 	d->source = slot_source(d->config.conninfo, d->config.slot, d->config.tables);
@@ -223,10 +292,9 @@ static int start(struct daemon *d, struct err *err)
 	d->parts = part_set_new(store_dirfd(d->store), store_damage(d->store));
 	if (!d->source || !d->tables || !d->views || !d->parts)
 		return err_set(err, -ENOMEM, "out of memory");
-	give_up_expired(d);
-	if ((r = writer_open(&d->writer, d->store, d->config.segment_bytes, err)) < 0)
-		return r;
-	if ((r = ingest_start(&d->ingest, d->store, d->writer, d->source, on_ingest_end, d, err)) < 0 ||
+	/* The threads have the user's rights from their first moment on. */
+	if ((r = open_writer(d, err)) < 0 || (r = mount_and_drop(d, err)) < 0 ||
+	    (r = ingest_start(&d->ingest, d->store, d->writer, d->source, on_ingest_end, d, err)) < 0 ||
 	    (r = start_housekeeping(d, err)) < 0)
 		return r;
 	if (d->ready_fd < 0)
@@ -260,14 +328,9 @@ static int stop(struct daemon *d, struct err *err)
 
 static int run(struct daemon *d, struct err *err)
 {
-	struct shown shown;
 	struct err late;
 	int r = start(d, err);
 
-	if (r == 0) {
-		shown = (struct shown){d->store, d->tables, d->views, d->parts, print_text, d};
-		r = mount_start(d->mount, d->options.mountpoint, &shown, err);
-	}
 	if (r == 0) {
 		if (d->ready_fd >= 0)
 			detached(d->ready_fd);
@@ -290,6 +353,11 @@ int main(int argc, char **argv)
 	int r;
 
 	log_init("daystreamfs");
+	mallopt(M_ARENA_MAX, 1); /* what one thread frees, another one takes: threads that come and go keep nothing */
+	if (!(argv = args_take(argc, argv, false))) {
+		log_error("out of memory");
+		return EXIT_FAILURE;
+	}
 	if ((r = mount_options_parse(&d.options, argc, argv, &err)) < 0)
 		return usage(&d, &err);
 	if (d.options.help || d.options.version) {

@@ -105,7 +105,7 @@ static int dump_table(struct dump *dump, struct copy_worker *worker, size_t i, s
 
 	progress_at(dump->progress, table->name);
 	out.fd =
-	    openat(dump->dirfd, snapshots_file_name(file, table->name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	    openat(dump->dirfd, snapshots_file_name(file, table->name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (out.fd < 0)
 		return err_errno(err, "creating the snapshot of table \"%s\"", table->name);
 	int r = write_all(&out, table->schema, strlen(table->schema), err);

@@ -364,7 +364,7 @@ int index_save(const struct index *index, int dirfd, const char *name, uint64_t 
 		return err_set(err, -ENOMEM, "out of memory for the index %s", name);
 	snprintf(temporary, sizeof temporary, "%s.new", name);
 	unlinkat(dirfd, temporary, 0);
-	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		r = err_errno(err, "creating %s", temporary);
 		goto out;

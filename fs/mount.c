@@ -1,6 +1,8 @@
 #include "mount.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <mntent.h>
 #include <signal.h>
 #include <spawn.h>
@@ -14,10 +16,13 @@
 
 #include "log.h"
 #include "serve.h"
+#include "unmounter.h"
 
 struct mount {
 	struct serve serve;
 	struct fuse_session *session;
+	char place[PATH_MAX]; /* where it is mounted, without symbolic links */
+	struct unmounter *unmounter;
 	sigset_t signals; /* that end the daemon */
 	pthread_t server, notifier;
 	pthread_mutex_t lock; /* stop */
@@ -176,12 +181,19 @@ int mount_start(struct mount *mount, const char *mountpoint, const struct shown 
 	if (fuse_set_signal_handlers(mount->session) < 0)
 		return err_set(err, -EIO, "cannot handle signals");
 	mount->handling = true;
+	if (!realpath(mountpoint, mount->place))
+		return err_errno(err, "the mountpoint %s", mountpoint);
 	if (fuse_session_mount(mount->session, mountpoint) < 0)
 		return err_set(err, -EIO,
 		               "cannot mount at %s (is /dev/fuse there? is allow_other permitted in /etc/fuse.conf?)",
 		               mountpoint);
 	mount->mounted = true;
 	return 0;
+}
+
+int mount_hand_over(struct mount *mount, struct err *err)
+{
+	return unmounter_start(&mount->unmounter, mount->place, err);
 }
 
 static void *notify_thread(void *arg)
@@ -220,6 +232,19 @@ int mount_serve(struct mount *mount, struct err *err)
 	return r < 0 ? err_set(err, r, "serving the mount: %s", strerror(-r)) : 0;
 }
 
+/* Not what was unmounted from outside: something else may stand there by now. */
+static void unmount(struct mount *mount)
+{
+	struct pollfd fd = {.fd = fuse_session_fd(mount->session)};
+	struct err err;
+
+	if (!mount->unmounter)
+		fuse_session_unmount(mount->session);
+	else if (!(poll(&fd, 1, 0) == 1 && fd.revents & POLLERR) && unmounter_unmount(mount->unmounter, &err) < 0)
+		log_warn("%s stays mounted: %s; run: umount -l %s", mount->place, err.text, mount->place);
+	unmounter_stop(mount->unmounter);
+}
+
 void mount_end(struct mount *mount)
 {
 	if (!mount)
@@ -232,7 +257,7 @@ void mount_end(struct mount *mount)
 		pthread_join(mount->notifier, NULL);
 	}
 	if (mount->mounted)
-		fuse_session_unmount(mount->session);
+		unmount(mount);
 	if (mount->handling)
 		fuse_remove_signal_handlers(mount->session);
 	if (mount->session)

@@ -35,6 +35,10 @@ int mount_check(const struct mount_options *options, struct err *err);
  * threads; mount_serve takes them. */
 int mount_start(struct mount *mount, const char *mountpoint, const struct shown *shown, struct err *err);
 
+/* A child process stays root, and will unmount; for a daemon that is no longer root then. Before there
+ * are threads. */
+int mount_hand_over(struct mount *mount, struct err *err);
+
 /* Serves until SIGTERM, SIGINT, SIGHUP or an unmount from outside. */
 int mount_serve(struct mount *mount, struct err *err);
 

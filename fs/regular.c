@@ -34,7 +34,7 @@ int64_t regular_len(int dirfd, const char *folder, const char *name, struct err 
 int regular_open(int dirfd, const char *folder, const char *name, int flags, struct err *err)
 {
 	struct stat st;
-	int fd = openat(dirfd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+	int fd = openat(dirfd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
 
 	if (fd < 0) {
 		int r = err_errno(err, "opening %s%s", folder, name);

@@ -9,7 +9,7 @@
 
 #include "err.h"
 
-/* As openat; what is created can be read by its owner and group. `folder` stands before the name in a message:
+/* As openat; what is created can be read by its owner only. `folder` stands before the name in a message:
  * "segments/", or "". Returns the descriptor; -ENOENT and the like; -EINVAL where it is no plain file. */
 int regular_open(int dirfd, const char *folder, const char *name, int flags, struct err *err);
 

@@ -68,7 +68,7 @@ static int read_origin(int segments_dirfd, struct position first, struct origin 
 	const char *line;
 	size_t len;
 	uint64_t off;
-	int fd = openat(segments_dirfd, segment_name(name, first), O_RDONLY | O_CLOEXEC);
+	int fd = openat(segments_dirfd, segment_name(name, first), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_errno(err, "opening segments/%s", name);
@@ -184,7 +184,7 @@ static int prepare(struct snapshot *s, struct err *err)
 	    (r = check_server(s, err)) < 0 || (r = check_space(s, &total, err)) < 0)
 		return r;
 	progress_expect(request->progress, s->before + total);
-	s->overlap_fd = openat(s->draft.fd, "overlap", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	s->overlap_fd = openat(s->draft.fd, "overlap", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (s->overlap_fd < 0)
 		return err_errno(err, "creating the snapshot's file overlap");
 
@@ -260,7 +260,7 @@ static int write_manifest(struct snapshot *s, struct err *err)
 
 	if (r < 0)
 		return r;
-	int fd = openat(s->draft.fd, "manifest", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	int fd = openat(s->draft.fd, "manifest", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || write(fd, text, len) != (ssize_t)len || fsync(fd) < 0)
 		r = err_errno(err, "writing the snapshot's manifest");
 	if (fd >= 0)

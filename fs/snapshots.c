@@ -50,18 +50,37 @@ static int failed(const char *path, struct err *err)
 
 static int open_part(int store_dirfd, struct position position, const char *part, struct err *err)
 {
-	char path[PATH_LEN_MAX];
-	/* A pipe that somebody put there is not waited for. */
-	int fd = openat(store_dirfd, print_path(path, position, part), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	char path[PATH_LEN_MAX], shown[PATH_LEN_MAX], *at = path, *slash;
+	int dirfd = store_dirfd, fd = -1;
 	struct stat st;
 
+	print_path(path, position, part);
+	strcpy(shown, path);
+	/* No step through a link; only the folder snapshots itself may be elsewhere. */
+	while ((slash = strchr(at, '/'))) {
+		*slash = 0;
+		fd = openat(dirfd, at, O_PATH | O_DIRECTORY | O_CLOEXEC | (at == path ? 0 : O_NOFOLLOW));
+		int saved = errno;
+		if (dirfd != store_dirfd)
+			close(dirfd);
+		errno = saved;
+		if (fd < 0)
+			return failed(shown, err);
+		dirfd = fd;
+		at = slash + 1;
+	}
+	/* A pipe that somebody put there is not waited for. */
+	fd = openat(dirfd, at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int saved = errno;
+	close(dirfd);
+	errno = saved;
 	if (fd < 0)
-		return failed(path, err);
+		return failed(shown, err);
 	bool folder = strcmp(part, ".") == 0 || strcmp(part, "tables") == 0;
 	if (fstat(fd, &st) == 0 && (folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)))
 		return fd;
 	close(fd);
-	return err_set(err, -EBADMSG, "%s is no %s", path, folder ? "folder" : "file");
+	return err_set(err, -EBADMSG, "%s is no %s", shown, folder ? "folder" : "file");
 }
 
 int snapshots_open(int store_dirfd, struct position position, const char *part, struct err *err)
@@ -283,7 +302,7 @@ static const char draft_name[] = "taking"; /* no position, so no snapshot */
 
 static int open_draft(struct snapshots_draft *draft, int store_dirfd, struct err *err)
 {
-	if (mkdirat(store_dirfd, "snapshots", 0750) < 0 && errno != EEXIST)
+	if (mkdirat(store_dirfd, "snapshots", 0700) < 0 && errno != EEXIST)
 		return err_errno(err, "creating the folder snapshots of the store");
 	/* Also where it was there: who made it may have been killed before this. */
 	if (fsync(store_dirfd) < 0)
@@ -297,9 +316,9 @@ static int open_draft(struct snapshots_draft *draft, int store_dirfd, struct err
 	int r = remove_folder(draft->dirfd, draft_name);
 	if (r < 0 && r != -ENOENT)
 		return err_set(err, r, "removing what an interrupted snapshot left: %s", strerror(-r));
-	if (mkdirat(draft->dirfd, draft_name, 0750) < 0 ||
+	if (mkdirat(draft->dirfd, draft_name, 0700) < 0 ||
 	    (draft->fd = openat(draft->dirfd, draft_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
-	    mkdirat(draft->fd, "tables", 0750) < 0 ||
+	    mkdirat(draft->fd, "tables", 0700) < 0 ||
 	    (draft->tables = openat(draft->fd, "tables", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return err_errno(err, "creating the folder of a snapshot");
 	return 0;

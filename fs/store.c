@@ -120,9 +120,10 @@ static int lock_folder(int dirfd)
 	return r;
 }
 
-static int open_folder(struct store *store, const char *path, enum store_mode mode, struct err *err)
+/* A description of the folder of its own, since that is what is locked. */
+static int open_folder(struct store *store, int dirfd, enum store_mode mode, struct err *err)
 {
-	store->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	store->dirfd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store->dirfd < 0)
 		return err_errno(err, "opening the store");
 	if (mode == STORE_WRITE && lock_folder(store->dirfd) < 0)
@@ -209,7 +210,7 @@ static void raise_file_limit(void)
 	}
 }
 
-static int open_store(struct store **out, const char *path, enum store_mode mode, struct err *err)
+static int open_store(struct store **out, int at_dirfd, const char *path, enum store_mode mode, struct err *err)
 {
 	struct position *list = NULL;
 	size_t count = 0;
@@ -220,7 +221,7 @@ static int open_store(struct store **out, const char *path, enum store_mode mode
 	if (!store)
 		return err_set(err, -ENOMEM, "out of memory");
 	raise_file_limit();
-	if ((r = open_folder(store, path, mode, err)) < 0 ||
+	if ((r = open_folder(store, at_dirfd, mode, err)) < 0 ||
 	    (r = segment_list(store->segments_dirfd, mode == STORE_WRITE, &list, &count, err)) < 0 ||
 	    (mode == STORE_READ && (r = list_again(store, &list, &count, err)) < 0))
 		goto out;
@@ -243,24 +244,26 @@ out:
 	return 0;
 }
 
-static bool release_reserve(const char *path)
-{
-	int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool released = dirfd >= 0 && reserve_release(dirfd);
-
-	if (dirfd >= 0)
-		close(dirfd);
-	return released;
-}
-
 int store_open(struct store **store, const char *path, enum store_mode mode, struct err *err)
 {
-	int r = open_store(store, path, mode, err);
+	int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	*store = NULL;
+	if (dirfd < 0)
+		return err_errno(err, "%s: opening the store", path);
+	int r = store_open_at(store, dirfd, path, mode, err);
+	close(dirfd);
+	return r;
+}
+
+int store_open_at(struct store **store, int dirfd, const char *path, enum store_mode mode, struct err *err)
+{
+	int r = open_store(store, dirfd, path, mode, err);
 
 	if (mode == STORE_READ)
 		return r;
-	if ((r == -ENOSPC || r == -EDQUOT) && release_reserve(path))
-		r = open_store(store, path, mode, err);
+	if ((r == -ENOSPC || r == -EDQUOT) && reserve_release(dirfd))
+		r = open_store(store, dirfd, path, mode, err);
 	if (r == -EROFS) {
 		struct err why = *err;
 		err_set(err, r,

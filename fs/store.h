@@ -42,6 +42,8 @@ struct store;
 /* Opens STORE, which must hold a segment at least. -EBUSY where STORE_WRITE
  * finds another writer; -EBADMSG names the damaged file and the offset. */
 int store_open(struct store **store, const char *path, enum store_mode mode, struct err *err);
+/* The same of a folder that is open, in whatever folders it is; `path` names it in messages. Nothing is held of dirfd. */
+int store_open_at(struct store **store, int dirfd, const char *path, enum store_mode mode, struct err *err);
 void store_close(struct store *store);
 
 /* The store's folder, and the one of its segments; borrowed. */

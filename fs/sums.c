@@ -101,7 +101,7 @@ int sums_write(int dirfd, struct position position, const struct sums_part *part
 	fill(out, position, parts, count);
 	*bytes = len;
 	*crc = crc32c(0, out, len);
-	int fd = openat(dirfd, "sums", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	int fd = openat(dirfd, "sums", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || write_all(fd, out, len) < 0 || fsync(fd) < 0)
 		r = err_errno(err, "writing the snapshot's sums");
 	if (fd >= 0)

@@ -229,7 +229,7 @@ static int roll(struct writer *w, struct err *err)
 	struct append old_end = {.off = w->end.off};
 	struct catalog old = w->catalog;
 	int dirfd = store_segments_dirfd(w->store);
-	int fd = openat(dirfd, segment_name(name, first), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	int fd = openat(dirfd, segment_name(name, first), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return err_errno(err, "creating segments/%s", name);
@@ -454,7 +454,7 @@ int writer_origin(int segments_dirfd, struct position after, uint64_t second, co
 
 	segment_name(name, next_position(after, w.second));
 	snprintf(temporary, sizeof temporary, "%s.new", name);
-	int fd = openat(segments_dirfd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	int fd = openat(segments_dirfd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_errno(err, "creating segments/%s", temporary);
 	int r = append_init(&w.end, fd, 0, err);

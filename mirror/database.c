@@ -187,7 +187,7 @@ int database_open(struct database *database, const char *path, const struct data
 	*database = (struct database){.lock_fd = -1};
 	if (!(database->path = strdup(path)))
 		return err_set(err, -ENOMEM, "out of memory");
-	int rc = dbfile_lock(path, &database->lock_fd, err);
+	int rc = dbfile_lock(path, want->build, &database->lock_fd, err);
 	if (rc < 0)
 		return rc;
 	if (want->build)

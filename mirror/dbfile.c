@@ -63,9 +63,19 @@ int dbfile_look(const char *path, struct err *err)
 	return rc;
 }
 
-int dbfile_lock(const char *path, int *fd, struct err *err)
+int dbfile_lock(const char *path, bool scratch, int *fd, struct err *err)
 {
-	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	struct stat st;
+
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | (scratch ? O_NOFOLLOW | O_NONBLOCK : 0), 0666);
+	if (*fd < 0 && errno != ELOOP)
+		return err_errno(err, "cannot open %s", path);
+	if (scratch && (*fd < 0 || fstat(*fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink > 1)) {
+		if (*fd >= 0)
+			close(*fd);
+		*fd = -1;
+		return err_set(err, -EEXIST, "%s, which is to be built there, is a link or no file: remove it", path);
+	}
 	if (*fd < 0)
 		return err_errno(err, "cannot open %s", path);
 	if (flock(*fd, LOCK_EX | LOCK_NB) < 0) {

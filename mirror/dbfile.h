@@ -23,9 +23,10 @@ int dbfile_stat(const char *path, struct stat *st, struct err *err);
  * unchanged; -EIO. */
 int dbfile_look(const char *path, struct err *err);
 
-/* Opens or creates the file and locks it: *fd, to be closed after SQLite's connections.
+/* Opens or creates the file and locks it: *fd, to be closed after SQLite's connections. `scratch`: it is
+ * one that will be emptied, so nothing but a file of that name alone will do: not what a link of somebody's leads to.
  * -EBUSY where another process has it. */
-int dbfile_lock(const char *path, int *fd, struct err *err);
+int dbfile_lock(const char *path, bool scratch, int *fd, struct err *err);
 
 /* Whether the locked file still has its name. -EIO where somebody gave it to another one, or removed it. */
 int dbfile_check(const char *path, int fd, struct err *err);

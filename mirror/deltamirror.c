@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "args.h"
 #include "build.h"
 #include "commands.h"
 #include "dbfile.h"
@@ -247,6 +248,10 @@ int main(int argc, char **argv)
 	struct err err = {0};
 
 	log_init("deltamirror");
+	if (!(argv = args_take(argc, argv, true))) {
+		log_error("out of memory");
+		return EXIT_FAILURE;
+	}
 	argp_err_exit_status = 2;
 	int status = commands_run(argc, argv);
 	if (status >= 0)

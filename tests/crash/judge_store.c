@@ -127,6 +127,8 @@ static int go_on(struct judge *judge, struct opened *opened)
 	struct ingest *ingest;
 	struct err err;
 
+	judge->truth.forgotten_lsn = states_confirmed(judge->states, judge->at);
+	judge->truth.source.choice = store_confirmed(opened->store)->now.choice;
 	sem_init(&judge->truth.durable, 0, 0);
 	int r = ingest_start(&ingest, opened->store, opened->writer, &judge->truth.source, ended, judge, &opened->err);
 	if (r < 0)

@@ -64,6 +64,7 @@ static void what_is_written_is_read(void **state)
 		struct config want = {.conninfo = (char *)(uintptr_t)odd[i],
 		                      .slot = (char[]){"slot_1"},
 		                      .tables = (char *)(uintptr_t)odd[(i + 3) % 15],
+		                      .user = (char *)(uintptr_t)odd[(i + 6) % 15],
 		                      .snapshot = i % 2 ? (char[]){"auto"} : (char[]){"off"},
 		                      .segment_bytes = 4096 + i * 1000000007,
 		                      .keep_days = i * 1000,
@@ -75,6 +76,7 @@ static void what_is_written_is_read(void **state)
 		assert_string_equal(config.slot, want.slot);
 		assert_string_equal(config.tables, want.tables);
 		assert_string_equal(config.snapshot, want.snapshot);
+		assert_string_equal(config.user, want.user);
 		assert_true(config.segment_bytes == want.segment_bytes);
 		assert_true(config.keep_days == want.keep_days && config.keep_bytes == want.keep_bytes);
 		assert_true(config.reserve_bytes == want.reserve_bytes);
@@ -113,6 +115,9 @@ static void only_the_owner_can_read_it(void **state)
 	struct stat st;
 
 	(void)state;
+	fixture_write(&f, "daystream.conf.new", "", 0); /* as an interrupted one leaves it, with any rights */
+	snprintf(path, sizeof path, "%s/daystream.conf.new", f.path);
+	must(chmod(path, 0666) == 0);
 	mode_t old = umask(0);
 	works(config_write(&want, dirfd_, &f.err), f.err);
 	umask(old);

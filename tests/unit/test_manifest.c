@@ -115,12 +115,33 @@ static void one_with_any_changed_byte_is_refused(void **state)
 	free(text);
 }
 
+static void a_table_whose_name_leads_elsewhere_is_refused(void **state)
+{
+	static const char *const names[] = {"../zzz", "..", ".", "a/b", "/etc/passwd", "%2f", "a.b.c", "", "a\nb", "-x"};
+	struct manifest_table table = {.rows = 1};
+	struct manifest in = sample(), out;
+	struct err err;
+	size_t len;
+
+	(void)state;
+	in.list = &table;
+	in.count = 1;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		table.name = (char *)(uintptr_t)names[i];
+		char *text = print(&in, &len);
+		assert_int_equal(manifest_parse(&out, text, len, &err), -EBADMSG);
+		manifest_fini(&out);
+		free(text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_was_printed_is_read_again),
 	    cmocka_unit_test(one_that_was_cut_or_lengthened_is_refused),
 	    cmocka_unit_test(one_with_any_changed_byte_is_refused),
+	    cmocka_unit_test(a_table_whose_name_leads_elsewhere_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* A new mirror is built from a snapshot, and one that is there comes anew. */
 #include "test_mirror_stream.h"
 
+#include <fcntl.h>
 #include <sys/wait.h>
 
 #include "build.h"
@@ -269,6 +270,26 @@ static void what_another_process_builds_is_let_be(void **state)
 	built(m);
 }
 
+static void what_a_link_leads_to_is_not_emptied(void **state)
+{
+	struct mount *m = *state;
+	char aim[100], path[100], read[20] = "";
+
+	snprintf(aim, sizeof aim, "%s/precious", m->dir);
+	snprintf(path, sizeof path, "%s.building", m->db);
+	folder_write(m->dir, "precious", "stays", 5);
+	for (int hard = 0; hard < 2; hard++) {
+		assert_int_equal(hard ? link(aim, path) : symlink(aim, path), 0);
+		assert_int_equal(build_new(&m->wish, &m->err), -EEXIST);
+		assert_non_null(strstr(m->err.text, ".building"));
+		int fd = open(aim, O_RDONLY);
+		assert_int_equal(pread(fd, read, sizeof read, 0), 5);
+		assert_string_equal(read, "stays");
+		close(fd);
+		unlink(path);
+	}
+}
+
 static void damage_in_a_snapshot_is_noticed(void **state)
 {
 	struct mount *m = *state;
@@ -484,6 +505,7 @@ int main(void)
 	    TEST(what_an_interrupted_building_left_is_thrown_away),
 	    TEST(a_wal_that_another_database_left_is_not_taken_for_the_new_ones),
 	    TEST(what_another_process_builds_is_let_be),
+	    TEST(what_a_link_leads_to_is_not_emptied),
 	    TEST(damage_in_a_snapshot_is_noticed),
 	    TEST(a_file_that_is_not_there_is_damage),
 	    TEST(a_mirror_comes_anew_and_keeps_what_people_added),
