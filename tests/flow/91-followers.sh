@@ -54,8 +54,9 @@ caught_up "$mnt"
 
 # ---- 10,000 files
 daemon_stop
-daemon_start "$store" "$mnt"
-prlimit --pid "$daemon_pid" --nofile=1500:1500
+prlimit --nofile=1500:1500 daystreamfs "$store" "$mnt" -f >>"$work/daemon.log" 2>&1 &
+daemon_pid=$!
+wait_for 30 "mounted '$mnt'" "the daemon with few descriptors"
 wait_for 30 "daystream snapshot '$store' >'$work/snapshot.log' 2>&1" "a snapshot" # while the daemon takes none
 exits "10,000 files can be open, which take no descriptors in the daemon, and nothing is left of them" 0 \
 	"$people" open "$mnt" "$daemon_pid" 10000 $((lean ? 4000 : 100000))
