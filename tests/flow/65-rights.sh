@@ -211,6 +211,7 @@ mv "$work/segment" "$newest"
 rm -f store/confirmed.keep
 mv store/confirmed store/confirmed.keep
 printf 'not to be written\n' >"$work/aim"
+chown "$wanted" "$work/aim" # else it is safe without our care
 ln -s "$work/aim" store/confirmed
 exits "so is a link in place of confirmed" 1 timeout 30 daystreamfs store mnt -f
 is "and nothing is written where it leads" "$(cat "$work/aim")" "not to be written"
