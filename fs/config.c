@@ -98,6 +98,20 @@ static bool is_strangers(int dirfd)
 	return geteuid() == 0 && (fstat(dirfd, &st) < 0 || st.st_uid != 0);
 }
 
+/* It may be a link; what is no file is not waited for. */
+static int open_file(int dirfd, struct err *err)
+{
+	struct stat st;
+	int fd = openat(dirfd, "daystream.conf", O_RDONLY | O_NONBLOCK | O_CLOEXEC | (is_strangers(dirfd) ? O_NOFOLLOW : 0));
+
+	if (fd < 0)
+		return err_errno(err, "opening daystream.conf");
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return err_set(err, -EINVAL, "daystream.conf is no file: move it away, and put the settings there");
+}
+
 /* libConfuse counts the line of a comment more than once, so it gets none to see; unless there are those that
  * C knows, too. */
 static void blank_comments(char *text, size_t len)
@@ -153,9 +167,9 @@ int config_read(struct config *config, int dirfd, struct err *err)
 	int r = err_set(err, -ENOMEM, "out of memory");
 
 	*config = (struct config){0};
-	int fd = openat(dirfd, "daystream.conf", O_RDONLY | O_CLOEXEC | (is_strangers(dirfd) ? O_NOFOLLOW : 0));
+	int fd = open_file(dirfd, err);
 	if (fd < 0)
-		return err_errno(err, "opening daystream.conf");
+		return fd;
 	char *text;
 	FILE *file = open_blanked(fd, &text, err);
 	cfg_t *cfg = cfg_init(options, CFGF_NONE);

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -352,6 +353,7 @@ int main(int argc, char **argv)
 	int r;
 
 	log_init("daystreamfs");
+	mallopt(M_ARENA_MAX, 1); /* what one thread frees, another one takes: threads that come and go keep nothing */
 	if (!(argv = args_take(argc, argv, false))) {
 		log_error("out of memory");
 		return EXIT_FAILURE;

@@ -126,9 +126,9 @@ static int check_primary(PGconn *conn, int wakefd, struct err *err)
 		return r;
 	bool standby = PQntuples(res) == 1 && *text(res, 0) == 't';
 	PQclear(res);
-	return standby ? err_set(err, -EAGAIN,
-	                         "the server is a standby: promote it, or correct conninfo in daystream.conf")
-	               : 0;
+	return standby
+	           ? err_set(err, -EAGAIN, "the server is a standby: promote it, or correct conninfo in daystream.conf")
+	           : 0;
 }
 
 /* ---- the slot ----------------------------------------------------------- */
@@ -162,10 +162,11 @@ static int judge_slot(const PGresult *res, const char *name, uint64_t durable_ls
 		               "another --slot",
 		               name, text(res, 0), fit_new_generation);
 	if (strcmp(text(res, 1), "lost") == 0)
-		return err_set(err, -EPROTO,
-		               "the replication slot \"%s\" was invalidated: the server removed WAL that was still needed "
-		               "(max_slot_wal_keep_size); %s",
-		               name, fit_new_generation);
+		return err_set(
+		    err, -EPROTO,
+		    "the replication slot \"%s\" was invalidated: the server removed WAL that was still needed "
+		    "(max_slot_wal_keep_size); %s",
+		    name, fit_new_generation);
 	if (*text(res, 3) != 't')
 		return err_set(err, -EPROTO,
 		               "the replication slot \"%s\" belongs to the database \"%s\" now; %s with another --slot",

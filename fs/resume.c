@@ -9,10 +9,11 @@ static int another_history(const struct resume *resume, uint64_t lsn, struct err
 {
 	char there[LSN_TEXT_MAX], held[LSN_TEXT_MAX];
 
-	return err_set(err, -EPROTO,
-	               "the server's history at %s is not the one that this store holds (up to %s): an older copy of its "
-	               "files was put back, and it has gone on from there; %s",
-	               lsn_print(there, lsn), lsn_print(held, resume->lsn), fit_drop_first);
+	return err_set(
+	    err, -EPROTO,
+	    "the server's history at %s is not the one that this store holds (up to %s): an older copy of its "
+	    "files was put back, and it has gone on from there; %s",
+	    lsn_print(there, lsn), lsn_print(held, resume->lsn), fit_drop_first);
 }
 
 void resume_begin(struct resume *resume, uint64_t from_lsn, bool compare)

@@ -57,6 +57,36 @@ static void fill_entry(struct fuse_entry_param *entry, const struct node *node, 
 	entry->attr_timeout = attr_timeout(node);
 }
 
+/* By name; or, where the kernel has but a number (an NFS server's, from before it forgot it or we were started
+ * again), "." and "..". */
+static bool look_up(const struct serve *serve, const struct node *parent, const char *name, struct node *node)
+{
+	if (strcmp(name, ".") == 0) {
+		*node = *parent;
+	} else if (strcmp(name, "..") == 0) {
+		*node = tree_parent(parent);
+	} else {
+		if (!tree_child(parent, name, node))
+			return false;
+		file_pin(serve->shown, node);
+	}
+	return true;
+}
+
+static int enter(struct serve *serve, const struct node *node, struct fuse_entry_param *entry, struct err *err)
+{
+	int r = stat_node(serve, node, 0, &entry->attr, err);
+
+	if (r < 0)
+		return r;
+	uint64_t ino = tree_ino(serve->tree, node);
+	if (!ino)
+		return err_set(err, -ENOMEM, "out of memory");
+	entry->attr.st_ino = ino;
+	fill_entry(entry, node, ino);
+	return 0;
+}
+
 static void on_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name)
 {
 	struct serve *serve = of(req);
@@ -64,29 +94,16 @@ static void on_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name)
 	struct node parent, node;
 	struct err err = {""};
 
-	if (!tree_node(serve->tree, parent_ino, &parent)) {
+	if (!tree_hold(serve->tree, parent_ino, &parent)) {
 		fuse_reply_err(req, ESTALE);
 		return;
 	}
-	if (!tree_child(&parent, name, &node)) {
-		fuse_reply_err(req, ENOENT);
-		return;
-	}
-	file_pin(serve->shown, &node);
-	int r = stat_node(serve, &node, 0, &entry.attr, &err);
-	if (r < 0) {
+	int r = look_up(serve, &parent, name, &node) ? enter(serve, &node, &entry, &err) : -ENOENT;
+	tree_release(serve->tree, parent_ino);
+	if (r < 0)
 		reply_error(req, r, &err);
-		return;
-	}
-	uint64_t ino = tree_ino(serve->tree, &node);
-	if (!ino) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	entry.attr.st_ino = ino;
-	fill_entry(&entry, &node, ino);
-	if (fuse_reply_entry(req, &entry) < 0)
-		tree_forget(serve->tree, ino, 1);
+	else if (fuse_reply_entry(req, &entry) < 0)
+		tree_forget(serve->tree, entry.ino, 1);
 }
 
 static void on_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)

@@ -153,6 +153,42 @@ bool tree_child(const struct node *parent, const char *name, struct node *child)
 	return parent->kind == NODE_SNAPSHOTS && snapshot_child(name, child);
 }
 
+/* Of what has no fixed name. */
+static enum node_kind parent_kind(enum node_kind kind)
+{
+	switch (kind) {
+	case NODE_TABLE: return NODE_TABLES;
+	case NODE_SECOND: return NODE_BY_TIME;
+	case NODE_LINE: return NODE_SECOND;
+	case NODE_DAY: return NODE_DAYS;
+	case NODE_SINCE_SECOND: return NODE_SINCE;
+	case NODE_SINCE_DIR: return NODE_SINCE_SECOND;
+	case NODE_SINCE_TABLE: return NODE_SINCE_TABLES;
+	case NODE_SNAPSHOT: return NODE_SNAPSHOTS;
+	case NODE_COPY: return NODE_COPIES;
+	default: return NODE_ROOT;
+	}
+}
+
+struct node tree_parent(const struct node *node)
+{
+	struct node parent = {.kind = parent_kind(node->kind), .position = node->position};
+
+	for (unsigned i = 0; i < FIXED_COUNT; i++)
+		if (fixed[i].kind == node->kind)
+			parent.kind = fixed[i].parent;
+	switch (parent.kind) {
+	case NODE_SECOND:
+	case NODE_SINCE_SECOND: parent.position.seq = 0; break;
+	case NODE_SINCE_DIR:
+	case NODE_SINCE_TABLES:
+	case NODE_SNAPSHOT:
+	case NODE_COPIES: break;
+	default: parent.position = (struct position){0}; break;
+	}
+	return parent;
+}
+
 struct tree *tree_new(void)
 {
 	struct tree *tree = calloc(1, sizeof *tree);

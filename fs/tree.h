@@ -69,6 +69,9 @@ char *tree_day_name(char *text, uint64_t epoch);
  * `name`. */
 bool tree_child(const struct node *parent, const char *name, struct node *child);
 
+/* The folder that it stands in; the root's is the root. */
+struct node tree_parent(const struct node *node);
+
 /* The i-th of the names that always stand in a folder; NULL behind the last. */
 const char *tree_fixed_name(const struct node *dir, unsigned i);
 

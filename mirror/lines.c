@@ -16,7 +16,7 @@
 int lines_open(struct lines *lines, const char *path, struct err *err)
 {
 	*lines = (struct lines){.fd = -1};
-	if (!(lines->buffer = malloc(BUFFER_SIZE)))
+	if (!(lines->buffer = malloc(BUFFER_SIZE)) || !(lines->path = strdup(path)))
 		return err_set(err, -ENOMEM, "out of memory for a buffer of %zu bytes", BUFFER_SIZE);
 	lines->size = BUFFER_SIZE;
 	lines->fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -28,6 +28,7 @@ void lines_close(struct lines *lines)
 	if (lines->fd >= 0)
 		close(lines->fd);
 	free(lines->buffer);
+	free(lines->path);
 	*lines = (struct lines){.fd = -1};
 }
 
@@ -84,7 +85,8 @@ int lines_more(struct lines *lines, struct err *err)
 	}
 	ssize_t n = read(lines->fd, lines->buffer + lines->end, lines->size - lines->end);
 	if (n < 0)
-		return err_set(err, errno == EINTR ? -EINTR : -ENOTCONN, "cannot read the stream: %s", strerror(errno));
+		return err_set(err, errno == EINTR ? -EINTR : -ENOTCONN, "cannot read %s: %s", lines->path,
+		               strerror(errno));
 	lines->end += (size_t)n;
 	return n > 0;
 }

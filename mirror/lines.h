@@ -14,6 +14,7 @@
 
 struct lines {
 	int fd;
+	char *path;
 	/* buffer[start..end) has not been handed out; buffer[start..scanned) has no '\n';
 	 * buffer[summed..start) is not in crc yet. */
 	char *buffer;

@@ -20,7 +20,9 @@ static int start(struct source *source, struct origin *origin, uint64_t resume_l
 	(void)origin;
 	(void)wakefd;
 	(void)err;
-	for (truth->next = 0; truth->next < truth->count && truth->list[truth->next].lsn <= resume_lsn;)
+	source->from_lsn =
+	    truth->forgotten_lsn && truth->forgotten_lsn < resume_lsn ? truth->forgotten_lsn : resume_lsn;
+	for (truth->next = 0; truth->next < truth->count && truth->list[truth->next].lsn <= source->from_lsn;)
 		truth->next++;
 	truth->sent = 0;
 	truth->idle = false;

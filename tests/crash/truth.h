@@ -19,6 +19,8 @@ struct truth {
 	struct transaction *list;
 	size_t count, next, sent; /* bytes of the next one */
 	bool idle;
+	uint64_t
+	    forgotten_lsn; /* it begins there, as a server does that knows of no later confirmation; 0: where it is asked to */
 	sem_t durable; /* posted when all that it has is confirmed; the caller's */
 };
 

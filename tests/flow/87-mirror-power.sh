@@ -12,7 +12,7 @@ recorded() { # [RECORD_...=...] -- deltamirror's arguments
 	local settings=()
 	while [[ $1 != -- ]]; do settings+=("$1"); shift; done
 	shift
-	env RECORD_ROOT="$folder" RECORD_TRACE="$trace" LD_PRELOAD="$build/tests/record.so" "${settings[@]}" timeout 60 deltamirror "$@" "$mnt" "$mirror"
+	env RECORD_ROOT="$folder" RECORD_TRACE="$trace" LD_PRELOAD="$build/tests/record.so" "${settings[@]}" timeout 250 deltamirror "$@" "$mnt" "$mirror"
 }
 start() {
 	recorded -- >>"$work/mirror.log" 2>&1 &
@@ -27,7 +27,7 @@ stop() { # by a signal, once the mirror has all
 recorded_up() {
 	local end
 	end=$(status_of "$mnt" position)
-	wait_for 30 "[[ \$(sqlite3 'file:$mirror?mode=ro' \"SELECT epoch || '.' || seq FROM _daystream\") == $end ]]" "the mirror to come to $end"
+	wait_for 120 "[[ \$(sqlite3 'file:$mirror?mode=ro' \"SELECT epoch || '.' || seq FROM _daystream\") == $end ]]" "the mirror to come to $end"
 }
 
 number=0

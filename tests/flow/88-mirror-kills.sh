@@ -1,16 +1,16 @@
 #!/bin/bash
 # deltamirror is killed at its first call that changes state, then at its second, ... until it comes to its end: while it builds,
-# follows, comes anew as a whole and by tables. Each goes on from what the one before left.
+# follows, comes anew as a whole and by tables. Each goes on from what the one before left. Then its calls fail, one by one.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 folder=$work/folder
 mirror=$folder/m.sqlite
 mkdir "$folder"
-run() { # STOP [OPTION]: leaves its status in $status
+run() { # RECORD_...=... [OPTION]: leaves its status in $status
 	status=0
 	{ # bash would say of each that it was killed
-		RECORD_ROOT=$folder RECORD_STOP=$1 LD_PRELOAD=$build/tests/record.so \
+		env RECORD_ROOT="$folder" "$1" LD_PRELOAD="$build/tests/record.so" \
 			timeout 60 deltamirror --once "${@:2}" "$mnt" "$mirror" >"$work/run.log" 2>&1 || status=$?
 	} 2>/dev/null
 }
@@ -28,13 +28,15 @@ killed() { # WHAT FOLDER [OPTION]
 	local what=$1 from=$2 within n fresh kills wrong=
 	shift 2
 	for within in '' +; do
-		n=1 fresh='' kills=0
+		# All calls, in turns.
+		[[ -z $within ]] && n=1 || n=2
+		fresh='' kills=0
 		while [[ -z $wrong ]]; do
 			[[ -n $fresh ]] || { rm -rf "$folder"; cp -a "$from" "$folder"; fresh=yes; }
-			run "$n$within" "$@"
+			run "RECORD_STOP=$n$within" "$@"
 			if [[ $status -eq 137 ]]; then
 				sound || wrong="unsound after call $n$within"
-				kills=$((kills + 1)) n=$((n + 1)) fresh=no
+				kills=$((kills + 1)) n=$((n + 2)) fresh=no
 				continue
 			fi
 			[[ $status -eq 0 ]] || wrong="status $status at call $n$within: $(tail -n 1 "$work/run.log")"
@@ -46,6 +48,34 @@ killed() { # WHAT FOLDER [OPTION]
 		note "$what: killed $kills times${within:+, in the middle of writes}"
 	done
 	is "$what: killed at any call it comes to the same end" "$wrong" ""
+}
+
+# From what a folder holds: the n-th write fails, or sync; for one time, or from then on. It says so and ends, or does not mind;
+# what it leaves is sound, and the next one goes on from there.
+failing() { # WHAT FOLDER [OPTION]
+	local what=$1 from=$2 fault n left count=0 wrong=
+	shift 2
+	for fault in write:N:EIO:* write:N:ENOSPC fsync:N:EIO fdatasync:N:EIO; do
+		for ((n = 1; n < 200; n++)); do
+			rm -rf "$folder"
+			cp -a "$from" "$folder"
+			run "RECORD_FAIL=${fault/N/$n}" "$@"
+			left=$(compgen -G "$mirror?*" || true) # before sqlite3 looks at it
+			if [[ $status -eq 0 && $(content) == "$truth" ]]; then
+				# No such call any more.
+				[[ -n $left || ($fault == *sync* && $n -lt 6) ]] || break
+			elif [[ $status -ne 1 || $(tail -n 1 "$work/run.log") != *"$folder"* ]]; then
+				wrong="status $status with $fault, $n: $(tail -n 1 "$work/run.log")"
+			fi
+			[[ $left != *.building* && $left != *.resync* ]] || wrong="left with $fault, $n: $(ls "$folder")"
+			run RECORD_STOP=0
+			[[ $status -eq 0 && $(content) == "$truth" ]] || wrong="after $fault, $n it does not go on: $(tail -n 1 "$work/run.log")"
+			[[ -z $wrong ]] || break 2
+			count=$((count + 1))
+		done
+	done
+	note "$what: $count faults"
+	is "$what: whatever call fails, the next start comes to the same end" "$wrong" ""
 }
 
 server_up
@@ -68,13 +98,16 @@ sql "UPDATE t SET id = -id WHERE id < 5"
 sql "DELETE FROM keyless WHERE a = 2"
 mirror_once >"$work/mirror.log" 2>&1
 truth=$(content)
-cp -a "$folder" "$work/new"
 equal_tables "a mirror that is let be equals the server"
 
 killed "building" "$work/nothing"
 killed "following" "$work/old"
 killed "coming anew" "$work/old" --resync
 killed "a table coming anew" "$work/old" --resync=t
+failing "building" "$work/nothing"
+failing "following" "$work/old"
+failing "coming anew" "$work/old" --resync
+failing "a table coming anew" "$work/old" --resync=t
 equal_tables "it equals the server"
 check "--verify says so, too" timeout 60 deltamirror --verify "$conninfo" "$mirror"
 plan

@@ -16,7 +16,7 @@ ballast() { # leaves so many bytes free
 	free=$(df --output=avail -B1 "$disk" | tail -n 1)
 	[[ $free -le $1 ]] || fallocate -l $((free - $1)) "$disk/ballast"
 }
-once() { timeout 60 deltamirror --once "$@"; }
+once() { timeout 120 deltamirror --once "$@"; }
 same() { # SENTENCE: the mirror, brought to the end, equals the server
 	caught_up "$mnt"
 	exits "$1: the next start goes on" 0 once "$mnt" "$mirror"
@@ -58,24 +58,24 @@ check_not "... and nothing beside it" compgen -G "$mirror.*"
 
 deltamirror "$mnt" "$mirror" >"$work/mirror.log" 2>&1 &
 pid=$!
-check "following says it and waits" wait_for 20 "grep -q 'cannot write $mirror: .*; waiting for it' '$work/mirror.log'"
+check "following says it and waits" wait_for 60 "grep -q 'cannot write $mirror: .*; waiting for it' '$work/mirror.log'"
 sleep 0.5
 check "... without an end" alive "$pid"
 is "... nor a second message" "$(grep -c waiting "$work/mirror.log")" 1
 is "... readers see the old rows meanwhile" "$(content)" "$before"
-end_process "$pid" TERM 5
+end_process "$pid" TERM 20
 status=0
 wait "$pid" || status=$?
 is "a signal ends the wait" "$status" 0
 deltamirror "$mnt" "$mirror" >"$work/mirror.log" 2>&1 &
 pid=$!
-check "it waits again" wait_for 20 "grep -q 'waiting for it' '$work/mirror.log'"
+check "it waits again" wait_for 60 "grep -q 'waiting for it' '$work/mirror.log'"
 ballast 30000000
-check "with space it goes on by itself" wait_for 20 "grep -q '$mirror has space again' '$work/mirror.log'"
-check "... to the end" wait_for 20 "[[ \$(sqlite3 '$mirror' 'SELECT count(*) FROM keyless') == 2000 ]]"
+check "with space it goes on by itself" wait_for 60 "grep -q '$mirror has space again' '$work/mirror.log'"
+check "... to the end" wait_for 60 "[[ \$(sqlite3 '$mirror' 'SELECT count(*) FROM keyless') == 2000 ]]"
 # What is in the WAL does not fit into the file any more.
 sql "INSERT INTO t SELECT i, repeat(md5(i::text), 20) FROM generate_series(10001, 12000) i"
-check "... and further" wait_for 20 "[[ \$(sqlite3 '$mirror' 'SELECT count(*) FROM t WHERE id > 10000') == 2000 ]]"
+check "... and further" wait_for 60 "[[ \$(sqlite3 '$mirror' 'SELECT count(*) FROM t WHERE id > 10000') == 2000 ]]"
 ballast 4096
 end_process "$pid"
 status=0
@@ -129,12 +129,12 @@ same "removed"
 
 deltamirror "$mnt" "$mirror" >"$work/mirror.log" 2>&1 &
 pid=$!
-check "it follows" wait_for 20 "grep -q following '$work/mirror.log'"
+check "it follows" wait_for 60 "grep -q following '$work/mirror.log'"
 mv "$mirror" "$disk/moved"
 cp "$work/good" "$mirror"
 sql "INSERT INTO keyless VALUES ('after')"
 status=0
-wait_for 20 "! alive $pid" || true
+wait_for 60 "! alive $pid" || true
 wait "$pid" || status=$?
 is "a file that is replaced meanwhile ends it" "$status" 1
 like "... by name" "$(cat "$work/mirror.log")" "$mirror is not the file any more"
@@ -144,9 +144,9 @@ same "what took its place goes on from where it stands"
 # What was only in the WAL comes again.
 deltamirror "$mnt" "$mirror" >"$work/mirror.log" 2>&1 &
 pid=$!
-check "it follows" wait_for 20 "grep -q following '$work/mirror.log'"
+check "it follows" wait_for 60 "grep -q following '$work/mirror.log'"
 sql "INSERT INTO keyless VALUES ('in the WAL')"
-check "... a row" wait_for 20 "[[ \$(sqlite3 '$mirror' \"SELECT count(*) FROM keyless WHERE v = 'in the WAL'\") == 1 ]]"
+check "... a row" wait_for 60 "[[ \$(sqlite3 '$mirror' \"SELECT count(*) FROM keyless WHERE v = 'in the WAL'\") == 1 ]]"
 kill -KILL "$pid"
 wait "$pid" 2>/dev/null || true
 rm -f "$mirror-wal" "$mirror-shm"

@@ -32,7 +32,13 @@ oldest=$(status_of "$mnt" oldest)
 "$people" crowd "$mnt" "$store/segments" "$work/truth" 200 the-end "$work/ready" zzz other >"$work/crowd.log" 2>&1 &
 crowd=$!
 wait_for 60 "[[ -e $work/ready ]] || ! alive $crowd" "200 followers"
-load 9
+load 9 &
+loading=$!
+for _ in 1 2 3; do # to be shown at once, and not bit by bit
+	sleep 1
+	sql "INSERT INTO zzz (t) SELECT repeat(md5(g::text), 5) FROM generate_series(1, 15000) g"
+done
+wait $loading
 mark the-end
 check "200 followers see every byte, random readers right ones, no size goes back" wait $crowd
 sed 's/^/# /' "$work/crowd.log"
@@ -47,20 +53,37 @@ rm -r "$work/truth" "$work/stream"
 caught_up "$mnt"
 
 # ---- 10,000 files
+daemon_stop
+daemon_start "$store" "$mnt"
 prlimit --pid "$daemon_pid" --nofile=1500:1500
-wait_for 30 "[[ -e $mnt/snapshots/latest ]]" "a snapshot"
+wait_for 30 "daystream snapshot '$store' >'$work/snapshot.log' 2>&1" "a snapshot" # while the daemon takes none
 exits "10,000 files can be open, which take no descriptors in the daemon, and nothing is left of them" 0 \
-	"$people" open "$mnt" "$daemon_pid" 10000 $((lean ? 2000 : 100000))
+	"$people" open "$mnt" "$daemon_pid" 10000 $((lean ? 4000 : 100000))
 sed 's/^/# /' "$work/output"
 
-# ---- killed with followers inside
+# ---- a number is a file's for good
+rm -f "$work/ready"
+if [[ $EUID -eq 0 ]]; then # nobody else may open by a handle
+	"$people" handles "$mnt" "$work/ready" >"$work/handles.log" 2>&1 &
+	handles=$!
+	wait_for 20 "[[ -e $work/ready ]] || ! alive $handles" "handles"
+fi
 daemon_stop
 sed -i 's/^keep_bytes = .*/keep_bytes = 0/' "$store/daystream.conf"
 daemon_start "$store" "$mnt"
+rm -f "$work/ready"
+if [[ $EUID -eq 0 ]]; then
+	check "a handle that an NFS server holds leads to its file, also after a restart" wait "$handles"
+	sed 's/^/# /' "$work/handles.log"
+fi
+
+# ---- killed with followers inside
+followers=
 for who in "live" "table zzz"; do
 	# shellcheck disable=SC2086
 	set -- $who
 	"$people" follow "$mnt" ${2:+"$2"} "$work/$1.out" >"$work/$1.log" 2>&1 &
+	followers+=" $!"
 done
 deltamirror "$mnt" "$mirror" >"$work/mirror.log" 2>&1 &
 mirror_pid=$!
@@ -89,10 +112,13 @@ check "a reader that opens /since anew has every byte, once" cmp "$work/live.out
 wait_for 20 "cmp -s '$work/table.out' '$work/truth.table'" || true
 check "so has one of a table's file" cmp "$work/table.out" "$work/truth.table"
 is "neither complained" "$(cat "$work/live.log" "$work/table.log")" ""
+# shellcheck disable=SC2086
+kill $followers
 check "tail -f ends" wait_for 20 "! alive $tail_pid"
 check "with right bytes" cmp -n "$(stat -c %s "$work/tail")" "$work/tail" "$work/truth.live"
 check "and says why" grep -q 'not connected' "$work/tail.err"
 check "the mirror was never started again" alive "$mirror_pid"
+alive "$mirror_pid" || note "$(tail -n 3 "$work/mirror.log")"
 in_mirror() { [[ $(sqlite3 "$mirror" "SELECT count(*) FROM zzz") -eq $(sql "SELECT count(*) FROM zzz") ]]; }
 check "and goes on to the end" wait_for 30 in_mirror
 equal_tables "where it equals PostgreSQL"
@@ -105,6 +131,9 @@ ends() { # PID: by itself
 }
 for signal in TERM INT HUP; do
 	rm -f "$work/ready"
+	tail -f "$mnt/live" >/dev/null 2>&1 &
+	stopped=$!
+	kill -STOP $stopped
 	"$people" hold "$mnt" 200 "$work/ready" >"$work/hold.log" 2>&1 &
 	hold=$!
 	wait_for 60 "[[ -e $work/ready ]] || ! alive $hold" "200 who poll"
@@ -112,6 +141,7 @@ for signal in TERM INT HUP; do
 	check "SIG$signal ends the daemon, whoever is inside" ends "$daemon_pid"
 	check_not "and its mount" mountpoint -q "$mnt"
 	check "and all who wait in it" ends $hold
+	kill -KILL $stopped
 	note "SIG$signal: they got $(cat "$work/hold.log")"
 	daemon_start "$store" "$mnt"
 done
@@ -168,7 +198,9 @@ while True:
 os.set_blocking(8, True)'
 daystreamfs "$store" "$mnt" -f 2>&8 8>&- &
 daemon_pid=$!
-check "a daemon whose log is full and not read mounts" wait_for 20 "mounted '$mnt'"
+served() { timeout -s KILL 2 test -e "$mnt/live"; } # nothing else ends who asks a mount that nobody serves
+check "a daemon whose log is full and not read mounts" wait_for 20 served
+served || { daemon_kill; plan; }
 sql "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = 'daystream'" >/dev/null
 mark unread
 check "and follows" caught_up "$mnt"

@@ -80,6 +80,13 @@ for _ in 1 2; do
 done
 mount_again
 goes_on "cuts"
+sql "INSERT INTO zzz (b) SELECT repeat(md5(g::text), 10) FROM generate_series(1, 30000) g" # 10 MB
+for _ in 1 2 3; do
+	sleep 0.2
+	sessions KILL
+done
+mount_again
+goes_on "cuts in the midst of a large transaction"
 sessions STOP
 write
 sleep 1

@@ -8,9 +8,12 @@ followers.py crowd MOUNT SEGMENTS TRUTH COUNT MARK READY TABLE...
                                             and some who stop reading; compares with the segments, which are kept
                                             in TRUTH. READY is made when all are there
 followers.py hold MOUNT COUNT READY         COUNT who wait in poll(2), until the mount goes away
+followers.py handles MOUNT READY            takes handles, as an NFS server does, makes READY, waits until that is gone,
+                                            and opens the files by them
 followers.py open MOUNT PID COUNT KB        one who has COUNT files open, several times; the daemon PID may have grown
-                                            by KB from the first time to the last
+                                            by KB from the second time to the fourth
 """
+import ctypes
 import errno
 import glob
 import hashlib
@@ -147,6 +150,12 @@ class Shared:
         return self.bytes[1] == 1
 
 
+def ends_on_commit(data):
+    """Or may: what shows less than a line's end tells nothing."""
+    start = data.rfind(b"\n", 0, -1) + 1
+    return data.endswith(b"\n") and (start == 0 or b"\t_action\tcommit\t" in data[start:])
+
+
 def follow_to_mark(path, how, mark, shared, opened):
     """The length and checksum of what is read until `mark` has come."""
     file = os.open(path, os.O_RDONLY)
@@ -162,9 +171,8 @@ def follow_to_mark(path, how, mark, shared, opened):
         length += len(data)
         tail = (tail + data)[-8192:]
         marked = marked or mark in tail
-        if data and len(data) < size and path.endswith("/live") and how != "slow":
-            if not tail.endswith(b"\n") or b"\t_action\tcommit\t" not in tail[tail.rfind(b"\n", 0, -1) + 1:]:
-                raise ValueError("ends within a transaction: %r" % tail[-100:])
+        if data and len(data) < size and path.endswith("/live") and not ends_on_commit(tail):
+            raise ValueError("ends within a transaction: %r" % tail[-100:])
         if data:
             if how == "slow" and not shared.hurried():
                 time.sleep(0.005)
@@ -202,6 +210,8 @@ def read_at_random(mount, truth, seed, shared, opened):
             raise ValueError("%d of %d bytes at %d, size %d" % (len(got), min(length, size - offset), offset, size))
         if got and offset + len(got) > os.fstat(file).st_size:
             raise ValueError("%d bytes at %d are behind the last commit" % (len(got), offset))
+        if got and len(got) < length and not ends_on_commit(got):
+            raise ValueError("%d bytes at %d end within a transaction" % (len(got), offset))
         if got != truth.read(offset, len(got)):
             raise ValueError("%d bytes at %d differ, size %d, zeros %d" % (len(got), offset, size, got.count(0)))
         count += 1
@@ -372,6 +382,35 @@ def hold(mount, count, ready):
     return 0
 
 
+class Handle(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_uint), ("type", ctypes.c_int), ("bytes", ctypes.c_ubyte * 128)]
+
+
+def handles(mount, ready):
+    libc, wrong = ctypes.CDLL(None, use_errno=True), []
+    c, s = position_of(open(mount + "/live", "rb").readline())
+    copy = os.path.realpath(mount + "/snapshots/latest")[len(os.path.realpath(mount)):]
+    found = {}
+    for path in ("/live", "/status", "/by-time/%d" % c, "/by-time/%d/%d" % (c, s), "/since/%d/%d/live" % (c, s),
+                 copy, copy + "/overlap", copy + "/tables"):
+        handle, kind = Handle(size=128), ctypes.c_int()
+        if libc.name_to_handle_at(-100, (mount + path).encode(), ctypes.byref(handle), ctypes.byref(kind), 0) < 0:
+            raise OSError(ctypes.get_errno(), path)
+        found[path] = handle, os.stat(mount + path).st_ino
+    open(ready, "w").close()
+    while os.path.exists(ready):
+        time.sleep(0.05)
+    root = os.open(mount, os.O_RDONLY)
+    for path, (handle, number) in found.items():
+        file = libc.open_by_handle_at(root, ctypes.byref(handle), os.O_RDONLY)
+        if file < 0:
+            wrong.append("%s: %s" % (path, os.strerror(ctypes.get_errno())))
+        elif os.fstat(file).st_ino != number:
+            wrong.append("%s is another file" % path)
+    print("\n".join(wrong))
+    return bool(wrong)
+
+
 def rss(pid):
     with open("/proc/%s/status" % pid, encoding="ascii") as file:
         return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))
@@ -386,9 +425,9 @@ def open_many(mount, pid, count, growth):
              lambda i: "/since/%d/%d/live" % lines[i % len(lines)],
              lambda i: "/since/%d/%d/tables/%s" % (*lines[i % len(lines)], tables[i % len(tables)]),
              lambda i: "/by-time/%d/%d" % lines[i % len(lines)], lambda i: copies[i % len(copies)][len(mount):],
-             lambda i: "/by-time/%d/all" % lines[i % len(lines)][0], lambda i: "/status", lambda i: "/metrics")
+             lambda i: "/by-time/%d/all" % lines[-1 - i % 100][0], lambda i: "/status", lambda i: "/metrics")
     after = []
-    for _ in range(3):
+    for _ in range(4):
         files = [os.open(mount + kinds[i % len(kinds)](i), os.O_RDONLY) for i in range(count)]
         for file in files[::10]:
             os.pread(file, 1, 0)
@@ -404,7 +443,7 @@ def open_many(mount, pid, count, growth):
         print("%d open: %d kB, %d descriptors; closed: %d kB, %d descriptors" % (count, most, descriptors, after[-1], left))
         if descriptors > 100 or left > 100:
             return 1
-    return after[2] - after[0] > growth
+    return after[3] - after[1] > growth
 
 
 if __name__ == "__main__":
@@ -415,6 +454,8 @@ if __name__ == "__main__":
         sys.exit(crowd(args[0], args[1], args[2], int(args[3]), args[4], args[5], args[6:]))
     elif what == "hold":
         sys.exit(hold(args[0], int(args[1]), args[2]))
+    elif what == "handles":
+        sys.exit(handles(*args))
     elif what == "open":
         sys.exit(open_many(args[0], args[1], int(args[2]), int(args[3])))
     else:

@@ -126,10 +126,11 @@ static void work(struct fixture *f)
 		fixture_commit(f);
 		if (i % 2 == 0) {
 			works(writer_flush(f->writer, &f->err), f->err);
-			if (i % 8 == 4)
-				durable_idle(writer_durable(f->writer), f->lsn + 0x40);
-			works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
-			tell(f);
+			for (unsigned idle = 0; idle < (i % 8 == 4 ? 4 : 1); idle++) {
+				durable_idle(writer_durable(f->writer), f->lsn + idle * 0x20);
+				works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
+				tell(f);
+			}
 			if (retaining)
 				give_up(f);
 		}
@@ -276,7 +277,7 @@ static void at_every_call(void)
 	struct states *states = open_states(&f, &base);
 	for (size_t at = states_next(states, 0);; at = states_next(states, at + 1), changes++) {
 		for (int loss = 0; loss < LOSSES; loss++)
-			for (unsigned seed = 0; seed < (loss == LOSS_SECTORS ? 4 : loss == LOSS_TORN ? 2 : 1); seed++)
+			for (unsigned seed = 0; seed < (loss >= LOSS_TORN ? 4 : 1); seed++)
 				lose(states, at, loss, (unsigned)at * 4 + seed);
 		if (at == states_count(states))
 			break;

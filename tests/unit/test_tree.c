@@ -29,6 +29,8 @@ static bool walk(char *path, struct node *node)
 		struct node child;
 		if (!tree_child(node, part, &child))
 			return false;
+		struct node back = tree_parent(&child);
+		assert_int_equal(tree_peek(tree, &back), tree_peek(tree, node));
 		*node = child;
 	}
 	return true;
