@@ -211,6 +211,7 @@ mv "$work/segment" "$newest"
 rm -f store/confirmed.keep
 mv store/confirmed store/confirmed.keep
 printf 'not to be written\n' >"$work/aim"
+chown "$wanted" "$work/aim" # else it is safe without our care
 ln -s "$work/aim" store/confirmed
 exits "so is a link in place of confirmed" 1 timeout 30 daystreamfs store mnt -f
 is "and nothing is written where it leads" "$(cat "$work/aim")" "not to be written"
@@ -277,7 +278,7 @@ sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'kee
 wait_for 20 "grep -q 'last_error	.*keeper' mnt/status" || true
 like "a password that is refused is told" "$(cat mnt/status)" "last_error	.*keeper"
 check_secret "but shown nowhere in the tree" mnt/status mnt/live mnt/tables mnt/snapshots
-for bad in "$uri&nonsense=1" "${quoted}x'" "$keeper passwrd=$secret more" "postgres://keeper:$secret" "postgres://keeper:pw@$secret@nowhere.invalid/x" "postgres://keeper:12/$secret@/x" "password=$secret host=/nowhere"; do
+for bad in "$uri&nonsense=1" "${quoted}x'" "$keeper passwrd=$secret more" "$keeper password = my $secret" "postgres://keeper:$secret" "postgres://keeper:pw@$secret@nowhere.invalid/x" "postgres://keeper:12/$secret@/x" "password=$secret host=/nowhere"; do
 	daystream init store5 --conninfo "$bad" >>"$work/programs.log" 2>&1 && result 1 "\"$bad\" is refused"
 	deltamirror import "$bad" 'SELECT 1' "$work/bad.sqlite" t >>"$work/programs.log" 2>&1 && result 1 "\"$bad\" is refused"
 done
