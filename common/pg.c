@@ -178,8 +178,6 @@ static int refused(const PGconn *conn, struct err *err)
 	else if (strncmp(sqlstate, "3D", 2) == 0 || strncmp(sqlstate, "42", 2) == 0 ||
 	         strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "0A", 2) == 0)
 		r = -EINVAL; /* no such database; a setting in `options`, or a protocol, that the server does not take */
-	else if (!*sqlstate && strncmp(text, "invalid ", 8) == 0)
-		r = -EINVAL; /* a setting that libpq itself refuses begins so */
 	return err_set(err, r, "%s", text);
 }
 
