@@ -182,7 +182,6 @@ static int begin_transaction(struct ingest *in, uint64_t second, struct err *err
 		if ((r = confirm(in, err)) < 0)
 			return r;
 	}
-	in->rows = false;
 	return r;
 }
 
@@ -215,10 +214,13 @@ static int take_line(struct ingest *in, const char *line, size_t len, struct err
 	if (r < 0)
 		return r;
 	in->rows |= in->resuming && is_row(taken.head.action);
+	/* The writer sees none of it: it might begin a segment for what it has, with another position than the
+	 * first that is new would give it. */
+	bool again = in->resuming && resume_is_again(&in->resume);
 	switch (taken.kind) {
-	case INCOMING_BEGIN: return begin_transaction(in, taken.second, err);
+	case INCOMING_BEGIN: in->rows = false; return again ? 0 : begin_transaction(in, taken.second, err);
 	case INCOMING_COMMIT: return commit_transaction(in, line, len, taken.lsn, err);
-	default: return writer_line(in->writer, line, len, &taken.head, err);
+	default: return again ? 0 : writer_line(in->writer, line, len, &taken.head, err);
 	}
 }
 

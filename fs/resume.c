@@ -22,6 +22,11 @@ void resume_begin(struct resume *resume, uint64_t from_lsn, bool compare)
 	resume->wanted = compare && resume->last_sum && from_lsn < resume->last_lsn;
 }
 
+bool resume_is_again(const struct resume *resume)
+{
+	return resume->wanted;
+}
+
 int resume_commit(struct resume *resume, uint64_t lsn, uint32_t sum, bool rows, struct err *err)
 {
 	bool wanted = resume->wanted;

@@ -26,6 +26,9 @@ struct resume {
  * tables. */
 void resume_begin(struct resume *resume, uint64_t from_lsn, bool compare);
 
+/* Whether the transaction that comes now is sure to come again, before its commit tells. */
+bool resume_is_again(const struct resume *resume);
+
 /* A transaction ended. 1: it came again; 0: it is new; -EPROTO: another history. `rows`: it changed any. */
 int resume_commit(struct resume *resume, uint64_t lsn, uint32_t sum, bool rows, struct err *err);
 
