@@ -171,7 +171,9 @@ static int refused(const PGconn *conn, struct err *err)
 	one_line(PQerrorMessage(conn), text, sizeof text);
 	take_sqlstate(text, sqlstate);
 	int r = -EAGAIN;
-	if (PQconnectionNeedsPassword(conn) || strncmp(sqlstate, "28", 2) == 0 || strcmp(sqlstate, "42501") == 0)
+	if (strncmp(text, "invalid ", 8) == 0) /* so begins what libpq itself refuses: a port, a mode */
+		r = -EINVAL;
+	else if (PQconnectionNeedsPassword(conn) || strncmp(sqlstate, "28", 2) == 0 || strcmp(sqlstate, "42501") == 0)
 		r = -EACCES;
 	else if (strncmp(sqlstate, "3D", 2) == 0 || strncmp(sqlstate, "42", 2) == 0 ||
 	         strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "0A", 2) == 0)
@@ -216,7 +218,7 @@ int pg_connect(PGconn **out, const char *conninfo, bool replication, int wakefd,
 	}
 	if (r < 0)
 		r = err_set(err, -EINTR, "stopped while connecting");
-	else if (r == 0 && PQstatus(conn) != CONNECTION_BAD)
+	else if (PQstatus(conn) != CONNECTION_BAD)
 		r = err_set(err, -EAGAIN, "no answer from the server within %lld s", seconds > 0 ? seconds : 10);
 	else
 		r = refused(conn, err);

@@ -193,8 +193,8 @@ static int ended(struct slot *slot, struct err *err)
 
 	int r = err_set(err, passes ? -EAGAIN : -EPROTO, "%s%s%s",
 	                primary ? primary : "the server ended the connection", hint ? ". " : "", hint ? hint : "");
-	if (placed)
-		r = err_set(err, passes ? -EAGAIN : -EPROTO,
+	if (placed && !passes)
+		err_set(err, r,
 		            "%.*s: %s%s; to go on without the table, name the others as `tables` in daystream.conf",
 		            (int)strcspn(context, "\n"), context, primary ? primary : "",
 		            primary && strncmp(primary, "invalid memory alloc", 20) == 0

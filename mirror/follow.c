@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -189,14 +190,19 @@ int follow_recognize(const struct follow_source *source, struct position commit,
 	char folder[4096], path[4200], text[4096], at[POSITION_TEXT_MAX];
 	const char *mount = source->mount;
 	struct line_head head;
+	struct stat st;
 
 	if (!mount)
 		return 0;
 	snprintf(folder, sizeof folder, "%s/by-time", mount);
 	snprintf(path, sizeof path, "%s/%" PRIu64 "/%" PRIu64, folder, commit.epoch, commit.seq);
 	int rc = first_line(path, text, sizeof text, &head);
+	/* While a daemon is started again, its mountpoint is bare: nothing can be concluded from that. (access(2)
+	 * would not do: sshfs answers it without asking.) */
+	if (rc == -ENOENT && stat(folder, &st) == 0)
+		rc = first_line(path, text, sizeof text, &head);
 	/* What never was there, as long as there is a mount, or is not any more. */
-	if (rc == -ENOENT && access(folder, F_OK) == 0)
+	if (rc == -ENOENT && stat(folder, &st) == 0)
 		return open_failed(source, &commit, rc, err) == -ESTALE
 		           ? -ESTALE
 		           : err_set(err, -ESTALE, "%s shows another stream: it has no line %s", mount,

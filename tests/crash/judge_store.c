@@ -229,6 +229,20 @@ static void judge_length(struct judge *judge, struct opened *opened)
 		        (unsigned long long)end.off);
 }
 
+static void different(struct judge *judge, const char *shown, size_t len, size_t from)
+{
+	const char *right = judge->golden + from;
+	size_t most = judge->golden_len - from, at = 0;
+
+	while (at < len && at < most && shown[at] == right[at])
+		at++;
+	for (size_t back = 0; at > 0 && shown[at - 1] != '\n' && back < 200; back++)
+		at--;
+	problem(judge, "its %zu bytes are not those of the true stream from %zu on: at %zu \"%.*s\", not \"%.*s\"", len,
+	        from, at, len - at < 400 ? (int)(len - at) : 400, shown + at, most - at < 400 ? (int)(most - at) : 400,
+	        right + at);
+}
+
 /* The bytes that are shown; returns the place of the first in the true stream, where all is well. */
 static size_t judge_bytes(struct judge *judge, struct opened *opened, size_t *len)
 {
@@ -239,7 +253,7 @@ static size_t judge_bytes(struct judge *judge, struct opened *opened, size_t *le
 	if (segment < 0)
 		problem(judge, "its oldest segment is none of the true stream's");
 	else if (*len > judge->golden_len - from || memcmp(shown, judge->golden + from, *len) != 0)
-		problem(judge, "its %zu bytes are not those of the true stream from %zu on", *len, from);
+		different(judge, shown, *len, from);
 	else if (!same_segments(judge, opened->store, (size_t)segment))
 		problem(judge, "its segments are not those of the true stream");
 	free(shown);

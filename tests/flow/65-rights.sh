@@ -185,7 +185,7 @@ done
 caught_up "$mnt"
 check "odd names make snapshots" daystream snapshot store
 is "in which each table has a file, and no more" "$(find -L mnt/snapshots/latest/tables -type f | wc -l) $(find store/snapshots -mindepth 2 -maxdepth 2 -printf '%f\n' | sort -u | paste -sd ' ')" \
-	"$((2 * ${#odd[@]} + 1)) manifest overlap tables"
+	"$((2 * ${#odd[@]} + 1)) manifest overlap sums tables"
 is "and one below /tables" "$(find mnt/tables -type f | wc -l)" "$((2 * ${#odd[@]} + 1))"
 find "$closed" -mindepth 1 -maxdepth 1 ! -name store ! -name store2 ! -name mnt >"$work/outside"
 check_not "nothing is written outside" test -s "$work/outside"

@@ -35,7 +35,7 @@ refused() { # SENTENCE REGEX...: the daemon does not start, says why, and has ch
 	local sentence=$1 before
 	shift
 	before=$(sums)
-	exits "$sentence: the daemon does not start" 1 timeout 20 daystreamfs "$store" "$mnt" -f
+	exits "$sentence: the daemon does not start" 1 timeout -k 5 20 daystreamfs "$store" "$mnt" -f
 	like "... one error says it" "$(grep -c ' error: ' <<<"$output") error: $output" "^1 error" "$@"
 	is "... and nothing was cut" "$(sums)" "$before"
 	again
@@ -116,7 +116,7 @@ refused "a file in the place of the folder" "segments"
 
 for kind in folder pipe; do
 	strange "$sealed" $kind
-	exits "check refuses a segment that is a $kind" 1 timeout 20 daystream check "$store"
+	exits "check refuses a segment that is a $kind" 1 timeout -k 5 20 daystream check "$store"
 	like "... by its name" "$output" "$sealed is a"
 	again
 done
@@ -143,6 +143,8 @@ with open(sys.argv[1], "r+b") as file:
     file.seek(20000)
     file.write(bytes([byte ^ 1]))
 PYTHON
+daemon_stop
+daemon_start "$store" "$mnt" # what the kernel remembers is right
 exits "a flipped bit of a snapshot is not read" 1 cat "$mnt/$snapshot/tables/zzz"
 like "... but an error" "$output" "input/output error"
 cat "$mnt/$snapshot/tables/zzz" >/dev/null 2>&1 || true

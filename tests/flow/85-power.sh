@@ -59,7 +59,7 @@ tell init
 printf 'segment_size = %s\nkeep_bytes = %s\nsnapshot = off\nreserve_size = 40000\n' $segment_size $keep_bytes |
 	"${recorder[@]}" dd of="$store/daystream.conf" oflag=append conv=notrunc status=none
 sql "SELECT pg_create_logical_replication_slot('truth', 'deltaflood')" >/dev/null
-tests/crash/note.py "$trace" --follow "$mnt/live" &
+tests/crash/note.py "$trace" --follow "$mnt/live" 2>"$work/follower.log" &
 follower=$!
 
 first=$(basename "$store"/segments/*.day)
@@ -100,6 +100,7 @@ snapshot
 caught_up "$mnt"
 wait_for 20 "[[ ! -e '$store/snapshots/${snapshots[0]}' ]]" "the first snapshot to expire" || true
 check "the follower is there still" kill "$follower"
+is "and has not complained" "$(cat "$work/follower.log")" ""
 check "and ends well" daemon_stop
 check "the store is sound" daystream check "$store"
 check_not "its first segment has been given up" test -e "$store/segments/$first"
@@ -126,4 +127,9 @@ for part in 0 1; do
 	sed 's/^/# /' "$work/judged.$part"
 	grep -v 'streaming from' "$work/judge.$part.log" | tail -n 5 | sed 's/^/# /' || true
 done
+# No other run has the same states.
+if ((tap_failed > 0)); then
+	cp "$trace" "$work/truth" "$build/tests/log/"
+	note "judge_store $build/tests/log/trace store $build/tests/log/truth FOLDER $segment_size $keep_bytes"
+fi
 plan

@@ -118,6 +118,7 @@ check "tail -f ends" wait_for 20 "! alive $tail_pid"
 check "with right bytes" cmp -n "$(stat -c %s "$work/tail")" "$work/tail" "$work/truth.live"
 check "and says why" grep -q 'not connected' "$work/tail.err"
 check "the mirror was never started again" alive "$mirror_pid"
+alive "$mirror_pid" || note "$(tail -n 3 "$work/mirror.log")"
 in_mirror() { [[ $(sqlite3 "$mirror" "SELECT count(*) FROM zzz") -eq $(sql "SELECT count(*) FROM zzz") ]]; }
 check "and goes on to the end" wait_for 30 in_mirror
 equal_tables "where it equals PostgreSQL"
@@ -130,6 +131,9 @@ ends() { # PID: by itself
 }
 for signal in TERM INT HUP; do
 	rm -f "$work/ready"
+	tail -f "$mnt/live" >/dev/null 2>&1 &
+	stopped=$!
+	kill -STOP $stopped
 	"$people" hold "$mnt" 200 "$work/ready" >"$work/hold.log" 2>&1 &
 	hold=$!
 	wait_for 60 "[[ -e $work/ready ]] || ! alive $hold" "200 who poll"
@@ -137,6 +141,7 @@ for signal in TERM INT HUP; do
 	check "SIG$signal ends the daemon, whoever is inside" ends "$daemon_pid"
 	check_not "and its mount" mountpoint -q "$mnt"
 	check "and all who wait in it" ends $hold
+	kill -KILL $stopped
 	note "SIG$signal: they got $(cat "$work/hold.log")"
 	daemon_start "$store" "$mnt"
 done

@@ -55,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int r = message_parse(message, size, &event, &end_lsn, &err);
 	must(end_lsn >= 7);
 	must(r == 0 ? event.kind != SOURCE_NOTHING : r == -EPROTO && *err.text);
+	must(event.len <= size);
 	must(event.kind != SOURCE_LINES || event.data + event.len == message + size);
 
 	/* Its lines, and those of the bytes themselves. */

@@ -63,7 +63,7 @@ static void check_confirmed(char *text, size_t len)
 		}
 	put_file("confirmed", text, len);
 	must(confirmed_open(&file, folder, true, &err) == 0);
-	struct confirmed next = {file.now.idle_lsn + 1, {5, 6}, 7};
+	struct confirmed next = {.idle_lsn = file.now.idle_lsn + 1, .last = {5, 6}};
 	uint64_t counter = file.counter;
 	must(confirmed_write(&file, next, &err) == 0);
 	confirmed_close(&file);

@@ -111,7 +111,7 @@ HELD = {
 ANSWERS = {
     "identify-nothing": ("IDENTIFY_SYSTEM", message(b"C", b"SELECT 0\0") + message(b"Z", b"I")),
     "identify-narrow": ("IDENTIFY_SYSTEM", row(b"7")),
-    "slot-narrow": ("pg_replication_slots", row(None)),
+    "slot-narrow": ("pg_replication_slots", row(b"deltaflood")),
     "start-refused": ("START_REPLICATION", error(b"XX000", b"no") + message(b"Z", b"I")),
     "start-answered": ("START_REPLICATION", row(b"a")),
     "slot-silence": ("pg_replication_slots", b""),

@@ -70,7 +70,10 @@ struct fake {
 	bool reply;
 	uint64_t confirmed; /* the most */
 	unsigned confirms, starts;
-	bool wrong; /* something was confirmed that is not shown */
+	bool wrong;             /* something was confirmed that is not shown */
+	int again;              /* so many transactions are sent again after a start */
+	int twist;              /* of another history: their commits have this second */
+	uint64_t first_confirm; /* after a start; nothing is sent before it, where something is sent again */
 };
 
 static struct fake *of(struct source *source)
@@ -95,6 +98,11 @@ static int fake_start(struct source *source, struct origin *origin, uint64_t res
 	fake->step = fake->events = 0;
 	for (fake->at = 0; fake->at < fake->last && lsn_of(fake->at) <= resume_lsn; fake->at++)
 		;
+	if (fake->again && fake->at > fake->again) {
+		fake->at -= fake->again;
+		source->from_lsn = lsn_of(fake->at - 1);
+	}
+	fake->first_confirm = 0;
 	pthread_mutex_unlock(&fake->lock);
 	if (block)
 		return poll(&wake, 1, 5000) > 0 ? -EINTR : err_set(err, -EAGAIN, "nobody answers");
@@ -117,8 +125,8 @@ static struct source_event next_event(struct fake *fake)
 		break;
 	case 1: n = sprintf(fake->text, "_table\tzzz\t_xid\t%d\t_action\tinsert\ta\t-%d", i, i); break;
 	default:
-		n = sprintf(fake->text, "_xid\t%d\t_action\tcommit\tlsn\t%s\ttime\t2017-10-09 00:00:00+00", i,
-		            lsn_print(lsn, lsn_of(i)));
+		n = sprintf(fake->text, "_xid\t%d\t_action\tcommit\tlsn\t%s\ttime\t2017-10-09 00:00:0%d+00", i,
+		            lsn_print(lsn, lsn_of(i)), fake->twist);
 		fake->step = 0;
 		fake->at++;
 	}
@@ -136,6 +144,8 @@ static int fake_receive(struct source *source, struct source_event *event, struc
 	pthread_mutex_lock(&fake->lock);
 	if (fake->receive_error) {
 		r = err_set(err, fake->receive_error, "the source says no");
+	} else if (fake->again && !fake->first_confirm) {
+		/* it is still looking for the place */
 	} else if (fake->breaks && ++fake->events > fake->breaks) {
 		r = err_set(err, -EAGAIN, "the connection broke");
 	} else if (fake->nonsense) {
@@ -166,6 +176,8 @@ static int fake_confirm(struct source *source, uint64_t lsn, struct err *err)
 			fake->wrong = true;
 	if (lsn > fake->confirmed)
 		fake->confirmed = lsn;
+	if (!fake->first_confirm)
+		fake->first_confirm = lsn;
 	fake->confirms++;
 	pthread_mutex_unlock(&fake->lock);
 	return 0;
@@ -317,6 +329,41 @@ static void what_the_source_sends_is_shown_and_confirmed(void **state)
 	assert_int_equal(s->ended, 0);
 }
 
+static void followed_up_to(struct scene *s, int last)
+{
+	s->fake.last = last;
+	start(s);
+	until(confirmed(s) == lsn_of(last - 1));
+	assert_int_equal(stop(s), 0);
+}
+
+static void what_comes_again_is_left_out(void **state)
+{
+	struct scene *s = *state;
+
+	followed_up_to(s, 35);
+	s->fake.again = 5;
+	followed_up_to(s, TRANSACTIONS);
+	assert_int_equal(s->fake.first_confirm, lsn_of(29));
+	all_is_there(s);
+}
+
+static void another_history_ends_it_and_is_not_confirmed(void **state)
+{
+	struct scene *s = *state;
+
+	followed_up_to(s, 35);
+	s->fake.again = 5;
+	s->fake.twist = 1;
+	s->fake.last = TRANSACTIONS;
+	start(s);
+	until(s->ended);
+	assert_int_equal(stop(s), -EPROTO);
+	assert_non_null(strstr(s->f.err.text, "history"));
+	assert_int_equal(s->fake.first_confirm, lsn_of(29));
+	assert_int_equal(confirmed(s), lsn_of(34));
+}
+
 static void a_connection_that_breaks_loses_and_repeats_nothing(void **state)
 {
 	struct scene *s = *state;
@@ -407,15 +454,10 @@ static void a_final_error_ends_it_and_is_told(void **state)
 static void nonsense_ends_it(void **state)
 {
 	static const char *const lines[] = {
-	    "nonsense",
-	    "",
-	    "\n",
-	    "_xid\t1\t_action\tbegin",
-	    "_xid\t1\t_action\tbegin\ttime\tnow",
+	    "nonsense", "", "\n", "_xid\t1\t_action\tbegin", "_xid\t1\t_action\tbegin\ttime\tnow",
 	    "_xid\t1\t_action\tbegin\ttime\t2017-10-09 00:00:00+00\n_xid\t1\t_action\tbegin\ttime\t2017-10-09 "
 	    "00:00:00+00",
-	    "_table\tzzz\t_xid\t1\t_action\tinsert\ta\t1",
-	    "_xid\t1\t_action\tcommit\tlsn\t0/1\ttime\tx",
+	    "_table\tzzz\t_xid\t1\t_action\tinsert\ta\t1", "_xid\t1\t_action\tcommit\tlsn\t0/1\ttime\tx",
 	    "_c\t1\t_s\t1\t_xid\t1\t_action\tbegin\ttime\t2017-10-09 00:00:00+00",
 	    "_xid\t1\t_action\tbegin\ttime\t2017-10-09 00:00:00+00\n_xid\t1\t_action\tcommit\tlsn\tx\ttime\tx",
 	    "_xid\t1\t_action\tbegin\ttime\t2017-10-09 "
@@ -423,8 +465,7 @@ static void nonsense_ends_it(void **state)
 	    "_xid\t1\t_action\tbegin\ttime\t2017-10-09 00:00:00+00\n_table\tt\t_xid\t1\t_action\tschema\ta\tb",
 	    /* What the daemon alone writes; what no reader could place or understand; a commit before its time. */
 	    BEGIN "_xid\t1\t_action\torigin\tsystem\t1\ttimeline\t1\tdatabase\td\tslot\ts\tgeneration\t2" COMMIT,
-	    BEGIN "_xid\t1\t_action\tinsert\ta\t1" COMMIT,
-	    BEGIN "_table\t\t_xid\t1\t_action\tinsert\ta\t1" COMMIT,
+	    BEGIN "_xid\t1\t_action\tinsert\ta\t1" COMMIT, BEGIN "_table\t\t_xid\t1\t_action\tinsert\ta\t1" COMMIT,
 	    BEGIN "_table\t\\N\t_xid\t1\t_action\tinsert\ta\t1" COMMIT,
 	    BEGIN "_table\tt\t_xid\t2\t_action\tinsert\ta\t1" COMMIT,
 	    BEGIN "_table\tt\t_xid\t1\t_action\tinsert\ta\t1\tb" COMMIT,
@@ -625,6 +666,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	    TEST(what_the_source_sends_is_shown_and_confirmed),
+	    TEST(what_comes_again_is_left_out),
+	    TEST(another_history_ends_it_and_is_not_confirmed),
 	    TEST(a_connection_that_breaks_loses_and_repeats_nothing),
 	    TEST(a_source_that_is_not_there_is_tried_again),
 	    TEST(stops_and_starts_change_nothing),

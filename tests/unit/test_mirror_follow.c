@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "follow.h"
@@ -170,6 +171,30 @@ static void another_stream_at_the_same_place_is_recognized(void **state)
 	assert_int_equal(follow_recognize(&p->source, commit, "0/2BC0", &p->err), -ESTALE);
 }
 
+/* What comes as soon as it is asked whether the mount is there: a daemon that was away. */
+static struct place *comes;
+
+int stat(const char *path, struct stat *st)
+{
+	if (comes && strstr(path, "by-time")) {
+		const char *last = strstr(comes->stream.text, "_c\t1507507200\t_s\t2");
+		folder_write(comes->dir, "by-time/1507507200/2", last, strlen(last));
+		comes = NULL;
+	}
+	return fstatat(AT_FDCWD, path, st, 0);
+}
+
+static void a_mount_that_comes_back_just_now_is_not_another_stream(void **state)
+{
+	struct place *p = *state;
+	struct position commit = {1507507200, 2};
+
+	comes = p;
+	assert_int_equal(follow_recognize(&p->source, commit, "0/2BC0", &p->err), 0);
+	assert_null(comes);
+	assert_int_equal(follow_recognize(&p->source, (struct position){1507507200, 3}, "0/2BC0", &p->err), -ESTALE);
+}
+
 static void any_byte_that_is_not_right_is_noticed(void **state)
 {
 	struct place *p = *state;
@@ -295,6 +320,7 @@ int main(void)
 	    TEST(after_a_position_the_stream_is_opened_there),
 	    TEST(a_position_that_was_given_up_is_told_from_a_mount_that_is_away),
 	    TEST(another_stream_at_the_same_place_is_recognized),
+	    TEST(a_mount_that_comes_back_just_now_is_not_another_stream),
 	    TEST(any_byte_that_is_not_right_is_noticed),
 	    TEST(zeros_and_lines_that_are_none_are_refused),
 	    TEST(a_line_may_be_longer_than_any_buffer),
