@@ -12,7 +12,7 @@ disk=$work/disk
 store=$disk/store
 mkdir "$disk"
 truncate -s 48M "$work/image"
-mkfs.ext4 -q -F -m 0 "$work/image"
+mkfs.ext4 -q -F -m 0 -b 4096 "$work/image"
 mount -o loop,errors=remount-ro "$work/image" "$disk"
 
 server_up
@@ -26,12 +26,11 @@ rows() { # COUNT: of some 200 bytes each, ten to a transaction
 free_bytes() { stat -f -c '%a %S' "$disk" | awk '{ print $1 * $2 }'; }
 fill() { # BYTES: that are left
 	local n=0
-	while (($(free_bytes) > $1 + 4096)); do
+	while (($(free_bytes) > $1)) && ((n < 10)); do
 		n=$((n + 1))
 		head -c $(($(free_bytes) - $1)) /dev/zero >"$disk/fill.$RANDOM$RANDOM" 2>/dev/null || true
-		((n < 20)) || return 1
+		sync -f "$disk"
 	done
-	sync -f "$disk"
 }
 empty() { rm -f "$disk"/fill.*; sync -f "$disk"; }
 state() { status_of "$mnt" state; }
