@@ -1,6 +1,7 @@
 #!/bin/bash
 # The store's disk: full at every step, writes and syncs that fail, read-only, bits that flip. Nothing is lost, nothing
 # wrong is read, and what has to be done is said. (After a loss of power: 85-power.sh.)
+# shellcheck disable=SC2016 # wait_for expands it
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -109,7 +110,7 @@ daemon_stop
 # From here on the table is compared with what is kept.
 sql "TRUNCATE zzz"
 since=$(sql "SELECT last_value FROM n")
-right() {
+all_kept() {
 	caught_up "$mnt"
 	check "$1: the stream follows its rules" "$root/tests/flow/stream.py" rules --crc "$mnt/live"
 	is "$1: every row is there once" "$(grep -P '\t_action\tinsert\t' "$mnt/tables/zzz" | awk -F '\t' -v since="$since" '
@@ -133,7 +134,7 @@ for fault in write:8:EIO:1:.day fdatasync:8:EIO:1:.day fsync:1:EIO:1:segments fd
 	file=${fault##*:}
 	like "it names the file and the reason" "$(tail -n 3 "$work/daemon.log")" "error: .*${file/.day/segments\/.*}.*input/output error"
 	daemon_start "$store" "$mnt"
-	right "after $fault"
+	all_kept "after $fault"
 	daemon_stop
 	check "after $fault the store is sound" daystream check "$store"
 done
@@ -157,7 +158,7 @@ umount "$disk"
 e2fsck -p -f "$work/image" >"$work/fsck.log" 2>&1 || true
 mount -o loop "$work/image" "$disk"
 daemon_start "$store" "$mnt"
-right "mounted writable"
+all_kept "mounted writable"
 
 # ---- bits that flip
 
