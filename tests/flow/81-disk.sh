@@ -127,7 +127,7 @@ faulty() { # RECORD_FAIL: a daemon whose calls fail so
 	daemon_pid=$!
 	wait_for 30 "mounted '$mnt' || ! alive $daemon_pid" "the daemon to start"
 }
-for fault in write:8:EIO:1:.day fdatasync:8:EIO:1:.day fsync:1:EIO:1:segments fdatasync:4:EIO:1:confirmed; do
+for fault in write:8:EIO:1:.day fdatasync:8:EIO:1:.day fsync:1:EIO:1:segments fdatasync:2:EIO:1:confirmed; do
 	faulty "$fault"
 	rows 2000 # a new segment is among them
 	ends "$fault ends the daemon"
