@@ -144,6 +144,7 @@ with open(sys.argv[1], "r+b") as file:
     file.write(bytes([byte ^ 1]))
 PYTHON
 daemon_stop
+mv "$work/daemon.log" "$work/daemon.log.before"
 daemon_start "$store" "$mnt" # what the kernel remembers is right
 exits "a flipped bit of a snapshot is not read" 1 cat "$mnt/$snapshot/tables/zzz"
 like "... but an error" "$output" "input/output error"
