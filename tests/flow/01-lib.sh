@@ -36,7 +36,7 @@ check_not "a row too many is found" "$root/contrib/compare-tables" -q "$mirror"
 # Followers wait for a mark in the stream, which others may write on after.
 mkdir "$work/busy"
 (
-	sql() { { sed "s/.*'\(mark-[0-9-]*\)'.*/\1/" <<<"$1"; yes other | head -n 200000; } >"$work/busy/live"; }
+	sql() { { echo "${1##*caught_up}" && yes other | head -n 200000; } >"$work/busy/live"; }
 	caught_up "$work/busy" 2
 ) && status=0 || status=$?
 result "$status" "a mark is found with much written after it"

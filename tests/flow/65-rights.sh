@@ -263,6 +263,7 @@ done >"$work/shown"
 like "the process list shows them" "$(tr -d '\0' <"$work/shown")" 'init store3 --slot three' 'import'
 check_secret "without a password" "$work/shown"
 echo "ROLLBACK;" >&"${holder[1]}"
+# shellcheck disable=SC2093,SC1083 # it closes a descriptor
 exec {holder[1]}>&-
 wait "${pids[0]}" "${pids[1]}" "${pids[3]}" "${pids[4]}" "${pids[5]}" || true
 wait_for 20 "[[ -s $work/new.sqlite ]]" || true
