@@ -44,6 +44,7 @@ int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struc
 	char name[SEGMENT_NAME_MAX], mark[POSITION_TEXT_MAX];
 	bool known = synced.epoch != 0;
 	struct err why = {""};
+	struct position origin;
 	int r = segment_verify(fd, first, len, synced, end, &why);
 
 	segment_name(name, first);
@@ -62,6 +63,12 @@ int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struc
 		    err, -EBADMSG,
 		    "segments/%s %s, and whole transactions follow, so this is damage: restore the file from a copy",
 		    name, why.text);
+	/* No crash does that, so it is not ours to remove. */
+	if (end->off == 0 && segment_is_renamed(fd, first, &origin))
+		return err_set(err, -EBADMSG,
+		               "segments/%s begins with the line %s, so it is another segment's file: give it the name %s.day "
+		               "again, or restore it from a copy",
+		               name, position_print(mark, origin), position_print(mark, origin));
 	if (end->off == 0 && only)
 		return err_set(
 		    err, -EBADMSG,

@@ -232,6 +232,26 @@ bool segment_is_first(int fd)
 	return first;
 }
 
+bool segment_is_renamed(int fd, struct position first, struct position *origin)
+{
+	struct scan scan;
+	const char *line;
+	size_t len;
+	uint64_t off;
+	struct line_head head;
+	bool renamed = false;
+
+	if (scan_init(&scan, fd, 0, UINT64_MAX, NULL) < 0)
+		return false;
+	if (scan_next(&scan, &line, &len, &off, NULL) == 1 && line_parse(line, len, &head) && head.stamped &&
+	    span_is(head.action, "origin")) {
+		*origin = head.position;
+		renamed = position_cmp(head.position, first) != 0;
+	}
+	scan_fini(&scan);
+	return renamed;
+}
+
 int segment_commit_follows(int fd, uint64_t off, uint64_t len, struct err *err)
 {
 	struct scan scan;

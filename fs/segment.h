@@ -54,6 +54,10 @@ struct segment_end {
 int segment_verify(int fd, struct position first, uint64_t len, struct position mark, struct segment_end *end,
                    struct err *err);
 
+/* Whether its first line is the origin of a segment of another name: somebody renamed it. Sets *origin to its
+ * position. */
+bool segment_is_renamed(int fd, struct position first, struct position *origin);
+
 /* The last line of a sealed segment: sets *last. -EBADMSG where that is no commit
  * line, so the file is not what was sealed. Only its end is read. */
 int segment_sealed_end(int fd, uint64_t len, struct position *last, struct err *err);

@@ -43,8 +43,8 @@ refused() { # SENTENCE REGEX...: the daemon does not start, says why, and has ch
 serves() { # SENTENCE: it starts, and all that was there is there
 	local sentence=$1
 	check "$sentence: the daemon starts" daemon_start "$store" "$mnt"
-	check "... and serves what was there" cmp -n "$(stat -c %s "$work/truth")" "$work/truth" "$mnt/live"
-	check "... its tables, too" test "$(grep -c insert "$mnt/tables/zzz")" -ge 1501
+	check "... and serves what was there" timeout -k 5 20 cmp -n "$(stat -c %s "$work/truth")" "$work/truth" "$mnt/live"
+	check "... its tables, too" test "$(timeout -k 5 20 grep -c insert "$mnt/tables/zzz")" -ge 1501
 	daemon_stop
 	again
 }

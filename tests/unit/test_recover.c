@@ -543,6 +543,33 @@ static void what_was_recovered_is_marked(void **state)
 	refused_naming(f, "too short");
 }
 
+/* It sorts behind the mark, where a crash may leave a segment without a whole transaction. */
+static void a_renamed_segment_is_never_removed(void **state)
+{
+	struct fixture f;
+	size_t len, kept;
+
+	(void)state;
+	fixture_start(&f, 1000);
+	for (int i = 0; i < 40; i++)
+		fixture_put(&f, fixture_second + 1, "zzz", "1");
+	fixture_close(&f);
+	char *names = fixture_names(&f, ".day"), *second = strchr(names, ' ') + 1, old[128], new[] = "segments/1507507201.999999.day";
+	snprintf(old, sizeof old, "segments/%.*s", (int)strcspn(second, " "), second);
+	char *text = fixture_read(&f, old, &len);
+	fixture_unlink(&f, old);
+	fixture_write(&f, new, text, len);
+	assert_int_equal(store_open(&f.store, f.path, STORE_WRITE, &f.err), -EBADMSG);
+	assert_non_null(strstr(f.err.text, "999999.day begins with the line"));
+	char *after = fixture_read(&f, new, &kept);
+	assert_int_equal(kept, len);
+	assert_memory_equal(after, text, len);
+	free(after);
+	free(text);
+	free(names);
+	nftw(f.path, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -579,6 +606,7 @@ int main(void)
 	    TEST(what_a_crash_left_beside_a_file_is_removed),
 	    TEST(a_recovered_store_goes_on_with_the_same_positions),
 	    TEST(what_was_recovered_is_marked),
+	    cmocka_unit_test(a_renamed_segment_is_never_removed),
 	};
 	return cmocka_run_group_tests_name("recover", tests, NULL, NULL);
 }
