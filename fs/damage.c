@@ -62,6 +62,14 @@ void damage_note(struct damage *damage, const char *name, const struct err *err)
 		damage->tell(sentence);
 }
 
+size_t damage_count(struct damage *damage)
+{
+	pthread_mutex_lock(&damage->lock);
+	size_t count = damage->count;
+	pthread_mutex_unlock(&damage->lock);
+	return count;
+}
+
 char *damage_print(struct damage *damage, char *out, size_t size)
 {
 	char others[64] = "";

@@ -26,6 +26,9 @@ void damage_fini(struct damage *damage);
 /* `file` is named as below the store; `err` says the rest. */
 void damage_note(struct damage *damage, const char *file, const struct err *err);
 
+/* How many there are. */
+size_t damage_count(struct damage *damage);
+
 /* The last one, and how many there are beside it; "" where all is well. Returns out. */
 char *damage_print(struct damage *damage, char *out, size_t size);
 

@@ -88,6 +88,8 @@ static void print_store(FILE *out, struct store *store, const struct config *con
 	counter(out, "published_bytes_total", store_len(store),
 	        "Bytes shown, from the oldest retained line on when the daemon started.");
 	gauge(out, "oldest_timestamp_seconds", edge.first.epoch, "Commit time of the oldest retained line.");
+	gauge(out, "damaged_files", damage_count(store_damage(store)),
+	      "Files that were found damaged while they were read.");
 	gauge(out, "keep_seconds", config->keep_days * 86400, "How long lines are retained; 0: no limit.");
 	gauge(out, "keep_bytes", config->keep_bytes, "How many bytes are retained; 0: no limit.");
 }

@@ -40,6 +40,7 @@ is "its place in the WAL" "$(sample published_lsn_bytes_total)" \
 is "the newest snapshot's second" "$(sample snapshot_timestamp_seconds)" "$(status_of "$mnt" snapshot | cut -d . -f 1)"
 is "the bytes of /live" "$(sample store_bytes)" "$(stat -c %s "$mnt/live")"
 is "the oldest line's second" "$(sample oldest_timestamp_seconds)" "$(pair "$(head -n 1 "$mnt/live")" _c)"
+is "no file is damaged" "$(sample damaged_files)" 0
 is "its size is exact" "$(stat -c %s "$mnt/metrics")" "$(wc -c <"$mnt/metrics")"
 server_stop immediate
 # shellcheck disable=SC2016
