@@ -134,7 +134,9 @@ static void the_newest_goes_on_until_the_next_begins(void **state)
 	uint64_t len[2], before[2] = {0};
 
 	(void)state;
-	assert_string_equal(text_of(&day), "");
+	char *nothing = text_of(&day);
+	assert_string_equal(nothing, "");
+	free(nothing);
 	put(day.position.epoch + 5, 0);
 	works(file_open(&files[0], &shown, &day, &f.err), f.err);
 	works(file_open(&files[1], &shown, &second, &f.err), f.err);
@@ -218,6 +220,7 @@ static void a_day_that_retention_has_cut_is_given_up(void **state)
 	                       .parts = part_set_new(store_dirfd(f.store), store_damage(f.store))};
 	assert_int_equal(file_stat(&afresh, &second, &st, &f.err), -ESTALE);
 	view_set_free(afresh.views);
+	part_set_free(afresh.parts);
 	works(file_stat(&shown, &third, &st, &f.err), f.err);
 	char *names = listed();
 	assert_string_equal(names, "2017-10-12 2017-10-13 2017-10-14 2017-10-15");
