@@ -368,6 +368,8 @@ static void judge_state(struct judge *judge, bool initialised)
 			problem(judge, "does not start: %s", opened.err.text);
 	} else {
 		size_t from = judge_bytes(judge, &opened, &len);
+		if (initialised && faccessat(store_dirfd(opened.store), "daystream.conf", F_OK, 0) < 0)
+			problem(judge, "its settings are gone");
 		judge_length(judge, &opened);
 		judge_promises(judge, &opened);
 		if (!judge->bad)
