@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-static char **copy;
+static char **copy; /* and the texts behind it: callers may change the pointers */
 static char *area; /* where the kernel has the arguments */
 static size_t area_len;
 
@@ -16,13 +16,17 @@ static bool may_be_secret(const char *arg)
 
 char **args_take(int argc, char **argv, bool secrets)
 {
-	copy = calloc((size_t)argc + 1, sizeof *copy);
-	if (!copy)
+	size_t pointers = ((size_t)argc + 1) * sizeof *copy, len = 0;
+
+	for (int i = 0; i < argc; i++)
+		len += strlen(argv[i]) + 1;
+	if (!(copy = calloc(1, pointers + len)))
 		return NULL;
+	char *text = (char *)copy + pointers;
 	area = argc > 0 ? argv[0] : NULL;
 	for (int i = 0; i < argc; i++) {
-		if (!(copy[i] = strdup(argv[i])))
-			return NULL;
+		copy[i] = text;
+		text = stpcpy(text, argv[i]) + 1;
 		/* They stand one behind the other; who changed that has no area. */
 		if (area && argv[i] == area + area_len)
 			area_len += strlen(argv[i]) + 1;
