@@ -104,6 +104,19 @@ static void check_segment(struct check *check, const struct segment *segment, bo
 	check->bytes += len;
 }
 
+static void check_missing(struct check *check)
+{
+	char name[SEGMENT_NAME_MAX];
+	struct position lost;
+	struct err err;
+	int r = segment_find_lost(store_segments_dirfd(check->store), &lost, &err);
+
+	if (r > 0)
+		problem(check, segment_name(name, lost), "is missing, while its index is there");
+	else if (r < 0)
+		problem(check, "", err.text);
+}
+
 /* Returns how many there are. */
 static size_t check_snapshots(struct check *check)
 {
@@ -166,6 +179,7 @@ int cmd_check(int argc, char **argv)
 		check_segment(&check, segment, i == newest);
 		segments_release(segment);
 	}
+	check_missing(&check);
 	if (check_config(store_dirfd(check.store), &err) < 0) {
 		check.problems++;
 		log_error("%s", err.text);

@@ -238,11 +238,11 @@ static void unmount(struct mount *mount)
 	struct pollfd fd = {.fd = fuse_session_fd(mount->session)};
 	struct err err;
 
-	if (!mount->unmounter)
-		fuse_session_unmount(mount->session);
-	else if (!(poll(&fd, 1, 0) == 1 && fd.revents & POLLERR) && unmounter_unmount(mount->unmounter, &err) < 0)
+	if (mount->unmounter && !(poll(&fd, 1, 0) == 1 && fd.revents & POLLERR) && unmounter_unmount(mount->unmounter, &err) < 0)
 		log_warn("%s stays mounted: %s; run: umount -l %s", mount->place, err.text, mount->place);
 	unmounter_stop(mount->unmounter);
+	/* Where it is unmounted by now, this only gives back what libfuse holds. */
+	fuse_session_unmount(mount->session);
 }
 
 void mount_end(struct mount *mount)

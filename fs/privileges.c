@@ -92,8 +92,9 @@ static int set_environment(const struct privileges *privileges)
 {
 	const struct passwd *before = getpwuid(getuid());
 
-	return (before && setenv("PGUSER", before->pw_name, 0) < 0) || setenv("HOME", privileges->home, 1) < 0 ||
-	               setenv("USER", privileges->user, 1) < 0 || setenv("LOGNAME", privileges->user, 1) < 0
+	return (before && !privileges->own_role && setenv("PGUSER", before->pw_name, 0) < 0) ||
+	               setenv("HOME", privileges->home, 1) < 0 || setenv("USER", privileges->user, 1) < 0 ||
+	               setenv("LOGNAME", privileges->user, 1) < 0
 	           ? -1
 	           : 0;
 }
@@ -154,8 +155,8 @@ static bool get_answer(const struct privileges *privileges, const char *conninfo
 		ask(privileges, conninfo, fds[1]);
 	close(fds[1]);
 	fd.fd = fds[0];
-	bool good = pid > 0 && poll(&fd, 1, ANSWER_MS) > 0 &&
-	            read(fds[0], answer, sizeof *answer) == (ssize_t)sizeof *answer;
+	bool good =
+	    pid > 0 && poll(&fd, 1, ANSWER_MS) > 0 && read(fds[0], answer, sizeof *answer) == (ssize_t)sizeof *answer;
 	close(fds[0]);
 	if (pid > 0) {
 		kill(pid, SIGKILL);
@@ -165,7 +166,7 @@ static bool get_answer(const struct privileges *privileges, const char *conninfo
 	return good;
 }
 
-bool privileges_connect(const struct privileges *privileges, const char *conninfo, struct err *why)
+bool privileges_connect(struct privileges *privileges, const char *conninfo, struct err *why)
 {
 	struct answer user, root;
 
@@ -173,6 +174,14 @@ bool privileges_connect(const struct privileges *privileges, const char *conninf
 	if (!privileges->drop || !get_answer(privileges, conninfo, &user) || user.connected ||
 	    !get_answer(NULL, conninfo, &root))
 		return true;
+	/* A store that the user made is the user's there, too: peer authentication knows no other role. */
+	if (!root.connected) {
+		struct answer own;
+		privileges->own_role = true;
+		if (get_answer(privileges, conninfo, &own) && own.connected)
+			return true;
+		privileges->own_role = false;
+	}
 	/* Root fails in the same way: then it is not for want of rights either. */
 	if (!root.connected && root.has_password == user.has_password && strcmp(root.text, user.text) == 0)
 		return true;
@@ -239,8 +248,8 @@ int privileges_give(const struct privileges *privileges, int dirfd, struct err *
 		return 0;
 	int r = give_below(privileges, dirfd, 0);
 	/* The folder comes last: where this breaks off, the next start does it again. */
-	if (r == 0 && (fstat(dirfd, &st) < 0 ||
-	               (st.st_uid == 0 && fchown(dirfd, privileges->uid, privileges->gid) < 0)))
+	if (r == 0 &&
+	    (fstat(dirfd, &st) < 0 || (st.st_uid == 0 && fchown(dirfd, privileges->uid, privileges->gid) < 0)))
 		r = -errno;
 	return r < 0 ? err_set(err, r, "giving the store to the user %s: %s", privileges->user, strerror(-r)) : 0;
 }

@@ -19,6 +19,7 @@ struct privileges {
 	bool drop; /* false: all goes on as who started the program */
 	uid_t uid;
 	gid_t gid;
+	bool own_role; /* where nothing says which, the server's role is of the user's name, not of root's */
 	char user[64], home[256];
 };
 
@@ -35,7 +36,7 @@ int privileges_choose_owner(struct privileges *privileges, int dirfd, const char
 bool privileges_settle(struct privileges *privileges, int dirfd, const char *conninfo, struct err *why);
 
 /* The two parts of that. May the user connect, or may root neither? False: `why`. */
-bool privileges_connect(const struct privileges *privileges, const char *conninfo, struct err *why);
+bool privileges_connect(struct privileges *privileges, const char *conninfo, struct err *why);
 /* Root's files below the folder become the user's; not those of others, nor behind links. */
 int privileges_give(const struct privileges *privileges, int dirfd, struct err *err);
 

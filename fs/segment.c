@@ -50,6 +50,14 @@ static bool is_unfinished(const char *name)
 	       position_parse(name, len - 8, &first);
 }
 
+/* The position in the name of an index. */
+static bool index_name_parse(const char *name, struct position *first)
+{
+	size_t len = strlen(name);
+
+	return len > 4 && strcmp(name + len - 4, ".idx") == 0 && position_parse(name, len - 4, first);
+}
+
 /* Removes the indexes from before the oldest segment: a crash came between the removal of one and of its
  * index. */
 static void remove_orphans(int dirfd, DIR *dir, struct position oldest)
@@ -59,9 +67,7 @@ static void remove_orphans(int dirfd, DIR *dir, struct position oldest)
 	rewinddir(dir);
 	while ((entry = readdir(dir))) {
 		struct position first;
-		size_t len = strlen(entry->d_name);
-		if (len > 4 && strcmp(entry->d_name + len - 4, ".idx") == 0 &&
-		    position_parse(entry->d_name, len - 4, &first) && position_cmp(first, oldest) < 0)
+		if (index_name_parse(entry->d_name, &first) && position_cmp(first, oldest) < 0)
 			unlinkat(dirfd, entry->d_name, 0);
 	}
 }
@@ -101,6 +107,42 @@ int segment_list(int dirfd, bool clean, struct position **list, size_t *count, s
 		remove_orphans(dirfd, dir, (*list)[0]);
 	closedir(dir);
 	return r;
+}
+
+/* The newest index whose segment is not there. */
+static int newest_orphan(int dirfd, struct position *orphan, struct err *err)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), found = 0;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	char name[SEGMENT_NAME_MAX];
+	struct dirent *entry;
+	struct position first;
+
+	if (!dir)
+		return err_errno(err, "opening segments");
+	while ((entry = readdir(dir)))
+		if (index_name_parse(entry->d_name, &first) && (!found || position_cmp(first, *orphan) > 0) &&
+		    faccessat(dirfd, segment_name(name, first), F_OK, 0) < 0 && errno == ENOENT) {
+			*orphan = first;
+			found = 1;
+		}
+	closedir(dir);
+	return found;
+}
+
+int segment_find_lost(int dirfd, struct position *lost, struct err *err)
+{
+	struct position *list;
+	size_t count;
+	int found = newest_orphan(dirfd, lost, err);
+
+	if (found <= 0)
+		return found;
+	/* Listed after it was seen: what retention removes just now is older than all that are left. */
+	int r = segment_list(dirfd, false, &list, &count, err);
+	found = r == 0 && count > 0 && position_cmp(*lost, list[0]) > 0;
+	free(list);
+	return r < 0 ? r : found;
 }
 
 /* What the walk over the lines of a segment carries from one to the next. */

@@ -34,6 +34,10 @@ bool segment_name_parse(const char *name, struct position *first);
  * before the oldest segment. */
 int segment_list(int dirfd, bool clean, struct position **list, size_t *count, struct err *err);
 
+/* 1 where an index has lost its segment, *lost, which stood behind the oldest that is there: somebody took
+ * that away, since retention takes the oldest. The store may be written meanwhile. */
+int segment_find_lost(int dirfd, struct position *lost, struct err *err);
+
 /* Whether it is the first one that a store ever had: `init` wrote its origin and commit line
  * (writer_origin), in generation 1. */
 bool segment_is_first(int fd);

@@ -160,6 +160,8 @@ static struct store *new_store(enum store_mode mode)
  * their ends shows here. */
 static int check_sealed(struct store *store, struct err *err)
 {
+	char name[SEGMENT_NAME_MAX];
+	struct position lost;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i + 1 < store->segments.count; i++) {
@@ -169,6 +171,8 @@ static int check_sealed(struct store *store, struct err *err)
 		r = recover_sealed(segment->fd, segment->first, segment->len, store->segments.list[i + 1]->first, err);
 		segments_release(segment);
 	}
+	if (r == 0 && (r = segment_find_lost(store->segments_dirfd, &lost, err)) > 0)
+		r = err_set(err, -EBADMSG, "segments/%s is missing: restore it from a copy", segment_name(name, lost));
 	return r;
 }
 

@@ -1,9 +1,11 @@
 #include "build.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dbfile.h"
 #include "direct.h"
@@ -16,14 +18,33 @@
 #define TRIES 10
 #define PAUSE_MS 500
 
+static bool opens(const char *mount, const char *name)
+{
+	char path[4200];
+
+	snprintf(path, sizeof path, "%s/%s", mount, name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* A folder that somebody copied has lines and no status; a mount that is away has neither. */
+static bool is_copy(const char *mount)
+{
+	return opens(mount, "live") && !opens(mount, "status") && errno == ENOENT && opens(mount, "live");
+}
+
 /* What becomes of a mount without a snapshot: -EAGAIN: the daemon takes one by itself; -ENODATA: it would, but has
- * failed; 0: there will be none. */
+ * failed; -ENOTCONN: it is away; 0: there will be none. */
 static int expect_snapshot(const char *mount, struct err *err)
 {
 	char *snapshots = follow_status(mount, "snapshots"), *failure = follow_status(mount, "snapshot_error");
 	int rc = 0;
 
-	if (snapshots && strcmp(snapshots, "auto") == 0)
+	if (!snapshots && !is_copy(mount))
+		rc = err_set(err, -ENOTCONN, "%s/status cannot be read now", mount);
+	else if (snapshots && strcmp(snapshots, "auto") == 0)
 		rc = failure && *failure
 		         ? err_set(err, -ENODATA,
 		                   "%s has no snapshot: the daemon cannot take one: %s (--from copies from the server)",

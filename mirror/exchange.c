@@ -47,6 +47,12 @@ static int exchange_table(struct mirror *mirror, const struct relation *other, c
 		               "table %s had another name when the snapshot was taken: take a newer one (daystream "
 		               "snapshot), or give --from",
 		               name);
+	if (*other->schema.inexact_since)
+		return err_set(
+		    err, -ESTALE,
+		    "a change of table %s at %s cannot be placed, and the newest snapshot is older: mend what the "
+		    "warning says, take another (daystream snapshot) and run this again, or give --from",
+		    name, other->schema.inexact_since);
 	if (!line_parse(other->schema.text, strlen(other->schema.text), &head))
 		return err_set(err, -EBADMSG, "the definition of table %s is none", name);
 	int rc = ours ? schema_mend(sqlite, &ours->schema, err) : 0;
@@ -64,9 +70,6 @@ static int exchange_table(struct mirror *mirror, const struct relation *other, c
 		rc = keep_restore(sqlite, &ours->schema, err);
 	if (rc == 0)
 		rc = relation_unmark(ours, mirror->database.exact, err);
-	/* What could not be placed there is not here either. */
-	if (rc == 0 && *other->schema.inexact_since && (rc = relation_mark(ours, mirror->database.position, err)) > 0)
-		rc = 0;
 	return rc;
 }
 

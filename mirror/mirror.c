@@ -176,7 +176,10 @@ static int at_end(struct mirror *mirror, const struct mirror_goal *goal, struct 
 
 	if (rc < 0)
 		return rc;
-	if (!unfinished && !in_line) {
+	/* sshfs shows a file that cannot be read on, a damaged one, as one that has ended. */
+	bool cut = goal->end && goal->at && position_cmp(follow_position(mirror->follow), goal->position) < 0 &&
+	           position_cmp(mirror->database.position, goal->position) < 0;
+	if (!unfinished && !in_line && !cut) {
 		mirror->unfinished_ms = 0;
 		apply_caught_up(mirror->apply);
 		if (goal->end || interrupted(goal))
@@ -185,8 +188,10 @@ static int at_end(struct mirror *mirror, const struct mirror_goal *goal, struct 
 		mirror->unfinished_ms = clock_ms();
 	} else if (clock_ms() - mirror->unfinished_ms > UNFINISHED_MS) {
 		char at[POSITION_TEXT_MAX];
-		return err_set(err, -EBADMSG, "the stream ends after %s, within a transaction",
-		               position_print(at, follow_position(mirror->follow)));
+		position_print(at, follow_position(mirror->follow));
+		return err_set(err, -EBADMSG, "the stream ends after %s, %s", at,
+		               cut ? "before what /status tells of: see there whether a file of the store is damaged"
+		                   : "within a transaction");
 	}
 	follow_wait(mirror->follow, stop_fd());
 	return GO_ON;

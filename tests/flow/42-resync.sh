@@ -35,6 +35,9 @@ exits "what cannot be placed does not end a mirror" 0 deltamirror --once "$mnt" 
 like "it is said" "$output" keyless "replica identity" resync
 is "and marked" "$(ask "SELECT name FROM _daystream_tables WHERE inexact_since NOT NULL")" keyless
 
+exits "a snapshot from before it does not help" 1 deltamirror --once --resync=keyless "$mnt" "$mirror"
+like "which is said, and what does" "$output" "table keyless" "daystream snapshot" "--from"
+
 # ---- one table, with traffic on it, and a reader who looks all the time
 
 ask "DELETE FROM t WHERE id % 2 = 0"

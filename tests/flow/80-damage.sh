@@ -63,6 +63,18 @@ if ((${#within[@]} > 1)); then
 	check "put back, the store is sound again" daystream check "$store"
 fi
 
+# Where a segment begins a second, only its index tells of it.
+begins=$(segments | awk -F . 'NR > 1 && $2 == 0 { print; exit }')
+if [[ -n $begins && $begins != "${all[-1]}" ]]; then
+	mv "$store/segments/$begins" "$work/taken"
+	exits "one that began a second is missed, too" 1 daystream check "$store"
+	like "by its name" "$output" "$begins is missing"
+	exits "and the daemon does not pass over it" 1 timeout 20 daystreamfs "$store" "$mnt" -f
+	like "but names it" "$output" "$begins is missing"
+	mv "$work/taken" "$store/segments/$begins"
+	check "put back, it is sound" daystream check "$store"
+fi
+
 # The index is only derived.
 idx=${sealed%.day}.idx
 cp "$idx" "$work/idx"
