@@ -117,11 +117,6 @@ int overlap_step(struct overlap *overlap, uint64_t marker_xid, struct overlap_en
 	return marked;
 }
 
-uint64_t overlap_bytes(const struct overlap *overlap)
-{
-	return overlap->written;
-}
-
 int overlap_open(struct overlap **out, int store_dirfd, uint64_t generation, const struct visible *visible, int out_fd,
                  struct err *err)
 {
