@@ -188,14 +188,6 @@ void manifest_fini(struct manifest *manifest)
 	*manifest = (struct manifest){0};
 }
 
-const struct manifest_table *manifest_find(const struct manifest *manifest, const char *name)
-{
-	for (size_t i = 0; i < manifest->count; i++)
-		if (strcmp(manifest->list[i].name, name) == 0)
-			return &manifest->list[i];
-	return NULL;
-}
-
 /* ---- writing ------------------------------------------------------------ */
 
 /* NULL: \N. In pieces, so that no memory is needed. */

@@ -58,9 +58,6 @@ struct manifest {
 int manifest_parse(struct manifest *manifest, const char *text, size_t len, struct err *err);
 void manifest_fini(struct manifest *manifest);
 
-/* NULL: not in it. */
-const struct manifest_table *manifest_find(const struct manifest *manifest, const char *name);
-
 /* The text, to be freed. -ENOMEM. */
 int manifest_print(const struct manifest *manifest, char **text, size_t *len, struct err *err);
 

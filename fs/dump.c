@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "regular.h"
 #include "snapshots.h"
 
 enum { JOBS_MOST = 64 };
@@ -62,15 +63,8 @@ static int write_all(struct output *out, const char *bytes, size_t len, struct e
 			               "the store's disk is nearly full: the snapshot is given up, so that "
 			               "the stream can go on");
 	}
-	while (len > 0) {
-		ssize_t n = write(out->fd, bytes, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_errno(err, "writing the snapshot of table \"%s\"", out->result->name);
-		bytes += n;
-		len -= (size_t)n;
-	}
+	if (regular_write(out->fd, bytes, len) < 0)
+		return err_errno(err, "writing the snapshot of table \"%s\"", out->result->name);
 	return 0;
 }
 

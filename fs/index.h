@@ -10,7 +10,7 @@
  * one on can pass over the segment; and the sums of its bytes, by which each read is checked (chunks.h).
  *
  * The newest segment's index grows in memory (index_add, index_show); a sealed
- * segment's is a file beside it, checksummed and mapped. It is derived: whoever
+ * segment's is a file beside it, checksummed and mapped (index_file.h). It is derived: whoever
  * finds it missing or wrong builds it again from the segment.
  *
  * Threads: none of its own; the store's lock guards a growing index, a mapped
@@ -23,29 +23,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "chunks.h"
 #include "err.h"
+#include "index_file.h"
 #include "line.h"
 
 enum { INDEX_BLOCK_LEN = 64 << 10 };
-
-struct index_block {
-	uint64_t off;          /* in the segment */
-	struct position first; /* of the block's first line */
-};
-
-struct index_post {
-	uint64_t before; /* the table's bytes in the segment before this block */
-	uint64_t block;
-};
-
-/* A table's part of a segment, borrowed from the index. */
-struct index_part {
-	const struct index_post *posts; /* ascending */
-	size_t post_count;
-	uint64_t bytes;      /* shown */
-	uint64_t last_epoch; /* of its last line that is shown */
-};
 
 struct index;
 

@@ -11,10 +11,8 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "crc32c.h"
-#include "incoming.h"
+#include "intake.h"
 #include "log.h"
-#include "resume.h"
 
 enum {
 	PAUSE_FIRST_MS = 200,
@@ -38,13 +36,9 @@ struct ingest {
 
 	/* the receiver's */
 	struct origin origin;
-	struct incoming incoming;
-	bool rows;     /* the open transaction has changed some */
-	bool resuming; /* what comes was sent before */
-	struct resume resume;
-	uint64_t idle_lsn; /* of the last keepalive between transactions */
-	bool reply;        /* the source asked for an answer */
-	bool streamed;     /* once, since it was started */
+	struct intake intake;
+	bool reply;    /* the source asked for an answer */
+	bool streamed; /* once, since it was started */
 	uint64_t told_lsn;
 	int64_t told_ms, idle_ms;
 	size_t unplaced_added, unplaced_removed; /* those that are in the status */
@@ -122,26 +116,19 @@ static void wait_for(struct ingest *in, int fd, int timeout_ms)
 
 /* ---- answering the source ----------------------------------------------- */
 
-/* Up to where the source may forget. What comes again proves that it is the same source: until then it forgets
- * no more than it had. */
-static uint64_t confirmable(struct ingest *in)
-{
-	return in->resuming ? in->source->from_lsn : durable_lsn(in->durable);
-}
-
 static void note_progress(struct ingest *in, uint64_t durable)
 {
 	pthread_mutex_lock(&in->lock);
 	in->status.durable_lsn = durable;
 	in->status.source_lsn = in->source->ops->end_lsn(in->source);
-	if (!in->incoming.open && durable >= in->status.source_lsn && durable >= writer_appended_lsn(in->writer))
+	if (!in->intake.incoming.open && durable >= in->status.source_lsn && durable >= writer_appended_lsn(in->writer))
 		in->caught_up_ms = clock_ms();
 	pthread_mutex_unlock(&in->lock);
 }
 
 static int confirm(struct ingest *in, struct err *err)
 {
-	uint64_t durable = confirmable(in);
+	uint64_t durable = intake_confirmable(&in->intake);
 	int64_t now = clock_ms();
 
 	note_progress(in, durable_lsn(in->durable));
@@ -159,83 +146,21 @@ static void offer_idle(struct ingest *in)
 {
 	int64_t now = clock_ms();
 
-	if (in->incoming.open || in->idle_lsn <= durable_lsn(in->durable))
+	if (in->intake.incoming.open || in->intake.idle_lsn <= durable_lsn(in->durable))
 		return;
 	if (in->reply || now - in->idle_ms >= TICK_MS) {
 		in->idle_ms = now;
-		durable_idle(in->durable, in->idle_lsn);
+		durable_idle(in->durable, in->intake.idle_lsn);
 	}
 }
 
-/* ---- appending ---------------------------------------------------------- */
-
-/* A new segment has to wait until the full one is synced; the source hears from
- * us meanwhile. */
-static int begin_transaction(struct ingest *in, uint64_t second, struct err *err)
+/* The full segment is being synced; the source hears from us meanwhile. */
+static int wait_for_sync(void *ctx, struct err *err)
 {
-	int r;
+	struct ingest *in = ctx;
 
-	while ((r = writer_begin(in->writer, second, err)) == -EAGAIN) {
-		wait_for(in, -1, 100);
-		if (stopping(in))
-			return -EINTR;
-		if ((r = confirm(in, err)) < 0)
-			return r;
-	}
-	return r;
-}
-
-static bool is_row(struct span action)
-{
-	return span_is(action, "insert") || span_is(action, "update") || span_is(action, "delete") ||
-	       span_is(action, "truncate");
-}
-
-static int commit_transaction(struct ingest *in, const char *line, size_t len, uint64_t lsn, struct err *err)
-{
-	int r = 0;
-
-	if (in->resuming && (r = resume_commit(&in->resume, lsn, crc32c(0, line, len), in->rows, err)) < 0)
-		return r;
-	if (r == 1)
-		return writer_rollback(in->writer, err);
-	if ((r = writer_commit(in->writer, line, len, lsn, err)) < 0)
-		return r;
-	durable_choose(in->durable, in->source->choice);
-	in->resuming = false;
-	return 0;
-}
-
-static int take_line(struct ingest *in, const char *line, size_t len, struct err *err)
-{
-	struct incoming_line taken;
-	int r = incoming_take(&in->incoming, line, len, &taken, err);
-
-	if (r < 0)
-		return r;
-	in->rows |= in->resuming && is_row(taken.head.action);
-	/* The writer sees none of it: it might begin a segment for what it has, with another position than the
-	 * first that is new would give it. */
-	bool again = in->resuming && resume_is_again(&in->resume);
-	switch (taken.kind) {
-	case INCOMING_BEGIN: in->rows = false; return again ? 0 : begin_transaction(in, taken.second, err);
-	case INCOMING_COMMIT: return commit_transaction(in, line, len, taken.lsn, err);
-	default: return again ? 0 : writer_line(in->writer, line, len, &taken.head, err);
-	}
-}
-
-static int take_lines(struct ingest *in, const char *data, size_t len, struct err *err)
-{
-	while (len > 0) {
-		const char *newline = memchr(data, '\n', len);
-		size_t line_len = newline ? (size_t)(newline - data) : len;
-		int r = take_line(in, data, line_len, err);
-		if (r < 0)
-			return r;
-		data += line_len + 1;
-		len -= newline ? line_len + 1 : line_len;
-	}
-	return 0;
+	wait_for(in, -1, 100);
+	return stopping(in) ? -EINTR : confirm(in, err);
 }
 
 /* ---- the receiver ------------------------------------------------------- */
@@ -266,21 +191,6 @@ static void note_unplaced(struct ingest *in)
 	show_unplaced(in, unplaced);
 }
 
-static int take_idle(struct ingest *in, const struct source_event *event, struct err *err)
-{
-	int r;
-
-	in->reply |= event->reply;
-	if (in->incoming.open)
-		return 0;
-	if (in->resuming && (r = resume_idle(&in->resume, event->lsn, err)) < 0)
-		return r;
-	in->resuming &= event->lsn < in->resume.lsn;
-	if (event->lsn > in->idle_lsn)
-		in->idle_lsn = event->lsn;
-	return 0;
-}
-
 /* Takes what is at hand. 1: there may be more. */
 static int take_round(struct ingest *in, struct err *err)
 {
@@ -288,14 +198,17 @@ static int take_round(struct ingest *in, struct err *err)
 		struct source_event event;
 		int r = in->source->ops->receive(in->source, &event, err);
 		if (r == 0 && event.kind == SOURCE_LINES)
-			r = take_lines(in, event.data, event.len, err);
+			r = intake_lines(&in->intake, event.data, event.len, err);
 		note_unplaced(in);
 		if (r < 0)
 			return r;
 		if (event.kind == SOURCE_NOTHING)
 			return 0;
-		if (event.kind == SOURCE_IDLE && (r = take_idle(in, &event, err)) < 0)
-			return r;
+		if (event.kind == SOURCE_IDLE) {
+			in->reply |= event.reply;
+			if ((r = intake_idle(&in->intake, event.lsn, err)) < 0)
+				return r;
+		}
 	}
 	return 1;
 }
@@ -318,19 +231,6 @@ static int stream(struct ingest *in, struct err *err)
 	return -EINTR;
 }
 
-/* The source was started behind `resume_lsn`, or before it. */
-static void begin_resume(struct ingest *in, uint64_t resume_lsn)
-{
-	struct source *source = in->source;
-
-	in->resume = (struct resume){.lsn = resume_lsn,
-	                             .last_lsn = writer_appended_lsn(in->writer),
-	                             .last_sum = writer_appended_sum(in->writer)};
-	in->resuming = source->from_lsn && source->from_lsn < resume_lsn;
-	resume_begin(&in->resume, in->resuming ? source->from_lsn : resume_lsn,
-	             in->resuming && source->choice == durable_choice(in->durable));
-}
-
 /* One connection, from start to end. *settled: it went well for a while, or something new came, so that the next one
  * need not wait. */
 static int follow(struct ingest *in, bool *settled, struct err *err)
@@ -346,12 +246,11 @@ static int follow(struct ingest *in, bool *settled, struct err *err)
 	if (r < 0)
 		return r;
 	int64_t since = clock_ms();
-	begin_resume(in, resume);
+	intake_start(&in->intake, resume);
 	writer_timeline(in->writer, in->origin.timeline);
-	incoming_start(&in->incoming, in->resuming ? in->source->from_lsn : resume);
 	in->reply = false;
 	in->streamed = true;
-	in->idle_lsn = in->told_lsn = 0;
+	in->told_lsn = 0;
 	set_state(in, "streaming", NULL);
 	log_info("streaming from slot \"%s\"", in->origin.slot);
 	r = stream(in, err);
@@ -499,7 +398,8 @@ int ingest_start(struct ingest **out, struct store *store, struct writer *writer
 	                      .durable = writer_durable(writer),
 	                      .source = source,
 	                      .ended = ended,
-	                      .ctx = ctx};
+	                      .ctx = ctx,
+	                      .intake = {.source = source, .writer = writer, .wait = wait_for_sync, .ctx = in}};
 	store_end(store, &end);
 	in->origin = end.origin;
 	in->status.state = "connecting";

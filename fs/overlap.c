@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "crc32c.h"
+#include "regular.h"
 #include "tail.h"
 
 enum { BUFFER_LEN = 256 << 10 };
@@ -31,16 +31,9 @@ static int write_all(struct overlap *overlap, const char *bytes, size_t len, str
 	overlap->crc = crc32c(overlap->crc, bytes, len);
 	if (chunks_add(&overlap->chunks, bytes, len) < 0)
 		return err_set(err, -ENOMEM, "out of memory for the sums of overlap");
-	while (len > 0) {
-		ssize_t n = write(overlap->out_fd, bytes, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_errno(err, "writing overlap");
-		overlap->written += (uint64_t)n;
-		bytes += n;
-		len -= (size_t)n;
-	}
+	if (regular_write(overlap->out_fd, bytes, len) < 0)
+		return err_errno(err, "writing overlap");
+	overlap->written += len;
 	return 0;
 }
 
@@ -122,11 +115,6 @@ int overlap_step(struct overlap *overlap, uint64_t marker_xid, struct overlap_en
 		                            overlap->crc,
 		                            &overlap->chunks};
 	return marked;
-}
-
-uint64_t overlap_bytes(const struct overlap *overlap)
-{
-	return overlap->written;
 }
 
 int overlap_open(struct overlap **out, int store_dirfd, uint64_t generation, const struct visible *visible, int out_fd,

@@ -51,9 +51,6 @@ int overlap_open(struct overlap **overlap, int store_dirfd, uint64_t generation,
  * name the file. After 1 and after an error only overlap_close is left. */
 int overlap_step(struct overlap *overlap, uint64_t marker_xid, struct overlap_end *end, struct err *err);
 
-/* Bytes written so far. */
-uint64_t overlap_bytes(const struct overlap *overlap);
-
 void overlap_close(struct overlap *overlap);
 
 #endif

@@ -47,3 +47,17 @@ int regular_open(int dirfd, const char *folder, const char *name, int flags, str
 	close(fd);
 	return not_plain(folder, name, st.st_mode, err);
 }
+
+int regular_write(int fd, const char *bytes, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, bytes, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}

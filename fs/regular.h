@@ -1,10 +1,11 @@
 /*
- * regular.h - opens a file of the store: a plain one, or it is an error. What somebody put in its
+ * regular.h - opens and writes a file of the store: a plain one, all the bytes, or it is an error. What somebody put in its
  * place, a folder, a link, a pipe that nobody writes to, is named, and never waited for.
  */
 #ifndef FS_REGULAR_H
 #define FS_REGULAR_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -15,5 +16,8 @@ int regular_open(int dirfd, const char *folder, const char *name, int flags, str
 
 /* Its length, or -errno: as regular_open, without opening it. */
 int64_t regular_len(int dirfd, const char *folder, const char *name, struct err *err);
+
+/* All of the bytes, at the descriptor's place. 0, or -errno with errno set. */
+int regular_write(int fd, const char *bytes, size_t len);
 
 #endif

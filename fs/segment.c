@@ -27,7 +27,8 @@ char *segment_index_name(char *name, struct position first)
 	return name;
 }
 
-bool segment_name_parse(const char *name, struct position *first)
+/* True where `name` is a segment's, spelt as segment_name does. */
+static bool parse_name(const char *name, struct position *first)
 {
 	size_t len = strlen(name);
 
@@ -87,7 +88,7 @@ int segment_list(int dirfd, bool clean, struct position **list, size_t *count, s
 		struct position first;
 		if (clean && is_unfinished(entry->d_name))
 			unlinkat(dirfd, entry->d_name, 0);
-		if (!segment_name_parse(entry->d_name, &first))
+		if (!parse_name(entry->d_name, &first))
 			continue;
 		if (*count == cap) {
 			cap = cap ? cap * 2 : 64;

@@ -25,9 +25,6 @@
 char *segment_name(char *name, struct position first);
 char *segment_index_name(char *name, struct position first);
 
-/* True where `name` is a segment's, spelt as segment_name does. */
-bool segment_name_parse(const char *name, struct position *first);
-
 /* The positions of all segments in the folder, ascending; the caller frees, also after
  * an error. Where `clean`,
  * what a crash left is removed: what was written beside a file ("*.new"), and indexes from

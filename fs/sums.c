@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "regular.h"
 
 /* The file: this header, the entries by ascending `name`, the sums. */
 struct header {
@@ -73,20 +74,6 @@ static void fill(char *out, struct position position, const struct sums_part *pa
 	memcpy(out, &header, sizeof header);
 }
 
-static int write_all(int fd, const char *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, bytes, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 int sums_write(int dirfd, struct position position, const struct sums_part *parts, size_t count, uint64_t *bytes,
                uint32_t *crc, struct err *err)
 {
@@ -102,7 +89,7 @@ int sums_write(int dirfd, struct position position, const struct sums_part *part
 	*bytes = len;
 	*crc = crc32c(0, out, len);
 	int fd = openat(dirfd, "sums", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || write_all(fd, out, len) < 0 || fsync(fd) < 0)
+	if (fd < 0 || regular_write(fd, out, len) < 0 || fsync(fd) < 0)
 		r = err_errno(err, "writing the snapshot's sums");
 	if (fd >= 0)
 		close(fd);

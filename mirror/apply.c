@@ -309,8 +309,11 @@ int apply_line(struct apply *apply, const struct line_head *head, struct err *er
 		rc = err_set(err, -EBADMSG, "the stream does not begin with an origin line");
 	else
 		rc = dispatch(apply, head, err);
-	if (rc == 0 && apply->table_file && head->stamped)
-		apply_stand(apply, head->position, "");
+	if (rc == 0 && apply->table_file && head->stamped) {
+		database->position = head->position;
+		database->has_position = true;
+		database->lsn[0] = 0;
+	}
 	return rc < 0 ? where(head, rc, err) : 0;
 }
 
@@ -335,15 +338,6 @@ int apply_refilled(struct apply *apply, struct err *err)
 	apply->database->exact = true;
 	apply->first_time = false;
 	return registry_refilled(apply->registry, err);
-}
-
-void apply_stand(struct apply *apply, struct position position, const char *lsn)
-{
-	struct database *database = apply->database;
-
-	database->position = position;
-	database->has_position = true;
-	snprintf(database->lsn, sizeof database->lsn, "%s", lsn);
 }
 
 void apply_tolerate(struct apply *apply, const char *tables)

@@ -57,9 +57,6 @@ bool apply_in_transaction(const struct apply *apply);
 int apply_refill(struct apply *apply, const struct origin *origin, struct err *err);
 int apply_refilled(struct apply *apply, struct err *err);
 
-/* Where the stream stands without that it was read up to there. */
-void apply_stand(struct apply *apply, struct position position, const char *lsn);
-
 /* These tables (a normalized list, borrowed; NULL: none) are brought anew meanwhile. */
 void apply_tolerate(struct apply *apply, const char *tables);
 

@@ -30,17 +30,6 @@ done)" ""
 check "a sound store is sound" daystream check "$store"
 check "each segment read alone makes sense" "$root/tests/flow/stream.py" rules "$sealed"
 
-flip() { # FILE OFFSET
-	python3 - "$1" "$2" <<'PYTHON'
-import sys
-with open(sys.argv[1], "r+b") as file:
-    file.seek(int(sys.argv[2]))
-    byte = file.read(1)[0]
-    file.seek(int(sys.argv[2]))
-    file.write(bytes([byte ^ 1]))
-PYTHON
-}
-
 for offset in 10 20000 60000; do
 	flip "$sealed" $offset
 	exits "a flipped bit at $offset of a sealed segment is found" 1 daystream check "$store"

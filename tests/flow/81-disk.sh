@@ -162,16 +162,6 @@ all_kept "mounted writable"
 
 # ---- bits that flip
 
-flip() { # FILE OFFSET
-	python3 - "$1" "$2" <<-'PYTHON'
-		import sys
-		with open(sys.argv[1], "r+b") as file:
-		    file.seek(int(sys.argv[2]))
-		    byte = file.read(1)[0]
-		    file.seek(int(sys.argv[2]))
-		    file.write(bytes([byte ^ 1]))
-	PYTHON
-}
 rows 1500
 sql "SELECT pg_logical_emit_message(true, 'x', repeat('z', 300000))" >/dev/null
 rows 10

@@ -136,14 +136,7 @@ for file in tables/zzz overlap sums manifest; do
 		cp -a "$work/sound/$snapshot" "$store/snapshots/"
 	done
 done
-python3 - "$store/$snapshot/tables/zzz" <<'PYTHON'
-import sys
-with open(sys.argv[1], "r+b") as file:
-    file.seek(20000)
-    byte = file.read(1)[0]
-    file.seek(20000)
-    file.write(bytes([byte ^ 1]))
-PYTHON
+flip "$store/$snapshot/tables/zzz" 20000
 daemon_stop
 mv "$work/daemon.log" "$work/daemon.log.before"
 daemon_start "$store" "$mnt" # what the kernel remembers is right

@@ -109,3 +109,14 @@ equal_tables() { # SENTENCE [TABLE...]
 	shift
 	check "$sentence" "$root/contrib/compare-tables" -q "$mirror" "$@"
 }
+
+flip() { # FILE OFFSET: one bit of a byte
+	python3 - "$1" "$2" <<'PYTHON'
+import sys
+with open(sys.argv[1], "r+b") as file:
+    file.seek(int(sys.argv[2]))
+    byte = file.read(1)[0]
+    file.seek(int(sys.argv[2]))
+    file.write(bytes([byte ^ 1]))
+PYTHON
+}

@@ -3,6 +3,7 @@
 
 #include "dir.h"
 #include "retain.h"
+#include "shown.h"
 
 enum { DAYS = 5 };
 
@@ -23,19 +24,14 @@ static int setup(void **state)
 	for (unsigned i = 0; i < 40 * DAYS; i++)
 		if (i / 40 != 2) /* nothing happened on the third day */
 			put(fixture_second + i / 40 * DAY_SECONDS + i % 40 / 7, i);
-	shown = (struct shown){.store = f.store,
-	                       .tables = table_set_new(f.store),
-	                       .views = view_set_new(f.store),
-	                       .parts = part_set_new(store_dirfd(f.store), store_damage(f.store))};
-	return shown.tables && shown.views ? 0 : -1;
+	shown = shown_open(f.store);
+	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	view_set_free(shown.views);
-	part_set_free(shown.parts);
-	table_set_free(shown.tables);
+	shown_close(&shown);
 	fixture_end(&f);
 	return 0;
 }
@@ -214,13 +210,9 @@ static void a_day_that_retention_has_cut_is_given_up(void **state)
 	assert_true(segments_edge(segments).first.epoch > second.position.epoch);
 
 	assert_int_equal(file_stat(&shown, &first, &st, &f.err), -ESTALE);
-	struct shown afresh = {.store = f.store,
-	                       .tables = shown.tables,
-	                       .views = view_set_new(f.store),
-	                       .parts = part_set_new(store_dirfd(f.store), store_damage(f.store))};
+	struct shown afresh = shown_open(f.store);
 	assert_int_equal(file_stat(&afresh, &second, &st, &f.err), -ESTALE);
-	view_set_free(afresh.views);
-	part_set_free(afresh.parts);
+	shown_close(&afresh);
 	works(file_stat(&shown, &third, &st, &f.err), f.err);
 	char *names = listed();
 	assert_string_equal(names, "2017-10-12 2017-10-13 2017-10-14 2017-10-15");

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "dir.h"
+#include "shown.h"
 
 static struct fixture f;
 static struct shown shown;
@@ -19,19 +20,14 @@ static int setup(void **state)
 		fixture_commit(&f);
 	}
 	fixture_sync(&f);
-	shown = (struct shown){.store = f.store,
-	                       .tables = table_set_new(f.store),
-	                       .views = view_set_new(f.store),
-	                       .parts = part_set_new(store_dirfd(f.store), store_damage(f.store))};
-	return shown.tables && shown.views ? 0 : -1;
+	shown = shown_open(f.store);
+	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	part_set_free(shown.parts);
-	view_set_free(shown.views);
-	table_set_free(shown.tables);
+	shown_close(&shown);
 	fixture_end(&f);
 	return 0;
 }

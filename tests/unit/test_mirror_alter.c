@@ -1,10 +1,5 @@
 /* Tables that go, what people added to them, and values that print otherwise. */
-#include "test_mirror_stream.h"
-
-#define T "_table\tt"
-#define ID "id\tnumber\\t1\\ttype\\tinteger\\tnotnull\\t1\\tpk\\t1"
-#define A "a\tnumber\\t2\\ttype\\ttext"
-#define B "b\tnumber\\t3\\ttype\\ttext"
+#include "test_mirror_table.h"
 
 static char warned[4000];
 
@@ -21,39 +16,6 @@ static int setup(void **state)
 	apply_close(w->apply);
 	warned[0] = 0;
 	return rc ? rc : apply_open(&w->apply, &w->database, NULL, 0, keep_warning, &w->err);
-}
-
-static void define(struct world *w, const char *table, unsigned relid, const char *key, const char *columns)
-{
-	char body[2000];
-
-	snprintf(body, sizeof body, "%s\t_xid\t%u\t_relid\t%u\t_key\t%s\t_action\tschema%s%s", table, w->stream.xid,
-	         relid, key, *columns ? "\t" : "", columns);
-	line(w, body);
-}
-
-static void change(struct world *w, const char *table, const char *action)
-{
-	char body[2000];
-
-	snprintf(body, sizeof body, "%s\t_xid\t%u\t_action\t%s", table, w->stream.xid, action);
-	line(w, body);
-}
-
-static void run(struct world *w, const char *sql)
-{
-	char *words = NULL;
-
-	if (sqlite3_exec(w->database.sqlite, sql, NULL, NULL, &words) != SQLITE_OK)
-		fail_msg("%s: %s", sql, words);
-}
-
-static void start(struct world *w)
-{
-	define(w, T, 1, "id", ID "\t" A "\t" B);
-	change(w, T, "insert\tid\t1\ta\tone\tb\teins");
-	change(w, T, "insert\tid\t2\ta\ttwo\tb\t\\N");
-	commit(w);
 }
 
 static void warns(const char *part)

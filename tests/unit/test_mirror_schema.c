@@ -1,36 +1,5 @@
 /* Definitions become tables of SQLite and stay in step. */
-#include "test_mirror_stream.h"
-
-/* A definition of `table` (with its _schema before it, where there is one). */
-static void define(struct world *w, const char *table, unsigned relid, const char *key, const char *columns)
-{
-	char body[2000];
-
-	snprintf(body, sizeof body, "%s\t_xid\t%u\t_relid\t%u\t_key\t%s\t_action\tschema%s%s", table, w->stream.xid,
-	         relid, key, *columns ? "\t" : "", columns);
-	line(w, body);
-}
-
-static void change(struct world *w, const char *table, const char *action)
-{
-	char body[2000];
-
-	snprintf(body, sizeof body, "%s\t_xid\t%u\t_action\t%s", table, w->stream.xid, action);
-	line(w, body);
-}
-
-static void run(struct world *w, const char *sql)
-{
-	char *words = NULL;
-
-	if (sqlite3_exec(w->database.sqlite, sql, NULL, NULL, &words) != SQLITE_OK)
-		fail_msg("%s: %s", sql, words);
-}
-
-#define T "_table\tt"
-#define ID "id\tnumber\\t1\\ttype\\tinteger\\tnotnull\\t1\\tpk\\t1"
-#define A "a\tnumber\\t2\\ttype\\ttext"
-#define B "b\tnumber\\t3\\ttype\\ttext"
+#include "test_mirror_table.h"
 
 static void types_become_what_sqlite_has(void **state)
 {
@@ -116,14 +85,6 @@ static void a_table_without_columns_holds_rows(void **state)
 	change(w, T, "delete");
 	commit(w);
 	assert_string_equal(ask(w, "SELECT count(*) FROM t"), "1");
-}
-
-static void start(struct world *w)
-{
-	define(w, T, 1, "id", ID "\t" A "\t" B);
-	change(w, T, "insert\tid\t1\ta\tone\tb\teins");
-	change(w, T, "insert\tid\t2\ta\ttwo\tb\t\\N");
-	commit(w);
 }
 
 static void a_renamed_table_keeps_its_rows(void **state)

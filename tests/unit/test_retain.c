@@ -7,6 +7,7 @@
 #include "dir.h"
 #include "handmade.h"
 #include "retain.h"
+#include "shown.h"
 
 enum { DAY = 86400 };
 
@@ -18,19 +19,13 @@ static struct retain retain;
 static void open_all(uint64_t segment_bytes)
 {
 	fixture_open(&f, segment_bytes);
-	shown = (struct shown){.store = f.store,
-	                       .tables = table_set_new(f.store),
-	                       .views = view_set_new(f.store),
-	                       .parts = part_set_new(store_dirfd(f.store), store_damage(f.store))};
-	must(shown.tables && shown.views);
+	shown = shown_open(f.store);
 	retain = (struct retain){.store = f.store, .tables = shown.tables, .views = shown.views, .config = &config};
 }
 
 static void close_all(void)
 {
-	part_set_free(shown.parts);
-	view_set_free(shown.views);
-	table_set_free(shown.tables);
+	shown_close(&shown);
 	fixture_close(&f);
 }
 

@@ -1,0 +1,103 @@
+#include "intake.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "crc32c.h"
+
+void intake_start(struct intake *intake, uint64_t resume_lsn)
+{
+	const struct source *source = intake->source;
+
+	intake->resume = (struct resume){.lsn = resume_lsn,
+	                                 .last_lsn = writer_appended_lsn(intake->writer),
+	                                 .last_sum = writer_appended_sum(intake->writer)};
+	intake->resuming = source->from_lsn && source->from_lsn < resume_lsn;
+	uint64_t from_lsn = intake->resuming ? source->from_lsn : resume_lsn;
+	resume_begin(&intake->resume, from_lsn,
+	             intake->resuming && source->choice == durable_choice(writer_durable(intake->writer)));
+	incoming_start(&intake->incoming, from_lsn);
+	intake->idle_lsn = 0;
+}
+
+uint64_t intake_confirmable(const struct intake *intake)
+{
+	return intake->resuming ? intake->source->from_lsn : durable_lsn(writer_durable(intake->writer));
+}
+
+static int begin_transaction(struct intake *intake, uint64_t second, struct err *err)
+{
+	int r;
+
+	while ((r = writer_begin(intake->writer, second, err)) == -EAGAIN)
+		if ((r = intake->wait(intake->ctx, err)) < 0)
+			return r;
+	return r;
+}
+
+static bool is_row(struct span action)
+{
+	return span_is(action, "insert") || span_is(action, "update") || span_is(action, "delete") ||
+	       span_is(action, "truncate");
+}
+
+static int commit_transaction(struct intake *intake, const char *line, size_t len, uint64_t lsn, struct err *err)
+{
+	int r = 0;
+
+	if (intake->resuming && (r = resume_commit(&intake->resume, lsn, crc32c(0, line, len), intake->rows, err)) < 0)
+		return r;
+	if (r == 1)
+		return writer_rollback(intake->writer, err);
+	if ((r = writer_commit(intake->writer, line, len, lsn, err)) < 0)
+		return r;
+	durable_choose(writer_durable(intake->writer), intake->source->choice);
+	intake->resuming = false;
+	return 0;
+}
+
+static int take_line(struct intake *intake, const char *line, size_t len, struct err *err)
+{
+	struct incoming_line taken;
+	int r = incoming_take(&intake->incoming, line, len, &taken, err);
+
+	if (r < 0)
+		return r;
+	intake->rows |= intake->resuming && is_row(taken.head.action);
+	/* The writer sees none of it: it might begin a segment for what it has, with another position than the
+	 * first that is new would give it. */
+	bool again = intake->resuming && resume_is_again(&intake->resume);
+	switch (taken.kind) {
+	case INCOMING_BEGIN: intake->rows = false; return again ? 0 : begin_transaction(intake, taken.second, err);
+	case INCOMING_COMMIT: return commit_transaction(intake, line, len, taken.lsn, err);
+	default: return again ? 0 : writer_line(intake->writer, line, len, &taken.head, err);
+	}
+}
+
+int intake_lines(struct intake *intake, const char *data, size_t len, struct err *err)
+{
+	while (len > 0) {
+		const char *newline = memchr(data, '\n', len);
+		size_t line_len = newline ? (size_t)(newline - data) : len;
+		int r = take_line(intake, data, line_len, err);
+		if (r < 0)
+			return r;
+		data += line_len + 1;
+		len -= newline ? line_len + 1 : line_len;
+	}
+	return 0;
+}
+
+int intake_idle(struct intake *intake, uint64_t lsn, struct err *err)
+{
+	int r;
+
+	if (intake->incoming.open)
+		return 0;
+	if (intake->resuming && (r = resume_idle(&intake->resume, lsn, err)) < 0)
+		return r;
+	intake->resuming &= lsn < intake->resume.lsn;
+	if (lsn > intake->idle_lsn)
+		intake->idle_lsn = lsn;
+	return 0;
+}
