@@ -189,9 +189,9 @@ static int at_end(struct mirror *mirror, const struct mirror_goal *goal, struct 
 	} else if (clock_ms() - mirror->unfinished_ms > UNFINISHED_MS) {
 		char at[POSITION_TEXT_MAX];
 		position_print(at, follow_position(mirror->follow));
-		return err_set(err, -EBADMSG, "the stream ends after %s, %s", at,
-		               cut ? "before what /status tells of: see there whether a file of the store is damaged"
-		                   : "within a transaction");
+		return err_set(err, -EBADMSG,
+		               "the stream ends after %s, %s: see in its /status whether a file of the store is damaged", at,
+		               cut ? "before what is there" : "within a transaction");
 	}
 	follow_wait(mirror->follow, stop_fd());
 	return GO_ON;

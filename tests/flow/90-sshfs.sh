@@ -44,4 +44,22 @@ sql "INSERT INTO zzz VALUES (-99, 'last')"
 wait_for 20 "grep -q last '$work/tail'" || true
 check "tail -f over sshfs gives right bytes" bash -c "cmp '$work/tail' <(head -c \$(stat -c %s '$work/tail') '$mnt/live')"
 check "to the end" grep -q last "$work/tail"
+
+# sshfs shows a file that cannot be read on as one that has ended.
+kill "$mirror_pid" && wait "$mirror_pid" 2>/dev/null || true
+daemon_stop
+echo 'segment_size = 65536' >>"$store/daystream.conf"
+daemon_start "$store" "$mnt"
+for i in 1 2 3; do
+	sql "UPDATE zzz SET b = 'round $i' WHERE a % 10 = $i"
+done
+caught_up "$mnt"
+daemon_stop
+mapfile -t segments < <(find "$store/segments" -name '*.day' | sort -V)
+flip "${segments[-2]}" 30000
+daemon_start "$store" "$mnt"
+wait_for 30 "[[ -e '$far/status' ]]" "the far end to see it"
+exits "a damaged segment over there is no end of the stream" 1 deltamirror --once "$far" "$mirror"
+like "and where to look is said" "$output" "/status"
+like "which names the segment" "$(cat "$far/status")" "damage	.*$(basename "${segments[-2]}")"
 plan

@@ -222,6 +222,24 @@ static void a_snapshot_that_is_about_to_come_is_waited_for(void **state)
 	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one\n2|TWO");
 }
 
+/* A daemon that is being started again: nothing can be asked. */
+static void a_mount_that_is_away_is_not_one_without_snapshots(void **state)
+{
+	struct mount *m = *state;
+	char from[100], to[100], status[100];
+
+	snprintf(from, sizeof from, "%s/snapshots", m->dir);
+	snprintf(to, sizeof to, "%s/not-yet", m->dir);
+	snprintf(status, sizeof status, "%s/status", m->dir);
+	assert_int_equal(rename(from, to), 0);
+	unlink(status);
+	assert_int_equal(mkdir(status, 0700), 0); /* it opens, and cannot be read */
+	not_built(m, -ENOTCONN, "cannot be read now");
+	assert_true(rename(to, from) == 0 && rmdir(status) == 0);
+	built(m);
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one\n2|TWO");
+}
+
 static void what_an_interrupted_building_left_is_thrown_away(void **state)
 {
 	struct mount *m = *state;
@@ -502,6 +520,7 @@ int main(void)
 	    TEST(a_narrowed_snapshot_is_taken_only_where_it_is_enough),
 	    TEST(a_snapshot_of_another_generation_is_not_taken),
 	    TEST(a_snapshot_that_is_about_to_come_is_waited_for),
+	    TEST(a_mount_that_is_away_is_not_one_without_snapshots),
 	    TEST(what_an_interrupted_building_left_is_thrown_away),
 	    TEST(a_wal_that_another_database_left_is_not_taken_for_the_new_ones),
 	    TEST(what_another_process_builds_is_let_be),
