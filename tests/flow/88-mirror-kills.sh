@@ -108,6 +108,17 @@ failing "building" "$work/nothing"
 failing "following" "$work/old"
 failing "coming anew" "$work/old" --resync
 failing "a table coming anew" "$work/old" --resync=t
+
+# What it left beside the mirror goes with the next start, whatever that one is told to do.
+rm -rf "$folder"
+cp -a "$work/old" "$folder"
+for ((n = 1; n < 100; n++)); do
+	run "RECORD_STOP=$n" --resync=t
+	[[ -z $(compgen -G "$mirror.resync*") ]] || break
+done
+check "a table that was coming anew is half there" compgen -G "$mirror.resync*"
+run RECORD_STOP=0
+is "and goes" "$(compgen -G "$mirror.*")" ""
 equal_tables "it equals the server"
 check "--verify says so, too" timeout 60 deltamirror --verify "$conninfo" "$mirror"
 plan

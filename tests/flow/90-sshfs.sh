@@ -46,7 +46,8 @@ check "tail -f over sshfs gives right bytes" bash -c "cmp '$work/tail' <(head -c
 check "to the end" grep -q last "$work/tail"
 
 # sshfs shows a file that cannot be read on as one that has ended.
-kill "$mirror_pid" && wait "$mirror_pid" 2>/dev/null || true
+kill "$mirror_pid"
+wait "$mirror_pid" 2>/dev/null || true
 daemon_stop
 echo 'segment_size = 65536' >>"$store/daystream.conf"
 daemon_start "$store" "$mnt"
