@@ -246,7 +246,7 @@ int index_file_open(struct index_file **out, int dirfd, const char *name, uint64
 	file->map = map;
 	file->map_len = len;
 	file->header = header;
-	if (header->magic != index_magic || !fits(header, len) || header->segment_len != segment_len ||
+	if (header->magic != index_magic || !fits(header, len) || (segment_len && header->segment_len != segment_len) ||
 	    checksum(map, len) != header->crc) {
 		r = err_set(err, -EBADMSG, "%s: checksum or length differs", name);
 		goto out;
@@ -255,7 +255,7 @@ int index_file_open(struct index_file **out, int dirfd, const char *name, uint64
 	file->tables = (const struct record *)(file->blocks + header->block_count);
 	file->posts = (const struct index_post *)(file->tables + header->table_count);
 	file->sums = (const uint32_t *)(file->posts + header->post_count);
-	file->pairs = (const char *)(file->sums + chunks_count(segment_len));
+	file->pairs = (const char *)(file->sums + chunks_count(header->segment_len));
 	if (!sound(file))
 		r = err_set(err, -EBADMSG, "%s: its checksum is right, its content is not", name);
 out:

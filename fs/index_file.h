@@ -55,7 +55,7 @@ int index_file_write(const struct index_file_content *content, int dirfd, const 
 struct index_file;
 
 /* Maps it. -ENOENT where there is none; -EBADMSG where it is not the index of
- * a segment of that length, its checksum differs, or it cannot be one. What was
+ * a segment of that length (0: of any), its checksum differs, or it cannot be one. What was
  * opened can be used without further checks. *file is NULL after an error. */
 int index_file_open(struct index_file **file, int dirfd, const char *name, uint64_t segment_len, struct err *err);
 void index_file_close(struct index_file *file);

@@ -110,6 +110,20 @@ int segment_list(int dirfd, bool clean, struct position **list, size_t *count, s
 	return r;
 }
 
+/* Whether it is sound, and of the segment that its name says. */
+static bool is_its_index(int dirfd, const char *name, struct position first)
+{
+	struct index *index;
+	size_t count;
+
+	if (index_load(&index, dirfd, name, 0, NULL) < 0)
+		return false;
+	const struct index_block *blocks = index_blocks(index, &count);
+	bool its = count > 0 && position_cmp(blocks[0].first, first) == 0;
+	index_free(index);
+	return its;
+}
+
 /* The newest index whose segment is not there. */
 static int newest_orphan(int dirfd, struct position *orphan, struct err *err)
 {
@@ -123,7 +137,8 @@ static int newest_orphan(int dirfd, struct position *orphan, struct err *err)
 		return err_errno(err, "opening segments");
 	while ((entry = readdir(dir)))
 		if (index_name_parse(entry->d_name, &first) && (!found || position_cmp(first, *orphan) > 0) &&
-		    faccessat(dirfd, segment_name(name, first), F_OK, 0) < 0 && errno == ENOENT) {
+		    faccessat(dirfd, segment_name(name, first), F_OK, 0) < 0 && errno == ENOENT &&
+		    is_its_index(dirfd, entry->d_name, first)) {
 			*orphan = first;
 			found = 1;
 		}

@@ -570,6 +570,30 @@ static void a_renamed_segment_is_never_removed(void **state)
 	nftw(f.path, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* Where the next one begins a second, the positions do not tell; the index that stayed does. */
+static void a_segment_that_somebody_took_is_missed(void **state)
+{
+	struct fixture f;
+	char taken[128];
+
+	(void)state;
+	fixture_start(&f, 1000);
+	for (unsigned i = 0; i < 60; i++)
+		fixture_put(&f, fixture_second + i, "zzz", "1");
+	fixture_close(&f);
+	char *names = fixture_names(&f, ".day"), *second = strchr(names, ' ') + 1;
+	assert_true(fixture_size(&f, "*.idx") > 0);
+	int len = (int)strcspn(second, " ");
+	assert_memory_equal(second + len - 6, ".0.day", 6);
+	snprintf(taken, sizeof taken, "segments/%.*s", len, second);
+	fixture_unlink(&f, taken);
+	assert_int_equal(store_open(&f.store, f.path, STORE_WRITE, &f.err), -EBADMSG);
+	assert_non_null(strstr(f.err.text, taken));
+	assert_non_null(strstr(f.err.text, "is missing"));
+	free(names);
+	nftw(f.path, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -607,6 +631,7 @@ int main(void)
 	    TEST(a_recovered_store_goes_on_with_the_same_positions),
 	    TEST(what_was_recovered_is_marked),
 	    cmocka_unit_test(a_renamed_segment_is_never_removed),
+	    cmocka_unit_test(a_segment_that_somebody_took_is_missed),
 	};
 	return cmocka_run_group_tests_name("recover", tests, NULL, NULL);
 }
