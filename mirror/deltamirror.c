@@ -117,7 +117,7 @@ static int check_wish(const struct mirror_wish *wish, struct err *err)
 static int follow_on(struct mirror *mirror, struct err *err)
 {
 	const struct mirror_wish *wish = mirror->wish;
-	const struct mirror_goal goal = {.end = wish->once};
+	const struct mirror_goal goal = wish->once ? mirror_end(mirror) : (struct mirror_goal){.end = false};
 	int rc;
 
 	while ((rc = mirror_run(mirror, &goal, err)) == -ESTALE && wish->resync) {

@@ -177,7 +177,7 @@ static int at_end(struct mirror *mirror, const struct mirror_goal *goal, struct 
 	if (rc < 0)
 		return rc;
 	/* sshfs shows a file that cannot be read on, a damaged one, as one that has ended. */
-	bool cut = goal->end && goal->at && position_cmp(follow_position(mirror->follow), goal->position) < 0 &&
+	bool cut = goal->least && position_cmp(follow_position(mirror->follow), goal->position) < 0 &&
 	           position_cmp(mirror->database.position, goal->position) < 0;
 	if (!unfinished && !in_line && !cut) {
 		mirror->unfinished_ms = 0;
@@ -189,9 +189,10 @@ static int at_end(struct mirror *mirror, const struct mirror_goal *goal, struct 
 	} else if (clock_ms() - mirror->unfinished_ms > UNFINISHED_MS) {
 		char at[POSITION_TEXT_MAX];
 		position_print(at, follow_position(mirror->follow));
-		return err_set(err, -EBADMSG,
-		               "the stream ends after %s, %s: see in its /status whether a file of the store is damaged", at,
-		               cut ? "before what is there" : "within a transaction");
+		return err_set(
+		    err, -EBADMSG,
+		    "the stream ends after %s, %s: see in its /status whether a file of the store is damaged", at,
+		    cut ? "before what is there" : "within a transaction");
 	}
 	follow_wait(mirror->follow, stop_fd());
 	return GO_ON;
@@ -324,13 +325,22 @@ int mirror_run(struct mirror *mirror, const struct mirror_goal *goal, struct err
 	return 0;
 }
 
-int mirror_run_to_end(struct mirror *mirror, struct err *err)
+struct mirror_goal mirror_end(const struct mirror *mirror)
 {
 	struct mirror_goal goal = {.end = true};
-	char *value = follow_status(mirror->wish->source.mount, "position");
+	/* A table's file ends where its table's last line is. */
+	char *value = mirror->database.table_file ? NULL : follow_status(mirror->wish->source.mount, "position");
 
-	goal.at = value && position_parse(value, strlen(value), &goal.position);
+	goal.least = value && position_parse(value, strlen(value), &goal.position);
 	free(value);
+	return goal;
+}
+
+int mirror_run_to_end(struct mirror *mirror, struct err *err)
+{
+	struct mirror_goal goal = mirror_end(mirror);
+
+	goal.at = goal.least;
 	mirror->quiet = true;
 	int rc = mirror_run(mirror, &goal, err);
 	mirror->quiet = false;

@@ -56,6 +56,7 @@ struct mirror {
 /* Where mirror_run is to end. */
 struct mirror_goal {
 	bool end;                     /* the end of what is published */
+	bool least;                   /* and that is not before `position` */
 	bool at;                      /* or the first commit from `position` on */
 	struct position position;     /* (of a table's file, that is not looked at) */
 	const atomic_bool *interrupt; /* or soon after this became true, at a commit; may be NULL */
@@ -69,6 +70,9 @@ const char *mirror_tables(const struct mirror_wish *wish);
 int mirror_open(struct mirror *mirror, const struct mirror_wish *wish, const char *path, bool build,
                 uint64_t newest_generation, struct err *err);
 void mirror_close(struct mirror *mirror);
+
+/* The end, which is not before what the mount tells of now. */
+struct mirror_goal mirror_end(const struct mirror *mirror);
 
 /* To where the stream ends now: while it goes on, its end may never be reached. -EINTR after a signal. */
 int mirror_run_to_end(struct mirror *mirror, struct err *err);
