@@ -28,7 +28,7 @@ def last_line(file):
     size = os.fstat(file).st_size
     want = 4096
     while size > 0:
-        tail = os.pread(file, want, max(0, size - want))
+        tail = os.pread(file, min(want, size), max(0, size - want)) # not past `size`: it has grown since, and may be cut
         before = tail.rfind(b"\n", 0, len(tail) - 1)
         if before >= 0 or want >= size:
             cells = tail[before + 1:].split(b"\t")
