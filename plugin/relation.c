@@ -7,7 +7,6 @@
 #include "utils/syscache.h"
 
 #include "relation.h"
-#include "schema.h"
 
 /* A database that makes a partition each hour needs years to get there; one
  * that has so many tables gets its schema lines again now and then. */
@@ -175,7 +174,7 @@ static void build_column(struct relation_cache *cache, struct relation *relation
 static void build(struct relation_cache *cache, struct relation *relation, Relation rel)
 {
 	TupleDesc desc = RelationGetDescr(rel);
-	struct schema_key key;
+	struct key key;
 
 	build_lead(cache, relation);
 	relation->column_count = desc->natts;
@@ -185,9 +184,9 @@ static void build(struct relation_cache *cache, struct relation *relation, Relat
 	for (int i = 0; i < desc->natts; i++)
 		build_column(cache, relation, &relation->columns[i], TupleDescAttr(desc, i));
 
-	schema_find_key(&key, rel);
+	key_find(&key, rel);
 	for (int i = 0; i < desc->natts; i++)
-		relation->columns[i].in_key = key.kind == SCHEMA_KEY_FULL;
+		relation->columns[i].in_key = key.kind == KEY_FULL;
 	for (int i = 0; i < key.count; i++)
 		relation->columns[key.columns[i] - 1].in_key = true;
 
@@ -195,7 +194,7 @@ static void build(struct relation_cache *cache, struct relation *relation, Relat
 	if (cache->options->include_schema) {
 		StringInfoData line;
 		initStringInfo(&line);
-		schema_print(cache->text, &line, relation, rel, &key);
+		schema_print(cache->text, &line, rel, &relation->name, relation->columns, &key);
 		relation->definition = keep(relation, &line, &relation->definition_len);
 	}
 }

@@ -19,19 +19,7 @@
 #include "access/htup.h"
 #include "utils/rel.h"
 
-#include "options.h"
-#include "text.h"
-#include "value.h"
-
-struct column {
-	const char *name; /* as the server calls it */
-	const char *lead; /* "\tname\t", as on a line */
-	int lead_len;
-	bool silent; /* dropped, or not stored: never printed */
-	bool in_key; /* to be printed of an old row */
-	bool may_be_external;
-	struct value_type type;
-};
+#include "schema.h"
 
 struct relation {
 	Oid relid; /* the hash key */

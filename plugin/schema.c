@@ -3,55 +3,18 @@
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "access/tupdesc_details.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
 #include "name.h"
 #include "schema.h"
-
-static void read_index(struct schema_key *key, Oid index)
-{
-	key->count = 0;
-	if (!OidIsValid(index))
-		return;
-
-	Relation rel = RelationIdGetRelation(index);
-	if (!RelationIsValid(rel))
-		elog(ERROR, "deltaflood: no index %u", index);
-	for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(rel); i++)
-		key->columns[key->count++] = rel->rd_index->indkey.values[i];
-	RelationClose(rel);
-}
-
-void schema_find_key(struct schema_key *key, Relation rel)
-{
-	key->kind = SCHEMA_KEY_NONE;
-	key->count = 0;
-	if (rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL) {
-		key->kind = SCHEMA_KEY_FULL;
-		return;
-	}
-	read_index(key, RelationGetReplicaIndex(rel));
-	if (key->count > 0)
-		key->kind = SCHEMA_KEY_COLUMNS;
-}
-
-/* Deferrable ones do not count: such a key may stand twice for a while. */
-static Oid primary_key_index(Relation rel)
-{
-#if PG_VERSION_NUM >= 180000
-	return RelationGetPrimaryKeyIndex(rel, false);
-#else
-	return RelationGetPrimaryKeyIndex(rel);
-#endif
-}
 
 /* On 18 a constraint may stand there that old rows do not fulfil yet. */
 static bool never_null(TupleDesc desc, int i)
@@ -63,17 +26,16 @@ static bool never_null(TupleDesc desc, int i)
 	return TupleDescAttr(desc, i)->attnotnull;
 }
 
-static void print_key(const struct text *text, StringInfo out, const struct relation *relation,
-                      const struct schema_key *key)
+static void print_key(const struct text *text, StringInfo out, const struct column *columns, const struct key *key)
 {
 	char part[3 * NAMEDATALEN];
 
-	if (key->kind == SCHEMA_KEY_FULL)
+	if (key->kind == KEY_FULL)
 		appendStringInfoCharMacro(out, '*');
-	else if (key->kind == SCHEMA_KEY_NONE)
+	else if (key->kind == KEY_NONE)
 		appendStringInfoString(out, "\\N");
 	for (int i = 0; i < key->count; i++) {
-		const char *name = relation->columns[key->columns[i] - 1].name;
+		const char *name = columns[key->columns[i] - 1].name;
 		Size len = name_encode(part, name, strlen(name));
 
 		if (i > 0)
@@ -189,7 +151,7 @@ static void print_missing(StringInfo facts, struct column *column, TupleDesc des
 }
 
 static void print_facts(StringInfo facts, struct column *column, TupleDesc desc, int i,
-                        const struct schema_key *primary)
+                        const struct key *primary)
 {
 	Form_pg_attribute attribute = TupleDescAttr(desc, i);
 	int32 typmod = attribute->atttypmod;
@@ -209,19 +171,19 @@ static void print_facts(StringInfo facts, struct column *column, TupleDesc desc,
 	print_missing(facts, column, desc, i);
 }
 
-void schema_print(const struct text *text, StringInfo out, const struct relation *relation, Relation rel,
-                  const struct schema_key *key)
+void schema_print(const struct text *text, StringInfo out, Relation rel, const struct table_name *name,
+                  struct column *columns, const struct key *key)
 {
-	struct schema_key primary = {0};
+	struct key primary;
 	StringInfoData facts;
 
-	read_index(&primary, primary_key_index(rel));
+	key_find_primary(&primary, rel);
 	initStringInfo(&facts);
-	appendStringInfo(out, "_relid\t%u\t_key\t", relation->relid);
-	print_key(text, out, relation, key);
+	appendStringInfo(out, "_relid\t%u\t_key\t", RelationGetRelid(rel));
+	print_key(text, out, columns, key);
 	appendStringInfoString(out, "\t_action\tschema");
-	for (int i = 0; i < relation->column_count; i++) {
-		struct column *column = &relation->columns[i];
+	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++) {
+		struct column *column = &columns[i];
 
 		if (column->silent)
 			continue;
@@ -229,7 +191,7 @@ void schema_print(const struct text *text, StringInfo out, const struct relation
 		print_facts(&facts, column, RelationGetDescr(rel), i, &primary);
 		appendBinaryStringInfo(out, column->lead, column->lead_len);
 		if (!text_append(text, out, facts.data, (Size)facts.len))
-			text_refuse(text, NameStr(relation->name.schema), NameStr(relation->name.table), column->name);
+			text_refuse(text, NameStr(name->schema), NameStr(name->table), column->name);
 	}
 	pfree(facts.data);
 }

@@ -6,19 +6,24 @@
 #ifndef DELTAFLOOD_SCHEMA_H
 #define DELTAFLOOD_SCHEMA_H
 
-#include "relation.h"
+#include "key.h"
+#include "options.h"
+#include "text.h"
+#include "value.h"
 
-/* The replica identity: what an update or delete tells of the old row. */
-struct schema_key {
-	enum { SCHEMA_KEY_NONE, SCHEMA_KEY_FULL, SCHEMA_KEY_COLUMNS } kind;
-	int count;
-	AttrNumber columns[INDEX_MAX_KEYS]; /* in the index's order */
+struct column {
+	const char *name; /* as the server calls it */
+	const char *lead; /* "\tname\t", as on a line */
+	int lead_len;
+	bool silent; /* dropped, or not stored: never printed */
+	bool in_key; /* to be printed of an old row */
+	bool may_be_external;
+	struct value_type type;
 };
 
-void schema_find_key(struct schema_key *key, Relation rel);
-
-/* Appends the line from `_relid` on. The relation's columns are set. */
-void schema_print(const struct text *text, StringInfo out, const struct relation *relation, Relation rel,
-                  const struct schema_key *key);
+/* Appends the line from `_relid` on. `columns` are all that the relation has, with dropped ones; `key` is its replica
+ * identity. */
+void schema_print(const struct text *text, StringInfo out, Relation rel, const struct table_name *name,
+                  struct column *columns, const struct key *key);
 
 #endif
