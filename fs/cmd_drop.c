@@ -67,7 +67,7 @@ static int run(const struct drop *drop, const struct config *config, struct err 
 
 	if (r < 0)
 		return err_prefix(err, r, "connecting to the server");
-	if ((r = server_slot(conn, config->slot, &slot, err)) == 0) {
+	if ((r = server_slot(conn, config->slot, -1, &slot, err)) == 0) {
 		if (!slot.exists)
 			r = err_set(err, -ENOENT, "the replication slot \"%s\" does not exist", config->slot);
 		else if (slot.active)

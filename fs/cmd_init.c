@@ -255,7 +255,7 @@ static int make_slot(struct init *init, struct server_origin *saved, struct err 
 
 	init->origin.generation = 1;
 	if ((r = server_identify(init->replication, &init->origin, &server_lsn, err)) < 0 ||
-	    (r = server_slot(init->conn, init->config.slot, &slot, err)) < 0)
+	    (r = server_slot(init->conn, init->config.slot, -1, &slot, err)) < 0)
 		return r;
 	if (init->again && (r = judge_store(init, &slot, err)) < 0)
 		return r;

@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,39 +43,33 @@ static bool is_locked(int dirfd)
 	return locked;
 }
 
-static int print_slot(const struct config *config, uint64_t lsn, struct err *err)
+/* What the server says of the slot. */
+static int ask_slot(const struct config *config, struct server_slot *slot, struct err *err)
 {
-	char text[LSN_TEXT_MAX];
-	struct server_slot slot;
 	PGconn *conn;
 	int r = pg_connect(&conn, config->conninfo, false, -1, err);
 
 	if (r == 0) {
-		r = server_slot(conn, config->slot, &slot, err);
+		r = server_slot(conn, config->slot, -1, slot, err);
 		PQfinish(conn);
 	}
+	return r < 0 ? err_prefix(err, r, "asking the server for the slot") : 0;
+}
+
+static int print_slot(const struct config *config, uint64_t lsn, struct err *err)
+{
+	static const char remedy[] = "run `daystream init` on the store again for a new generation";
+	struct server_slot slot;
+	int r = ask_slot(config, &slot, err);
+
 	if (r < 0)
-		return err_prefix(err, r, "asking the server for the slot");
-	if (!slot.exists) {
-		puts("slot_state\tmissing");
-		return err_set(err, -ENOENT,
-		               "the replication slot \"%s\" does not exist any more: run `daystream init` on the "
-		               "store again for a new generation",
-		               config->slot);
-	}
-	printf("slot_state\t%s\n", slot.active ? "active" : "inactive");
-	printf("slot_wal_status\t%s\n", slot.wal_status);
-	printf("slot_safe_wal_size\t%s\n", *slot.safe_wal_size ? slot.safe_wal_size : "\\N");
-	printf("slot_confirmed_lsn\t%s\n", lsn_print(text, slot.confirmed_lsn));
-	printf("server_lsn\t%s\n", lsn_print(text, slot.server_lsn));
-	if (slot.confirmed_lsn > lsn)
-		lsn = slot.confirmed_lsn;
-	printf("server_lag_bytes\t%" PRIu64 "\n", slot.server_lsn > lsn ? slot.server_lsn - lsn : 0);
+		return r;
+	status_print_slot(stdout, &slot, lsn);
+	if (!slot.exists)
+		return err_set(err, -ENOENT, "the replication slot \"%s\" does not exist any more: %s", config->slot,
+		               remedy);
 	if (strcmp(slot.wal_status, "lost") == 0)
-		return err_set(err, -EPROTO,
-		               "the replication slot \"%s\" was invalidated: run `daystream init` on the store "
-		               "again for a new generation",
-		               config->slot);
+		return err_set(err, -EPROTO, "the replication slot \"%s\" was invalidated: %s", config->slot, remedy);
 	return 0;
 }
 
@@ -85,7 +78,6 @@ static int print_store_status(const char *path, int dirfd, struct err *err)
 	char mark_text[POSITION_TEXT_MAX], *text = NULL;
 	size_t len;
 	struct config config = {0};
-	struct ingest_status status = {.state = is_locked(dirfd) ? "running" : "not running"};
 	struct store_end end;
 	struct store *store;
 	int r = store_open(&store, path, STORE_READ, err);
@@ -95,16 +87,11 @@ static int print_store_status(const char *path, int dirfd, struct err *err)
 	store_end(store, &end);
 	struct position mark = store_confirmed(store)->now.last;
 	bool damaged = position_cmp(end.last, mark) < 0;
-	status.durable_lsn = status.source_lsn = end.lsn;
 	r = config_read(&config, dirfd, err);
-	/* Without what only the daemon and the server know. */
-	if (r == 0 && !(text = status_print(&len, store, &config, &status, &(struct keeper_status){.state = ""})))
+	if (r == 0 && !(text = status_print(&len, store, &config, NULL)))
 		r = err_set(err, -ENOMEM, "out of memory");
-	for (char *line = text ? strtok(text, "\n") : NULL; line; line = strtok(NULL, "\n"))
-		if (strncmp(line, "lag_", 4) != 0 && strncmp(line, "source_lsn", 10) != 0 &&
-		    strncmp(line, "unplaced", 8) != 0 && strncmp(line, "snapshot_", 9) != 0 &&
-		    strncmp(line, "last_error", 10) != 0)
-			puts(line);
+	if (r == 0)
+		printf("state\t%s\n%s", is_locked(dirfd) ? "running" : "not running", text);
 	free(text);
 	store_close(store);
 	if (damaged)

@@ -14,6 +14,7 @@
 
 #include "args.h"
 #include "config.h"
+#include "health.h"
 #include "ingest.h"
 #include "keeper.h"
 #include "log.h"
@@ -39,6 +40,7 @@ struct daemon {
 	struct view_set *views;
 	struct part_set *parts;
 	struct keeper *keeper;
+	struct health *health;
 	struct retainer *retainer;
 	struct mount *mount;
 	int ready_fd; /* tells the waiting parent; -1 with -f */
@@ -143,12 +145,13 @@ static void on_ingest_end(void *ctx)
 static char *print_text(void *ctx, enum node_kind kind, size_t *len)
 {
 	struct daemon *d = ctx;
-	struct ingest_status ingest;
-	struct keeper_status keeper;
+	struct standing standing;
 
-	ingest_status(d->ingest, &ingest);
-	keeper_status(d->keeper, &keeper);
-	return (kind == NODE_METRICS ? metrics_print : status_print)(len, d->store, &d->config, &ingest, &keeper);
+	ingest_status(d->ingest, &standing.ingest);
+	keeper_status(d->keeper, &standing.keeper);
+	health_status(d->health, &standing.health);
+	mount_readers(d->mount, &standing.files, &standing.followers);
+	return (kind == NODE_METRICS ? metrics_print : status_print)(len, d->store, &d->config, &standing);
 }
 
 static void tell_damage(const char *sentence)
@@ -170,8 +173,8 @@ static void warn_of_readers(const struct daemon *d, int dirfd)
 {
 	struct stat folder, conf;
 
-	if (fstat(dirfd, &folder) == 0 && folder.st_mode & 0077 &&
-	    fstatat(dirfd, "daystream.conf", &conf, 0) == 0 && conf.st_mode & 0077)
+	if (fstat(dirfd, &folder) == 0 && folder.st_mode & 0077 && fstatat(dirfd, "daystream.conf", &conf, 0) == 0 &&
+	    conf.st_mode & 0077)
 		log_warn("others can read %s/daystream.conf: run chmod 600 on it", d->options.store);
 	if (folder.st_mode & 0007)
 		log_warn("others can read the store %s: run chmod 700 on it", d->options.store);
@@ -262,6 +265,8 @@ static int start_housekeeping(struct daemon *d, struct err *err)
 	struct retain retain = retaining(d);
 	int r = keeper_start(&d->keeper, d->store, &d->config, d->ingest, err);
 
+	if (r == 0)
+		r = health_start(&d->health, &d->config, err);
 	return r < 0 ? r : retain_start(&d->retainer, &retain, err);
 }
 
@@ -313,6 +318,7 @@ static int stop(struct daemon *d, struct err *err)
 	mount_end(d->mount);
 	retain_stop(d->retainer);
 	keeper_stop(d->keeper);
+	health_stop(d->health);
 	if (d->ingest)
 		r = ingest_stop(d->ingest, err);
 	if (d->source)

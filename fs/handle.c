@@ -56,11 +56,34 @@ void handle_free(struct handle_set *set, struct handle *handle)
 	free(handle);
 }
 
-void handle_served(struct handle_set *set, struct handle *handle, uint64_t end)
+void handle_opened(struct handle_set *set, struct handle *handle, bool grows)
+{
+	pthread_mutex_lock(&set->lock);
+	handle->opened = true;
+	handle->grows = grows;
+	pthread_mutex_unlock(&set->lock);
+}
+
+void handle_served(struct handle_set *set, struct handle *handle, uint64_t end, bool ended)
 {
 	pthread_mutex_lock(&set->lock);
 	if (end > handle->served)
 		handle->served = end;
+	handle->ended = ended;
+	pthread_mutex_unlock(&set->lock);
+}
+
+void handle_count(struct handle_set *set, size_t *files, size_t *followers)
+{
+	const struct handle *handle;
+
+	*files = *followers = 0;
+	pthread_mutex_lock(&set->lock);
+	DL_FOREACH(set->open, handle)
+	{
+		*files += handle->opened;
+		*followers += handle->grows && handle->ended;
+	}
 	pthread_mutex_unlock(&set->lock);
 }
 

@@ -16,7 +16,8 @@ struct handle {
 	struct file *file; /* or */
 	struct dir *dir;
 	/* Under the set's lock. */
-	uint64_t served; /* the end of what was read so far */
+	uint64_t served;           /* the end of what was read so far */
+	bool opened, grows, ended; /* a file; of lines to come; the last read came to what was its end */
 	struct fuse_pollhandle *poll;
 	uint64_t polled_as;                       /* the set's count of polls, then */
 	struct handle *prev, *next;               /* of all that are open */
@@ -40,8 +41,14 @@ struct handle *handle_new(struct handle_set *set);
 /* With its file or folder. */
 void handle_free(struct handle_set *set, struct handle *handle);
 
-/* All before `end` was read. */
-void handle_served(struct handle_set *set, struct handle *handle, uint64_t end);
+/* Its file is there; `grows`: one of lines to come, which may be followed. */
+void handle_opened(struct handle_set *set, struct handle *handle, bool grows);
+
+/* All before `end` was read, and whether that was all there is. */
+void handle_served(struct handle_set *set, struct handle *handle, uint64_t end, bool ended);
+
+/* The open files; of them those that grow and were read to their end: by who follows them. */
+void handle_count(struct handle_set *set, size_t *files, size_t *followers);
 
 /* Remembers who polls it (NULL: nobody new); taken over. Returns what was served: to be compared with
  * the length after that, so that what comes in between wakes. */

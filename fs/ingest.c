@@ -121,6 +121,8 @@ static void note_progress(struct ingest *in, uint64_t durable)
 	pthread_mutex_lock(&in->lock);
 	in->status.durable_lsn = durable;
 	in->status.source_lsn = in->source->ops->end_lsn(in->source);
+	in->status.transactions = in->intake.transactions;
+	in->status.lines = in->intake.lines;
 	if (!in->intake.incoming.open && durable >= in->status.source_lsn && durable >= writer_appended_lsn(in->writer))
 		in->caught_up_ms = clock_ms();
 	pthread_mutex_unlock(&in->lock);

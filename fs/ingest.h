@@ -18,12 +18,13 @@
 struct ingest;
 
 struct ingest_status {
-	const char *state;     /* "connecting", "streaming", "waiting", "stopped" */
-	uint64_t durable_lsn;  /* on disk and shown */
-	uint64_t source_lsn;   /* the newest of the source that is known */
-	uint64_t lag_seconds;  /* since all that was known of the source was on disk; 0: it is */
-	char last_error[1024]; /* "" for none so far */
-	char unplaced[1024];   /* unplaced.h; "" for none */
+	const char *state;            /* "connecting", "streaming", "waiting", "stopped" */
+	uint64_t durable_lsn;         /* on disk and shown */
+	uint64_t source_lsn;          /* the newest of the source that is known */
+	uint64_t lag_seconds;         /* since all that was known of the source was on disk; 0: it is */
+	uint64_t transactions, lines; /* taken since the daemon started */
+	char last_error[1024];        /* "" for none so far */
+	char unplaced[1024];          /* unplaced.h; "" for none */
 };
 
 /* Starts both threads. The store, writer and source are borrowed until

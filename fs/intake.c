@@ -53,6 +53,8 @@ static int commit_transaction(struct intake *intake, const char *line, size_t le
 		return r;
 	durable_choose(writer_durable(intake->writer), intake->source->choice);
 	intake->resuming = false;
+	intake->transactions++;
+	intake->lines += intake->open_lines + 1;
 	return 0;
 }
 
@@ -68,9 +70,12 @@ static int take_line(struct intake *intake, const char *line, size_t len, struct
 	 * first that is new would give it. */
 	bool again = intake->resuming && resume_is_again(&intake->resume);
 	switch (taken.kind) {
-	case INCOMING_BEGIN: intake->rows = false; return again ? 0 : begin_transaction(intake, taken.second, err);
+	case INCOMING_BEGIN:
+		intake->rows = false;
+		intake->open_lines = 0;
+		return again ? 0 : begin_transaction(intake, taken.second, err);
 	case INCOMING_COMMIT: return commit_transaction(intake, line, len, taken.lsn, err);
-	default: return again ? 0 : writer_line(intake->writer, line, len, &taken.head, err);
+	default: intake->open_lines++; return again ? 0 : writer_line(intake->writer, line, len, &taken.head, err);
 	}
 }
 

@@ -21,11 +21,13 @@ struct intake {
 
 	/* set by intake_start; to be read */
 	struct incoming incoming;
-	uint64_t idle_lsn; /* of the last keepalive between transactions */
-	bool resuming;     /* what comes was sent before */
+	uint64_t idle_lsn;            /* of the last keepalive between transactions */
+	bool resuming;                /* what comes was sent before */
+	uint64_t transactions, lines; /* taken since the program started */
 	/* its own */
 	struct resume resume;
 	bool rows; /* the open transaction has changed some */
+	uint64_t open_lines;
 };
 
 /* The source was started behind `resume_lsn`, or before it. */

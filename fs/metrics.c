@@ -76,14 +76,49 @@ static void print_ingest(FILE *out, const struct ingest_status *ingest, const st
 	counter(out, "source_lsn_bytes_total", source, "End of the server's WAL, as far as it is known.");
 	gauge(out, "lag_bytes", source > durable ? source - durable : 0, "WAL that is not on disk here yet.");
 	gauge(out, "lag_seconds", ingest->lag_seconds, "Time since all that was known of the server was on disk here.");
+	counter(out, "transactions_total", ingest->transactions, "Transactions taken since the daemon started.");
+	counter(out, "lines_total", ingest->lines, "Lines taken since the daemon started.");
+}
+
+/* Asked every some seconds; what is not known is left out. */
+static void print_slot(FILE *out, const struct health_status *health, uint64_t lsn)
+{
+	static const char *const states[] = {"reserved", "extended", "unreserved", "lost", "missing", "unknown", NULL};
+	const struct server_slot *slot = &health->slot;
+	bool exists = health->known && slot->exists;
+
+	print_states(
+	    out, "slot_wal_status",
+	    "How safe the WAL is that the slot needs, as in pg_replication_slots; unknown: the server did not answer.",
+	    states,
+	    exists          ? slot->wal_status
+	    : health->known ? "missing"
+	                    : "unknown");
+	if (!exists)
+		return;
+	gauge(out, "slot_active", slot->active, "Whether the server sends to us by the slot.");
+	if (*slot->safe_wal_size) { /* negative where it is past that */
+		head(out, "slot_safe_wal_bytes", "gauge",
+		     "WAL that the server can still write before the slot is in danger; not there where there is no "
+		     "limit.");
+		fprintf(out, "daystream_slot_safe_wal_bytes %s\n", slot->safe_wal_size);
+	}
+	gauge(out, "slot_retained_wal_bytes", server_retained(slot), "WAL that the server keeps for the slot.");
+	gauge(out, "server_lag_bytes", server_lag(slot, lsn),
+	      "WAL of the server, by its own account, that is not on disk here yet.");
+	counter(out, "server_lsn_bytes_total", slot->server_lsn, "End of the server's WAL when it was asked last.");
 }
 
 static void print_store(FILE *out, struct store *store, const struct config *config)
 {
 	struct segments *segments = store_segments(store);
 	struct segments_edge edge = segments_edge(segments);
+	uint64_t free_bytes, bytes;
 
 	gauge(out, "segments", segments_range(segments).newest + 1 - edge.number, "Segments that are retained.");
+	status_disk(store_dirfd(store), &free_bytes, &bytes);
+	gauge(out, "disk_free_bytes", free_bytes, "Bytes of the store's disk that are free for the daemon.");
+	gauge(out, "disk_size_bytes", bytes, "Bytes of the store's disk.");
 	gauge(out, "store_bytes", store_len(store) - edge.base, "Bytes of the lines that are retained.");
 	counter(out, "published_bytes_total", store_len(store),
 	        "Bytes shown, from the oldest retained line on when the daemon started.");
@@ -104,8 +139,7 @@ static void print_snapshots(FILE *out, struct store *store, const struct keeper_
 		gauge(out, "snapshot_timestamp_seconds", newest.epoch, "Where a new follower can start.");
 }
 
-char *metrics_print(size_t *len, struct store *store, const struct config *config, const struct ingest_status *ingest,
-                    const struct keeper_status *keeper)
+char *metrics_print(size_t *len, struct store *store, const struct config *config, const struct standing *standing)
 {
 	char *text = NULL;
 	FILE *out = open_memstream(&text, len);
@@ -115,9 +149,12 @@ char *metrics_print(size_t *len, struct store *store, const struct config *confi
 		return NULL;
 	store_end(store, &end);
 	print_source(out, &end);
-	print_ingest(out, ingest, &end);
+	print_ingest(out, &standing->ingest, &end);
+	print_slot(out, &standing->health, end.lsn);
 	print_store(out, store, config);
-	print_snapshots(out, store, keeper, end.origin.generation);
+	print_snapshots(out, store, &standing->keeper, end.origin.generation);
+	gauge(out, "open_files", standing->files, "Files of the mount that somebody has open.");
+	gauge(out, "followers", standing->followers, "Growing files that somebody has open and has read to their end.");
 	if (fclose(out) == 0)
 		return text;
 	free(text);

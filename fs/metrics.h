@@ -5,12 +5,9 @@
 #ifndef FS_METRICS_H
 #define FS_METRICS_H
 
-#include "config.h"
-#include "ingest.h"
-#include "keeper.h"
+#include "status.h"
 
 /* The text, to be freed, and its length; NULL: out of memory. */
-char *metrics_print(size_t *len, struct store *store, const struct config *config, const struct ingest_status *ingest,
-                    const struct keeper_status *keeper);
+char *metrics_print(size_t *len, struct store *store, const struct config *config, const struct standing *standing);
 
 #endif

@@ -232,6 +232,11 @@ int mount_serve(struct mount *mount, struct err *err)
 	return r < 0 ? err_set(err, r, "serving the mount: %s", strerror(-r)) : 0;
 }
 
+void mount_readers(struct mount *mount, size_t *files, size_t *followers)
+{
+	handle_count(&mount->serve.handles, files, followers);
+}
+
 /* Not what was unmounted from outside: something else may stand there by now. */
 static void unmount(struct mount *mount)
 {

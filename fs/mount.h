@@ -42,6 +42,9 @@ int mount_hand_over(struct mount *mount, struct err *err);
 /* Serves until SIGTERM, SIGINT, SIGHUP or an unmount from outside. */
 int mount_serve(struct mount *mount, struct err *err);
 
+/* Who reads: the open files, and how many of them are followed (handle.h). Any thread. */
+void mount_readers(struct mount *mount, size_t *files, size_t *followers);
+
 /* Unmounts, where that has to be, and frees. NULL is fine. */
 void mount_end(struct mount *mount);
 

@@ -193,6 +193,12 @@ static void free_handle(struct serve *serve, fuse_ino_t ino, struct handle *hand
 	tree_release(serve->tree, ino);
 }
 
+static bool is_followed(const struct node *node)
+{
+	return node->kind == NODE_LIVE || node->kind == NODE_TABLE || node->kind == NODE_SINCE_LIVE ||
+	       node->kind == NODE_SINCE_TABLE;
+}
+
 static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	struct serve *serve = of(req);
@@ -212,6 +218,7 @@ static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 		reply_error(req, r, &err);
 		return;
 	}
+	handle_opened(&serve->handles, handle, is_followed(&node));
 	info->fh = (uint64_t)(uintptr_t)handle;
 	info->direct_io = file_grows(&node);
 	info->keep_cache = !file_grows(&node);
@@ -262,7 +269,7 @@ static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 		reply_error(req, (int)n, &err);
 		return;
 	}
-	handle_served(&serve->handles, handle, (uint64_t)off + (uint64_t)n);
+	handle_served(&serve->handles, handle, (uint64_t)off + (uint64_t)n, (size_t)n < size);
 	fuse_reply_buf(req, buf, (size_t)n);
 }
 

@@ -27,14 +27,15 @@ static int command(PGconn *conn, const char *sql, struct err *err)
 }
 
 /* `format` has one %s, for the literal of `value`. */
-static int query_literal(PGconn *conn, const char *format, const char *value, PGresult **res, struct err *err)
+static int query_literal(PGconn *conn, const char *format, const char *value, int wakefd, PGresult **res,
+                         struct err *err)
 {
 	char *quoted = PQescapeLiteral(conn, value, strlen(value)), *sql = NULL;
 	int r = -ENOMEM;
 
 	*res = NULL;
 	if (quoted && asprintf(&sql, format, quoted) >= 0)
-		r = query(conn, sql, res, err);
+		r = pg_exec(conn, sql, wakefd, QUERY_MS, res, NULL, err);
 	else
 		err_set(err, r, "out of memory");
 	free(sql);
@@ -237,7 +238,7 @@ static int read_saved(PGconn *conn, struct server_origin *saved, struct err *err
 static int save_step(PGconn *conn, const char *format, const char *slot, struct err *err)
 {
 	PGresult *res;
-	int r = query_literal(conn, format, slot, &res, err);
+	int r = query_literal(conn, format, slot, -1, &res, err);
 
 	PQclear(res);
 	return r;
@@ -282,16 +283,24 @@ int server_identify(PGconn *replication, struct origin *origin, uint64_t *end_ls
 	return r;
 }
 
-int server_slot(PGconn *conn, const char *name, struct server_slot *slot, struct err *err)
+static const char slot_sql[] =
+    "SELECT s.plugin, s.active, s.wal_status, s.safe_wal_size, s.confirmed_flush_lsn, l.lsn, s.restart_lsn FROM "
+    "(SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END AS lsn) l "
+    "LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = %s";
+
+static uint64_t lsn_of(const PGresult *res, int column)
+{
+	const char *text = pg_text(res, 0, column);
+	uint64_t lsn = 0;
+
+	lsn_parse(text, strlen(text), &lsn);
+	return lsn;
+}
+
+int server_slot(PGconn *conn, const char *name, int wakefd, struct server_slot *slot, struct err *err)
 {
 	PGresult *res;
-	int r =
-	    query_literal(conn,
-	                  "SELECT s.plugin, s.active, s.wal_status, s.safe_wal_size, s.confirmed_flush_lsn, l.lsn FROM "
-	                  "(SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE "
-	                  "pg_current_wal_flush_lsn() END AS lsn) l LEFT JOIN pg_catalog.pg_replication_slots s ON "
-	                  "s.slot_name = %s",
-	                  name, &res, err);
+	int r = query_literal(conn, slot_sql, name, wakefd, &res, err);
 
 	*slot = (struct server_slot){0};
 	if (r < 0)
@@ -301,11 +310,23 @@ int server_slot(PGconn *conn, const char *name, struct server_slot *slot, struct
 	snprintf(slot->plugin, sizeof slot->plugin, "%s", pg_text(res, 0, 0));
 	snprintf(slot->wal_status, sizeof slot->wal_status, "%s", pg_text(res, 0, 2));
 	snprintf(slot->safe_wal_size, sizeof slot->safe_wal_size, "%s", pg_text(res, 0, 3));
-	const char *confirmed = pg_text(res, 0, 4), *server = pg_text(res, 0, 5);
-	lsn_parse(confirmed, strlen(confirmed), &slot->confirmed_lsn);
-	lsn_parse(server, strlen(server), &slot->server_lsn);
+	slot->confirmed_lsn = lsn_of(res, 4);
+	slot->server_lsn = lsn_of(res, 5);
+	slot->restart_lsn = lsn_of(res, 6);
 	PQclear(res);
 	return 0;
+}
+
+uint64_t server_retained(const struct server_slot *slot)
+{
+	return slot->restart_lsn && slot->server_lsn > slot->restart_lsn ? slot->server_lsn - slot->restart_lsn : 0;
+}
+
+uint64_t server_lag(const struct server_slot *slot, uint64_t lsn)
+{
+	uint64_t have = slot->confirmed_lsn > lsn ? slot->confirmed_lsn : lsn;
+
+	return slot->server_lsn > have ? slot->server_lsn - have : 0;
 }
 
 int server_slot_exists(const char *name, struct err *err)

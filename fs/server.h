@@ -33,11 +33,18 @@ int server_identify(PGconn *replication, struct origin *origin, uint64_t *end_ls
 
 struct server_slot {
 	bool exists, active;
-	char plugin[64], wal_status[32], safe_wal_size[32];
+	char plugin[64];
+	char wal_status[32], safe_wal_size[32]; /* the latter "" where there is no limit, or the slot is lost */
 	uint64_t confirmed_lsn, server_lsn;
+	uint64_t restart_lsn; /* the server keeps its WAL from here on; 0: it does not */
 };
 
-int server_slot(PGconn *conn, const char *name, struct server_slot *slot, struct err *err);
+/* WAL that the server keeps for the slot; and what of it a store that is as far as `lsn` does not have. */
+uint64_t server_retained(const struct server_slot *slot);
+uint64_t server_lag(const struct server_slot *slot, uint64_t lsn);
+
+/* `wakefd` as pg_exec's. */
+int server_slot(PGconn *conn, const char *name, int wakefd, struct server_slot *slot, struct err *err);
 
 /* Waits for the transactions that are open, as PostgreSQL does. */
 int server_create_slot(PGconn *replication, const char *name, uint64_t *consistent_lsn, struct err *err);

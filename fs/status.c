@@ -1,9 +1,10 @@
 #include "status.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "reserve.h"
 #include "snapshots.h"
@@ -30,48 +31,134 @@ static void row(FILE *out, const char *name, const char *fmt, ...)
 	free(value);
 }
 
-char *status_print(size_t *len, struct store *store, const struct config *config, const struct ingest_status *ingest,
-                   const struct keeper_status *keeper)
+static void number(FILE *out, const char *name, uint64_t value)
 {
-	char *text = NULL;
+	fprintf(out, "%s\t%" PRIu64 "\n", name, value);
+}
+
+void status_print_slot(FILE *out, const struct server_slot *slot, uint64_t lsn)
+{
+	char text[LSN_TEXT_MAX];
+
+	if (!slot->exists) {
+		row(out, "slot_state", "missing");
+		return;
+	}
+	row(out, "slot_state", "%s", slot->active ? "active" : "inactive");
+	row(out, "slot_wal_status", "%s", slot->wal_status);
+	fprintf(out, "slot_safe_wal_size\t%s\n", *slot->safe_wal_size ? slot->safe_wal_size : "\\N");
+	row(out, "slot_confirmed_lsn", "%s", lsn_print(text, slot->confirmed_lsn));
+	number(out, "slot_retained_bytes", server_retained(slot));
+	row(out, "server_lsn", "%s", lsn_print(text, slot->server_lsn));
+	number(out, "server_lag_bytes", server_lag(slot, lsn));
+}
+
+void status_disk(int dirfd, uint64_t *free_bytes, uint64_t *bytes)
+{
+	struct statvfs st;
+
+	*free_bytes = *bytes = 0;
+	if (fstatvfs(dirfd, &st) < 0)
+		return;
+	*free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
+	*bytes = (uint64_t)st.f_blocks * st.f_frsize;
+}
+
+static void print_end(FILE *out, const struct store_end *end, const struct config *config)
+{
+	char position[POSITION_TEXT_MAX], lsn[LSN_TEXT_MAX];
+
+	row(out, "position", "%s", position_print(position, end->last));
+	row(out, "lsn", "%s", lsn_print(lsn, end->lsn));
+	number(out, "generation", end->origin.generation);
+	number(out, "system", end->origin.system);
+	number(out, "timeline", end->origin.timeline);
+	row(out, "database", "%s", end->origin.database);
+	row(out, "slot", "%s", end->origin.slot);
+	row(out, "tables", "%s", config->tables);
+}
+
+static void print_flow(FILE *out, const struct ingest_status *ingest)
+{
+	uint64_t durable = ingest->durable_lsn;
+	char lsn[LSN_TEXT_MAX];
+
+	row(out, "source_lsn", "%s", lsn_print(lsn, ingest->source_lsn));
+	number(out, "lag_bytes", ingest->source_lsn > durable ? ingest->source_lsn - durable : 0);
+	number(out, "lag_seconds", ingest->lag_seconds);
+	number(out, "transactions", ingest->transactions);
+	number(out, "lines", ingest->lines);
+}
+
+static void print_health(FILE *out, const struct health_status *health, uint64_t lsn)
+{
+	if (health->known) {
+		status_print_slot(out, &health->slot, lsn);
+		number(out, "slot_age_seconds", health->age_seconds);
+	} else {
+		row(out, "slot_state", "unknown");
+	}
+	row(out, "slot_error", "%s", health->error);
+}
+
+static void print_store(FILE *out, struct store *store, const struct config *config)
+{
+	struct segments_edge edge = segments_edge(store_segments(store));
+	char position[POSITION_TEXT_MAX];
+	uint64_t free_bytes, bytes;
+
+	number(out, "segments", segments_range(store_segments(store)).newest + 1 - edge.number);
+	number(out, "bytes", store_len(store) - edge.base);
+	row(out, "oldest", "%s", position_print(position, edge.first));
+	number(out, "keep_days", config->keep_days);
+	number(out, "keep_bytes", config->keep_bytes);
+	number(out, "reserve", reserve_bytes(store_dirfd(store)));
+	status_disk(store_dirfd(store), &free_bytes, &bytes);
+	number(out, "disk_free", free_bytes);
+	number(out, "disk_size", bytes);
+}
+
+static void print_snapshots(FILE *out, struct store *store, const struct config *config, uint64_t generation,
+                            const struct standing *standing)
+{
+	char position[POSITION_TEXT_MAX] = "";
+	struct position newest;
+
+	row(out, "snapshots", "%s", config->snapshot);
+	if (snapshots_newest(store_dirfd(store), generation, &newest, NULL) == 1)
+		position_print(position, newest);
+	row(out, "snapshot", "%s", position);
+	if (standing) {
+		row(out, "snapshot_state", "%s", standing->keeper.state);
+		row(out, "snapshot_error", "%s", standing->keeper.error);
+		row(out, "unplaced", "%s", standing->ingest.unplaced);
+	}
+}
+
+char *status_print(size_t *len, struct store *store, const struct config *config, const struct standing *standing)
+{
+	char *text = NULL, damage[1024];
 	FILE *out = open_memstream(&text, len);
 	struct store_end end;
-	struct position newest;
-	char position[POSITION_TEXT_MAX], lsn[LSN_TEXT_MAX];
-	uint64_t durable = ingest->durable_lsn;
 
 	if (!out)
 		return NULL;
 	store_end(store, &end);
-	row(out, "state", "%s", ingest->state);
-	row(out, "position", "%s", position_print(position, end.last));
-	row(out, "lsn", "%s", lsn_print(lsn, end.lsn));
-	row(out, "generation", "%llu", (unsigned long long)end.origin.generation);
-	row(out, "system", "%llu", (unsigned long long)end.origin.system);
-	row(out, "timeline", "%u", end.origin.timeline);
-	row(out, "database", "%s", end.origin.database);
-	row(out, "slot", "%s", end.origin.slot);
-	row(out, "tables", "%s", config->tables);
-	row(out, "source_lsn", "%s", lsn_print(lsn, ingest->source_lsn));
-	row(out, "lag_bytes", "%llu",
-	    (unsigned long long)(ingest->source_lsn > durable ? ingest->source_lsn - durable : 0));
-	row(out, "lag_seconds", "%llu", (unsigned long long)ingest->lag_seconds);
-	struct segments_edge edge = segments_edge(store_segments(store));
-	row(out, "segments", "%zu", segments_range(store_segments(store)).newest + 1 - edge.number);
-	row(out, "bytes", "%llu", (unsigned long long)(store_len(store) - edge.base));
-	row(out, "oldest", "%s", position_print(position, edge.first));
-	row(out, "keep_days", "%llu", (unsigned long long)config->keep_days);
-	row(out, "keep_bytes", "%llu", (unsigned long long)config->keep_bytes);
-	char damage[1024];
-	row(out, "reserve", "%llu", (unsigned long long)reserve_bytes(store_dirfd(store)));
-	bool any = snapshots_newest(store_dirfd(store), end.origin.generation, &newest, NULL) == 1;
-	row(out, "snapshots", "%s", config->snapshot);
-	row(out, "snapshot", "%s", any ? position_print(position, newest) : "");
-	row(out, "snapshot_state", "%s", keeper->state);
-	row(out, "snapshot_error", "%s", keeper->error);
-	row(out, "unplaced", "%s", ingest->unplaced);
+	if (standing)
+		row(out, "state", "%s", standing->ingest.state);
+	print_end(out, &end, config);
+	if (standing) {
+		print_flow(out, &standing->ingest);
+		print_health(out, &standing->health, end.lsn);
+	}
+	print_store(out, store, config);
+	print_snapshots(out, store, config, end.origin.generation, standing);
 	row(out, "damage", "%s", damage_print(store_damage(store), damage, sizeof damage));
-	row(out, "last_error", "%s", ingest->last_error);
+	if (standing) {
+		number(out, "open_files", standing->files);
+		number(out, "followers", standing->followers);
+		row(out, "last_error", "%s", standing->ingest.last_error);
+	}
 	if (fclose(out) == 0)
 		return text;
 	free(text);

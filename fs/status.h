@@ -1,15 +1,31 @@
 /*
- * status.h - the text of /status: "name<TAB>value" lines.
+ * status.h - the text of /status: "name<TAB>value" lines, the values escaped as in a line.
  */
 #ifndef FS_STATUS_H
 #define FS_STATUS_H
 
+#include <stdio.h>
+
 #include "config.h"
+#include "health.h"
 #include "ingest.h"
 #include "keeper.h"
 
-/* The text, to be freed, and its length; NULL: out of memory. */
-char *status_print(size_t *len, struct store *store, const struct config *config, const struct ingest_status *ingest,
-                   const struct keeper_status *keeper);
+/* What only the daemon knows of its store. */
+struct standing {
+	struct ingest_status ingest;
+	struct keeper_status keeper;
+	struct health_status health;
+	size_t files, followers; /* open files of the mount; those of them that somebody follows */
+};
+
+/* The text, to be freed, and its length; NULL: out of memory. `standing`: NULL for what the store itself tells. */
+char *status_print(size_t *len, struct store *store, const struct config *config, const struct standing *standing);
+
+/* The rows of the slot; `lsn` is how far the store is. */
+void status_print_slot(FILE *out, const struct server_slot *slot, uint64_t lsn);
+
+/* Bytes of the disk of the folder: what is free for us, and all. */
+void status_disk(int dirfd, uint64_t *free_bytes, uint64_t *bytes);
 
 #endif

@@ -27,7 +27,7 @@ for line in open(sys.argv[1], encoding="utf-8"):
         seen, kinds[found[1]] = found[1], found[2]
         assert (found[2] == "counter") == found[1].endswith("_total"), line
     else:
-        found = re.fullmatch(r'(daystream_[a-z_]+)(\{[a-z]+="(?:[^"\\\n]|\\[\\n"])*"(?:,[a-z]+="(?:[^"\\\n]|\\[\\n"])*")*\})? (\d+)\n', line)
+        found = re.fullmatch(r'(daystream_[a-z_]+)(\{[a-z]+="(?:[^"\\\n]|\\[\\n"])*"(?:,[a-z]+="(?:[^"\\\n]|\\[\\n"])*")*\})? (-?\d+)\n', line)
         assert found and found[1] == seen and found[1] in help, line
         count += 1
 print(count, "figures")
@@ -42,9 +42,36 @@ is "the bytes of /live" "$(sample store_bytes)" "$(stat -c %s "$mnt/live")"
 is "the oldest line's second" "$(sample oldest_timestamp_seconds)" "$(pair "$(head -n 1 "$mnt/live")" _c)"
 is "no file is damaged" "$(sample damaged_files)" 0
 is "its size is exact" "$(stat -c %s "$mnt/metrics")" "$(wc -c <"$mnt/metrics")"
+is "the transactions and lines that came: each of /live, but the first two" \
+	"$(sample transactions_total) $(sample lines_total)" "$(tail -n +3 "$mnt/live" | grep -c '_action	commit') $(($(wc -l <"$mnt/live") - 2))"
+
+# ---- the slot, the disk, who reads
+sql "ALTER SYSTEM SET max_slot_wal_keep_size = '64MB'"
+sql "SELECT pg_reload_conf()" >/dev/null
+metrics_with() { # REGEX
+	cat "$mnt/metrics" >"$work/metrics"
+	grep -Eq "$1" "$work/metrics"
+}
+check "how much WAL the slot may still need" wait_for 30 "metrics_with '^daystream_slot_safe_wal_bytes [0-9]{7}'"
+is "that it is safe" "$(sample 'slot_wal_status{state="reserved"}') $(sample 'slot_wal_status{state="lost"}') $(sample slot_active)" "1 0 1"
+check "/status says the same" test "$(status_of "$mnt" slot_wal_status) $(status_of "$mnt" slot_state)" = "reserved active"
+is "the disk is that of the store" "$(sample disk_size_bytes)" "$(($(stat -f -c '%b * %S' "$store")))"
+exec 7<"$mnt/live" 8<"$mnt/tables/zzz" 9<"$mnt/live"
+cat <&7 >/dev/null
+cat <&8 >/dev/null
+head -c 10 <&9 >/dev/null
+cat "$mnt/metrics" >"$work/metrics"
+is "who has a growing file open, and who follows it" "$(sample followers)" 2
+check "open files" test "$(sample open_files)" -ge 3
+exec 7<&- 8<&- 9<&-
+check "closed ones do not count" wait_for 10 "metrics_with '^daystream_followers 0'"
+
 server_stop immediate
 # shellcheck disable=SC2016
 wait_for 30 'grep -q "state	connecting" "$mnt/status"' "the daemon to see that the server is away"
+cat "$mnt/metrics" >"$work/metrics"
+check "the slot is not known then" wait_for 30 "metrics_with 'slot_wal_status.state=\"unknown\". 1'"
+like "and why" "$(status_of "$mnt" slot_error)" "connect|server"
 cat "$mnt/metrics" >"$work/metrics"
 is "without a server it says so" "$(sample 'ingest_state{state="connecting"}') $(sample 'ingest_state{state="streaming"}')" "1 0"
 plan

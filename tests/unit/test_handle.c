@@ -85,12 +85,32 @@ static void waking_has_an_end_though_they_ask_again_at_once(void **state)
 static void who_asks_is_told_what_was_read(void **state)
 {
 	(void)state;
-	handle_served(&set, handles[0], 100);
-	handle_served(&set, handles[0], 40);
+	handle_served(&set, handles[0], 100, false);
+	handle_served(&set, handles[0], 40, true);
 	assert_int_equal(handle_poll(&set, handles[0], NULL), 100);
 	assert_int_equal(handle_poll(&set, handles[1], NULL), 0);
 	handle_notify(&set);
 	assert_int_equal(woken, 0); /* nobody waits */
+}
+
+static void who_has_read_to_the_end_of_a_growing_file_follows_it(void **state)
+{
+	size_t files, followers;
+
+	(void)state;
+	handle_opened(&set, handles[0], true);
+	handle_opened(&set, handles[1], true);
+	handle_opened(&set, handles[2], false);
+	handle_served(&set, handles[0], 100, true);
+	handle_served(&set, handles[1], 100, false);
+	handle_served(&set, handles[2], 100, true);
+	handle_count(&set, &files, &followers);
+	assert_int_equal(files, 3);
+	assert_int_equal(followers, 1);
+	handle_free(&set, handles[0]);
+	handle_count(&set, &files, &followers);
+	assert_int_equal(files, 2);
+	assert_int_equal(followers, 0);
 }
 
 static void a_closed_file_is_not_woken(void **state)
@@ -110,6 +130,7 @@ int main(void)
 	    TEST(all_who_poll_are_woken_once),
 	    TEST(waking_has_an_end_though_they_ask_again_at_once),
 	    TEST(who_asks_is_told_what_was_read),
+	    TEST(who_has_read_to_the_end_of_a_growing_file_follows_it),
 	    TEST(a_closed_file_is_not_woken),
 	};
 	return cmocka_run_group_tests_name("handle", tests, NULL, NULL);

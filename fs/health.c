@@ -1,0 +1,113 @@
+#include "health.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+enum { PAUSE_MS = 10000, PAUSE_MOST_MS = 60000 }; /* after an answer; after many that did not come */
+
+struct health {
+	const struct config *config;
+	pthread_t thread;
+	bool running;
+	int stop_fd;
+
+	pthread_mutex_t lock; /* all below */
+	struct health_status status;
+	int64_t answered_ms;
+};
+
+static int ask(struct health *health, struct server_slot *slot, struct err *err)
+{
+	PGconn *conn;
+	int r = pg_connect(&conn, health->config->conninfo, false, health->stop_fd, err);
+
+	if (r < 0)
+		return r;
+	r = server_slot(conn, health->config->slot, health->stop_fd, slot, err);
+	PQfinish(conn);
+	return r;
+}
+
+static void keep(struct health *health, const struct server_slot *slot, int r, const struct err *err)
+{
+	pthread_mutex_lock(&health->lock);
+	health->status.known = r == 0;
+	if (r == 0) {
+		health->status.slot = *slot;
+		health->answered_ms = clock_ms();
+	}
+	snprintf(health->status.error, sizeof health->status.error, "%s", r == 0 ? "" : err->text);
+	pthread_mutex_unlock(&health->lock);
+}
+
+/* Says nothing: that the server is away is told by who streams. */
+static void *run(void *arg)
+{
+	struct health *health = arg;
+	struct pollfd stop = {.fd = health->stop_fd, .events = POLLIN};
+	int pause_ms = PAUSE_MS;
+
+	do {
+		struct server_slot slot;
+		struct err err = {""};
+		int r = ask(health, &slot, &err);
+		if (r == -EINTR)
+			break;
+		keep(health, &slot, r, &err);
+		pause_ms = r == 0 ? PAUSE_MS : pause_ms * 2 < PAUSE_MOST_MS ? pause_ms * 2 : PAUSE_MOST_MS;
+	} while (poll(&stop, 1, pause_ms) == 0);
+	return NULL;
+}
+
+int health_start(struct health **out, const struct config *config, struct err *err)
+{
+	struct health *health = calloc(1, sizeof *health);
+
+	*out = NULL;
+	if (!health)
+		return err_set(err, -ENOMEM, "out of memory");
+	health->config = config;
+	pthread_mutex_init(&health->lock, NULL);
+	health->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (health->stop_fd < 0 || (errno = pthread_create(&health->thread, NULL, run, health)) != 0) {
+		int r = err_errno(err, "starting the thread that asks for the slot");
+		health_stop(health);
+		return r;
+	}
+	health->running = true;
+	*out = health;
+	return 0;
+}
+
+void health_stop(struct health *health)
+{
+	uint64_t one = 1;
+
+	if (!health)
+		return;
+	if (health->running && write(health->stop_fd, &one, sizeof one) == sizeof one)
+		pthread_join(health->thread, NULL);
+	if (health->stop_fd >= 0)
+		close(health->stop_fd);
+	pthread_mutex_destroy(&health->lock);
+	free(health);
+}
+
+void health_status(struct health *health, struct health_status *status)
+{
+	*status = (struct health_status){.known = false};
+	if (!health)
+		return;
+	pthread_mutex_lock(&health->lock);
+	*status = health->status;
+	if (status->known)
+		status->age_seconds = (uint64_t)(clock_ms() - health->answered_ms) / 1000;
+	pthread_mutex_unlock(&health->lock);
+}
