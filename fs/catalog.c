@@ -19,9 +19,45 @@ static uint32_t relid_of(const struct line_head *head)
 	return relid <= UINT32_MAX ? (uint32_t)relid : 0;
 }
 
-static uint64_t name_crc(const struct line_head *head)
+static uint64_t name_crc(struct span pairs)
 {
-	return crc64_ecma_refl(0, (const unsigned char *)head->table_pairs.at, head->table_pairs.len);
+	return crc64_ecma_refl(0, (const unsigned char *)pairs.at, pairs.len);
+}
+
+/* Where a name's entry is, or would be. */
+static size_t place_of(const struct catalog *catalog, uint64_t crc)
+{
+	size_t low = 0, high = catalog->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (catalog->entries[middle].name_crc < crc)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+const struct catalog_entry *catalog_named(const struct catalog *catalog, struct span pairs)
+{
+	uint64_t crc = name_crc(pairs);
+	size_t at = place_of(catalog, crc);
+
+	return at < catalog->count && catalog->entries[at].name_crc == crc ? &catalog->entries[at] : NULL;
+}
+
+static int by_off(const void *a, const void *b)
+{
+	const struct catalog_entry *x = a, *y = b;
+
+	return x->off < y->off ? -1 : x->off > y->off;
+}
+
+void catalog_sort(struct catalog_entry *entries, size_t count)
+{
+	if (count)
+		qsort(entries, count, sizeof *entries, by_off);
 }
 
 const struct catalog_entry *catalog_find(const struct catalog *catalog, const struct line_head *head)
@@ -79,7 +115,7 @@ int catalog_put(struct catalog *catalog, const struct line_head *head, uint64_t 
 
 	if (entry.relid == 0 || !head->table_pairs.at || len > UINT32_MAX)
 		return -EBADMSG;
-	entry.name_crc = name_crc(head);
+	entry.name_crc = name_crc(head->table_pairs);
 	entry.keyless = head->key.at && line_is_null(head->key);
 	/* A table whose name another one takes was renamed or dropped: the plugin tells
 	 * its new name, if it has one. */
@@ -93,7 +129,10 @@ int catalog_put(struct catalog *catalog, const struct line_head *head, uint64_t 
 		catalog->entries = more;
 		catalog->cap = cap;
 	}
-	catalog->entries[catalog->count++] = entry;
+	size_t at = place_of(catalog, entry.name_crc);
+	memmove(catalog->entries + at + 1, catalog->entries + at, (catalog->count - at) * sizeof entry);
+	catalog->entries[at] = entry;
+	catalog->count++;
 	catalog->keyless += entry.keyless;
 	return 0;
 }
@@ -103,7 +142,7 @@ bool catalog_drop(struct catalog *catalog, const struct line_head *head)
 	size_t before = catalog->count;
 
 	if (head->table_pairs.at)
-		remove_entries(catalog, 0, name_crc(head));
+		remove_entries(catalog, 0, name_crc(head->table_pairs));
 	return catalog->count < before;
 }
 
@@ -112,11 +151,8 @@ bool catalog_unplaced(const struct catalog *catalog, const struct line_head *hea
 	if (catalog->keyless == 0 || !head->table_pairs.at ||
 	    (!span_is(head->action, "update") && !span_is(head->action, "delete")))
 		return false;
-	uint64_t crc = name_crc(head);
-	for (size_t i = 0; i < catalog->count; i++)
-		if (catalog->entries[i].keyless && catalog->entries[i].name_crc == crc)
-			return true;
-	return false;
+	const struct catalog_entry *entry = catalog_named(catalog, head->table_pairs);
+	return entry && entry->keyless;
 }
 
 int catalog_copy(struct catalog *to, const struct catalog *from)

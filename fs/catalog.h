@@ -1,6 +1,6 @@
 /*
- * catalog.h - the definitions in force: which `schema` line in the newest segment
- * holds for which table.
+ * catalog.h - the definitions in force: which `schema` line of a segment holds for which table. A
+ * segment opens with all of them, so its lines alone, each put or dropped in turn, tell.
  *
  * A definition is in force until its table gets another or is dropped, or another
  * table takes its name. Only places are kept, not the lines: 32 bytes a table.
@@ -24,13 +24,19 @@ struct catalog_entry {
 };
 
 struct catalog {
-	struct catalog_entry *entries; /* in the order in which they came into force */
+	struct catalog_entry *entries; /* by name_crc */
 	size_t count, cap;
 	size_t keyless; /* how many of them are */
 };
 
 /* The entry of the table of a `schema` line, NULL where there is none. */
 const struct catalog_entry *catalog_find(const struct catalog *catalog, const struct line_head *head);
+
+/* The same of the table whose lines begin with `pairs` (line.h: table_pairs); a binary search. */
+const struct catalog_entry *catalog_named(const struct catalog *catalog, struct span pairs);
+
+/* Sorts entries into the order in which they came into force. */
+void catalog_sort(struct catalog_entry *entries, size_t count);
 
 /* True where the two `schema` lines say the same, whoever and whenever. */
 bool catalog_same(const struct line_head *a, const struct line_head *b);

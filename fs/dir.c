@@ -69,6 +69,7 @@ static int take_names(struct dir *dir, struct err *err)
 	switch (dir->node.kind) {
 	case NODE_TABLES:
 	case NODE_SINCE_TABLES: return names_list(dir->shown->store, add_name, dir, err);
+	case NODE_SCHEMA: return defined_list(store_defined(dir->shown->store), add_name, dir, err);
 	case NODE_SNAPSHOTS: return name_snapshots(dir, err);
 	case NODE_COPIES:
 		r = snapshots_tables(store_dirfd(dir->shown->store), dir->node.position, add_name, dir, err);
@@ -220,6 +221,7 @@ int dir_entry(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct 
 	case NODE_DAYS: r = next_day(dir, cookie, entry, err); break;
 	case NODE_TABLES:
 	case NODE_SINCE_TABLES:
+	case NODE_SCHEMA:
 	case NODE_SNAPSHOTS:
 	case NODE_COPIES: name = cookie < dir->name_count ? dir->names[cookie] : NULL; break;
 	default: name = tree_fixed_name(&dir->node, (unsigned)cookie); break;

@@ -6,13 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "describe.h"
 #include "name.h"
 #include "part.h"
 
 /* One of these. */
 struct file {
 	struct view *view;
-	char *text; /* of /status or /metrics, as it was when opened */
+	char *text; /* of /status, /metrics or a definition, as it was when opened */
 	size_t len;
 	struct part *part; /* in a snapshot */
 };
@@ -193,17 +194,42 @@ static bool is_text(const struct node *node)
 	return node->kind == NODE_STATUS || node->kind == NODE_METRICS;
 }
 
+static bool is_made(const struct node *node)
+{
+	return is_text(node) || node->kind == NODE_DEFINITION;
+}
+
+/* What is made when it is asked for, and its time. The caller frees. */
+static int make_text(const struct shown *shown, const struct node *node, char **text, size_t *len, time_t *mtime,
+                     struct err *err)
+{
+	struct position position;
+	char *line;
+	size_t line_len;
+	int r;
+
+	if (is_text(node)) {
+		*mtime = time(NULL);
+		*text = shown->text(shown->ctx, node->kind, len);
+		return *text ? 0 : err_set(err, -ENOMEM, "out of memory");
+	}
+	if ((r = defined_line(store_defined(shown->store), node->table, &line, &line_len, err)) <= 0)
+		return r < 0 ? r : -ENOENT;
+	r = describe_line(line, line_len, text, len, &position, err);
+	*mtime = (time_t)position.epoch;
+	free(line);
+	return r;
+}
+
 static int stat_text(const struct shown *shown, const struct node *node, struct stat *st, struct err *err)
 {
-	size_t len;
-	char *text = shown->text(shown->ctx, node->kind, &len);
+	char *text = NULL;
+	size_t len = 0;
+	int r = make_text(shown, node, &text, &len, &st->st_mtime, err);
 
-	if (!text)
-		return err_set(err, -ENOMEM, "out of memory");
 	free(text);
 	st->st_size = (off_t)len;
-	st->st_mtime = time(NULL);
-	return 0;
+	return r;
 }
 
 int file_stat(const struct shown *shown, const struct node *node, struct stat *st, struct err *err)
@@ -218,7 +244,7 @@ int file_stat(const struct shown *shown, const struct node *node, struct stat *s
 		r = stat_snapshot(shown, node, st, err);
 	else if (node->kind == NODE_LATEST)
 		r = stat_link(shown, st, err);
-	else if (is_text(node))
+	else if (is_made(node))
 		r = stat_text(shown, node, st, err);
 	else if (type == S_IFDIR)
 		r = stat_dir(shown, node, st, err);
@@ -230,16 +256,6 @@ int file_stat(const struct shown *shown, const struct node *node, struct stat *s
 }
 
 /* ---- open files --------------------------------------------------------- */
-
-static int open_text(struct file *file, const struct shown *shown, const struct node *node, struct err *err)
-{
-	size_t len;
-
-	if (!(file->text = shown->text(shown->ctx, node->kind, &len)))
-		return err_set(err, -ENOMEM, "out of memory");
-	file->len = len;
-	return 0;
-}
 
 static int open_lines(struct file *file, const struct shown *shown, const struct node *node, struct err *err)
 {
@@ -277,13 +293,14 @@ static int open_manifest(struct file *file, const struct shown *shown, const str
 int file_open(struct file **out, const struct shown *shown, const struct node *node, struct err *err)
 {
 	struct file *file = calloc(1, sizeof *file);
+	time_t made;
 	int r;
 
 	*out = NULL;
 	if (!file)
 		return err_set(err, -ENOMEM, "out of memory");
-	if (is_text(node))
-		r = open_text(file, shown, node, err);
+	if (is_made(node))
+		r = make_text(shown, node, &file->text, &file->len, &made, err);
 	else if (node->kind == NODE_MANIFEST)
 		r = open_manifest(file, shown, node, err);
 	else if (node_in_snapshot(node))

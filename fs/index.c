@@ -27,6 +27,8 @@ struct index {
 	size_t block_count, block_cap;
 	uint64_t max_xid;
 	struct chunks chunks;
+	struct index_defined *defined; /* not taken yet */
+	size_t defined_count, defined_cap;
 	struct index_table *tables;  /* uthash, by pairs */
 	struct index_table *latest;  /* of the line before: runs are common */
 	struct index_table *changed; /* since index_show */
@@ -52,6 +54,7 @@ void index_free(struct index *index)
 	}
 	index_file_close(index->file);
 	free(index->blocks);
+	free(index->defined);
 	chunks_fini(&index->chunks);
 	free(index);
 }
@@ -123,6 +126,12 @@ int index_add(struct index *index, uint64_t off, const char *line, size_t len, c
 		index->max_xid = xid;
 	if (!head->table_pairs.at)
 		return 0;
+	if (span_is(head->action, "schema") || span_is(head->action, "drop")) {
+		if (!reserve((void **)&index->defined, index->defined_count, &index->defined_cap,
+		             sizeof *index->defined))
+			return -ENOMEM;
+		index->defined[index->defined_count++] = (struct index_defined){off, len};
+	}
 
 	struct index_table *table = find_table(index, head->table_pairs);
 	if (!table && !(table = add_table(index, head->table_pairs)))
@@ -143,6 +152,16 @@ int index_add(struct index *index, uint64_t off, const char *line, size_t len, c
 		index->changed = table;
 	}
 	return 0;
+}
+
+struct index_defined *index_take_defined(struct index *index, size_t *count)
+{
+	struct index_defined *defined = index->defined;
+
+	*count = index->defined_count;
+	index->defined = NULL;
+	index->defined_count = index->defined_cap = 0;
+	return defined;
 }
 
 void index_show(struct index *index)

@@ -38,6 +38,14 @@ void index_free(struct index *index);
  * '\n'. It does not count for readers before index_show. -ENOMEM. */
 int index_add(struct index *index, uint64_t off, const char *line, size_t len, const struct line_head *head);
 
+/* The `schema` and `drop` lines that were added since this was asked before: an array of *count, which the
+ * caller frees. NULL where there is none, as in a mapped index. */
+struct index_defined {
+	uint64_t off;
+	size_t len; /* with '\n' */
+};
+struct index_defined *index_take_defined(struct index *index, size_t *count);
+
 /* Lets readers see all that was added. */
 void index_show(struct index *index);
 

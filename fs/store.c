@@ -23,6 +23,7 @@ struct store {
 	struct confirmed_file confirmed;
 	struct damage damage;
 	struct segments segments;
+	struct defined defined;
 	struct store_end end;      /* under the segments' lock */
 	pthread_mutex_t wait_lock; /* for `more` */
 	pthread_cond_t more;
@@ -52,6 +53,11 @@ struct damage *store_damage(struct store *store)
 struct segments *store_segments(struct store *store)
 {
 	return &store->segments;
+}
+
+struct defined *store_defined(struct store *store)
+{
+	return &store->defined;
 }
 
 /* ---- opening ------------------------------------------------------------ */
@@ -106,6 +112,9 @@ static int open_newest(struct store *store, struct err *err)
 	segment->growing = true;
 	if ((r = segment_build_index(segment->fd, segment->first, end.off, &segment->index, err)) < 0)
 		return r;
+	if ((r = defined_read(&store->defined, segment, err)) < 0)
+		return r;
+	defined_show(&store->defined, segment);
 	store->end = (struct store_end){segment->first, end.off, end.last, end.lsn, end.origin, end.sum};
 	return 0;
 }
@@ -148,6 +157,7 @@ static struct store *new_store(enum store_mode mode)
 	store->dirfd = store->segments_dirfd = store->confirmed.fd = -1;
 	damage_init(&store->damage);
 	segments_init(&store->segments, mode == STORE_WRITE, &store->damage);
+	defined_init(&store->defined, &store->segments);
 	pthread_mutex_init(&store->wait_lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -282,6 +292,7 @@ void store_close(struct store *store)
 {
 	if (!store)
 		return;
+	defined_fini(&store->defined);
 	segments_fini(&store->segments);
 	damage_fini(&store->damage);
 	confirmed_close(&store->confirmed);
@@ -388,9 +399,12 @@ int store_show(struct store *store, const struct store_end *end, int fd, struct 
 			return r;
 		step = from == start ? step * 2 : STEP;
 	}
+	if ((r = defined_read(&store->defined, newest, err)) < 0)
+		return r;
 
 	pthread_rwlock_wrlock(lock);
 	index_show(newest->index);
+	defined_show(&store->defined, newest);
 	newest->len = end->off;
 	store->end = *end;
 	pthread_rwlock_unlock(lock);

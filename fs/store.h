@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "confirmed.h"
+#include "defined.h"
 #include "record.h"
 #include "segments.h"
 
@@ -61,6 +62,9 @@ struct damage *store_damage(struct store *store);
 
 /* The segments; the writer alone adds to them, by store_show. As long as the store is open. */
 struct segments *store_segments(struct store *store);
+
+/* The definitions in force at the end of what is shown. */
+struct defined *store_defined(struct store *store);
 
 /* The length of the whole stream in bytes, also of those given up. */
 uint64_t store_len(struct store *store);

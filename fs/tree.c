@@ -33,8 +33,8 @@ static const struct fixed {
 } fixed[] = {
     {NODE_ROOT, "by-time", NODE_BY_TIME},      {NODE_ROOT, "days", NODE_DAYS},
     {NODE_SECOND, "all", NODE_SECOND_ALL},     {NODE_ROOT, "live", NODE_LIVE},
-    {NODE_ROOT, "metrics", NODE_METRICS},      {NODE_ROOT, "since", NODE_SINCE},
-    {NODE_ROOT, "snapshots", NODE_SNAPSHOTS},
+    {NODE_ROOT, "metrics", NODE_METRICS},      {NODE_ROOT, "schema", NODE_SCHEMA},
+    {NODE_ROOT, "since", NODE_SINCE},          {NODE_ROOT, "snapshots", NODE_SNAPSHOTS},
     {NODE_ROOT, "status", NODE_STATUS},        {NODE_ROOT, "tables", NODE_TABLES},
     {NODE_SINCE_DIR, "live", NODE_SINCE_LIVE}, {NODE_SINCE_DIR, "tables", NODE_SINCE_TABLES},
     {NODE_SNAPSHOTS, "latest", NODE_LATEST},   {NODE_SNAPSHOT, "manifest", NODE_MANIFEST},
@@ -56,7 +56,8 @@ bool node_is_dir(const struct node *node)
 	case NODE_SINCE_TABLES:
 	case NODE_SNAPSHOTS:
 	case NODE_SNAPSHOT:
-	case NODE_COPIES: return true;
+	case NODE_COPIES:
+	case NODE_SCHEMA: return true;
 	default: return false;
 	}
 }
@@ -135,6 +136,7 @@ bool tree_child(const struct node *parent, const char *name, struct node *child)
 	case NODE_TABLES: return table_child(NODE_TABLE, parent, name, child);
 	case NODE_SINCE_TABLES: return table_child(NODE_SINCE_TABLE, parent, name, child);
 	case NODE_COPIES: return table_child(NODE_COPY, parent, name, child);
+	case NODE_SCHEMA: return table_child(NODE_DEFINITION, parent, name, child);
 	case NODE_BY_TIME: return number_child(NODE_SECOND, parent, name, child);
 	case NODE_SECOND:
 		if (number_child(NODE_LINE, parent, name, child))
@@ -166,6 +168,7 @@ static enum node_kind parent_kind(enum node_kind kind)
 	case NODE_SINCE_TABLE: return NODE_SINCE_TABLES;
 	case NODE_SNAPSHOT: return NODE_SNAPSHOTS;
 	case NODE_COPY: return NODE_COPIES;
+	case NODE_DEFINITION: return NODE_SCHEMA;
 	default: return NODE_ROOT;
 	}
 }
@@ -343,7 +346,7 @@ static bool find_node(struct tree *tree, uint64_t ino, struct node *node, uint64
 		*node = (struct node){(enum node_kind)kind,
 		                      {ino >> SEQ_BITS & ((1ull << EPOCH_BITS) - 1), ino & ((1ull << SEQ_BITS) - 1)},
 		                      NULL};
-		return kind > NODE_ROOT && kind <= NODE_COPY;
+		return kind > NODE_ROOT && kind <= NODE_SCHEMA;
 	}
 	pthread_mutex_lock(&tree->lock);
 	HASH_FIND(hh, tree->kept, &ino, sizeof ino, kept);

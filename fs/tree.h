@@ -48,6 +48,8 @@ enum node_kind {
 	NODE_OVERLAP,      /* /snapshots/<epoch>.<seq>/overlap */
 	NODE_COPIES,       /* /snapshots/<epoch>.<seq>/tables */
 	NODE_COPY,         /* /snapshots/<epoch>.<seq>/tables/<name> */
+	NODE_SCHEMA,       /* /schema */
+	NODE_DEFINITION,   /* /schema/<name>; behind the others, which keep their numbers */
 };
 
 struct node {

@@ -205,6 +205,7 @@ enum { ORIGIN_MAX = 2048 };
 /* The definitions in force, copied from the segment that ends. */
 static int put_definitions(struct writer *w, const struct append *old_end, const struct catalog *old, struct err *err)
 {
+	catalog_sort(old->entries, old->count); /* which is not needed as a catalog any more */
 	for (size_t i = 0; i < old->count; i++) {
 		char *line = read_definition(old_end, &old->entries[i], err);
 		if (!line)

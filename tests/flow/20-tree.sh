@@ -34,6 +34,19 @@ line=$(grep -P '\t_action\tinsert\t' "$mnt/tables/zzz" | head -n 1)
 is "tabs, newlines and backslashes are escaped, NULL is \\N" "$(cut -f 11- <<<"$line")" 'a	fox1-1	b	a\tb\\\n	_table	\N'
 is "the time of the last line is the file's" "$(stat -c %Y "$mnt/live")" "$(tail -n 1 "$mnt/live" | cut -f 2)"
 is "the segments hold what /live shows" "$(cat "$store"/segments/*.day | sha256sum)" "$(sha256sum <"$mnt/live")"
+# What the server says of its own tables: the same columns, types and keys.
+is "/schema tells each table's columns" "$(cat "$mnt/schema/odd%2Eschema.%2E")" $'a\ttext\t1\nb\ttext\t0\n_table\ttext\t0'
+is "of the tables that there are" "$(ls "$mnt/schema")" "$(ls "$mnt/tables")"
+sql "CREATE TABLE defined (b numeric(8,2), \"t	ab\" timestamptz(3)[], c int, PRIMARY KEY (c, b))"
+sql 'ALTER TABLE "a/b" DROP COLUMN b'
+sql "INSERT INTO defined VALUES (1, NULL, 1)"
+sql 'DROP TABLE "Two Words"'
+caught_up "$mnt"
+is "a table that is made is there" "$(cat "$mnt/schema/defined")" \
+	$'b\tnumeric(8,2)\t2\nt\\tab\ttimestamp(3) with time zone[]\t0\nc\tinteger\t1'
+is "with the time of its definition" "$(stat -c %Y "$mnt/schema/defined")" "$(grep -P '\t_action\tschema\t' "$mnt/tables/defined" | tail -n 1 | cut -f 2)"
+is "a column that went is not" "$(cut -f 1 "$mnt/schema/a%2Fb" | paste -sd ' ')" "a _table"
+is "a table that was dropped has none" "$(cat "$mnt/schema/Two Words" 2>&1)" "cat: '$mnt/schema/Two Words': No such file or directory"
 last=$(tail -n 1 "$mnt/live" | cut -f 2,4 --output-delimiter .)
 is "/status tells the position" "$(status_of "$mnt" position)" "$last"
 like "/status tells the rest" "$(cut -f 1 "$mnt/status" | paste -sd ' ')" state lsn generation system timeline database \

@@ -107,7 +107,7 @@ def names(mount):
            b"2026-02-30", b"2026-13-01", b"2026-1-1", b"0000-00-00", b"9999-12-31", b"-001-01-01", b"ALL", b"all "]
     rand = random.Random(7)
     odd += [bytes(rand.choice(range(1, 256)) for _ in range(rand.randrange(1, 200))).replace(b"/", b"|") for _ in range(300)]
-    folders = [b"", b"/tables", b"/by-time", b"/days", b"/by-time/" + c, b"/since", b"/since/" + c, b"/since/" + c + b"/" + s,
+    folders = [b"", b"/tables", b"/schema", b"/by-time", b"/days", b"/by-time/" + c, b"/since", b"/since/" + c, b"/since/" + c + b"/" + s,
                b"/since/" + c + b"/" + s + b"/tables", b"/snapshots", b"/snapshots/latest", b"/snapshots/latest/tables",
                b"/since/18446744073709551615", b"/since/18446744073709551615/18446744073709551615/tables"]
     paths = [folder + b"/" + name for folder in folders for name in odd if name not in (b".", b"..")]

@@ -98,6 +98,8 @@ static void every_path_leads_to_its_node_and_back(void **state)
 	leads_to("since/1507507200/10/live", NODE_SINCE_LIVE, 1507507200, 10, NULL);
 	leads_to("since/1507507200/10/tables", NODE_SINCE_TABLES, 1507507200, 10, NULL);
 	leads_to("since/1507507200/10/tables/s.a", NODE_SINCE_TABLE, 1507507200, 10, "s.a");
+	leads_to("schema", NODE_SCHEMA, 0, 0, NULL);
+	leads_to("schema/s.a%2Eb", NODE_DEFINITION, 0, 0, "s.a%2Eb");
 	leads_to("snapshots", NODE_SNAPSHOTS, 0, 0, NULL);
 	leads_to("snapshots/latest", NODE_LATEST, 0, 0, NULL);
 	leads_to("snapshots/1507507200.10", NODE_SNAPSHOT, 1507507200, 10, NULL);
@@ -236,8 +238,8 @@ static void numbers_that_were_not_given_out_are_no_nodes(void **state)
 	(void)state;
 	assert_false(tree_node(tree, 0, &node));
 	assert_false(tree_node(tree, 2, &node));
-	assert_true(tree_node(tree, (uint64_t)NODE_COPY << 57, &node));
-	for (uint64_t kind = NODE_COPY + 1; kind < 32; kind++)
+	assert_true(tree_node(tree, (uint64_t)NODE_SCHEMA << 57, &node));
+	for (uint64_t kind = NODE_SCHEMA + 1; kind < 32; kind++)
 		assert_false(tree_node(tree, kind << 57, &node));
 	assert_false(tree_node(tree, 1ull << 62, &node));
 	assert_false(tree_node(tree, UINT64_MAX, &node));
@@ -248,12 +250,13 @@ static void folders_list_what_always_stands_in_them(void **state)
 	static const struct {
 		enum node_kind kind;
 		const char *names;
-	} folders[] = {{NODE_ROOT, "by-time days live metrics since snapshots status tables "},
+	} folders[] = {{NODE_ROOT, "by-time days live metrics schema since snapshots status tables "},
 	               {NODE_SINCE_DIR, "live tables "},
 	               {NODE_SECOND, "all "},
 	               {NODE_BY_TIME, ""},
 	               {NODE_TABLES, ""},
 	               {NODE_SINCE, ""},
+	               {NODE_SCHEMA, ""},
 	               {NODE_SNAPSHOTS, "latest "},
 	               {NODE_SNAPSHOT, "manifest overlap tables "},
 	               {NODE_COPIES, ""},
@@ -275,12 +278,12 @@ static void folders_list_what_always_stands_in_them(void **state)
 static void folders_are_folders(void **state)
 {
 	(void)state;
-	for (int kind = NODE_ROOT; kind <= NODE_COPY; kind++) {
+	for (int kind = NODE_ROOT; kind <= NODE_DEFINITION; kind++) {
 		struct node node = {.kind = (enum node_kind)kind, .table = "zzz"};
 		bool file = kind == NODE_LIVE || kind == NODE_STATUS || kind == NODE_METRICS || kind == NODE_TABLE || kind == NODE_LINE ||
 		            kind == NODE_SECOND_ALL || kind == NODE_DAY ||
 		            kind == NODE_SINCE_LIVE || kind == NODE_SINCE_TABLE || kind == NODE_LATEST ||
-		            kind == NODE_MANIFEST || kind == NODE_OVERLAP || kind == NODE_COPY;
+		            kind == NODE_MANIFEST || kind == NODE_OVERLAP || kind == NODE_COPY || kind == NODE_DEFINITION;
 		assert_int_equal(node_is_dir(&node), !file);
 	}
 }
