@@ -239,9 +239,9 @@ static bool may_pass_snapshot(void *ctx)
 	return keeper_has_failed(((struct daemon *)ctx)->keeper);
 }
 
-static void need_snapshot(void *ctx)
+static void need_snapshot(void *ctx, struct position outdated)
 {
-	keeper_ask(((struct daemon *)ctx)->keeper);
+	keeper_ask(((struct daemon *)ctx)->keeper, outdated);
 }
 
 static struct retain retaining(struct daemon *d)
@@ -254,9 +254,10 @@ static struct retain retaining(struct daemon *d)
 static void give_up_expired(struct daemon *d)
 {
 	struct retain retain = retaining(d);
+	struct position snapshot;
 	struct err err;
 
-	if (retain_once(&retain, (uint64_t)time(NULL), strcmp(d->config.snapshot, "off") == 0, &err) < 0)
+	if (retain_once(&retain, (uint64_t)time(NULL), strcmp(d->config.snapshot, "off") == 0, &snapshot, &err) < 0)
 		log_warn("removing what has expired: %s", err.text);
 }
 

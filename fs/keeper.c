@@ -24,8 +24,8 @@ struct keeper {
 	pthread_t thread;
 	int stop_fd;
 
-	pthread_mutex_t lock; /* all below */
-	bool asked;           /* since the last one was begun */
+	pthread_mutex_t lock;     /* all below */
+	struct position outdated; /* one that is newer is needed; zeros: any will do */
 	struct keeper_status status;
 };
 
@@ -49,10 +49,11 @@ static bool is_wanted(struct keeper *keeper)
 	if (strcmp(ingest.state, "streaming") != 0)
 		return false;
 	pthread_mutex_lock(&keeper->lock);
-	bool asked = keeper->asked;
+	struct position outdated = keeper->outdated;
 	pthread_mutex_unlock(&keeper->lock);
 	store_end(keeper->store, &end);
-	return asked || snapshots_newest(store_dirfd(keeper->store), end.origin.generation, &newest, NULL) == 0;
+	int found = snapshots_newest(store_dirfd(keeper->store), end.origin.generation, &newest, NULL);
+	return found == 0 || (found == 1 && position_cmp(newest, outdated) <= 0);
 }
 
 /* 0: taken, or somebody else is at it. */
@@ -62,9 +63,6 @@ static int take(struct keeper *keeper, struct err *err)
 	struct position taken;
 	char name[POSITION_TEXT_MAX];
 
-	pthread_mutex_lock(&keeper->lock);
-	keeper->asked = false;
-	pthread_mutex_unlock(&keeper->lock);
 	set_status(keeper, "taking", NULL);
 	int r = snapshot_take(store_dirfd(keeper->store), keeper->config, &request, &taken, err);
 	if (r == 0)
@@ -170,12 +168,13 @@ void keeper_stop(struct keeper *keeper)
 	free(keeper);
 }
 
-void keeper_ask(struct keeper *keeper)
+void keeper_ask(struct keeper *keeper, struct position outdated)
 {
 	if (!keeper)
 		return;
 	pthread_mutex_lock(&keeper->lock);
-	keeper->asked = true;
+	if (position_cmp(outdated, keeper->outdated) > 0)
+		keeper->outdated = outdated;
 	pthread_mutex_unlock(&keeper->lock);
 }
 

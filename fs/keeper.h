@@ -28,8 +28,8 @@ int keeper_start(struct keeper **keeper, struct store *store, const struct confi
 /* Gives up what is under way. NULL is fine, here and below. */
 void keeper_stop(struct keeper *keeper);
 
-/* Any thread: a newer one is needed. */
-void keeper_ask(struct keeper *keeper);
+/* Any thread: one that is newer than `outdated` is needed. Asked again and again, it is taken once. */
+void keeper_ask(struct keeper *keeper, struct position outdated);
 
 /* Any thread: whether nobody is to wait for a newer one. */
 bool keeper_has_failed(struct keeper *keeper);

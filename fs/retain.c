@@ -110,20 +110,20 @@ static int remove_snapshots(const struct retain *retain, const struct stock *sto
 	return r;
 }
 
-int retain_once(const struct retain *retain, uint64_t now, bool may_pass_snapshot, struct err *err)
+int retain_once(const struct retain *retain, uint64_t now, bool may_pass_snapshot, struct position *snapshot,
+                struct err *err)
 {
 	struct stock stock;
-	struct position snapshot;
 	bool held = false;
 	int r = 0;
 
 	take_stock(retain, now, &stock);
 	size_t edge = choose(retain, &stock, NULL, &held);
 	if (edge > stock.oldest && !may_pass_snapshot) {
-		if ((r = kept_snapshot(retain, &stock, &snapshot, err)) < 0)
+		if ((r = kept_snapshot(retain, &stock, snapshot, err)) < 0)
 			return r;
 		if (r == 1)
-			edge = choose(retain, &stock, &snapshot, &held);
+			edge = choose(retain, &stock, snapshot, &held);
 	}
 	/* Also where nothing has expired: somebody may have closed a file. */
 	if ((edge > stock.oldest || segments_range(store_segments(retain->store)).readable < stock.oldest) &&
@@ -179,17 +179,18 @@ static void *run(void *arg)
 	do {
 		struct err err = {""};
 		struct store_end end;
+		struct position snapshot = {0};
 		uint64_t now = (uint64_t)time(NULL);
 		store_end(retain->store, &end);
 		now = age_now(&age, now < end.last.epoch ? now : end.last.epoch, clock_ms());
 		bool may_pass = !retain->may_pass_snapshot || retain->may_pass_snapshot(retain->ctx);
-		int r = retain_once(retain, now, may_pass, &err);
+		int r = retain_once(retain, now, may_pass, &snapshot, &err);
 		if (r < 0 && !said)
 			log_error("removing what has expired: %s", err.text);
 		said = r < 0;
 		keep_reserve(retainer);
 		if (r == 1 && retain->held)
-			retain->held(retain->ctx);
+			retain->held(retain->ctx, snapshot);
 	} while (pause_for(retainer, TICK_MS));
 	return NULL;
 }

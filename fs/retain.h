@@ -27,15 +27,16 @@ struct retain {
 	struct view_set *views;
 	const struct config *config;
 	/* By our thread. Whether the newest snapshot may be given up before there is a newer one: where taking one
-	 * failed, or none is taken by itself; and that a newer one is waited for. */
+	 * failed, or none is taken by itself; and that one newer than `snapshot` is waited for. */
 	bool (*may_pass_snapshot)(void *ctx);
-	void (*held)(void *ctx);
+	void (*held)(void *ctx, struct position snapshot);
 	void *ctx;
 };
 
 /* Gives up what has expired at `now` (Unix time). One thread at a time. 1: more would go, if it were
- * not for the newest snapshot; 0: it would not. After an error, the rest goes the next time. */
-int retain_once(const struct retain *retain, uint64_t now, bool may_pass_snapshot, struct err *err);
+ * not for the newest snapshot, which is *snapshot; 0: it would not. After an error, the rest goes the next time. */
+int retain_once(const struct retain *retain, uint64_t now, bool may_pass_snapshot, struct position *snapshot,
+                struct err *err);
 
 /* A thread that does so every second, and keeps the reserve (reserve.h). */
 struct retainer;

@@ -108,7 +108,7 @@ static void give_up(struct fixture *f)
 	struct retain retain = {
 	    .store = f->store, .tables = table_set_new(f->store), .views = view_set_new(f->store), .config = &config};
 
-	works(retain_once(&retain, 0, true, &f->err), f->err);
+	works(retain_once(&retain, 0, true, &(struct position){0}, &f->err), f->err);
 	view_set_free(retain.views);
 	table_set_free(retain.tables);
 }

@@ -51,7 +51,7 @@ static int teardown(void **state)
 
 static int give_up(uint64_t now, bool may_pass)
 {
-	int r = retain_once(&retain, now, may_pass, &f.err);
+	int r = retain_once(&retain, now, may_pass, &(struct position){0}, &f.err);
 
 	works(r, f.err);
 	return r;
@@ -585,7 +585,7 @@ static void *give_up_all_the_time(void *ctx)
 	struct err err;
 
 	while (writing) {
-		if (retain_once(&retain, 0, true, &err) < 0)
+		if (retain_once(&retain, 0, true, &(struct position){0}, &err) < 0)
 			*wrong = "retention failed";
 		usleep(200);
 	}
