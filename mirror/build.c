@@ -17,6 +17,7 @@
 /* What is wrong ten times is wrong. */
 #define TRIES 10
 #define PAUSE_MS 500
+#define PAUSE_MOST_MS 10000
 
 static bool opens(const char *mount, const char *name)
 {
@@ -88,6 +89,15 @@ int build_fill(struct mirror *mirror, struct err *err)
 	return rc == -EAGAIN ? -ENOTCONN : rc < 0 ? rc : 1;
 }
 
+/* What is away may be so for long, and each attempt may copy much before it finds out. */
+static void pause_before(struct build_tries *tries, bool away)
+{
+	tries->pause_ms = !away || tries->pause_ms == 0         ? PAUSE_MS
+	                  : 2 * tries->pause_ms < PAUSE_MOST_MS ? 2 * tries->pause_ms
+	                                                        : PAUSE_MOST_MS;
+	stop_pause(tries->pause_ms);
+}
+
 int build_again(struct build_tries *tries, const struct mirror_wish *wish, int code, struct err *err)
 {
 	if (stop_asked())
@@ -111,7 +121,7 @@ int build_again(struct build_tries *tries, const struct mirror_wish *wish, int c
 	} else {
 		return code;
 	}
-	stop_pause(PAUSE_MS);
+	pause_before(tries, code == -ENOTCONN);
 	return stop_asked() ? -EINTR : 0;
 }
 

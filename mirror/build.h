@@ -20,6 +20,7 @@ struct build_tries {
 	bool waiting; /* for a snapshot, and it has been said */
 	bool failing; /* the daemon cannot take one, and it has been said */
 	bool away;    /* the same for the mount or the server */
+	int pause_ms; /* the last one */
 };
 
 /* Fills the mirror from the server (wish->conninfo) or the mount's newest snapshot, in its transaction,

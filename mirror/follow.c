@@ -30,6 +30,7 @@ struct follow {
 	int pause_ms;
 	bool woken;       /* poll said ready since the last read */
 	int64_t asked_ms; /* when it was looked whether the end is the end */
+	off_t size;       /* that the file told of then */
 };
 
 static int damaged(const struct follow *follow, const char *what, struct err *err)
@@ -230,6 +231,21 @@ char *follow_status(const char *mount, const char *name)
 	return value;
 }
 
+bool follow_blame_damage(const char *mount, struct err *err)
+{
+	char *damage = follow_status(mount, "damage");
+	bool any = damage && *damage;
+
+	if (any) {
+		struct err reason = *err;
+		long len = line_unescape(damage, (struct span){damage, strlen(damage)});
+		damage[len < 0 ? 0 : len] = 0;
+		err_set(err, 0, "%.300s; %.100s/status says: %.550s", reason.text, mount, damage);
+	}
+	free(damage);
+	return any;
+}
+
 uint64_t follow_generation(const char *mount)
 {
 	char *value = follow_status(mount, "generation");
@@ -301,8 +317,36 @@ static int check_line(struct follow *follow, struct follow_line *line, struct er
 	return line->commit ? check_crc(follow, head, err) : 0;
 }
 
+static off_t file_size(const struct follow *follow)
+{
+	struct stat st;
+
+	return fstat(follow->lines.fd, &st) == 0 ? st.st_size : 0;
+}
+
+bool follow_is_cut(const struct follow *follow)
+{
+	off_t at = lseek(follow->lines.fd, 0, SEEK_CUR);
+
+	return at >= 0 && file_size(follow) > at;
+}
+
+/* Some time ago there was more already than what can be read now. */
+static int check_size(struct follow *follow, struct err *err)
+{
+	off_t at = lseek(follow->lines.fd, 0, SEEK_CUR), size = follow->size;
+
+	follow->size = file_size(follow);
+	if (at < 0 || size <= at)
+		return 0;
+	int rc = lines_more(&follow->lines, err);
+	return rc != 0 ? rc
+	               : err_set(err, -ENOTCONN, "of the %lld bytes of %s only %lld can be read", (long long)size,
+	                         follow->lines.path, (long long)at);
+}
+
 /* sshfs answers a read of a file that is dead at the other end (its mount there went away and
- * came back) as if it were the file's end. So where poll(2) tells nothing, a second look is taken
+ * came back) or damaged as if it were the file's end. So where poll(2) tells nothing, a second look is taken
  * now and then, by a file opened afresh. */
 static int ask_again(struct follow *follow, struct err *err)
 {
@@ -312,6 +356,9 @@ static int ask_again(struct follow *follow, struct err *err)
 	if (follow->pause_ms == 0 || now - follow->asked_ms < ASK_MS || !follow->source || !follow->source->mount)
 		return 0;
 	follow->asked_ms = now;
+	int rc = check_size(follow, err);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
 	path_after(path, sizeof path, follow->source, follow->has_last ? &follow->last : NULL);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, &byte, 1);
@@ -321,7 +368,7 @@ static int ask_again(struct follow *follow, struct err *err)
 	if (n < 0)
 		return err_set(err, -ENOTCONN, "cannot read %s: %s", path, strerror(saved));
 	/* Unless it came just now. */
-	int rc = n > 0 && !follow_in_line(follow) ? lines_more(&follow->lines, err) : 1;
+	rc = n > 0 && !follow_in_line(follow) ? lines_more(&follow->lines, err) : 1;
 	return rc == 0 ? err_set(err, -ENOTCONN, "the open file does not show what %s does", path) : rc < 0 ? rc : 0;
 }
 

@@ -77,6 +77,9 @@ int follow_recognize(const struct follow_source *source, struct position commit,
  * read or has none. */
 char *follow_status(const char *mount, const char *name);
 
+/* Adds to a sentence on what cannot be read what MOUNT/status tells of damage: then true. */
+bool follow_blame_damage(const char *mount, struct err *err);
+
 /* The generation that MOUNT/status names; 0 where that cannot be read. */
 uint64_t follow_generation(const char *mount);
 
@@ -87,6 +90,10 @@ int follow_origin(const char *mount, struct origin *origin, struct err *err);
  * this time (follow_in_line tells whether the file ends within a line). */
 int follow_next(struct follow *follow, struct follow_line *line, struct err *err);
 bool follow_in_line(const struct follow *follow);
+
+/* At the end: whether the file tells of more than can be read of it, as a damaged one does over sshfs (or one that
+ * grew just now). */
+bool follow_is_cut(const struct follow *follow);
 
 /* Of the last line handed out; {0, 0} before the first. */
 struct position follow_position(const struct follow *follow);

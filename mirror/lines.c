@@ -9,6 +9,7 @@
 #include "crc32c.h"
 
 #define READ_SIZE ((size_t)1 << 20)
+#define READ_SMALL ((size_t)4096)
 #define BUFFER_SIZE (2 * READ_SIZE)
 /* PostgreSQL sends no message above 1 GiB, which escaping at most doubles. */
 #define LINE_MAX_LEN ((size_t)1 << 31)
@@ -84,6 +85,9 @@ int lines_more(struct lines *lines, struct err *err)
 			return rc;
 	}
 	ssize_t n = read(lines->fd, lines->buffer + lines->end, lines->size - lines->end);
+	/* What stands before a damaged place can be read by itself. */
+	for (size_t len = READ_SMALL; n < 0 && errno == EIO && len > 0; len /= 8)
+		n = read(lines->fd, lines->buffer + lines->end, len);
 	if (n < 0)
 		return err_set(err, errno == EINTR ? -EINTR : -ENOTCONN, "cannot read %s: %s", lines->path,
 		               strerror(errno));

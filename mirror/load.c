@@ -109,9 +109,7 @@ static int load_overlap(struct load *load, const struct snapshot *snapshot, stru
 		rc = load_rest(load, follow, false, err);
 	if (rc == -EBADMSG)
 		err_prefix(err, rc, "%s", path);
-	else if (rc < 0 && !follow)
-		rc = snapshot_failed(snapshot, rc, err);
-	else if (rc == -ENOTCONN)
+	if (rc == -EBADMSG || rc == -ENOTCONN || (rc < 0 && !follow))
 		rc = snapshot_failed(snapshot, rc, err);
 	follow_close(follow);
 	return rc;

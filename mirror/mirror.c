@@ -121,14 +121,20 @@ static int connect_mount(struct mirror *mirror, struct err *err)
 		rc = follow_open(&mirror->follow, source, database->has_position ? &database->position : NULL, err);
 	if (rc < 0)
 		return rc;
-	if (mirror->away)
-		log_info("%s is back", source_name(mirror));
-	else if (!mirror->wish->once && mirror->tries == 0 && !mirror->quiet)
+	if (!mirror->away && !mirror->wish->once && mirror->tries == 0 && !mirror->quiet)
 		log_info("following %s %s %s", source_name(mirror), database->has_position ? "after" : "from its",
 		         database->has_position ? position_print(at, database->position) : "beginning");
-	mirror->away = false;
 	mirror->unfinished_ms = 0;
 	return 0;
+}
+
+/* What had not come before has come, or the end has. */
+static void went_on(struct mirror *mirror)
+{
+	if (mirror->away)
+		log_info("%s %s", source_name(mirror), mirror->blamed ? "can be read on" : "is back");
+	mirror->away = mirror->blamed = false;
+	mirror->pause_ms = PAUSE_LEAST_MS;
 }
 
 /* Undoes the batch; the stream is to be opened again. */
@@ -146,18 +152,20 @@ static int commit(struct mirror *mirror, struct err *err)
 	int rc = apply_commit(mirror->apply, err);
 	if (rc < 0)
 		return rc;
-	mirror->pause_ms = PAUSE_LEAST_MS;
+	bool further = database->has_position && position_cmp(database->position, mirror->trouble) > 0;
+	if (!mirror->away || further)
+		went_on(mirror);
 	if (mirror->full)
 		log_info("%s has space again", database->path);
 	mirror->full = false;
-	if (mirror->tries && database->has_position && position_cmp(database->position, mirror->trouble) > 0)
+	if (further)
 		mirror->tries = 0;
 	return 0;
 }
 
 static bool batch_full(const struct mirror *mirror)
 {
-	return mirror->tries > 0 || apply_lines(mirror->apply) >= BATCH_LINES ||
+	return mirror->tries > 0 || mirror->away || apply_lines(mirror->apply) >= BATCH_LINES ||
 	       apply_bytes(mirror->apply) >= BATCH_BYTES;
 }
 
@@ -177,10 +185,13 @@ static int at_end(struct mirror *mirror, const struct mirror_goal *goal, struct 
 	if (rc < 0)
 		return rc;
 	/* sshfs shows a file that cannot be read on, a damaged one, as one that has ended. */
+	if (mirror->away && follow_is_cut(mirror->follow))
+		return err_set(err, -ENOTCONN, "%s ends before what is there", source_name(mirror));
 	bool cut = goal->least && position_cmp(follow_position(mirror->follow), goal->position) < 0 &&
 	           position_cmp(mirror->database.position, goal->position) < 0;
 	if (!unfinished && !in_line && !cut) {
 		mirror->unfinished_ms = 0;
+		went_on(mirror);
 		apply_caught_up(mirror->apply);
 		if (goal->end || interrupted(goal))
 			return DONE;
@@ -232,12 +243,35 @@ static int step(struct mirror *mirror, const struct mirror_goal *goal, bool *fro
 	return rc == 0 && line.commit ? at_commit(mirror, goal, err) : rc;
 }
 
+/* Of damage only where the mount was there, and could be read no further than the last time. */
+static bool blame_damage(struct mirror *mirror, struct err *err)
+{
+	bool stuck =
+	    mirror->follow && (mirror->wish->once || mirror->whole ||
+	                       (mirror->away && position_cmp(follow_position(mirror->follow), mirror->trouble) <= 0));
+	char at[POSITION_TEXT_MAX];
+	struct err reason = *err;
+
+	if (!stuck || mirror->blamed || !mirror->wish->source.mount)
+		return false;
+	err_set(&reason, 0, "after %s: %s", position_print(at, mirror->database.position), err->text);
+	if (!follow_blame_damage(mirror->wish->source.mount, &reason))
+		return false;
+	*err = reason;
+	return true;
+}
+
 static int wait_for_mount(struct mirror *mirror, struct err *err)
 {
-	if (mirror->wish->once)
+	bool blamed = blame_damage(mirror, err);
+
+	if (mirror->wish->once || mirror->whole)
 		return -ENOTCONN;
-	if (!mirror->away)
+	if (!mirror->away || blamed)
 		log_warn("%s; waiting for it", err->text);
+	if (mirror->follow && position_cmp(follow_position(mirror->follow), mirror->trouble) > 0)
+		mirror->trouble = follow_position(mirror->follow);
+	mirror->blamed |= blamed;
 	mirror->away = true;
 	int rc = mirror->follow ? disconnect(mirror, err) : 0;
 	pause_growing(mirror);
@@ -318,7 +352,7 @@ int mirror_run(struct mirror *mirror, const struct mirror_goal *goal, struct err
 			return 0;
 		rc = step(mirror, goal, &from_apply, err);
 		if (rc < 0 && mirror->whole && rc != -EINTR)
-			return rc;
+			return rc == -ENOTCONN ? wait_for_mount(mirror, err) : rc;
 		if (rc < 0 && !stop_asked() && (rc = recover(mirror, rc, from_apply, err)) < 0)
 			return rc;
 	}

@@ -46,11 +46,13 @@ struct mirror {
 	bool quiet;            /* what it does is a part of something that was said */
 	bool whole;            /* all is one transaction of SQLite, to be begun anew after any trouble */
 	int pause_ms;
-	bool away;             /* and it has been said */
+	bool away;             /* and it has been said; until something comes that had not come before */
+	bool blamed;           /* damage over there was said to be the reason */
 	bool full;             /* the same for the disk */
 	int64_t unfinished_ms; /* since when the stream ends within a transaction; 0: it does not */
 	unsigned tries;
-	struct position trouble; /* where the tries began: up to there each transaction is a batch */
+	struct position
+	    trouble; /* where the tries began, or the mount went away: up to there each transaction is a batch */
 };
 
 /* Where mirror_run is to end. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "filter.h"
+#include "follow.h"
 #include "lines.h"
 #include "stop.h"
 
@@ -33,17 +34,28 @@ static bool mounted(const char *mount)
 	return fd >= 0;
 }
 
+static int is_damaged(int code, struct err *err)
+{
+	struct err reason = *err;
+
+	return err_set(err, code, "%.900s; `daystream snapshot` on the store takes another one", reason.text);
+}
+
 int snapshot_failed(const struct snapshot *snapshot, int code, struct err *err)
 {
 	char path[4200];
 
-	if (code == -EINTR || code == -ENOMEM || code == -EBADMSG)
+	if (code == -EBADMSG)
+		return is_damaged(code, err);
+	if (code == -EINTR || code == -ENOMEM)
 		return code;
 	if (!mounted(snapshot->mount))
 		return -ENOTCONN;
 	snprintf(path, sizeof path, "%s/manifest", snapshot->folder);
 	if (access(path, F_OK) < 0 && errno != ENOTCONN && errno != EIO)
 		return err_set(err, -ESTALE, "the snapshot %s has gone meanwhile", snapshot->folder);
+	if (code != -ENOENT && follow_blame_damage(snapshot->mount, err))
+		return is_damaged(-EIO, err);
 	return code == -ENOENT ? -EBADMSG : -ENOTCONN;
 }
 
@@ -68,7 +80,7 @@ static int read_manifest(struct snapshot *snapshot, struct err *err)
 			len += fread(text + len, 1, size - len, file);
 	} while (rc == 0 && len == size && len < MANIFEST_MOST);
 	if (rc == 0 && ferror(file))
-		rc = err_set(err, -ENOTCONN, "cannot read %s", path);
+		rc = err_set(err, -ENOTCONN, "cannot read %s: %s", path, strerror(errno));
 	fclose(file);
 	if (rc == 0 && (rc = manifest_parse(&snapshot->manifest, text, len, err)) < 0)
 		err_prefix(err, rc, "%s", path);
@@ -172,7 +184,7 @@ int snapshot_find(struct snapshot *snapshot, const char *mount, const char *tabl
 		return mounted(mount) ? err_set(err, -ENOENT, "%s has no snapshot%s%s", folder,
 		                                tables ? " with the tables " : "", tables ? tables : "")
 		                      : err_set(err, -ENOTCONN, "cannot read %s", folder);
-	return rc == -EBADMSG || rc == -ENOMEM || rc == -EINTR ? rc : -ENOTCONN;
+	return snapshot->folder ? snapshot_failed(snapshot, rc, err) : -ENOTCONN;
 }
 
 void snapshot_close(struct snapshot *snapshot)
@@ -219,12 +231,10 @@ int snapshot_table(const struct snapshot *snapshot, const struct manifest_table 
 		bytes += len + 1;
 		rc = ++count % 1024 == 0 && stop_asked() ? -EINTR : each(ctx, line, len, err);
 	}
-	if (rc == -ENOTCONN)
-		rc = snapshot_failed(snapshot, rc, err);
 	if (rc == 0)
 		rc = check_file(path, table, bytes, count, &lines, err);
 	lines_close(&lines);
-	return rc;
+	return rc == -ENOTCONN || rc == -EBADMSG ? snapshot_failed(snapshot, rc, err) : rc;
 }
 
 int snapshot_definition(const struct snapshot *snapshot, const struct manifest_table *table, char **definition,

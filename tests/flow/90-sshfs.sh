@@ -63,4 +63,16 @@ wait_for 30 "[[ -e '$far/status' ]]" "the far end to see it"
 exits "a damaged segment over there is no end of the stream" 1 deltamirror --once "$far" "$mirror"
 like "and where to look is said" "$output" "/status"
 like "which names the segment" "$(cat "$far/status")" "damage	.*$(basename "${segments[-2]}")"
+
+# A mirror that follows says so once, and goes on when it is mended.
+deltamirror "$far" "$mirror" >"$work/mirror.log" 2>&1 &
+mirror_pid=$!
+named() { grep -c "$(basename "${segments[-2]}") is damaged: at [0-9]*.*restore.*waiting for it" "$work/mirror.log"; }
+check "a mirror that follows names it, too" wait_for 30 '(($(named) == 1))'
+sleep 5
+is "once" "$(named)" 1
+check "and says little else ($(wc -l <"$work/mirror.log") lines)" test "$(wc -l <"$work/mirror.log")" -le 4
+flip "${segments[-2]}" 30000
+check "mended, it goes on by itself" wait_for 30 "in_mirror \"b = 'round 3'\" \$(sql \"SELECT count(*) FROM zzz WHERE b = 'round 3'\")"
+equal_tables "and equals PostgreSQL once more"
 plan
