@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "amount.h"
 #include "clock.h"
 #include "log.h"
 
@@ -43,34 +44,10 @@ struct progress *progress_open(const char *what, uint64_t total_bytes)
 	return progress;
 }
 
-/* "12.3 MB" */
-static const char *amount(char text[24], double bytes)
-{
-	static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
-	size_t i = 0;
-
-	for (; bytes >= 1000 && i + 1 < sizeof units / sizeof *units; i++)
-		bytes /= 1000;
-	snprintf(text, 24, i && bytes < 100 ? "%.1f %s" : "%.0f %s", bytes, units[i]);
-	return text;
-}
-
-/* "1:02:03" */
-static const char *duration(char text[24], double seconds)
-{
-	uint64_t s = (uint64_t)(seconds + 0.5);
-
-	if (s >= 3600)
-		snprintf(text, 24, "%" PRIu64 ":%02d:%02d", s / 3600, (int)(s / 60 % 60), (int)(s % 60));
-	else
-		snprintf(text, 24, "%d:%02d", (int)(s / 60), (int)(s % 60));
-	return text;
-}
-
 /* "34% of 1.2 GB, 1000 rows, 4.0 MB/s, 0:17 left, zzz" */
 static void describe(const struct progress *p, char *text)
 {
-	char bytes[24], rate[24], left[24];
+	char bytes[AMOUNT_TEXT_MAX], rate[AMOUNT_TEXT_MAX], left[AMOUNT_TEXT_MAX];
 	double seconds = (double)(clock_ms() - p->began_ms) / 1000,
 	       per_second = seconds > 0 ? (double)p->bytes / seconds : 0;
 	int n = 0;
@@ -79,13 +56,13 @@ static void describe(const struct progress *p, char *text)
 	bool known = p->expected >= p->bytes && p->expected > 0;
 	if (known)
 		n = snprintf(text, TEXT_MAX, "%d%% of %s, ", (int)((double)p->bytes * 100 / (double)p->expected),
-		             amount(bytes, (double)p->expected));
+		             amount_bytes(bytes, (double)p->expected));
 	else
-		n = snprintf(text, TEXT_MAX, "%s, ", amount(bytes, (double)p->bytes));
-	n += snprintf(text + n, (size_t)(TEXT_MAX - n), "%" PRIu64 " rows, %s/s", p->rows, amount(rate, per_second));
+		n = snprintf(text, TEXT_MAX, "%s, ", amount_bytes(bytes, (double)p->bytes));
+	n += snprintf(text + n, (size_t)(TEXT_MAX - n), "%" PRIu64 " rows, %s/s", p->rows, amount_bytes(rate, per_second));
 	if (known && per_second > 0)
 		n += snprintf(text + n, (size_t)(TEXT_MAX - n), ", %s left",
-		              duration(left, (double)(p->expected - p->bytes) / per_second));
+		              amount_duration(left, (double)(p->expected - p->bytes) / per_second));
 	if (p->at[0])
 		snprintf(text + n, (size_t)(TEXT_MAX - n), ", %s", p->at);
 }
@@ -153,7 +130,7 @@ void progress_at(struct progress *p, const char *name)
 
 void progress_close(struct progress *p, bool done)
 {
-	char bytes[24], rate[24], took[24];
+	char bytes[AMOUNT_TEXT_MAX], rate[AMOUNT_TEXT_MAX], took[AMOUNT_TEXT_MAX];
 
 	if (!p)
 		return;
@@ -162,8 +139,8 @@ void progress_close(struct progress *p, bool done)
 		fputs("\r\033[K", stderr);
 	log_over_bar(false);
 	if (done)
-		log_info("%s: %" PRIu64 " rows, %s in %s (%s/s)", p->what, p->rows, amount(bytes, (double)p->bytes),
-		         duration(took, seconds), amount(rate, seconds > 0 ? (double)p->bytes / seconds : 0));
+		log_info("%s: %" PRIu64 " rows, %s in %s (%s/s)", p->what, p->rows, amount_bytes(bytes, (double)p->bytes),
+		         amount_duration(took, seconds), amount_bytes(rate, seconds > 0 ? (double)p->bytes / seconds : 0));
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }

@@ -15,9 +15,28 @@
 #include "log.h"
 #include "server.h"
 #include "status.h"
+#include "watch.h"
 
-static const struct argp argp = {NULL,
-                                 command_parse_one,
+struct options {
+	const char *path; /* first, for command_parse_one */
+	bool watch;
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	if (key != 'w')
+		return command_parse_one(key, arg, state);
+	options->watch = true;
+	return 0;
+}
+
+static const struct argp_option argp_options[] = {
+    {"watch", 'w', NULL, 0, "show it every second, with rates, until q or Ctrl-C", 0}, {0}};
+
+static const struct argp argp = {argp_options,
+                                 parse_option,
                                  "STORE|MOUNTPOINT",
                                  "Shows how far the stream is, and, for a STORE, how its slot is at the server.",
                                  NULL,
@@ -25,13 +44,13 @@ static const struct argp argp = {NULL,
                                  NULL};
 
 /* A mount has it ready. */
-static int print_mount_status(int fd, struct err *err)
+static int print_mount_status(FILE *out, int fd, struct err *err)
 {
 	char text[4096];
 	ssize_t n;
 
 	while ((n = read(fd, text, sizeof text)) > 0)
-		fwrite(text, 1, (size_t)n, stdout);
+		fwrite(text, 1, (size_t)n, out);
 	return n < 0 ? err_errno(err, "reading status") : 0;
 }
 
@@ -56,7 +75,7 @@ static int ask_slot(const struct config *config, struct server_slot *slot, struc
 	return r < 0 ? err_prefix(err, r, "asking the server for the slot") : 0;
 }
 
-static int print_slot(const struct config *config, uint64_t lsn, struct err *err)
+static int print_slot(FILE *out, const struct config *config, uint64_t lsn, struct err *err)
 {
 	static const char remedy[] = "run `daystream init` on the store again for a new generation";
 	struct server_slot slot;
@@ -64,7 +83,7 @@ static int print_slot(const struct config *config, uint64_t lsn, struct err *err
 
 	if (r < 0)
 		return r;
-	status_print_slot(stdout, &slot, lsn);
+	status_print_slot(out, &slot, lsn);
 	if (!slot.exists)
 		return err_set(err, -ENOENT, "the replication slot \"%s\" does not exist any more: %s", config->slot,
 		               remedy);
@@ -73,7 +92,7 @@ static int print_slot(const struct config *config, uint64_t lsn, struct err *err
 	return 0;
 }
 
-static int print_store_status(const char *path, int dirfd, struct err *err)
+static int print_store_status(FILE *out, const char *path, int dirfd, struct err *err)
 {
 	char mark_text[POSITION_TEXT_MAX], *text = NULL;
 	size_t len;
@@ -91,40 +110,70 @@ static int print_store_status(const char *path, int dirfd, struct err *err)
 	if (r == 0 && !(text = status_print(&len, store, &config, NULL)))
 		r = err_set(err, -ENOMEM, "out of memory");
 	if (r == 0)
-		printf("state\t%s\n%s", is_locked(dirfd) ? "running" : "not running", text);
+		fprintf(out, "state\t%s\n%s", is_locked(dirfd) ? "running" : "not running", text);
 	free(text);
 	store_close(store);
 	if (damaged)
 		r = err_set(err, -EBADMSG, "%s was whole up to %s once: it is damaged, run daystream check", path,
 		            position_print(mark_text, mark));
 	if (r == 0)
-		r = print_slot(&config, end.lsn, err);
+		r = print_slot(out, &config, end.lsn, err);
 	config_fini(&config);
 	return r;
 }
 
-int cmd_status(int argc, char **argv)
+static int print_status(FILE *out, const char *path, struct err *err)
 {
-	const char *path = NULL;
-	struct err err = {""};
-	int r;
-
-	argp_parse(&argp, argc, argv, 0, NULL, &path);
-	int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r, dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fd = dirfd < 0 ? -1 : openat(dirfd, "status", O_RDONLY | O_CLOEXEC);
+
 	if (dirfd < 0)
-		r = err_errno(&err, "%s", path);
+		r = err_errno(err, "%s", path);
 	else if (fd >= 0)
-		r = print_mount_status(fd, &err);
+		r = print_mount_status(out, fd, err);
 	else if (faccessat(dirfd, "segments", F_OK, 0) < 0)
-		r = err_set(&err, -ENOENT, "%s is no store, and nothing that daystreamfs serves now: is it running?",
+		r = err_set(err, -ENOENT, "%s is no store, and nothing that daystreamfs serves now: is it running?",
 		            path);
 	else
-		r = print_store_status(path, dirfd, &err);
+		r = print_store_status(out, path, dirfd, err);
 	if (fd >= 0)
 		close(fd);
 	if (dirfd >= 0)
 		close(dirfd);
+	return r;
+}
+
+/* Of a store whose daemon shows us its mount, what that says: rates are to be had there alone. */
+static char *read_status(const char *path, struct err *err)
+{
+	char *text = NULL, *mount = watch_find_mount(path);
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out || (mount && print_status(out, mount, err) == 0)) {
+		free(mount);
+		if (out)
+			fclose(out);
+		return text;
+	}
+	free(mount);
+	rewind(out);
+	*err = (struct err){""};
+	print_status(out, path, err);
+	fclose(out);
+	if (len > 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+int cmd_status(int argc, char **argv)
+{
+	struct options options = {0};
+	struct err err = {""};
+
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	int r = options.watch ? watch(options.path, read_status, &err) : print_status(stdout, options.path, &err);
 	fflush(stdout);
 	if (r < 0)
 		log_error("%s", err.text);

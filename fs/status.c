@@ -149,6 +149,7 @@ char *status_print(size_t *len, struct store *store, const struct config *config
 	print_end(out, &end, config);
 	if (standing) {
 		print_flow(out, &standing->ingest);
+		number(out, "shown_bytes", store_len(store));
 		print_health(out, &standing->health, end.lsn);
 	}
 	print_store(out, store, config);
