@@ -60,11 +60,15 @@ static int fill_from_mount(struct mirror *mirror, struct err *err)
 {
 	const struct mirror_wish *wish = mirror->wish;
 	const char *mount = wish->source.mount, *tables = mirror_tables(wish);
+	/* A time that is over may be another generation's. */
+	const struct snapshot_want want = {tables, wish->until ? 0 : follow_generation(mount), wish->until};
 	struct snapshot snapshot;
 
-	int rc = snapshot_find(&snapshot, mount, tables, follow_generation(mount), err);
+	int rc = snapshot_find(&snapshot, mount, &want, err);
 	if (rc == -ENOENT) {
-		rc = expect_snapshot(mount, err);
+		rc = snapshot.later.epoch ? 0 : expect_snapshot(mount, err);
+		if (rc == 0 && wish->until)
+			rc = until_beginning(wish->until, mount, snapshot.later, err);
 	} else if (rc == 0) {
 		log_info("copying from %s", snapshot.folder);
 		rc = load_snapshot(mirror->apply, &snapshot, tables, err);
@@ -116,7 +120,7 @@ int build_again(struct build_tries *tries, const struct mirror_wish *wish, int c
 		if (!tries->away)
 			log_warn("%s; waiting for it, then beginning anew", err->text);
 		tries->away = true;
-	} else if ((code == -ESTALE || code == -EBADMSG) && ++tries->count < TRIES) {
+	} else if (((code == -ESTALE && !wish->until) || code == -EBADMSG) && ++tries->count < TRIES) {
 		log_warn("%s; beginning anew", err->text);
 	} else {
 		return code;
@@ -128,7 +132,8 @@ int build_again(struct build_tries *tries, const struct mirror_wish *wish, int c
 /* One attempt. */
 static int build_once(struct mirror *mirror, const struct mirror_wish *wish, const char *path, struct err *err)
 {
-	int rc = mirror_open(mirror, wish, path, true, follow_generation(wish->source.mount), err);
+	uint64_t newest_generation = wish->until ? 0 : follow_generation(wish->source.mount);
+	int rc = mirror_open(mirror, wish, path, true, newest_generation, err);
 
 	if (rc < 0)
 		return rc;
@@ -138,9 +143,10 @@ static int build_once(struct mirror *mirror, const struct mirror_wish *wish, con
 	if (filled < 0)
 		return filled;
 	if (!filled)
-		log_warn("%s has no snapshot: rows that are older than the stream will be missing in %s (--from copies "
-		         "them from the server)",
-		         wish->source.mount ? wish->source.mount : wish->source.file, wish->path);
+		log_warn("%s has no snapshot%s%s: rows that are older than the stream will be missing in %s%s",
+		         wish->source.mount ? wish->source.mount : wish->source.file, wish->until ? " as old as " : "",
+		         wish->until ? wish->until->text : "", wish->path,
+		         wish->until ? "" : " (--from copies them from the server)");
 	rc = apply_commit(mirror->apply, err);
 	if (rc == 0)
 		rc = database_filled(&mirror->database, err);

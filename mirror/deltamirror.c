@@ -21,12 +21,14 @@
 #include "name.h"
 #include "resync.h"
 #include "stop.h"
+#include "until.h"
 
 struct arguments {
 	struct mirror_wish wish;
 	char *place, *path;
 	char *tables, *resync_tables;
 	char *mount, *table; /* what `place` leads to, where that is a table's file */
+	struct until until;
 };
 
 /* ---- the place to read: a mount, the file of a table in one, or a copy of such a file */
@@ -102,6 +104,12 @@ static int find_place(struct arguments *arguments, struct err *err)
 /* What does not go together. */
 static int check_wish(const struct mirror_wish *wish, struct err *err)
 {
+	if (wish->until && (wish->source.table || wish->conninfo || wish->resync || wish->resync_tables))
+		return err_set(err, -EINVAL, "--until goes with neither %s: %s",
+		               wish->source.table ? "one table's file" : "--from nor --resync",
+		               wish->source.table
+		                   ? "its lines do not tell where a transaction ends; --tables narrows a mirror"
+		                   : "it builds a mirror from a snapshot that is old enough");
 	if (!wish->source.table)
 		return 0;
 	if (wish->tables || wish->resync_tables || wish->conninfo)
@@ -112,6 +120,21 @@ static int check_wish(const struct mirror_wish *wish, struct err *err)
 }
 
 /* ---- the ways */
+
+/* Of --until. */
+static void say_end(const struct mirror *mirror)
+{
+	const struct database *database = &mirror->database;
+	const char *until = mirror->wish->until->text;
+	char at[POSITION_TEXT_MAX];
+
+	position_print(at, database->position);
+	if (mirror->reached)
+		log_info("%s is as of %s: it stands at %s (LSN %s)", database->path, until, at, database->lsn);
+	else
+		log_warn("%s stands at %s (LSN %s), where the stream ends now: what was committed by %s may still come",
+		         database->path, at, database->lsn, until);
+}
 
 /* Follows, and brings the mirror anew where nothing else helps and that was asked for. */
 static int follow_on(struct mirror *mirror, struct err *err)
@@ -125,6 +148,8 @@ static int follow_on(struct mirror *mirror, struct err *err)
 		if ((rc = resync_all(mirror, err)) < 0)
 			break;
 	}
+	if (rc == 0 && wish->until && !stop_asked())
+		say_end(mirror);
 	return rc;
 }
 
@@ -141,6 +166,8 @@ static int run(const struct mirror_wish *wish, struct err *err)
 	int rc = found == 0 ? build_new(wish, err) : found < 0 ? found : 0;
 	if (rc == 0)
 		rc = mirror_open(&mirror, wish, wish->path, false, 0, err);
+	if (rc == 0 && wish->until)
+		rc = until_check(wish->until, &mirror.database, err);
 	if (rc == 0)
 		build_sweep(wish);
 	if (rc == 0 && found && wish->resync)
@@ -157,11 +184,13 @@ static int run(const struct mirror_wish *wish, struct err *err)
 
 /* ---- arguments */
 
-enum { OPTION_TABLES = 256, OPTION_ONCE, OPTION_FROM, OPTION_RESYNC, OPTION_VERIFY, OPTION_NUMERIC };
+enum { OPTION_TABLES = 256, OPTION_ONCE, OPTION_FROM, OPTION_RESYNC, OPTION_VERIFY, OPTION_NUMERIC, OPTION_UNTIL };
 
 static const struct argp_option options[] = {
     {"tables", OPTION_TABLES, "LIST", 0, "Mirror these tables only: path names, joined by commas", 0},
     {"once", OPTION_ONCE, NULL, 0, "Stop at the end of what is published", 0},
+    {"until", OPTION_UNTIL, "T", 0,
+     "End with the last transaction that was committed by T: a time, a position or an LSN", 0},
     {"from", OPTION_FROM, "CONNINFO", 0, "Copy the rows that are there from this server, not from a snapshot", 0},
     {"resync", OPTION_RESYNC, "LIST", OPTION_ARG_OPTIONAL,
      "Bring the mirror anew, or only these tables while the others go on", 0},
@@ -191,6 +220,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct arguments *arguments = state->input;
 	struct mirror_wish *wish = &arguments->wish;
 	enum numeric numeric;
+	struct err err;
 
 	switch (key) {
 	case OPTION_TABLES:
@@ -202,6 +232,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (!value_parse_numeric(arg, &numeric))
 			argp_error(state, "--numeric=%s: give text or real", arg);
 		wish->numeric = arg;
+		return 0;
+	case OPTION_UNTIL:
+		if (moment_parse(&arguments->until.moment, arg, &err) < 0)
+			argp_error(state, "--until: %s", err.text);
+		arguments->until.text = arg;
+		wish->until = &arguments->until;
 		return 0;
 	case OPTION_ONCE: wish->once = true; return 0;
 	case OPTION_FROM: wish->conninfo = arg; return 0;

@@ -121,7 +121,7 @@ static int connect_mount(struct mirror *mirror, struct err *err)
 		rc = follow_open(&mirror->follow, source, database->has_position ? &database->position : NULL, err);
 	if (rc < 0)
 		return rc;
-	if (!mirror->away && !mirror->wish->once && mirror->tries == 0 && !mirror->quiet)
+	if (!mirror->away && !mirror->wish->once && mirror->tries == 0 && !mirror->quiet && !mirror->has_last)
 		log_info("following %s %s %s", source_name(mirror), database->has_position ? "after" : "from its",
 		         database->has_position ? position_print(at, database->position) : "beginning");
 	mirror->unfinished_ms = 0;
@@ -174,6 +174,30 @@ static bool interrupted(const struct mirror_goal *goal)
 	return goal->interrupt && atomic_load(goal->interrupt);
 }
 
+/* Whether the database has all that belongs to --until, and `shown` all that the mount shows. */
+static bool is_reached(struct mirror *mirror, bool shown)
+{
+	const struct database *database = &mirror->database;
+	const struct mirror_wish *wish = mirror->wish;
+
+	/* What is not committed yet may be undone. */
+	mirror->reached = wish->until && (until_met(wish->until, database) ||
+	                                  (mirror->has_last && position_cmp(database->position, mirror->last) >= 0) ||
+	                                  (shown && until_shown(wish->until, database, wish->source.mount)));
+	return mirror->reached;
+}
+
+static void tell_waiting(struct mirror *mirror)
+{
+	char at[POSITION_TEXT_MAX];
+
+	if (!mirror->wish->until || mirror->waiting)
+		return;
+	mirror->waiting = true;
+	log_info("the stream ends at %s; waiting for what shows that all until %s is there (--once ends here)",
+	         position_print(at, mirror->database.position), mirror->wish->until->text);
+}
+
 /* There is no more at this time. */
 static int at_end(struct mirror *mirror, const struct mirror_goal *goal, struct err *err)
 {
@@ -193,8 +217,9 @@ static int at_end(struct mirror *mirror, const struct mirror_goal *goal, struct 
 		mirror->unfinished_ms = 0;
 		went_on(mirror);
 		apply_caught_up(mirror->apply);
-		if (goal->end || interrupted(goal))
+		if (is_reached(mirror, true) || goal->end || interrupted(goal))
 			return DONE;
+		tell_waiting(mirror);
 	} else if (mirror->unfinished_ms == 0) {
 		mirror->unfinished_ms = clock_ms();
 	} else if (clock_ms() - mirror->unfinished_ms > UNFINISHED_MS) {
@@ -212,13 +237,24 @@ static int at_end(struct mirror *mirror, const struct mirror_goal *goal, struct 
 /* At a commit line, which has been applied. */
 static int at_commit(struct mirror *mirror, const struct mirror_goal *goal, struct err *err)
 {
-	bool done =
-	    interrupted(goal) || (goal->at && position_cmp(follow_position(mirror->follow), goal->position) >= 0);
+	bool done = interrupted(goal) || is_reached(mirror, false) ||
+	            (goal->at && position_cmp(follow_position(mirror->follow), goal->position) >= 0);
 
 	if (!done && (mirror->whole || !batch_full(mirror)))
 		return GO_ON;
 	int rc = commit(mirror, err);
 	return rc < 0 ? rc : done ? DONE : GO_ON;
+}
+
+/* At a line of a transaction that is later than --until. */
+static int at_later(struct mirror *mirror, struct err *err)
+{
+	const struct database *database = &mirror->database;
+
+	mirror->has_last = true;
+	mirror->last = database->position;
+	int rc = apply_in_transaction(mirror->apply) ? disconnect(mirror, err) : commit(mirror, err);
+	return rc < 0 ? rc : is_reached(mirror, false) ? DONE : GO_ON;
 }
 
 /* One line, or a wait for it. `from_apply` tells whose error it is. */
@@ -236,6 +272,8 @@ static int step(struct mirror *mirror, const struct mirror_goal *goal, bool *fro
 		return at_end(mirror, goal, err);
 	mirror->unfinished_ms = 0;
 	*from_apply = true;
+	if (mirror->wish->until && line.head.xid.at && !until_has(mirror->wish->until, &line.head))
+		return at_later(mirror, err);
 	/* Of a table's file, this tells that the transaction before was whole. */
 	rc = line.begins && batch_full(mirror) && !mirror->whole ? commit(mirror, err) : 0;
 	if (rc == 0)
@@ -345,6 +383,8 @@ int mirror_run(struct mirror *mirror, const struct mirror_goal *goal, struct err
 	int rc = GO_ON;
 
 	if (goal->at && database->has_position && position_cmp(database->position, goal->position) >= 0)
+		return 0;
+	if (is_reached(mirror, false))
 		return 0;
 	while (rc != DONE && !stop_asked()) {
 		/* Whatever is open here is whole only with the mount at hand. */

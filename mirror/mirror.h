@@ -13,6 +13,9 @@
  * A line that cannot be applied is tried again: bytes that a network mount
  * made up look like it. On the way back there each transaction is committed
  * by itself, so that the mirror ends directly before the one that is wrong.
+ *
+ * With --until it ends directly before the first transaction that is later. Where that shows only when some
+ * of it is applied, the batch is undone and comes again, up to there.
  */
 #ifndef MIRROR_MIRROR_H
 #define MIRROR_MIRROR_H
@@ -25,6 +28,7 @@
 #include "database.h"
 #include "err.h"
 #include "follow.h"
+#include "until.h"
 
 /* What a person asked for; all borrowed. */
 struct mirror_wish {
@@ -36,6 +40,7 @@ struct mirror_wish {
 	bool once;                 /* stop at the end of what is published; a mount that is away is an error */
 	bool resync;               /* the rows come anew */
 	const char *resync_tables; /* those of these tables (a normalized list), or NULL */
+	const struct until *until; /* where it ends; or NULL */
 };
 
 struct mirror {
@@ -52,7 +57,11 @@ struct mirror {
 	int64_t unfinished_ms; /* since when the stream ends within a transaction; 0: it does not */
 	unsigned tries;
 	struct position
-	    trouble; /* where the tries began, or the mount went away: up to there each transaction is a batch */
+	    trouble;   /* where the tries began, or the mount went away: up to there each transaction is a batch */
+	bool reached;  /* wish->until */
+	bool waiting;  /* for what shows that, and it has been said */
+	bool has_last; /* the last commit that belongs to it is known: */
+	struct position last;
 };
 
 /* Where mirror_run is to end. */
@@ -79,7 +88,7 @@ struct mirror_goal mirror_end(const struct mirror *mirror);
 /* To where the stream ends now: while it goes on, its end may never be reached. -EINTR after a signal. */
 int mirror_run_to_end(struct mirror *mirror, struct err *err);
 
-/* Follows until the goal is reached: then 0, with all that was applied committed. Also 0 after a signal
+/* Follows until the goal is reached, or wish->until: then 0, with all that was applied committed. Also 0 after a signal
  * (stop_asked), when mirror_close undoes what was not. -ESTALE: nothing but --resync helps, which
  * the sentence says. */
 int mirror_run(struct mirror *mirror, const struct mirror_goal *goal, struct err *err);

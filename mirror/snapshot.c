@@ -102,9 +102,21 @@ static bool is_enough(const struct manifest *manifest, const char *tables)
 	return tables;
 }
 
+/* Whether it has nothing that is too new. */
+static bool is_old_enough(struct snapshot *snapshot, const struct until *until)
+{
+	const struct manifest *manifest = &snapshot->manifest;
+	struct position marker = {manifest->position.epoch, manifest->position.seq - 1};
+
+	if (!until || moment_has(&until->moment, marker, manifest->lsn))
+		return true;
+	if (snapshot->later.epoch == 0 || position_cmp(marker, snapshot->later) < 0)
+		snapshot->later = marker;
+	return false;
+}
+
 /* 1: this one will do; 0: it does not. */
-static int consider(struct snapshot *snapshot, const char *name, const char *tables, uint64_t generation,
-                    struct err *err)
+static int consider(struct snapshot *snapshot, const char *name, const struct snapshot_want *want, struct err *err)
 {
 	struct position position;
 
@@ -124,8 +136,9 @@ static int consider(struct snapshot *snapshot, const char *name, const char *tab
 		return rc;
 	if (position_cmp(snapshot->manifest.position, position) != 0 || position.seq == 0)
 		return err_set(err, -EBADMSG, "%s/manifest is of another snapshot", snapshot->folder);
-	return is_enough(&snapshot->manifest, tables) &&
-	       (generation == 0 || snapshot->manifest.origin.generation == generation);
+	return is_enough(&snapshot->manifest, want->tables) &&
+	       (want->generation == 0 || snapshot->manifest.origin.generation == want->generation) &&
+	       is_old_enough(snapshot, want->until);
 }
 
 /* scandir's: the newest first; names that are none last. */
@@ -138,8 +151,7 @@ static int newest_first(const struct dirent **a, const struct dirent **b)
 	return position_cmp(y, x);
 }
 
-static int find_listed(struct snapshot *snapshot, const char *folder, const char *tables, uint64_t generation,
-                       struct err *err)
+static int find_listed(struct snapshot *snapshot, const char *folder, const struct snapshot_want *want, struct err *err)
 {
 	struct dirent **entries = NULL;
 	struct err first = {0};
@@ -149,7 +161,7 @@ static int find_listed(struct snapshot *snapshot, const char *folder, const char
 		return errno == ENOENT && mounted(snapshot->mount) ? 0 : err_errno(err, "cannot list %s", folder);
 	for (int i = 0; i < count; i++) {
 		/* An older one is better than one that cannot be read. */
-		if (rc <= 0 && (rc = consider(snapshot, entries[i]->d_name, tables, generation, err)) < 0 && !failed) {
+		if (rc <= 0 && (rc = consider(snapshot, entries[i]->d_name, want, err)) < 0 && !failed) {
 			failed = rc;
 			first = *err;
 		}
@@ -163,9 +175,9 @@ static int find_listed(struct snapshot *snapshot, const char *folder, const char
 	return rc;
 }
 
-int snapshot_find(struct snapshot *snapshot, const char *mount, const char *tables, uint64_t generation,
-                  struct err *err)
+int snapshot_find(struct snapshot *snapshot, const char *mount, const struct snapshot_want *want, struct err *err)
 {
+	const char *tables = want->tables;
 	char folder[4096], path[4200], latest[100];
 
 	*snapshot = (struct snapshot){.mount = strdup(mount)};
@@ -175,9 +187,9 @@ int snapshot_find(struct snapshot *snapshot, const char *mount, const char *tabl
 	snprintf(path, sizeof path, "%s/latest", folder);
 	ssize_t n = readlink(path, latest, sizeof latest - 1);
 	latest[n > 0 ? n : 0] = 0;
-	int rc = n > 0 ? consider(snapshot, latest, tables, generation, err) : 0;
+	int rc = n > 0 ? consider(snapshot, latest, want, err) : 0;
 	if (rc <= 0 && rc != -ENOMEM && rc != -EINTR)
-		rc = find_listed(snapshot, folder, tables, generation, err);
+		rc = find_listed(snapshot, folder, want, err);
 	if (rc == 1)
 		return 0;
 	if (rc == 0)

@@ -13,17 +13,23 @@
 
 #include "err.h"
 #include "manifest.h"
+#include "until.h"
 
 struct snapshot {
 	char *mount;  /* of the mount */
 	char *folder; /* MOUNT/snapshots/<epoch>.<seq>: the link "latest" is read once */
 	struct manifest manifest;
+	struct position later; /* the marker's commit line of the oldest one that is too new; {0, 0}: there is none */
 };
 
-/* The newest one of the generation (0: any) that has all tables of a normalized list (NULL: is of all
- * tables). snapshot_close is to be called in any case. */
-int snapshot_find(struct snapshot *snapshot, const char *mount, const char *tables, uint64_t generation,
-                  struct err *err);
+struct snapshot_want {
+	const char *tables;        /* a normalized list, all of which it has to have; NULL: it is of all tables */
+	uint64_t generation;       /* 0: any */
+	const struct until *until; /* it has nothing that does not belong to that; or NULL */
+};
+
+/* The newest one that is so. snapshot_close is to be called in any case. */
+int snapshot_find(struct snapshot *snapshot, const char *mount, const struct snapshot_want *want, struct err *err);
 void snapshot_close(struct snapshot *snapshot);
 
 /* Gives the lines of one of its tables, without '\n', to `each`, whose error ends it. What they say is
