@@ -259,7 +259,8 @@ static void a_wal_that_another_database_left_is_not_taken_for_the_new_ones(void 
 
 	built(m);
 	asked(m, "SELECT count(*) FROM t");
-	assert_int_equal(sqlite3_exec(m->sqlite, "UPDATE t SET v = 'old'; DELETE FROM \"s.u\"", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(m->sqlite, "UPDATE t SET v = 'old'; DELETE FROM \"s.u\"", NULL, NULL, NULL),
+	                 SQLITE_OK);
 	snprintf(wal, sizeof wal, "%s-wal", m->db);
 	snprintf(left, sizeof left, "%s-left", m->db);
 	assert_int_equal(link(wal, left), 0);
@@ -340,6 +341,102 @@ static void a_file_that_is_not_there_is_damage(void **state)
 	snprintf(path, sizeof path, "%s/snapshots/1507507300.3/tables/t", m->dir);
 	unlink(path);
 	not_built(m, -EBADMSG, "tables/t");
+}
+
+/* ---- as of a moment */
+
+static void wish_until(struct mount *m, struct until *until, const char *text)
+{
+	*until = (struct until){.text = text};
+	if (moment_parse(&until->moment, text, &m->err) < 0)
+		fail_msg("%s", m->err.text);
+	m->wish.until = until;
+}
+
+/* The marker commits at 1507507300.2, LSN 0/2F80; what follows at 1507507300.5, LSN 0/3020. */
+static void it_ends_with_the_last_commit_that_belongs_to_it(void **state)
+{
+	static const char *const cases[][3] = {
+	    {"1507507300.2", "1507507300|2", "1|one\n2|TWO\n3|three"},
+	    {"1507507300.3", "1507507300|2", "1|one\n2|TWO\n3|three"},
+	    {"1507507300.4", "1507507300|2", "1|one\n2|TWO\n3|three"},
+	    {"1507507300.5", "1507507300|5", "1|one\n2|TWO"},
+	    {"0/2F80", "1507507300|2", "1|one\n2|TWO\n3|three"},
+	    {"0/301F", "1507507300|2", "1|one\n2|TWO\n3|three"},
+	    {"0/3020", "1507507300|5", "1|one\n2|TWO"},
+	    {"2017-10-09 00:01:40.5 UTC", "1507507300|5", "1|one\n2|TWO"},
+	};
+	struct mount *m = *state;
+	struct until until;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		wish_until(m, &until, cases[i][0]);
+		built(m);
+		assert_string_equal(asked(m, "SELECT epoch, seq FROM _daystream"), cases[i][1]);
+		assert_string_equal(asked(m, "SELECT * FROM t"), cases[i][2]);
+		assert_string_equal(asked(m, "SELECT exact FROM _daystream"), "1");
+		sqlite3_close(m->sqlite);
+		m->sqlite = NULL;
+		unlink(m->db);
+	}
+}
+
+static void what_is_older_than_all_there_is_is_told_the_oldest(void **state)
+{
+	static const char *const cases[] = {"1507507300.1", "0/2F7F", "2017-10-09 00:01:40 UTC"};
+	struct mount *m = *state;
+	struct until until;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		wish_until(m, &until, cases[i]);
+		not_built(m, -ERANGE,
+		          "the oldest possible --until is 1507507300.2, or a time after 2017-10-09 00:01:40+00");
+	}
+}
+
+static void the_stream_will_do_only_from_where_its_generation_began(void **state)
+{
+	struct mount *m = *state;
+	struct stream live;
+	struct until until;
+
+	stream_init(&live, 1507507100);
+	stream_origin(&live, 1);
+	stream_line(&live, "_table\tt\t_xid\t700\t_action\tinsert\tid\t1");
+	stream_commit(&live);
+	folder_write(m->dir, "live", live.text, live.len);
+	wish_until(m, &until, "1507507200.0");
+	not_built(m, -ERANGE, "the oldest possible --until is 1507507300.2, ");
+	stream_fini(&live);
+
+	stream_init(&live, 1507507100);
+	stream_origin(&live, 1);
+	stream_commit(&live);
+	folder_write(m->dir, "live", live.text, live.len);
+	built(m);
+	assert_string_equal(asked(m, "SELECT epoch, seq, exact FROM _daystream"), "1507507100|1|0");
+	sqlite3_close(m->sqlite);
+	m->sqlite = NULL;
+	unlink(m->db);
+	wish_until(m, &until, "1507507100.0");
+	not_built(m, -ERANGE, "the oldest possible --until is 1507507100.1, ");
+	stream_fini(&live);
+}
+
+/* Nobody knows what was committed between two of them. */
+static void it_does_not_reach_into_another_generation(void **state)
+{
+	struct mount *m = *state;
+	struct until until;
+
+	stream_origin(&m->stream, 2);
+	stream_commit(&m->stream);
+	folder_write(m->dir, "since/1507507300/3/live", m->stream.text, m->stream.len);
+	wish_until(m, &until, "2017-10-09 01:00 UTC");
+	not_built(m, -ESTALE, "here begins generation 2");
+	wish_until(m, &until, "1507507300.5");
+	built(m);
+	assert_string_equal(asked(m, "SELECT epoch, seq FROM _daystream"), "1507507300|5");
 }
 
 /* ---- anew */
@@ -527,6 +624,10 @@ int main(void)
 	    TEST(what_a_link_leads_to_is_not_emptied),
 	    TEST(damage_in_a_snapshot_is_noticed),
 	    TEST(a_file_that_is_not_there_is_damage),
+	    TEST(it_ends_with_the_last_commit_that_belongs_to_it),
+	    TEST(what_is_older_than_all_there_is_is_told_the_oldest),
+	    TEST(the_stream_will_do_only_from_where_its_generation_began),
+	    TEST(it_does_not_reach_into_another_generation),
 	    TEST(a_mirror_comes_anew_and_keeps_what_people_added),
 	    TEST(what_fails_leaves_the_old_copy),
 	    TEST(another_database_with_the_same_names_takes_their_place),
