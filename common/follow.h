@@ -27,8 +27,8 @@
  *   -ESTALE    retention gave the position up: nothing but a new start helps
  *   -EINTR     a signal came while reading
  */
-#ifndef MIRROR_FOLLOW_H
-#define MIRROR_FOLLOW_H
+#ifndef COMMON_FOLLOW_H
+#define COMMON_FOLLOW_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,6 +36,7 @@
 
 #include "err.h"
 #include "line.h"
+#include "lines.h"
 #include "position.h"
 #include "record.h"
 
@@ -60,6 +61,20 @@ struct follow_line {
 int follow_open(struct follow **opened, const struct follow_source *source, const struct position *after,
                 struct err *err);
 void follow_close(struct follow *follow);
+
+/* From the first line at or after a position on. Where that is within a second, it may be within a transaction,
+ * whose crc is not looked at. */
+int follow_open_from(struct follow **opened, const struct follow_source *source, const struct position *from,
+                     struct err *err);
+
+/* Lines that `read` gives (lines.h), and what they are: all of the stream, or one table's; from within a second on,
+ * where `within`. It does not wait. */
+struct follow_read {
+	lines_read *read;
+	void *ctx;
+	bool table, within;
+};
+int follow_open_read(struct follow **opened, const struct follow_read *source, struct err *err);
 
 /* From a second's first line on; where that is no longer retained, or 0, from /live's beginning. */
 int follow_open_second(struct follow **opened, const struct follow_source *source, uint64_t epoch, struct err *err);

@@ -23,6 +23,7 @@ struct follow {
 	struct lines lines;
 	bool commits; /* they end transactions */
 	bool gaps;
+	bool within; /* the first transaction was not read from its start */
 	struct position last;
 	bool has_last;
 	uint64_t last_xid;
@@ -142,24 +143,51 @@ int follow_open(struct follow **opened, const struct follow_source *source, cons
 	return 0;
 }
 
-int follow_open_second(struct follow **opened, const struct follow_source *source, uint64_t epoch, struct err *err)
+int follow_open_from(struct follow **opened, const struct follow_source *source, const struct position *from,
+                     struct err *err)
 {
 	char path[4096];
 	struct follow *follow = alloc(source, err);
-	struct position from = {epoch, 0};
 
 	*opened = NULL;
 	if (!follow)
 		return -ENOMEM;
-	path_from(path, sizeof path, source, epoch ? &from : NULL);
+	path_from(path, sizeof path, source, from);
 	int rc = lines_open(&follow->lines, path, err);
 	if (rc < 0) {
 		follow_close(follow);
-		rc = open_failed(source, epoch ? &from : NULL, rc, err);
-		return rc == -ESTALE ? follow_open(opened, source, NULL, err) : rc;
+		return open_failed(source, from, rc, err);
+	}
+	follow->within = from && from->seq > 0;
+	*opened = follow;
+	return 0;
+}
+
+int follow_open_read(struct follow **opened, const struct follow_read *source, struct err *err)
+{
+	struct follow *follow = alloc(NULL, err);
+
+	*opened = NULL;
+	if (!follow)
+		return -ENOMEM;
+	follow->commits = !source->table;
+	follow->gaps = source->table;
+	follow->within = source->within;
+	int rc = lines_open_read(&follow->lines, source->read, source->ctx, err);
+	if (rc < 0) {
+		follow_close(follow);
+		return rc;
 	}
 	*opened = follow;
 	return 0;
+}
+
+int follow_open_second(struct follow **opened, const struct follow_source *source, uint64_t epoch, struct err *err)
+{
+	struct position from = {epoch, 0};
+	int rc = follow_open_from(opened, source, epoch ? &from : NULL, err);
+
+	return rc == -ESTALE ? follow_open(opened, source, NULL, err) : rc;
 }
 
 int follow_open_file(struct follow **opened, const char *path, struct err *err)
@@ -285,13 +313,14 @@ static int check_crc(struct follow *follow, const struct line_head *head, struct
 
 	if (!commit_parse(head, &commit) || !commit.has_crc)
 		return damaged(follow, "what follows is not a commit line of the stream (docs/FORMAT.md)", err);
-	uint32_t crc = lines_sum(&follow->lines, commit.crc_at);
+	uint32_t crc = follow->within ? commit.crc : lines_sum(&follow->lines, commit.crc_at);
 	if (crc != commit.crc)
 		return err_set(err, -EBADMSG,
 		               "the transaction that commits at %s is damaged: its crc is %08" PRIx32
 		               ", the line says %08" PRIx32,
 		               position_print(at, head->position), crc, commit.crc);
 	lines_sum_begin(&follow->lines);
+	follow->within = false;
 	return 0;
 }
 

@@ -14,12 +14,22 @@
 /* PostgreSQL sends no message above 1 GiB, which escaping at most doubles. */
 #define LINE_MAX_LEN ((size_t)1 << 31)
 
+int lines_open_read(struct lines *lines, lines_read *read, void *ctx, struct err *err)
+{
+	*lines = (struct lines){.fd = -1, .read = read, .ctx = ctx, .size = BUFFER_SIZE};
+	if (!(lines->buffer = malloc(BUFFER_SIZE)))
+		return err_set(err, -ENOMEM, "out of memory for a buffer of %zu bytes", BUFFER_SIZE);
+	return 0;
+}
+
 int lines_open(struct lines *lines, const char *path, struct err *err)
 {
-	*lines = (struct lines){.fd = -1};
-	if (!(lines->buffer = malloc(BUFFER_SIZE)) || !(lines->path = strdup(path)))
-		return err_set(err, -ENOMEM, "out of memory for a buffer of %zu bytes", BUFFER_SIZE);
-	lines->size = BUFFER_SIZE;
+	int rc = lines_open_read(lines, NULL, NULL, err);
+
+	if (rc < 0)
+		return rc;
+	if (!(lines->path = strdup(path)))
+		return err_set(err, -ENOMEM, "out of memory");
 	lines->fd = open(path, O_RDONLY | O_CLOEXEC);
 	return lines->fd < 0 ? err_errno(err, "cannot open %s", path) : 0;
 }
@@ -83,6 +93,11 @@ int lines_more(struct lines *lines, struct err *err)
 		int rc = make_room(lines, err);
 		if (rc < 0)
 			return rc;
+	}
+	if (lines->read) {
+		long got = lines->read(lines->ctx, lines->buffer + lines->end, lines->size - lines->end, err);
+		lines->end += got > 0 ? (size_t)got : 0;
+		return got < 0 ? (int)got : got > 0;
 	}
 	ssize_t n = read(lines->fd, lines->buffer + lines->end, lines->size - lines->end);
 	/* What stands before a damaged place can be read by itself. */

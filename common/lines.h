@@ -3,8 +3,8 @@
  *
  * Memory: 2 MiB, or the longest line and 1 MiB for as long as it is needed.
  */
-#ifndef MIRROR_LINES_H
-#define MIRROR_LINES_H
+#ifndef COMMON_LINES_H
+#define COMMON_LINES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,8 +12,13 @@
 
 #include "err.h"
 
+/* As read(2), with more said: the count, 0 where there is no more at this time, or a negative errno. */
+typedef long lines_read(void *ctx, char *buf, size_t len, struct err *err);
+
 struct lines {
-	int fd;
+	int fd;           /* or: */
+	lines_read *read; /* not NULL: what is read is got by this, */
+	void *ctx;        /* which is borrowed */
 	char *path;
 	/* buffer[start..end) has not been handed out; buffer[start..scanned) has no '\n';
 	 * buffer[summed..start) is not in crc yet. */
@@ -24,10 +29,11 @@ struct lines {
 
 /* The errno of open(2), negative, or -ENOMEM. lines_close is to be called in any case. */
 int lines_open(struct lines *lines, const char *path, struct err *err);
+int lines_open_read(struct lines *lines, lines_read *read, void *ctx, struct err *err);
 void lines_close(struct lines *lines);
 
 /* 1: a line without its '\n', borrowed until the next call; 0: there is no more at this time.
- * -EINTR after a signal, -ENOTCONN where reading fails, -EBADMSG where a line has no end, -ENOMEM. */
+ * -EINTR after a signal, -ENOTCONN where reading a file fails (what `read` said, else), -EBADMSG where a line has no end, -ENOMEM. */
 int lines_next(struct lines *lines, const char **text, size_t *len, struct err *err);
 
 /* Looks for more bytes. 1: there are; 0: not at this time; else as lines_next. */
