@@ -18,9 +18,23 @@ struct file {
 	struct part *part; /* in a snapshot */
 };
 
-bool file_grows(const struct node *node)
+/* The first second behind a file that is over one day; 0: it has no end. */
+static uint64_t until_of(const struct node *node)
 {
-	return node->kind != NODE_LINE && !node_in_snapshot(node);
+	return node->kind == NODE_SECOND_ALL ? node->position.epoch + 1
+	       : node->kind == NODE_DAY      ? node->position.epoch + DAY_SECONDS
+	                                     : 0;
+}
+
+bool file_is_final(const struct shown *shown, const struct node *node)
+{
+	uint64_t until = until_of(node);
+	struct store_end end;
+
+	if (!until)
+		return node->kind == NODE_LINE || node_in_snapshot(node);
+	store_end(shown->store, &end);
+	return end.last.epoch >= until;
 }
 
 mode_t file_type(const struct node *node)
@@ -64,10 +78,7 @@ static int key_of(const struct shown *shown, const struct node *node, struct vie
 		key->line_len = place.len;
 		r = 1;
 	}
-	if (node->kind == NODE_SECOND_ALL)
-		key->until.epoch = node->position.epoch + 1;
-	else if (node->kind == NODE_DAY)
-		key->until.epoch = node->position.epoch + DAY_SECONDS;
+	key->until.epoch = until_of(node);
 	return r;
 }
 

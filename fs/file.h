@@ -35,9 +35,9 @@ int file_stat(const struct shown *shown, const struct node *node, struct stat *s
 /* S_IFDIR, S_IFREG or S_IFLNK. */
 mode_t file_type(const struct node *node);
 
-/* True for files that grow (or change, as /status does): they must not be
- * cached, since the page cache mixes old lengths with new bytes. */
-bool file_grows(const struct node *node);
+/* Whether its bytes and attributes stay as they are from now on, until it is given up: a line, what is in a
+ * snapshot, a second or a day that is over. Asked before these are read, true holds for them. */
+bool file_is_final(const struct shown *shown, const struct node *node);
 
 /* Where /snapshots/latest leads: the newest of all tables that can be followed. -ENOENT: there is none. */
 int file_link(const struct shown *shown, char target[POSITION_TEXT_MAX], struct err *err);

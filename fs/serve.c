@@ -9,7 +9,7 @@
 
 #include "log.h"
 
-static const double for_good = 86400.0, for_a_while = 60.0;
+static const double for_good = 86400.0, for_a_while = 60.0, for_a_moment = 5.0;
 
 static struct serve *of(fuse_req_t req)
 {
@@ -26,8 +26,23 @@ static void reply_error(fuse_req_t req, int r, const struct err *err)
 
 /* ---- names and attributes ----------------------------------------------- */
 
-static int stat_node(struct serve *serve, const struct node *node, uint64_t ino, struct stat *st, struct err *err)
+static bool is_span(const struct node *node)
 {
+	return node->kind == NODE_DAY || node->kind == NODE_SECOND_ALL;
+}
+
+/* What never changes may be cached; but what retention gives up must not be told of for long. */
+static double attr_timeout(const struct node *node, bool final)
+{
+	if (!final)
+		return 0;
+	return node->kind == NODE_LINE ? for_good : is_span(node) ? for_a_moment : for_a_while;
+}
+
+static int stat_node(struct serve *serve, const struct node *node, uint64_t ino, struct stat *st, double *timeout,
+                     struct err *err)
+{
+	*timeout = attr_timeout(node, file_is_final(serve->shown, node));
 	int r = file_stat(serve->shown, node, st, err);
 
 	st->st_ino = ino;
@@ -36,17 +51,13 @@ static int stat_node(struct serve *serve, const struct node *node, uint64_t ino,
 	return r;
 }
 
-/* What never changes may be cached; a snapshot is removed one day. */
-static double attr_timeout(const struct node *node)
-{
-	return node->kind == NODE_LINE ? for_good : node_in_snapshot(node) ? for_a_while : 0;
-}
-
 /* What a name means may change (file_pin). */
 static double entry_timeout(const struct node *node)
 {
 	if (node->kind == NODE_LATEST || node->kind == NODE_LIVE || node->kind == NODE_TABLE)
 		return 0;
+	if (is_span(node))
+		return for_a_moment;
 	return node_is_dir(node) && !node_in_snapshot(node) && node->kind != NODE_SECOND ? for_good : for_a_while;
 }
 
@@ -54,7 +65,6 @@ static void fill_entry(struct fuse_entry_param *entry, const struct node *node, 
 {
 	entry->ino = ino;
 	entry->entry_timeout = entry_timeout(node);
-	entry->attr_timeout = attr_timeout(node);
 }
 
 /* By name; or, where the kernel has but a number (an NFS server's, from before it forgot it or we were started
@@ -75,7 +85,7 @@ static bool look_up(const struct serve *serve, const struct node *parent, const 
 
 static int enter(struct serve *serve, const struct node *node, struct fuse_entry_param *entry, struct err *err)
 {
-	int r = stat_node(serve, node, 0, &entry->attr, err);
+	int r = stat_node(serve, node, 0, &entry->attr, &entry->attr_timeout, err);
 
 	if (r < 0)
 		return r;
@@ -125,17 +135,18 @@ static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 	struct node node;
 	struct stat st;
 	struct err err = {""};
+	double timeout = 0;
 	int r = -ESTALE;
 
 	(void)info;
 	if (tree_hold(serve->tree, ino, &node)) {
-		r = stat_node(serve, &node, ino, &st, &err);
+		r = stat_node(serve, &node, ino, &st, &timeout, &err);
 		tree_release(serve->tree, ino);
 	}
 	if (r < 0)
 		reply_error(req, r, &err);
 	else
-		fuse_reply_attr(req, &st, attr_timeout(&node));
+		fuse_reply_attr(req, &st, timeout);
 }
 
 static void on_readlink(fuse_req_t req, fuse_ino_t ino)
@@ -220,8 +231,8 @@ static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	}
 	handle_opened(&serve->handles, handle, is_followed(&node));
 	info->fh = (uint64_t)(uintptr_t)handle;
-	info->direct_io = file_grows(&node);
-	info->keep_cache = !file_grows(&node);
+	info->direct_io = !file_is_final(serve->shown, &node);
+	info->keep_cache = !info->direct_io;
 	if (fuse_reply_open(req, info) < 0)
 		free_handle(serve, ino, handle);
 }
@@ -330,7 +341,7 @@ static bool add_entry(struct listing *list, const char *name, const struct node 
 		n = fuse_add_direntry(list->req, at, left, name, &entry.attr, (off_t)cookie);
 	} else {
 		/* "." and ".." are told without a look-up, and so is what cannot be had. */
-		if (node && stat_node(list->serve, node, ino, &entry.attr, &err) == 0)
+		if (node && stat_node(list->serve, node, ino, &entry.attr, &entry.attr_timeout, &err) == 0)
 			fill_entry(&entry, node, ino);
 		n = fuse_add_direntry_plus(list->req, at, left, name, &entry, (off_t)cookie);
 		if (n <= left && entry.ino)

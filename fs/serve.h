@@ -3,8 +3,8 @@
  * dir.h.
  *
  * - Growing files are opened with direct_io, and their attributes are not cached:
- *   every page-cached way gives zeros or old lengths to some reader. Lines
- *   never change, so they are cached for good; nor do a snapshot's files, until it is removed.
+ *   every page-cached way gives zeros or old lengths to some reader. What is final (file.h) is
+ *   read through the page cache; what the kernel was told of it before has no time to live.
  * - A read never waits for data; poll(2) wakes when there is more.
  */
 #ifndef FS_SERVE_H
