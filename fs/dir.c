@@ -15,12 +15,16 @@ struct dir {
 	struct node node;
 	char **names; /* of tables and snapshots, sorted */
 	size_t name_count, name_cap;
-	/* Lines of a second come one after the other: where the scan stands. */
+	/* Lines of a second, and short seconds, come one after the other: where the scan stands. */
 	bool scanning;
 	struct scan scan;
 	size_t scan_segment; /* its number */
 	uint64_t scan_cookie;
+	uint64_t found_at;    /* where the second that was looked up last starts in the stream */
+	uint64_t asked, told; /* the cookie of the second that was listed last, and that second; 0: none */
 };
+
+enum { NEAR = 64 << 10 }; /* bytes that are sooner read than looked up */
 
 static int add_name(const char *name, void *ctx)
 {
@@ -99,26 +103,113 @@ int dir_open(struct dir **out, const struct shown *shown, const struct node *nod
 	return 0;
 }
 
+static void end_scan(struct dir *dir)
+{
+	if (dir->scanning)
+		scan_fini(&dir->scan);
+	dir->scanning = false;
+}
+
 void dir_close(struct dir *dir)
 {
 	for (size_t i = 0; i < dir->name_count; i++)
 		free(dir->names[i]);
 	free(dir->names);
-	if (dir->scanning)
-		scan_fini(&dir->scan);
+	end_scan(dir);
 	free(dir);
 }
 
-/* The next second at or after the cookie: a look-up each. */
-static int next_second(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct err *err)
+/* Starts scanning at a line: its segment is held then. */
+static int begin_scan(struct dir *dir, const struct place *place, struct segment **segment, struct err *err)
+{
+	struct segments *segments = store_segments(dir->shown->store);
+	int r;
+
+	end_scan(dir);
+	if ((r = segments_hold(segments, place->segment, segment, err)) < 0)
+		return r;
+	r = bytes_scan(&dir->scan, *segment, place->off, segments_shown(segments, *segment), err);
+	if (r < 0) {
+		segments_release(*segment);
+		return r;
+	}
+	dir->scanning = true;
+	dir->scan_segment = place->segment;
+	return 0;
+}
+
+/* The scan of the entry before, where it stands there and its segment still is; then that is held. */
+static bool hold_scan(struct dir *dir, uint64_t cookie, struct segment **segment)
+{
+	return dir->scanning && dir->scan_cookie == cookie &&
+	       segments_hold(store_segments(dir->shown->store), dir->scan_segment, segment, NULL) == 0;
+}
+
+/* The first second at or after the cookie among the next lines: 1; 0 where none is near. */
+static int scan_second(struct dir *dir, uint64_t cookie, uint64_t *epoch, struct err *err)
+{
+	struct segment *segment;
+	struct line_head head;
+	const char *line;
+	size_t len;
+	uint64_t off, from = dir->scan.off;
+	int r = 0;
+
+	if (!hold_scan(dir, cookie, &segment))
+		return 0;
+	while (dir->scan.off - from < NEAR && (r = scan_next(&dir->scan, &line, &len, &off, err)) == 1) {
+		if (!line_parse(line, len, &head)) {
+			r = err_set(err, -EIO, "not a line of the format");
+			break;
+		}
+		*epoch = head.position.epoch;
+		if (*epoch >= cookie)
+			break;
+		r = 0;
+	}
+	segments_release(segment);
+	return r;
+}
+
+/* By a look-up. Where the second before was short, the next one will not be far. */
+static int find_second(struct dir *dir, uint64_t cookie, uint64_t *epoch, struct err *err)
 {
 	struct place place;
+	struct segment *segment;
 	int r = find_line(dir->shown->store, (struct position){cookie, 0}, &place, err);
 
 	if (r != 1)
 		return r;
-	snprintf(entry->name, sizeof entry->name, "%" PRIu64, place.position.epoch);
-	entry->cookie = place.position.epoch + 1;
+	*epoch = place.position.epoch;
+	bool near = place.at - dir->found_at < NEAR;
+	dir->found_at = place.at;
+	if (!near) {
+		end_scan(dir);
+		return 1;
+	}
+	if ((r = begin_scan(dir, &place, &segment, err)) < 0)
+		return r;
+	segments_release(segment);
+	return 1;
+}
+
+static int next_second(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct err *err)
+{
+	uint64_t epoch = 0;
+	int r = 1;
+
+	if (cookie != dir->asked || !dir->told) { /* else the entry did not fit into the reply before */
+		r = scan_second(dir, cookie, &epoch, err);
+		if (r == 0)
+			r = find_second(dir, cookie, &epoch, err);
+		if (r != 1)
+			return r;
+		dir->asked = cookie;
+		dir->told = epoch;
+		dir->scan_cookie = epoch + 1;
+	}
+	snprintf(entry->name, sizeof entry->name, "%" PRIu64, dir->told);
+	entry->cookie = dir->told + 1;
 	return 1;
 }
 
@@ -145,24 +236,13 @@ static int next_day(struct dir *dir, uint64_t cookie, struct dir_entry *entry, s
 /* Starts scanning at the line of this second with that number: 1, with its segment held; 0 at the end. */
 static int start_scan(struct dir *dir, uint64_t seq, struct segment **segment, struct err *err)
 {
-	struct segments *segments = store_segments(dir->shown->store);
 	struct place place;
 	int r = find_line(dir->shown->store, (struct position){dir->node.position.epoch, seq}, &place, err);
 
 	if (r != 1)
 		return r;
-	if (dir->scanning)
-		scan_fini(&dir->scan);
-	dir->scanning = false;
-	if ((r = segments_hold(segments, place.segment, segment, err)) < 0)
+	if ((r = begin_scan(dir, &place, segment, err)) < 0)
 		return r;
-	r = bytes_scan(&dir->scan, *segment, place.off, segments_shown(segments, *segment), err);
-	if (r < 0) {
-		segments_release(*segment);
-		return r;
-	}
-	dir->scanning = true;
-	dir->scan_segment = place.segment;
 	dir->scan_cookie = seq;
 	return 1;
 }
@@ -170,8 +250,7 @@ static int start_scan(struct dir *dir, uint64_t seq, struct segment **segment, s
 /* Goes on where the entry before was; anew, where that is not at hand. */
 static int resume_scan(struct dir *dir, uint64_t cookie, bool anew, struct segment **segment, struct err *err)
 {
-	if (anew || !dir->scanning || dir->scan_cookie != cookie ||
-	    segments_hold(store_segments(dir->shown->store), dir->scan_segment, segment, NULL) < 0)
+	if (anew || !hold_scan(dir, cookie, segment))
 		return start_scan(dir, cookie, segment, err);
 	return 1;
 }

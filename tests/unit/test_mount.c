@@ -3,6 +3,7 @@
  * gets what the segments hold at that place; also where a second or a day ends, and is read from the kernel's
  * cache from then on.
  */
+#include "crc32c.h"
 #include "fixture.h"
 #include "mounted.h"
 
@@ -467,11 +468,101 @@ static void numbers_and_modes_stay_over_a_restart(void **state)
 	fixture_end(&f);
 }
 
+/* ---- many seconds */
+
+enum { MANY = 300000 };
+
+/* A segment of one transaction, in which each line has a second of its own. */
+static void write_seconds(unsigned count)
+{
+	static const char origin[] =
+	    "_action\torigin\tsystem\t7123\ttimeline\t1\tdatabase\tapp\tslot\tdaystream\tgeneration\t2\n";
+	char *path = fixture_path(&f, "segments/1600000000.0.day"), line[300];
+	FILE *file = fopen(path, "w");
+	uint32_t crc = 0;
+	int n = 0;
+
+	must(file);
+	for (unsigned i = 0; i <= count; i++) {
+		n = snprintf(line, sizeof line, "_c\t%u\t_s\t0\t", 1600000000 + i);
+		if (i < count)
+			n += snprintf(line + n, sizeof line - (size_t)n, "%s", i ? "_action\tmessage\n" : origin);
+		else
+			n += snprintf(line + n, sizeof line - (size_t)n,
+			              "_xid\t7\t_action\tcommit\tlsn\t0/2000000\ttime\t2020-09-13 12:26:40+00\t");
+		crc = crc32c(crc, line, (size_t)n);
+		must(fwrite(line, 1, (size_t)n, file) == (size_t)n);
+	}
+	must(fprintf(file, "crc\t%08x\n", crc) > 0 && fclose(file) == 0);
+	free(path);
+}
+
+static size_t memory_kb(void)
+{
+	char line[200];
+	size_t kb = 0;
+	FILE *file = fopen("/proc/self/status", "r");
+
+	must(file);
+	while (fgets(line, sizeof line, file))
+		if (sscanf(line, "VmRSS: %zu", &kb) == 1)
+			break;
+	fclose(file);
+	return kb;
+}
+
+/* How many are listed, and the most memory that it took. */
+static unsigned list_seconds(size_t *most_kb)
+{
+	DIR *dir = opendir(mounted_path(&m, "by-time"));
+	struct dirent *entry;
+	unsigned count = 0;
+
+	must(dir);
+	*most_kb = 0;
+	while ((entry = readdir(dir))) {
+		if (*entry->d_name == '.')
+			continue;
+		unsigned long second = strtoul(entry->d_name, NULL, 10);
+		if (count > 0 && second != 1600000000 + count - 1)
+			fail_msg("%s is listed at %u", entry->d_name, count);
+		if (count++ % 10000 == 0 && memory_kb() > *most_kb)
+			*most_kb = memory_kb();
+	}
+	closedir(dir);
+	return count;
+}
+
+/* Or as many as SECONDS_LISTED says. */
+static void seconds_without_number_are_listed_in_bounded_memory(void **state)
+{
+	const char *wanted = getenv("SECONDS_LISTED");
+	unsigned count = wanted ? (unsigned)atoi(wanted) : MANY;
+	size_t before, most;
+
+	(void)state;
+	f = (struct fixture){0};
+	fixture_folder(&f);
+	fixture_origin(&f);
+	write_seconds(count);
+	works(store_open(&f.store, f.path, STORE_READ, &f.err), f.err);
+	mounted_start(&m, &f, NULL);
+	uint64_t start = now_ms();
+	before = memory_kb();
+	assert_int_equal(list_seconds(&most), count + 2); /* and that of the first segment */
+	printf("# %u seconds listed in %llu ms, %zu kB before, %zu kB at most\n", count,
+	       (unsigned long long)(now_ms() - start), before, most);
+	mounted_stop(&m);
+	fixture_end(&f);
+	assert_true(most < before + 8000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(random_readers_get_what_the_segments_hold),
 	    cmocka_unit_test(numbers_and_modes_stay_over_a_restart),
+	    cmocka_unit_test(seconds_without_number_are_listed_in_bounded_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
