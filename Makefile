@@ -140,13 +140,13 @@ mutants: deps
 
 lint:
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=unknownMacro -Icommon -Ifs -Imirror common fs mirror
-	shellcheck contrib/install-deps contrib/demo contrib/private-cluster.sh tests/run tests/mutants/run tests/flow/*.sh
+	shellcheck contrib/install-deps contrib/demo contrib/private-cluster.sh contrib/daystream-sshfs contrib/daystream-metrics tests/run tests/mutants/run tests/flow/*.sh
 fmt:
 	clang-format -i common/*.[ch] fs/*.[ch] mirror/*.[ch] tests/unit/*.[ch] tests/crash/*.[ch] tests/fuzz/*.[ch]
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
-	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install $(PROGRAMS) contrib/daystream-sshfs contrib/daystream-metrics $(DESTDIR)$(PREFIX)/bin
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	$(MAKE) -C $(BUILD)/plugin -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) DESTDIR=$(DESTDIR) install

@@ -14,7 +14,7 @@
 #include "lines.h"
 
 #define PAUSE_LEAST_MS 5
-#define PAUSE_MOST_MS 200
+#define PAUSE_MOST_MS 25
 #define POLL_MS 1000
 #define ASK_MS 1000
 
