@@ -76,6 +76,11 @@ static int parse(cfg_t *cfg, FILE *file, struct config *config, struct err *err)
 {
 	if (cfg_parse_fp(cfg, file) != CFG_SUCCESS)
 		return -EINVAL;
+	/* `init` always writes it, so this is no file of ours any more; and libpq's defaults may lead anywhere. */
+	if (!cfg_getstr(cfg, "conninfo"))
+		return err_set(err, -EINVAL,
+		               "daystream.conf has no line conninfo: it was emptied, or a part of it was lost; put the "
+		               "settings back (conninfo = '' stands for the PG* variables)");
 	config->conninfo = strdup(cfg_getstr(cfg, "conninfo"));
 	config->slot = strdup(cfg_getstr(cfg, "slot"));
 	config->tables = strdup(cfg_getstr(cfg, "tables"));
@@ -102,7 +107,8 @@ static bool is_strangers(int dirfd)
 static int open_file(int dirfd, struct err *err)
 {
 	struct stat st;
-	int fd = openat(dirfd, "daystream.conf", O_RDONLY | O_NONBLOCK | O_CLOEXEC | (is_strangers(dirfd) ? O_NOFOLLOW : 0));
+	int fd =
+	    openat(dirfd, "daystream.conf", O_RDONLY | O_NONBLOCK | O_CLOEXEC | (is_strangers(dirfd) ? O_NOFOLLOW : 0));
 
 	if (fd < 0)
 		return err_errno(err, "opening daystream.conf");
@@ -158,10 +164,14 @@ static FILE *open_blanked(int fd, char **text, struct err *err)
 int config_read(struct config *config, int dirfd, struct err *err)
 {
 	/* A float holds bytes beyond what libConfuse's long prints on 32 bits. */
-	cfg_opt_t options[] = {CFG_STR("conninfo", "", CFGF_NONE),     CFG_STR("slot", "daystream", CFGF_NONE),
-	                       CFG_STR("tables", "", CFGF_NONE),       CFG_FLOAT("segment_size", 268435456, CFGF_NONE),
-	                       CFG_INT("keep_days", 0, CFGF_NONE),     CFG_FLOAT("keep_bytes", 0, CFGF_NONE),
-	                       CFG_STR("snapshot", "auto", CFGF_NONE), CFG_FLOAT("reserve_size", CONFIG_RESERVE, CFGF_NONE),
+	cfg_opt_t options[] = {CFG_STR("conninfo", NULL, CFGF_NODEFAULT),
+	                       CFG_STR("slot", "daystream", CFGF_NONE),
+	                       CFG_STR("tables", "", CFGF_NONE),
+	                       CFG_FLOAT("segment_size", 268435456, CFGF_NONE),
+	                       CFG_INT("keep_days", 0, CFGF_NONE),
+	                       CFG_FLOAT("keep_bytes", 0, CFGF_NONE),
+	                       CFG_STR("snapshot", "auto", CFGF_NONE),
+	                       CFG_FLOAT("reserve_size", CONFIG_RESERVE, CFGF_NONE),
 	                       CFG_STR("user", "", CFGF_NONE),
 	                       CFG_END()};
 	int r = err_set(err, -ENOMEM, "out of memory");
@@ -257,11 +267,13 @@ int config_write(const struct config *config, int dirfd, struct err *err)
 	        "\n# auto: a snapshot is taken whenever new followers could not start otherwise; or off.\n"
 	        "snapshot = %s\n",
 	        config->snapshot);
-	fprintf(file,
-	        "\n# So many bytes of the disk are set aside while it has room, so that a start can make the store whole\n"
-	        "# on a full one; 0: none.\nreserve_size = %llu\n",
-	        (unsigned long long)config->reserve_bytes);
-	fputs("\n# Who works on the store where root starts daystreamfs; '' for the store's owner, 'root' to stay root.\n",
+	fprintf(
+	    file,
+	    "\n# So many bytes of the disk are set aside while it has room, so that a start can make the store whole\n"
+	    "# on a full one; 0: none.\nreserve_size = %llu\n",
+	    (unsigned long long)config->reserve_bytes);
+	fputs("\n# Who works on the store where root starts daystreamfs; '' for the store's owner, 'root' to stay "
+	      "root.\n",
 	      file);
 	print_quoted(file, "user", config->user ? config->user : "");
 

@@ -23,7 +23,7 @@ struct config {
 	uint64_t reserve_bytes; /* of the disk are set aside (reserve.h) */
 };
 
-/* Reads STORE/daystream.conf below `dirfd`. -ENOENT, or -EINVAL with line and
+/* Reads STORE/daystream.conf below `dirfd`, which has to name a conninfo. -ENOENT, or -EINVAL with line and
  * reason in `err`. Free with config_fini, also after an error. */
 int config_read(struct config *config, int dirfd, struct err *err);
 

@@ -13,7 +13,7 @@ static int setup(void **state)
 	fixture_put(&f, fixture_second + 1, "zzz", "1");
 	fixture_put(&f, fixture_second + 86400, "zzz", "2");
 	fixture_close(&f);
-	fixture_write(&f, "daystream.conf", "slot = s\n", 9);
+	fixture_write(&f, "daystream.conf", "conninfo = ''\n", 14);
 	return 0;
 }
 

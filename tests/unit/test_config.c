@@ -129,7 +129,7 @@ static void only_the_owner_can_read_it(void **state)
 static void settings_have_defaults_and_comments(void **state)
 {
 	(void)state;
-	works(read_text(""), f.err);
+	works(read_text("conninfo = ''\n"), f.err);
 	assert_string_equal(config.conninfo, "");
 	assert_string_equal(config.slot, "daystream");
 	assert_string_equal(config.tables, "");
@@ -137,10 +137,10 @@ static void settings_have_defaults_and_comments(void **state)
 	assert_string_equal(config.snapshot, "auto");
 	assert_true(config.keep_days == 0 && config.keep_bytes == 0);
 	assert_true(config.reserve_bytes == 16 << 20);
-	works(read_text("keep_days = 30\nkeep_bytes = 2.5e11\nsnapshot = off\n"), f.err);
+	works(read_text("conninfo = ''\nkeep_days = 30\nkeep_bytes = 2.5e11\nsnapshot = off\n"), f.err);
 	assert_true(config.keep_days == 30 && config.keep_bytes == 250000000000);
 	assert_string_equal(config.snapshot, "off");
-	works(read_text("# comment\n  slot = other # comment\n\nsegment_size = 1e6\n"), f.err);
+	works(read_text("conninfo = ''\n# comment\n  slot = other # comment\n\nsegment_size = 1e6\n"), f.err);
 	assert_string_equal(config.slot, "other");
 	assert_true(config.segment_bytes == 1000000);
 	works(read_text("slot = 'a#b' # 'c'\ntables = \"d\\\"#e\" # f\nconninfo = 'g\\'#h\n#i'\n"), f.err);
@@ -156,6 +156,15 @@ static void no_file_is_told_apart(void **state)
 {
 	(void)state;
 	assert_int_equal(config_read(&config, dirfd_, &f.err), -ENOENT);
+}
+
+static void what_was_emptied_is_not_taken_for_defaults(void **state)
+{
+	static const char *const cut[] = {"", "\n", "# conninfo = ''\n", "slot = shop\nkeep_days = 7\n"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cut / sizeof *cut; i++)
+		is_refused(cut[i], "daystream.conf", "no line conninfo");
 }
 
 static void errors_name_the_line_and_the_reason(void **state)
@@ -181,8 +190,8 @@ static void a_segment_size_out_of_range_is_refused(void **state)
 		snprintf(text, sizeof text, "slot = a\nsegment_size = %s\n", wrong[i]);
 		is_refused(text, "daystream.conf:2", "segment_size");
 	}
-	works(read_text("segment_size = 4096\n"), f.err);
-	works(read_text("segment_size = 1e15\n"), f.err);
+	works(read_text("conninfo = ''\nsegment_size = 4096\n"), f.err);
+	works(read_text("conninfo = ''\nsegment_size = 1e15\n"), f.err);
 }
 
 static void what_is_to_be_kept_is_a_number_of_days_and_of_bytes(void **state)
@@ -224,6 +233,7 @@ int main(void)
 	    TEST(only_the_owner_can_read_it),
 	    TEST(settings_have_defaults_and_comments),
 	    TEST(no_file_is_told_apart),
+	    TEST(what_was_emptied_is_not_taken_for_defaults),
 	    TEST(errors_name_the_line_and_the_reason),
 	    TEST(a_segment_size_out_of_range_is_refused),
 	    TEST(what_is_to_be_kept_is_a_number_of_days_and_of_bytes),
