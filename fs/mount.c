@@ -1,5 +1,6 @@
 #include "mount.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -53,6 +54,23 @@ static int on_option(void *data, const char *arg, int key, struct fuse_args *out
 	return *slot ? 0 : -1;
 }
 
+/* As /proc/mounts shows it: from the root on, as whoever reads that has another current folder. A comma in the store's
+ * name would end the option. */
+static void print_fsname(char *fsname, size_t size, const char *store)
+{
+	char *absolute = realpath(store, NULL);
+	const char *name = absolute ? absolute : store;
+	size_t n = (size_t)snprintf(fsname, size, "fsname=");
+
+	for (size_t i = 0; name[i] && n + 3 < size; i++) {
+		if (name[i] == ',' || name[i] == '\\')
+			fsname[n++] = '\\';
+		fsname[n++] = name[i];
+	}
+	fsname[n] = 0;
+	free(absolute);
+}
+
 int mount_options_parse(struct mount_options *options, int argc, char **argv, struct err *err)
 {
 	struct fuse_args *args = calloc(1, sizeof *args);
@@ -68,15 +86,9 @@ int mount_options_parse(struct mount_options *options, int argc, char **argv, st
 	if (!options->mountpoint)
 		return err_set(err, -EINVAL, "STORE and MOUNTPOINT are needed");
 
-	/* Last, so that fstab's "rw" or "defaults" do not make it writable. A comma in
-	 * the store's name would end the option. */
-	char fsname[4096] = "fsname=";
-	for (size_t i = 0, n = 7; options->store[i] && n + 3 < sizeof fsname; i++) {
-		if (options->store[i] == ',' || options->store[i] == '\\')
-			fsname[n++] = '\\';
-		fsname[n++] = options->store[i];
-		fsname[n] = 0;
-	}
+	/* Last, so that fstab's "rw" or "defaults" do not make it writable. */
+	char fsname[2 * PATH_MAX];
+	print_fsname(fsname, sizeof fsname, options->store);
 	const char *always[] = {"-o", "ro,default_permissions,subtype=daystreamfs", "-o", fsname};
 	for (size_t i = 0; i < sizeof always / sizeof *always; i++)
 		if (fuse_opt_add_arg(args, always[i]) < 0)
@@ -160,6 +172,20 @@ static int check_free(const char *mountpoint, struct err *err)
 	return r;
 }
 
+/* Or not ours to see. */
+static bool is_empty(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	bool empty = true;
+
+	while (dir && empty && (entry = readdir(dir)))
+		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+	if (dir)
+		closedir(dir);
+	return empty;
+}
+
 int mount_check(const struct mount_options *options, struct err *err)
 {
 	struct stat at, store;
@@ -171,7 +197,10 @@ int mount_check(const struct mount_options *options, struct err *err)
 	if (stat(options->store, &store) == 0 && at.st_dev == store.st_dev && at.st_ino == store.st_ino)
 		return err_set(err, -EINVAL, "the mountpoint %s is the store itself: it would be hidden",
 		               options->mountpoint);
-	return check_free(options->mountpoint, err);
+	int r = check_free(options->mountpoint, err);
+	if (r == 0 && !is_empty(options->mountpoint))
+		log_warn("the mountpoint %s is not empty: what is in it is hidden meanwhile", options->mountpoint);
+	return r;
 }
 
 int mount_start(struct mount *mount, const char *mountpoint, const struct shown *shown, struct err *err)
