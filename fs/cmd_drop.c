@@ -59,13 +59,16 @@ static bool agreed(const struct config *config)
 	return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-static int run(const struct drop *drop, const struct config *config, struct err *err)
+static int run(const struct drop *drop, int dirfd, const struct config *config, struct err *err)
 {
+	struct privileges privileges;
 	struct server_slot slot;
 	PGconn *conn;
-	int r = pg_connect(&conn, config->conninfo, false, -1, err);
+	int r = command_become(&privileges, dirfd, config, err);
 
 	if (r < 0)
+		return r;
+	if ((r = pg_connect(&conn, config->conninfo, false, -1, err)) < 0)
 		return err_prefix(err, r, "connecting to the server");
 	if ((r = server_slot(conn, config->slot, -1, &slot, err)) == 0) {
 		if (!slot.exists)
@@ -92,7 +95,7 @@ int cmd_drop(int argc, char **argv)
 	int dirfd = open(drop.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = dirfd < 0 ? err_errno(&err, "%s", drop.path) : config_read(&config, dirfd, &err);
 	if (r == 0)
-		r = run(&drop, &config, &err);
+		r = run(&drop, dirfd, &config, &err);
 	if (r < 0)
 		log_error("%s", err.text);
 	else

@@ -15,7 +15,6 @@
 #include "config.h"
 #include "log.h"
 #include "position.h"
-#include "privileges.h"
 #include "snapshot.h"
 
 struct options {
@@ -85,13 +84,8 @@ static int run(const struct options *options, int dirfd, struct err *err)
 		return r;
 	/* What root makes, a daemon that is not root could not remove. */
 	struct privileges privileges;
-	struct err why;
-	bool root = false;
-	if ((r = privileges_choose_owner(&privileges, dirfd, config.user, err)) == 0) {
-		root = !privileges_connect(&privileges, config.conninfo, &why);
-		r = root ? 0 : privileges_drop(&privileges, err);
-	}
-	if (r < 0)
+	int root = command_become(&privileges, dirfd, &config, err);
+	if ((r = root) < 0)
 		goto out;
 	struct snapshot_request request = {.tables = options->tables,
 	                                   .jobs = options->jobs,

@@ -17,3 +17,13 @@ error_t command_parse_one(int key, char *arg, struct argp_state *state)
 	default: return ARGP_ERR_UNKNOWN;
 	}
 }
+
+int command_become(struct privileges *privileges, int dirfd, const struct config *config, struct err *err)
+{
+	struct err why;
+	int r = privileges_choose_owner(privileges, dirfd, config->user, err);
+
+	if (r < 0)
+		return r;
+	return privileges_connect(privileges, config->conninfo, &why) ? privileges_drop(privileges, err) : 1;
+}

@@ -7,10 +7,18 @@
 
 #include <argp.h>
 
+#include "config.h"
+#include "privileges.h"
+
 enum { EXIT_USAGE = 2 };
 
 /* argp's parser for commands that take one argument, which goes to *(const char **)state->input. */
 error_t command_parse_one(int key, char *arg, struct argp_state *state);
+
+/* Where root runs it: goes on as the user who works on the store (privileges.h), where that one can reach the server,
+ * whose role it may be. 1: root has to stay, as the daemon does; 0: what follows is done as that user, or as who
+ * started it. */
+int command_become(struct privileges *privileges, int dirfd, const struct config *config, struct err *err);
 
 int cmd_init(int argc, char **argv);
 int cmd_status(int argc, char **argv);

@@ -26,6 +26,7 @@ server_create
 as_server tee "$server/data/pg_hba.conf" >/dev/null <<-CONF
 	local all keeper scram-sha-256
 	local all rooted peer map=ours
+	local all games,root peer
 	local all all trust
 CONF
 echo 'ours root rooted' | as_server tee -a "$server/data/pg_ident.conf" >/dev/null
@@ -135,6 +136,26 @@ is "what root puts into it is given" "$(stat -c %U store/daystream.conf)" "$want
 is "what is elsewhere stays root's" "$(stat -c %U "$work/precious")" root
 daemon_stop
 rm store/segments/link store/segments/hard
+
+# A user's own store: under peer authentication the server knows that user's role, and no role of root's.
+sql "CREATE ROLE games SUPERUSER LOGIN"
+chown -R games: store
+setting conninfo "${conninfo/user=postgres/}"
+role=$PGUSER
+unset PGUSER
+daemon_start store mnt
+status=$(daystream status store 2>&1) || true
+snapshot=$(daystream snapshot store 2>&1) || true
+export PGUSER=$role
+is "the owner's role is the daemon's" "$(user_of "$daemon_pid")" games
+check "and it follows" caught_up "$mnt"
+like "status takes that role, too" "$status" "slot_state	active"
+like "so does snapshot" "$snapshot" "^[0-9]+\.[0-9]+$"
+daemon_stop
+exits "and drop" 1 env -u PGUSER daystream drop store
+like "which asks, so it has reached the server" "$output" "nothing was dropped"
+setting conninfo "$conninfo"
+chown -R "$wanted:" store
 
 # A way to the server that only root has.
 setting conninfo "${conninfo/user=postgres/user=rooted}"
