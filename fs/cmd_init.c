@@ -32,7 +32,8 @@ struct init {
 	PGconn *conn, *replication;
 	struct origin origin;
 	struct position after;
-	uint64_t lsn; /* where the generation starts */
+	uint64_t least; /* second of its first line */
+	uint64_t lsn;   /* where the generation starts */
 };
 
 static bool good_tables(const char *list)
@@ -219,6 +220,21 @@ static int can_go_on(struct init *init, const struct store_end *end, struct err 
 	return r == -EPROTO ? 0 : r < 0 ? r : 1;
 }
 
+/* Where the store has lost what it once had, its slot cannot go on. The new generation begins behind that, too: in a
+ * second of its own, since what is missing had numbers in the last one. */
+static bool is_short(struct init *init, const struct store_end *end)
+{
+	char has[POSITION_TEXT_MAX], had[POSITION_TEXT_MAX];
+	struct position mark = store_confirmed(init->store)->now.last;
+
+	if (position_cmp(end->last, mark) >= 0)
+		return false;
+	log_warn("%s ends at %s, and was whole up to %s once: what came between is lost", init->path,
+	         position_print(has, end->last), position_print(had, mark));
+	init->least = mark.epoch + 1;
+	return true;
+}
+
 /* What an existing store means for the server it meets. 0: a new generation is
  * due, from init->lsn where the slot can stay. */
 static int judge_store(struct init *init, const struct server_slot *slot, struct err *err)
@@ -235,13 +251,17 @@ static int judge_store(struct init *init, const struct server_slot *slot, struct
 		return err_set(err, -EEXIST,
 		               "the replication slot \"%s\" belongs to the plugin \"%s\"; give another --slot",
 		               init->config.slot, slot->plugin);
+	init->lsn = slot->exists && strcmp(slot->wal_status, "lost") != 0 ? slot->confirmed_lsn : 0;
+	if (is_short(init, &end))
+		return 0;
 	int r = can_go_on(init, &end, err);
+	if (r > 0 && !init->slot && fit_named(init->config.slot, &end.origin, err) < 0)
+		return -EINVAL;
 	if (r > 0)
 		return err_set(err, -EEXIST,
 		               "%s is a store already, and its slot \"%s\" can go on: start daystreamfs (or, to "
 		               "end this generation for all who follow it, run daystream drop first)",
 		               init->path, end.origin.slot);
-	init->lsn = slot->exists && strcmp(slot->wal_status, "lost") != 0 ? slot->confirmed_lsn : 0;
 	return r;
 }
 
@@ -288,6 +308,7 @@ static int write_store(struct init *init, int dirfd, const struct server_origin 
 	if (segments < 0)
 		return err_errno(err, "opening %s/segments", init->path);
 	snprintf(init->origin.slot, sizeof init->origin.slot, "%s", init->config.slot);
+	uint64_t second = saved->second > init->least ? saved->second : init->least;
 	/* What a former generation had confirmed is over, before there is a new one; in both
 	 * slots of the file, so that no later write of it needs space. */
 	if ((r = confirmed_open(&confirmed, dirfd, true, err)) == 0) {
@@ -296,7 +317,7 @@ static int write_store(struct init *init, int dirfd, const struct server_origin 
 		confirmed_close(&confirmed);
 	}
 	if (r == 0)
-		r = writer_origin(segments, init->after, saved->second, &init->origin, saved->xid, init->lsn,
+		r = writer_origin(segments, init->after, second, &init->origin, saved->xid, init->lsn,
 		                  saved->time, err);
 	close(segments);
 	return r == 0 ? config_write(&init->config, dirfd, err) : r;
@@ -327,11 +348,12 @@ static int run(struct init *init, int *dirfd, bool *created, struct err *err)
 
 	if ((r = open_folder(init, dirfd, created, err)) < 0 || (r = settle_config(init, err)) < 0)
 		return r;
-	if (init->again && (r = store_open(&init->store, init->path, STORE_WRITE, err)) < 0)
+	if (init->again && (r = store_open(&init->store, init->path, STORE_RENEW, err)) < 0)
 		return r;
 	if ((r = connect_both(init, err)) < 0)
 		return r;
 	if ((r = server_weak_tables(init->conn, init->config.tables, say_warning, err)) < 0 ||
+	    (r = server_closed_tables(init->conn, init->config.tables, say_warning, err)) < 0 ||
 	    (r = make_slot(init, &saved, err)) < 0)
 		return r;
 	if ((r = settle_user(init, *dirfd, &privileges, err)) == 0 &&

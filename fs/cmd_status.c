@@ -12,6 +12,7 @@
 
 #include "commands.h"
 #include "config.h"
+#include "fit.h"
 #include "log.h"
 #include "server.h"
 #include "status.h"
@@ -97,6 +98,7 @@ static int print_store_status(FILE *out, const char *path, int dirfd, struct err
 	char mark_text[POSITION_TEXT_MAX], *text = NULL;
 	size_t len;
 	struct config config = {0};
+	struct privileges privileges;
 	struct store_end end;
 	struct store *store;
 	int r = store_open(&store, path, STORE_READ, err);
@@ -116,7 +118,8 @@ static int print_store_status(FILE *out, const char *path, int dirfd, struct err
 	if (damaged)
 		r = err_set(err, -EBADMSG, "%s was whole up to %s once: it is damaged, run daystream check", path,
 		            position_print(mark_text, mark));
-	if (r == 0)
+	if (r == 0 && (r = fit_named(config.slot, &end.origin, err)) == 0 &&
+	    (r = command_become(&privileges, dirfd, &config, err)) >= 0)
 		r = print_slot(out, &config, end.lsn, err);
 	config_fini(&config);
 	return r;
@@ -131,7 +134,7 @@ static int print_status(FILE *out, const char *path, struct err *err)
 		r = err_errno(err, "%s", path);
 	else if (fd >= 0)
 		r = print_mount_status(out, fd, err);
-	else if (faccessat(dirfd, "segments", F_OK, 0) < 0)
+	else if (faccessat(dirfd, "segments", F_OK, 0) < 0 && faccessat(dirfd, "daystream.conf", F_OK, 0) < 0)
 		r = err_set(err, -ENOENT, "%s is no store, and nothing that daystreamfs serves now: is it running?",
 		            path);
 	else

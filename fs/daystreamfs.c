@@ -14,6 +14,7 @@
 
 #include "args.h"
 #include "config.h"
+#include "fit.h"
 #include "health.h"
 #include "ingest.h"
 #include "keeper.h"
@@ -196,7 +197,11 @@ static int open_store(struct daemon *d, struct err *err)
 	warn_of_readers(d, dirfd);
 	if ((r = privileges_enter(&d->privileges, err)) < 0)
 		goto out;
-	r = store_open_at(&d->store, dirfd, d->options.store, STORE_WRITE, err);
+	if ((r = store_open_at(&d->store, dirfd, d->options.store, STORE_WRITE, err)) == 0) {
+		struct store_end end;
+		store_end(d->store, &end);
+		r = fit_named(d->config.slot, &end.origin, err);
+	}
 	if ((left = privileges_leave(&d->privileges, r < 0 ? NULL : err)) < 0 && r == 0)
 		r = left;
 out:

@@ -210,6 +210,17 @@ int fit_check(PGconn *conn, struct origin *origin, const char *slot, uint64_t du
 	return r;
 }
 
+int fit_named(const char *named, const struct origin *origin, struct err *err)
+{
+	if (strcmp(named, origin->slot) == 0)
+		return 0;
+	return err_set(
+	    err, -EINVAL,
+	    "daystream.conf names the slot \"%s\", but what feeds this store is \"%s\": write slot = '%s' there "
+	    "again (for another slot run `daystream drop` then, and `daystream init --slot`)",
+	    named, origin->slot, origin->slot);
+}
+
 /* ---- refusals ----------------------------------------------------------- */
 
 int fit_refusal(int r, const char *sqlstate, struct err *err)

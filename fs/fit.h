@@ -30,6 +30,9 @@ struct fit {
 int fit_check(PGconn *conn, struct origin *origin, const char *slot, uint64_t durable_lsn, int wakefd, struct fit *fit,
               struct err *err);
 
+/* That daystream.conf names the slot that feeds the store. -EINVAL: somebody changed it there; with the remedy. */
+int fit_named(const char *named, const struct origin *origin, struct err *err);
+
 /* What the server said when it refused to create a slot or to stream from one: -EAGAIN where it passes by itself,
  * else `r`, with the remedy where there is one for it. */
 int fit_refusal(int r, const char *sqlstate, struct err *err);

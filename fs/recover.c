@@ -6,6 +6,16 @@
 
 enum { REWRITE_STEP = 1 << 20 };
 
+/* What to do without a copy of the file. */
+#define OF_NEWEST                                                                                                      \
+	"; where there is none, move it out of the store and run `daystream init` on that, for a new generation"
+#define OF_ONLY                                                                                                        \
+	"; where there is none, this store is lost: run `daystream drop` on it, remove it, and run `daystream init` "  \
+	"anew"
+#define OF_SEALED                                                                                                      \
+	"; where there is none, remove it and all segments before it, as retention would (mirrors that stand there "   \
+	"need --resync)"
+
 static int rewrite(int fd, uint64_t from, uint64_t to, struct err *err)
 {
 	char *buf = malloc(REWRITE_STEP);
@@ -41,7 +51,7 @@ static int remove_segment(int dirfd, struct position first, struct err *err)
 int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struct position synced, bool only,
                    struct segment_end *end, struct err *err)
 {
-	char name[SEGMENT_NAME_MAX], mark[POSITION_TEXT_MAX];
+	char name[SEGMENT_NAME_MAX], mark[POSITION_TEXT_MAX], has[POSITION_TEXT_MAX];
 	bool known = synced.epoch != 0;
 	struct err why = {""};
 	struct position origin;
@@ -50,19 +60,25 @@ int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struc
 	segment_name(name, first);
 	if (r < 0 && r != -EBADMSG)
 		return err_set(err, r, "segments/%s: %s", name, why.text);
+	if (known && r == 0 && end->off > 0 && position_cmp(end->last, synced) < 0)
+		return err_set(err, -EBADMSG,
+		               "segments/%s ends at %s; the store was whole up to %s once, so its end, or a segment "
+		               "behind it, is missing: restore that from a copy; where there is none, run `daystream "
+		               "init` on the store, for a new generation",
+		               name, position_print(has, end->last), position_print(mark, synced));
 	if (known && position_cmp(synced, first) >= 0 && (end->off == 0 || position_cmp(end->last, synced) < 0))
 		return err_set(
 		    err, -EBADMSG,
-		    "segments/%s %s; it was whole up to %s once, so this is damage: restore the file from a copy", name,
-		    r < 0 ? why.text : "is too short", position_print(mark, synced));
+		    "segments/%s %s; it was whole up to %s once, so this is damage: restore the file from a copy%s",
+		    name, r < 0 ? why.text : "is empty", position_print(mark, synced), only ? OF_ONLY : OF_NEWEST);
 	int follows = !known && r < 0 ? segment_commit_follows(fd, end->off, len, err) : 0;
 	if (follows < 0)
 		return err_prefix(err, follows, "segments/%s", name);
 	if (follows)
 		return err_set(
 		    err, -EBADMSG,
-		    "segments/%s %s, and whole transactions follow, so this is damage: restore the file from a copy",
-		    name, why.text);
+		    "segments/%s %s, and whole transactions follow, so this is damage: restore the file from a copy%s",
+		    name, why.text, only ? OF_ONLY : OF_NEWEST);
 	/* No crash does that, so it is not ours to remove. */
 	if (end->off == 0 && segment_is_renamed(fd, first, &origin))
 		return err_set(err, -EBADMSG,
@@ -73,7 +89,7 @@ int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struc
 		return err_set(
 		    err, -EBADMSG,
 		    "segments/%s %s; it is the only one and was whole once, so this is damage: restore the file "
-		    "from a copy",
+		    "from a copy" OF_ONLY,
 		    name, r < 0 ? why.text : "is empty");
 	if (end->off == 0)
 		return remove_segment(dirfd, first, err);
@@ -102,10 +118,12 @@ int recover_sealed(int fd, struct position first, uint64_t len, struct position 
 		            (unsigned long long)len);
 	if (r == 0 && !position_follows(last, next))
 		return err_set(err, -EBADMSG,
-		               "behind segments/%s, which ends at %s, a segment is missing: restore it from a copy",
+		               "behind segments/%s, which ends at %s, a segment is missing: restore it from a copy; where "
+		               "there is none, remove this one and all before it, as retention would (mirrors that stand "
+		               "there need --resync)",
 		               name, position_print(at, last));
 	if (r == -EBADMSG)
-		return err_set(err, r, "segments/%s %s, so this is damage: restore the file from a copy", name,
-		               why.text);
+		return err_set(err, r, "segments/%s %s, so this is damage: restore the file from a copy" OF_SEALED,
+		               name, why.text);
 	return r < 0 ? err_set(err, r, "segments/%s: %s", name, why.text) : 0;
 }

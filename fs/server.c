@@ -197,6 +197,41 @@ int server_weak_tables(PGconn *conn, const char *tables, void (*say)(const char 
 	return 0;
 }
 
+static const char closed_sql[] =
+    "SELECT n.nspname, c.relname, format('%I.%I', n.nspname, c.relname), quote_ident(current_user) "
+    "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema', "
+    "'pg_toast', 'daystream') AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')) "
+    "ORDER BY 1, 2";
+
+int server_closed_tables(PGconn *conn, const char *tables, void (*say)(const char *sentence), struct err *err)
+{
+	enum { NAMED = 5 };
+	char list[1024] = "";
+	PGresult *res;
+	int closed = 0, r = query(conn, closed_sql, &res, err);
+
+	if (r < 0)
+		return r;
+	for (int i = 0; i < PQntuples(res); i++) {
+		char name[NAME_PATH_MAX];
+		size_t len = strlen(list);
+		name_join(name, pg_text(res, i, 0), pg_text(res, i, 1));
+		if (*tables && !name_listed(tables, name, strlen(name)))
+			continue;
+		if (closed++ < NAMED)
+			snprintf(list + len, sizeof list - len, "%s%s", len ? ", " : "", pg_text(res, i, 2));
+	}
+	if (closed)
+		sayf(say,
+		     "the role %s may not read %d table%s (%s%s), so no snapshot can be taken, with which new mirrors "
+		     "begin; run: GRANT pg_read_all_data TO %s; or GRANT SELECT on them, and USAGE on their schemas",
+		     pg_text(res, 0, 3), closed, closed == 1 ? "" : "s", list, closed > NAMED ? ", ..." : "",
+		     pg_text(res, 0, 3));
+	PQclear(res);
+	return 0;
+}
+
 static const char create_sql[] =
     "CREATE SCHEMA IF NOT EXISTS daystream;"
     "CREATE TABLE IF NOT EXISTS daystream.tables (slot text, relid oid, schema_name text NOT NULL, table_name text NOT "

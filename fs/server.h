@@ -16,6 +16,9 @@ int server_problems(PGconn *conn, bool need_slot, void (*say)(const char *senten
  * deletes cannot be placed, and for each that does not exist. */
 int server_weak_tables(PGconn *conn, const char *tables, void (*say)(const char *sentence), struct err *err);
 
+/* Calls `say` where the role may not read some of those tables, which snapshots copy. */
+int server_closed_tables(PGconn *conn, const char *tables, void (*say)(const char *sentence), struct err *err);
+
 /* What a store's `origin` line needs, with the transaction that saved the schema. */
 struct server_origin {
 	uint64_t xid, second;

@@ -62,6 +62,18 @@ struct defined *store_defined(struct store *store)
 
 /* ---- opening ------------------------------------------------------------ */
 
+/* Where there was a store, `daystream init` alone does not help. */
+static int no_segments(const struct store *store, const char *what, struct err *err)
+{
+	if (faccessat(store->dirfd, "daystream.conf", F_OK, 0) < 0)
+		return err_set(err, -ENOENT, "%s: run `daystream init` first", what);
+	return err_set(
+	    err, -ENOENT,
+	    "%s, but a daystream.conf: restore the segments from a copy; where there is none, run `daystream "
+	    "drop` on it, remove it, and run `daystream init` anew",
+	    what);
+}
+
 /* A reader may find that the daemon gave up what was listed. */
 static int add_segment(struct store *store, struct position first, struct err *err)
 {
@@ -73,19 +85,32 @@ static int add_segment(struct store *store, struct position first, struct err *e
 	return len == -ENOENT && store->mode == STORE_READ && store->segments.count == 0 ? 0 : (int)len;
 }
 
+/* What is known to have been whole once. Of a segment that is sound, a new generation does not ask what came behind it. */
+static struct position known_end(const struct store *store, const struct segment *segment)
+{
+	static const struct position unknown;
+	struct position none = {0};
+	struct segment_end end;
+
+	return store->mode == STORE_RENEW &&
+	               segment_verify(segment->fd, segment->first, segment->len, none, &end, NULL) == 0
+	           ? unknown
+	           : store->confirmed.now.last;
+}
+
 /* Of the newest segment: where it is whole. */
 static int find_end(struct store *store, struct segment *segment, struct segment_end *end, struct err *err)
 {
 	char name[SEGMENT_NAME_MAX];
 
 	segment->fd = regular_open(store->segments_dirfd, "segments/", segment_name(name, segment->first),
-	                           store->mode == STORE_WRITE ? O_RDWR : O_RDONLY, err);
+	                           store->mode != STORE_READ ? O_RDWR : O_RDONLY, err);
 	if (segment->fd < 0)
 		return segment->fd;
 	store->segments.open++;
-	if (store->mode == STORE_WRITE)
+	if (store->mode != STORE_READ)
 		return recover_newest(store->segments_dirfd, segment->fd, segment->first, segment->len,
-		                      store->confirmed.now.last, store->segments.count == 1, end, err);
+		                      known_end(store, segment), store->segments.count == 1, end, err);
 	int r = segment_verify(segment->fd, segment->first, segment->len, (struct position){0}, end, err);
 	return r == -EBADMSG ? 0 : r; /* a reader takes what is good so far */
 }
@@ -100,7 +125,7 @@ static int open_newest(struct store *store, struct err *err)
 
 	for (;;) {
 		if (store->segments.count == 0)
-			return err_set(err, -ENOENT, "no whole segment in it: run `daystream init` first");
+			return no_segments(store, "no whole segment in it", err);
 		segment = segments_last(&store->segments);
 		if ((r = find_end(store, segment, &end, err)) < 0)
 			return r;
@@ -135,15 +160,15 @@ static int open_folder(struct store *store, int dirfd, enum store_mode mode, str
 	store->dirfd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store->dirfd < 0)
 		return err_errno(err, "opening the store");
-	if (mode == STORE_WRITE && lock_folder(store->dirfd) < 0)
+	if (mode != STORE_READ && lock_folder(store->dirfd) < 0)
 		return errno == EWOULDBLOCK
 		           ? err_set(err, -EBUSY, "another daystreamfs (or daystream init) is at work on this store")
 		           : err_errno(err, "locking the store");
 	store->segments_dirfd = openat(store->dirfd, "segments", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store->segments_dirfd < 0)
-		return errno == ENOENT ? err_set(err, -ENOENT, "this is no store: run `daystream init` first")
+		return errno == ENOENT ? no_segments(store, "no folder segments in it", err)
 		                       : err_errno(err, "opening segments");
-	return confirmed_open(&store->confirmed, store->dirfd, mode == STORE_WRITE, err);
+	return confirmed_open(&store->confirmed, store->dirfd, mode != STORE_READ, err);
 }
 
 static struct store *new_store(enum store_mode mode)
@@ -156,7 +181,7 @@ static struct store *new_store(enum store_mode mode)
 	store->mode = mode;
 	store->dirfd = store->segments_dirfd = store->confirmed.fd = -1;
 	damage_init(&store->damage);
-	segments_init(&store->segments, mode == STORE_WRITE, &store->damage);
+	segments_init(&store->segments, mode != STORE_READ, &store->damage);
 	defined_init(&store->defined, &store->segments);
 	pthread_mutex_init(&store->wait_lock, NULL);
 	pthread_condattr_init(&monotonic);
@@ -182,7 +207,11 @@ static int check_sealed(struct store *store, struct err *err)
 		segments_release(segment);
 	}
 	if (r == 0 && (r = segment_find_lost(store->segments_dirfd, &lost, err)) > 0)
-		r = err_set(err, -EBADMSG, "segments/%s is missing: restore it from a copy", segment_name(name, lost));
+		r = err_set(
+		    err, -EBADMSG,
+		    "segments/%s is missing: restore it from a copy; where there is none, remove its index and all "
+		    "segments before it, as retention would (mirrors that stand there need --resync)",
+		    segment_name(name, lost));
 	return r;
 }
 
@@ -236,7 +265,7 @@ static int open_store(struct store **out, int at_dirfd, const char *path, enum s
 		return err_set(err, -ENOMEM, "out of memory");
 	raise_file_limit();
 	if ((r = open_folder(store, at_dirfd, mode, err)) < 0 ||
-	    (r = segment_list(store->segments_dirfd, mode == STORE_WRITE, &list, &count, err)) < 0 ||
+	    (r = segment_list(store->segments_dirfd, mode != STORE_READ, &list, &count, err)) < 0 ||
 	    (mode == STORE_READ && (r = list_again(store, &list, &count, err)) < 0))
 		goto out;
 	store->segments.dirfd = store->segments_dirfd;
@@ -246,7 +275,7 @@ static int open_store(struct store **out, int at_dirfd, const char *path, enum s
 	r = open_newest(store, err);
 	if (r == 0)
 		r = find_start(store, err);
-	if (r == 0 && mode == STORE_WRITE)
+	if (r == 0 && mode != STORE_READ)
 		r = check_sealed(store, err);
 out:
 	free(list);

@@ -26,6 +26,7 @@
 enum store_mode {
 	STORE_READ,  /* as it stands; nothing is changed, nothing locked */
 	STORE_WRITE, /* locked, and what a crash left is made whole first */
+	STORE_RENEW, /* the same for a new generation: segments may be missing behind the last */
 };
 
 /* Up to where the stream is shown. */

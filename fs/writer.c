@@ -470,6 +470,8 @@ int writer_origin(int segments_dirfd, struct position after, uint64_t second, co
 	if (r == 0 && (fsync(fd) < 0 || renameat(segments_dirfd, temporary, segments_dirfd, name) < 0 ||
 	               fsync(segments_dirfd) < 0))
 		r = err_errno(err, "writing segments/%s", name);
+	if (r < 0)
+		unlinkat(segments_dirfd, temporary, 0);
 	append_fini(&w.end);
 	return r;
 }

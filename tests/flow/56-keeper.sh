@@ -2,6 +2,7 @@
 # The snapshots that the daemon takes by itself, where retention waits for a newer one: one is taken, however often it is
 # asked for meanwhile, and after a failure it is not forgotten.
 # shellcheck source=lib.sh
+# shellcheck disable=SC2016,SC2034,SC2086 # wait_for expands them
 . "$(dirname "$0")/lib.sh"
 
 server_up

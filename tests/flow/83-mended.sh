@@ -2,6 +2,7 @@
 # Mirrors and damage: a mirror that follows names a damaged file once, and the remedy; it goes on by itself when that is
 # mended, and a newer snapshot leads around it. A damaged snapshot is named, too.
 # shellcheck source=lib.sh
+# shellcheck disable=SC2016,SC2034,SC2086 # wait_for expands them
 . "$(dirname "$0")/lib.sh"
 
 server_up

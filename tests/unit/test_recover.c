@@ -264,7 +264,7 @@ static void a_cut_before_the_mark_is_refused(void **state)
 	struct fixture *f = *state;
 
 	fixture_cut(f, "*.day", offset_of(f, "crc\t", 3) + strlen("crc\t01234567\n"));
-	refused_naming(f, "segments/1507507200.0.day", "too short", "1507507210.5");
+	refused_naming(f, "segments/1507507200.0.day", "is missing", "1507507210.5");
 }
 
 static void a_flipped_byte_behind_the_mark_is_cut_off(void **state)
@@ -348,7 +348,7 @@ static void a_newest_segment_older_than_the_mark_is_refused(void **state)
 	fixture_put(f, fixture_second + 30, "zzz", "in the next segment");
 	fixture_close(f);
 	fixture_unlink(f, "segments/1507507230.0.day");
-	refused_naming(f, "segments/1507507200.0.day", "1507507230", "damage");
+	refused_naming(f, "segments/1507507200.0.day", "1507507230", "is missing");
 }
 
 /* Two sealed segments before the newest. */
@@ -540,7 +540,7 @@ static void what_was_recovered_is_marked(void **state)
 	lose_mark(f);
 	killed_after_open(f);
 	fixture_cut(f, "*.day", offset_of(f, "crc\t", 2) + strlen("crc\t01234567\n"));
-	refused_naming(f, "too short");
+	refused_naming(f, "is missing");
 }
 
 /* It sorts behind the mark, where a crash may leave a segment without a whole transaction. */
