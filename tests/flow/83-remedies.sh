@@ -17,9 +17,11 @@ refused() { # SENTENCE REGEX...: the daemon ends, and says
 	exits "$sentence: the daemon does not start" 1 timeout -k 5 30 daystreamfs "$store" "$mnt" -f
 	like "... and says why, and what to do" "$output" "$@"
 }
+rounds=0
 follows() { # SENTENCE
 	daemon_start "$store" "$mnt"
-	sql "INSERT INTO zzz VALUES ($RANDOM$RANDOM, 'on')"
+	rounds=$((rounds + 1))
+	sql "INSERT INTO zzz VALUES (-$rounds, 'on')"
 	check "$1: the stream goes on" caught_up "$mnt"
 	wait_for 30 '[[ $(status_of "$mnt" snapshot_state) == idle && -n $(status_of "$mnt" snapshot) ]]' "a snapshot"
 	check "... a mirror is brought there" deltamirror --once --resync "$mnt" "$mirror"
