@@ -57,8 +57,7 @@ static int first_line(const char *path, char *text, size_t size, struct line_hea
 	return newline && line_parse(text, (size_t)(newline - text), head) && head->stamped ? 1 : rc;
 }
 
-/* The growing file from a position on, or from the oldest line. */
-static void path_from(char *path, size_t size, const struct follow_source *source, const struct position *from)
+void follow_path(char *path, size_t size, const struct follow_source *source, const struct position *from)
 {
 	char since[80] = "";
 
@@ -80,7 +79,7 @@ static void path_after(char *path, size_t size, const struct follow_source *sour
 
 	if (after)
 		from = (struct position){after->epoch, after->seq + 1};
-	path_from(path, size, source, after ? &from : NULL);
+	follow_path(path, size, source, after ? &from : NULL);
 }
 
 /* A position that was given up is ESTALE, but so is an NFS mount that went
@@ -152,7 +151,7 @@ int follow_open_from(struct follow **opened, const struct follow_source *source,
 	*opened = NULL;
 	if (!follow)
 		return -ENOMEM;
-	path_from(path, sizeof path, source, from);
+	follow_path(path, sizeof path, source, from);
 	int rc = lines_open(&follow->lines, path, err);
 	if (rc < 0) {
 		follow_close(follow);

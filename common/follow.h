@@ -48,6 +48,9 @@ struct follow_source {
 	const char *mount, *table, *file;
 };
 
+/* The path of the growing file, from a position on, or from the oldest line (NULL). */
+void follow_path(char *path, size_t size, const struct follow_source *source, const struct position *from);
+
 struct follow_line {
 	struct line_head head;
 	const char *text; /* the whole line, without its '\n' */

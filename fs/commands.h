@@ -21,6 +21,7 @@ error_t command_parse_one(int key, char *arg, struct argp_state *state);
 int command_become(struct privileges *privileges, int dirfd, const struct config *config, struct err *err);
 
 int cmd_init(int argc, char **argv);
+int cmd_cat(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_drop(int argc, char **argv);

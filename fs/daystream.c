@@ -18,6 +18,7 @@ static const struct {
 } commands[] = {
     {"init", (char[]){"daystream init"}, cmd_init, "create a store and its replication slot"},
     {"snapshot", (char[]){"daystream snapshot"}, cmd_snapshot, "take a copy of the tables, for new followers"},
+    {"cat", (char[]){"daystream cat"}, cmd_cat, "print lines of the stream, from a moment to another"},
     {"status", (char[]){"daystream status"}, cmd_status, "show how a store and its slot are"},
     {"check", (char[]){"daystream check"}, cmd_check, "verify every byte of a store"},
     {"drop", (char[]){"daystream drop"}, cmd_drop, "free the replication slot; the store stays"},

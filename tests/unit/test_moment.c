@@ -39,7 +39,7 @@ static void refused(const char *text, const char *reason)
 		fail_msg("no \"%s\" in: %s", reason, err.text);
 }
 
-/* What PostgreSQL 15 says is extract(epoch from text::timestamptz) in that zone; tests/flow/93-cat.sh asks it. */
+/* What PostgreSQL 15 says is extract(epoch from text::timestamptz) in that zone; tests/flow/94-moments.sh asks it. */
 static void is_time(const char *text, uint64_t second, bool fraction)
 {
 	struct moment moment = parse(text);
