@@ -138,11 +138,25 @@ mutants: deps
 	$(MAKE) all unit-tests
 	tests/mutants/run $(MUTANTS)
 
+# Everything that is timed, next to its peers and limits: SCALE=small shows in minutes that it works, ROWS=name only that.
+SCALE ?= full
+BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+bench: deps
+	contrib/install-deps bench
+	$(MAKE) all bench-tools
+	SCALE=$(SCALE) tests/bench/run $(ROWS)
+bench-tools: $(BENCH)
+$(BUILD)/bench/%: tests/bench/%.c $(call lib_objects,common fs)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -Ifs $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
+
 lint:
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=unknownMacro -Icommon -Ifs -Imirror common fs mirror
 	shellcheck contrib/install-deps contrib/demo contrib/private-cluster.sh contrib/daystream-sshfs contrib/daystream-metrics tests/run tests/mutants/run tests/flow/*.sh
+	shellcheck tests/bench/run tests/bench/row tests/bench/*.sh
 fmt:
-	clang-format -i common/*.[ch] fs/*.[ch] mirror/*.[ch] tests/unit/*.[ch] tests/crash/*.[ch] tests/fuzz/*.[ch]
+	clang-format -i common/*.[ch] fs/*.[ch] mirror/*.[ch] tests/unit/*.[ch] tests/crash/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch]
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
@@ -168,9 +182,10 @@ help:
 	@echo 'soak     the random test for SECONDS=3600, in rounds of ROUND_SECONDS=60; SEED=n repeats the choices of one'
 	@echo 'giant    values of nearly 1 GB through all of it; takes 8 GB of memory'
 	@echo 'mutants  seeded bugs, each of which a test must catch (MUTANTS=name: only that)'
+	@echo 'bench    everything that is timed, next to its peers (SCALE=small: in minutes; ROWS=name: only that)'
 	@echo 'install  programs and man pages to PREFIX (/usr/local), the plugin to the server (DESTDIR, PG_CONFIG)'
 	@echo 'clean    removes BUILD (build); V=1 shows the commands'
 
--include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/tests/*.d)
-.PHONY: all deps demo check unit-tests crash fuzz-replay fuzz fuzz-run soak giant asan tsan mutants lint fmt install clean help
+-include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/tests/*.d $(BUILD)/bench/*.d)
+.PHONY: all deps demo check unit-tests crash fuzz-replay fuzz fuzz-run soak giant asan tsan mutants bench bench-tools lint fmt install clean help
 .SECONDARY:

@@ -1,0 +1,59 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# plugin.sh - the plugin through pg_recvlogical next to the other plugins. The log of each workload is decoded again and
+# again, each time from a copy of the slot that was there before it.
+# shellcheck source=workload.sh
+. "$root/tests/bench/workload.sh"
+
+cases=(insert update small)
+contestants=(deltaflood pgoutput test_decoding wal2json)
+
+prepare() {
+	local list
+	bench_server_up
+	list=$(sql "SELECT setting FROM pg_settings WHERE name = 'output_plugin_libraries'")
+	if [[ -n $list ]]; then # newer minor releases ask for it
+		sql "ALTER SYSTEM SET output_plugin_libraries = $list, wal2json"
+		server_restart
+	fi
+	workload_table
+	sql "CREATE PUBLICATION bench FOR ALL TABLES"
+}
+
+prepare_case() {
+	slot_drop base
+	sql "CHECKPOINT"
+	sql "SELECT pg_create_logical_replication_slot('base', 'deltaflood')" >/dev/null
+	workload_log "$1"
+	end=$(marker)
+	sql "CHECKPOINT"
+}
+
+options_of() { # PLUGIN
+	case $1 in
+	pgoutput) echo "-o proto_version=1 -o publication_names=bench" ;;
+	wal2json) echo "-o format-version=2" ;;
+	esac
+}
+
+receive() { # PLUGIN FILE
+	slot_copy base turn "$1"
+	# The daemon's setting, for all of them.
+	# shellcheck disable=SC2046 # several options
+	PGOPTIONS='-c logical_decoding_work_mem=256MB' timed \
+		pg_recvlogical -d "$PGDATABASE" -S turn --start --no-loop -E "$end" -f "$2" $(options_of "$1")
+	slot_drop turn
+}
+
+turn() {
+	receive "$2" /dev/null
+}
+
+facts() { # how much each plugin has to say
+	local plugin
+	figure changes "$changes"
+	for plugin in "${contestants[@]}"; do
+		receive "$plugin" "$work/output" >/dev/null
+		figure "bytes_$plugin" "$(stat -c %s "$work/output")"
+		rm "$work/output"
+	done
+}
