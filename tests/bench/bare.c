@@ -192,11 +192,13 @@ static void copy(const char *path)
 int main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "apply") == 0) {
-		open_database(argv[2], "PRAGMA cache_size = -65536; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-		                       "PRAGMA journal_size_limit = 67108864");
+		open_database(argv[2],
+		              "PRAGMA cache_size = -65536; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+		              "PRAGMA journal_size_limit = 67108864");
 		apply(argv[3]);
 	} else if (argc == 3 && strcmp(argv[1], "copy") == 0) {
-		open_database(argv[2], "PRAGMA cache_size = -65536; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
+		open_database(argv[2],
+		              "PRAGMA cache_size = -65536; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
 		copy(argv[2]);
 	} else {
 		fprintf(stderr, "usage: bare apply DB LINES | bare copy DB\n");

@@ -18,7 +18,7 @@ prepare() {
 }
 
 turn() {
-	local followers= walsender
+	local followers='' walsender
 	slot_copy base turn
 	rm -rf "$store"
 	cp -a "$work/template" "$store"
@@ -41,3 +41,5 @@ turn() {
 	figure bytes "$(status_of "$mnt" bytes)"
 	daemon_end
 }
+
+facts() { figure changes "$inserts"; }

@@ -46,6 +46,6 @@ turn() {
 
 facts() { # of the last turn's store
 	figure changes "$changes"
-	figure store_bytes "$(cat "$store"/segments/*.day | wc -c)"
+	figure store_bytes "$(lines_bytes "$store")"
 	figure disk_bytes "$(du -sB1 "$store/segments" | cut -f 1)"
 }

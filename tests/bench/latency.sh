@@ -9,25 +9,25 @@ prepare() {
 	bench_server_up
 	sql "CREATE TABLE ticks (n bigint PRIMARY KEY)"
 	init_store "$store" bench
-	sql "SELECT pg_create_logical_replication_slot('pipe', 'deltaflood')" >/dev/null
+	mkfifo "$work/pipe"
+	exec 7<>"$work/pipe" # opened for good: nobody waits for anybody
 }
+
+receiver_ready() { [[ $(sql "SELECT active FROM pg_replication_slots WHERE slot_name = 'pipe'") == t ]]; }
 
 turn() {
 	sync
 	case $2 in
-	fdatasync)
-		sync_time "$work/sync" "$syncs" 300
-		;;
+	fdatasync) sync_time "$work/sync" "$syncs" 300 ;;
 	pg_recvlogical)
-		# It is told at its end only what it has sent: what comes again is not counted.
-		pg_recvlogical -d "$PGDATABASE" -S pipe --start --no-loop -f - \
-			> >(exec latency "$conninfo" "$commits" "$rate" pipe >"$work/latency") &
+		slot_drop pipe
+		sql "SELECT pg_create_logical_replication_slot('pipe', 'deltaflood')" >/dev/null
+		pg_recvlogical -d "$PGDATABASE" -S pipe --start --no-loop -f - >"$work/pipe" 2>"$work/receiver.log" &
 		receiver=$!
-		wait_for 600 "[[ -s $work/latency ]]" "what pg_recvlogical's reader measured"
+		wait_for 30 receiver_ready "pg_recvlogical"
+		latency "$conninfo" "$commits" "$rate" pipe <"$work/pipe"
 		end_process "$receiver" INT
 		wait "$receiver" || true
-		cat "$work/latency"
-		rm "$work/latency"
 		;;
 	daystreamfs)
 		daemon_start "$store" "$mnt"

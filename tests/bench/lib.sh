@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # the rows use what is left unused here
 # lib.sh - sourced by tests/bench/row: what the rows have in common. A private server with room (and its durability
 # as it comes), stores, and ways to take a figure: "name<TAB>value" on standard output.
 
@@ -8,7 +8,6 @@ set -euo pipefail
 # shellcheck source=sizes.sh
 . "$root/tests/bench/sizes.sh"
 PATH=$build/bench:$root/tests/bench:$PATH
-# shellcheck disable=SC2034 # the rows use it
 store=$work/store
 mnt=$work/mnt
 
@@ -91,6 +90,10 @@ init_store() { # STORE SLOT: without snapshots, which would take part in what is
 		return 1
 	}
 	sed -i "s/^snapshot *=.*/snapshot = 'off'/" "$1/daystream.conf"
+}
+
+lines_bytes() { # STORE: of its segments, without reading them
+	find "$1/segments" -name '*.day' -printf '%s\n' | awk '{ bytes += $1 } END { print bytes }'
 }
 
 cold() { # STORE: its files leave the page cache

@@ -23,8 +23,8 @@ turn() {
 
 facts() {
 	local shown
-	shown=$(cat "$mnt/days/$day" | wc -c)
-	[[ $shown -eq $(cat "$store"/segments/*.day | wc -c) ]] || { echo "bench: the day is not all of the store" >&2; return 1; }
+	shown=$(wc -c <"$mnt/days/$day")
+	[[ $shown -eq $(lines_bytes "$store") ]] || { echo "bench: the day is not all of the store" >&2; return 1; }
 	figure bytes "$shown"
 	figure daemon_mb "$(memory_of "$daemon_pid")"
 }

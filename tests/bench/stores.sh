@@ -36,5 +36,5 @@ turn() {
 
 facts() {
 	figure newest_segment_bytes "$(find "$store/segments" -name '*.day' -printf '%f %s\n' | sort -n | tail -n 1 | cut -d ' ' -f 2)"
-	figure store_bytes "$(cat "$store"/segments/*.day | wc -c)"
+	figure store_bytes "$(lines_bytes "$store")"
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154
 # workload.sh - sourced by the rows that need changes of a table: `bench`, seven columns of the usual types.
 
 workload_table() {
