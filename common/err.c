@@ -61,3 +61,14 @@ int err_prefix(struct err *err, int code, const char *fmt, ...)
 	}
 	return code;
 }
+
+int err_full(struct err *err, int code)
+{
+	static const char remedy[] = "; make room on that disk";
+	size_t len = err ? strlen(err->text) : 0;
+
+	if (err && (code == -ENOSPC || code == -EDQUOT) && !strstr(err->text, "make room") &&
+	    len + sizeof remedy <= sizeof err->text)
+		memcpy(err->text + len, remedy, sizeof remedy);
+	return code;
+}

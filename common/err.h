@@ -22,4 +22,7 @@ int err_errno(struct err *err, const char *fmt, ...) __attribute__((format(print
 /* Puts "<text>: " before the sentence that is there; returns `code`. */
 int err_prefix(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* Puts what is to be done behind a sentence whose `code` is that of a full disk or quota; returns `code`. */
+int err_full(struct err *err, int code);
+
 #endif

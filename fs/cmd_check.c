@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "config.h"
 #include "log.h"
+#include "recover.h"
 #include "snapshots.h"
 #include "store.h"
 
@@ -28,6 +29,7 @@ struct check {
 	struct store *store;
 	struct position mark; /* up to there all was synced once */
 	struct position last; /* of the segment before; 0: not known */
+	struct origin origin; /* of that one; generation 0: not known */
 	uint64_t bytes;
 	unsigned problems;
 };
@@ -97,6 +99,14 @@ static void check_segment(struct check *check, const struct segment *segment, bo
 		check_mark(check, name, &end);
 	if (check->last.epoch && !position_follows(check->last, segment->first))
 		problem(check, name, "does not start where the segment before it ends: one is missing or not its own");
+	struct origin origin;
+	if (segment_origin(segment->fd, &origin)) {
+		if (check->origin.generation && recover_same(&check->origin, segment->first, &origin, &err) < 0) {
+			check->problems++;
+			log_error("%s", err.text);
+		}
+		check->origin = origin;
+	}
 	if (!newest)
 		check_index(check, segment);
 	static const struct position unknown;

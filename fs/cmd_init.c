@@ -320,7 +320,9 @@ static int write_store(struct init *init, int dirfd, const struct server_origin 
 		r = writer_origin(segments, init->after, second, &init->origin, saved->xid, init->lsn,
 		                  saved->time, err);
 	close(segments);
-	return r == 0 ? config_write(&init->config, dirfd, err) : r;
+	if (r == 0)
+		r = config_write(&init->config, dirfd, err);
+	return r < 0 ? err_prefix(err, r, "%s", init->path) : 0;
 }
 
 /* Who will work on the store, where root makes it: what the server says to that user is known now. */
@@ -404,7 +406,7 @@ int cmd_init(int argc, char **argv)
 	bool created = false;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &init);
-	int r = run(&init, &dirfd, &created, &err);
+	int r = err_full(&err, run(&init, &dirfd, &created, &err));
 	if (r < 0) {
 		log_error("%s", err.text);
 		undo_folder(&init, dirfd, created);

@@ -392,7 +392,7 @@ int main(int argc, char **argv)
 		pthread_sigmask(SIG_BLOCK, &ending, NULL);
 		signal(SIGPIPE, SIG_IGN);
 		log_never_wait();
-		r = run(&d, &err);
+		r = err_full(&err, run(&d, &err));
 	}
 	if (r < 0)
 		log_error("%s", err.text);

@@ -32,7 +32,7 @@ static int write_all(struct overlap *overlap, const char *bytes, size_t len, str
 	if (chunks_add(&overlap->chunks, bytes, len) < 0)
 		return err_set(err, -ENOMEM, "out of memory for the sums of overlap");
 	if (regular_write(overlap->out_fd, bytes, len) < 0)
-		return err_errno(err, "writing overlap");
+		return err_errno(err, "writing the snapshot's file overlap");
 	overlap->written += len;
 	return 0;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { REWRITE_STEP = 1 << 20 };
@@ -126,4 +127,20 @@ int recover_sealed(int fd, struct position first, uint64_t len, struct position 
 		return err_set(err, r, "segments/%s %s, so this is damage: restore the file from a copy" OF_SEALED,
 		               name, why.text);
 	return r < 0 ? err_set(err, r, "segments/%s: %s", name, why.text) : 0;
+}
+
+int recover_same(const struct origin *before, struct position first, const struct origin *origin, struct err *err)
+{
+	char name[SEGMENT_NAME_MAX];
+
+	if (origin->generation > before->generation ||
+	    (origin->generation == before->generation && origin->system == before->system &&
+	     strcmp(origin->database, before->database) == 0 && strcmp(origin->slot, before->slot) == 0))
+		return 0;
+	return err_set(err, -EBADMSG,
+	               "segments/%s is of slot \"%s\" (database \"%s\", system %llu, generation %llu), and what stands before "
+	               "it of slot \"%s\" (\"%s\", %llu, %llu), so one of them is another store's: move it out of this one",
+	               segment_name(name, first), origin->slot, origin->database, (unsigned long long)origin->system,
+	               (unsigned long long)origin->generation, before->slot, before->database,
+	               (unsigned long long)before->system, (unsigned long long)before->generation);
 }

@@ -26,4 +26,8 @@ int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struc
  * show, and segments that are missing. -EBADMSG, with what to do. */
 int recover_sealed(int fd, struct position first, uint64_t len, struct position next, struct err *err);
 
+/* That a segment is of the same stream as the one before it: of the same slot, or of a later generation. Each
+ * opens with its origin. -EBADMSG: one of them is another store's. */
+int recover_same(const struct origin *before, struct position first, const struct origin *origin, struct err *err);
+
 #endif

@@ -22,6 +22,13 @@ static int not_plain(const char *folder, const char *name, mode_t mode, struct e
 	               folder, name, kind_of(mode));
 }
 
+static int not_ours(const char *folder, const char *name, const struct stat *st, struct err *err)
+{
+	return err_set(err, -EACCES,
+	               "%s%s is closed to the user with the number %u: it is %u's, with the mode %03o; chown it back",
+	               folder, name, (unsigned)geteuid(), (unsigned)st->st_uid, (unsigned)st->st_mode & 0777);
+}
+
 int64_t regular_len(int dirfd, const char *folder, const char *name, struct err *err)
 {
 	struct stat st;
@@ -38,6 +45,8 @@ int regular_open(int dirfd, const char *folder, const char *name, int flags, str
 
 	if (fd < 0) {
 		int r = err_errno(err, "opening %s%s", folder, name);
+		if (r == -EACCES && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+			return not_ours(folder, name, &st, err);
 		if (r != -ENOENT && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
 			return not_plain(folder, name, st.st_mode, err);
 		return r;

@@ -290,6 +290,22 @@ bool segment_is_first(int fd)
 	return first;
 }
 
+bool segment_origin(int fd, struct origin *origin)
+{
+	struct scan scan;
+	const char *line;
+	size_t len;
+	uint64_t off;
+	struct line_head head;
+
+	if (scan_init(&scan, fd, 0, UINT64_MAX, NULL) < 0)
+		return false;
+	bool found = scan_next(&scan, &line, &len, &off, NULL) == 1 && line_parse(line, len, &head) &&
+	             origin_parse(&head, origin);
+	scan_fini(&scan);
+	return found;
+}
+
 bool segment_is_renamed(int fd, struct position first, struct position *origin)
 {
 	struct scan scan;

@@ -55,6 +55,9 @@ struct segment_end {
 int segment_verify(int fd, struct position first, uint64_t len, struct position mark, struct segment_end *end,
                    struct err *err);
 
+/* The origin line that it opens with: false where there is none. */
+bool segment_origin(int fd, struct origin *origin);
+
 /* Whether its first line is the origin of a segment of another name: somebody renamed it. Sets *origin to its
  * position. */
 bool segment_is_renamed(int fd, struct position first, struct position *origin);

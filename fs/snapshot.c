@@ -262,7 +262,7 @@ static int write_manifest(struct snapshot *s, struct err *err)
 		return r;
 	int fd = openat(s->draft.fd, "manifest", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || write(fd, text, len) != (ssize_t)len || fsync(fd) < 0)
-		r = err_errno(err, "writing the snapshot's manifest");
+		r = err_errno(err, "writing the snapshot's file manifest");
 	if (fd >= 0)
 		close(fd);
 	free(text);
@@ -389,5 +389,5 @@ int snapshot_take(int store_dirfd, const struct config *config, const struct sna
 		close(s.wake_fd);
 	if (s.stop_fd >= 0)
 		close(s.stop_fd);
-	return r;
+	return err_full(err, r);
 }

@@ -191,12 +191,25 @@ static struct store *new_store(enum store_mode mode)
 	return store;
 }
 
+/* Against that of the segment before, which it replaces in *before. Damage is found elsewhere. */
+static int check_origin(const struct segment *segment, struct origin *before, struct err *err)
+{
+	struct origin origin;
+
+	if (!segment_origin(segment->fd, &origin))
+		return 0;
+	int r = before->generation ? recover_same(before, segment->first, &origin, err) : 0;
+	*before = origin;
+	return r;
+}
+
 /* Sealed segments are not read through, but what was cut off or overwritten at
  * their ends shows here. */
 static int check_sealed(struct store *store, struct err *err)
 {
 	char name[SEGMENT_NAME_MAX];
 	struct position lost;
+	struct origin before = {0};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i + 1 < store->segments.count; i++) {
@@ -204,8 +217,12 @@ static int check_sealed(struct store *store, struct err *err)
 		if ((r = segments_hold(&store->segments, i, &segment, err)) < 0)
 			return r;
 		r = recover_sealed(segment->fd, segment->first, segment->len, store->segments.list[i + 1]->first, err);
+		if (r == 0)
+			r = check_origin(segment, &before, err);
 		segments_release(segment);
 	}
+	if (r == 0)
+		r = check_origin(segments_last(&store->segments), &before, err);
 	if (r == 0 && (r = segment_find_lost(store->segments_dirfd, &lost, err)) > 0)
 		r = err_set(
 		    err, -EBADMSG,

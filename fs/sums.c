@@ -90,7 +90,7 @@ int sums_write(int dirfd, struct position position, const struct sums_part *part
 	*crc = crc32c(0, out, len);
 	int fd = openat(dirfd, "sums", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || regular_write(fd, out, len) < 0 || fsync(fd) < 0)
-		r = err_errno(err, "writing the snapshot's sums");
+		r = err_errno(err, "writing the snapshot's file sums");
 	if (fd >= 0)
 		close(fd);
 	free(out);

@@ -466,7 +466,7 @@ int writer_origin(int segments_dirfd, struct position after, uint64_t second, co
 	if (r == 0)
 		r = writer_commit(&w, text, (size_t)n, lsn, err);
 	if (r == 0)
-		r = append_write(&w.end, err);
+		r = err_prefix(err, append_write(&w.end, err), "segments/%s", temporary);
 	if (r == 0 && (fsync(fd) < 0 || renameat(segments_dirfd, temporary, segments_dirfd, name) < 0 ||
 	               fsync(segments_dirfd) < 0))
 		r = err_errno(err, "writing segments/%s", name);

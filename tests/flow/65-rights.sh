@@ -157,6 +157,18 @@ like "which asks, so it has reached the server" "$output" "nothing was dropped"
 setting conninfo "$conninfo"
 chown -R "$wanted:" store
 
+# What somebody closed to the user, without a copy being the remedy.
+for file in "$(find store/segments -name '*.day' | sort -V | head -n 1)" store/confirmed; do
+	chown sys: "$file"
+	chmod 600 "$file"
+	exits "a file that is another user's ends a start" 1 timeout 30 daystreamfs store mnt -f
+	like "which names it, and what to do" "$output" "${file#store/} is closed to the user with the number $(id -u "$wanted"): it is $(id -u sys)'s, with the mode 600; chown"
+	exits "check, by that user, says the same" 1 setpriv --reuid="$wanted" --regid="$(id -g "$wanted")" --clear-groups -- \
+		"$build/daystream" check /proc/self/fd/9 9<store
+	like "of that file" "$output" "${file#store/} is closed"
+	chown "$wanted:" "$file"
+done
+
 # A way to the server that only root has.
 setting conninfo "${conninfo/user=postgres/user=rooted}"
 : >"$work/daemon.log"

@@ -60,6 +60,7 @@ strange() { # FILE KIND: puts that in its place
 	pipe) mkfifo "$file" ;;
 	link) ln -s "$work/sound/$1" "$file" ;;
 	nowhere) ln -s /nowhere "$file" ;;
+	newer) sed 's/CnDfrm01/CnDfrm99/g' "$work/sound/$1" >"$file" ;;
 	esac
 }
 
@@ -72,7 +73,7 @@ for kind in empty rubbish folder pipe link nowhere; do
 	serves "an index that is $kind"
 done
 printf 'D\nSIDx99' | dd of="$store/${sealed%.day}.idx" conv=notrunc status=none
-for kind in missing empty rubbish; do
+for kind in missing empty rubbish newer; do
 	strange confirmed $kind
 	strange reserve pipe
 	[[ $kind != missing ]] || serves "an index of a newer version, confirmed missing, a pipe for the reserve"
@@ -147,4 +148,50 @@ is "... which the log names once" "$(grep -c "$snapshot/tables/zzz is damaged" "
 check "the daemon is well" test "$(status_of "$mnt" state)" = streaming
 daemon_stop
 is "the segments are what they were" "$(sums | grep -v snapshots)" "$(grep -v snapshots <<<"$whole")"
+
+# ---- of another store
+
+setting() { echo "$1" >>"$work/other/daystream.conf"; }
+daystream init "$work/other" --slot other --conninfo "$conninfo" >/dev/null 2>&1
+setting 'segment_size = 25000'
+setting 'snapshot = off'
+daemon_start "$work/other" "$mnt"
+sleep 1.1 # so that a segment begins a second
+for i in 7 8; do
+	sql "INSERT INTO zzz SELECT $i * 1000 + g, md5(g::text) FROM generate_series(1, 300) g"
+done
+caught_up "$mnt"
+daemon_stop
+stranger=$(cd "$work/other" && find segments -name '*.day' | sort -V | tail -n 1)
+# In the first second that no line of ours is of: nothing but its origin tells.
+to="segments/$(($(date +%s) + 10)).0.day"
+python3 - "$work/other/$stranger" "$store/$to" <<'PYTHON'
+import re, sys
+lines = open(sys.argv[1], "rb").read().split(b"\n")[:-1]
+second = re.search(r"(\d+)\.0\.day$", sys.argv[2]).group(1).encode()
+for n, line in enumerate(lines):
+    lines[n] = re.sub(rb"^_c\t\d+\t_s\t\d+", b"_c\t%s\t_s\t%d" % (second, n), line)
+crc = 0
+table = []
+for n in range(256):
+    for _ in range(8):
+        n = n >> 1 ^ (0x82F63B78 if n & 1 else 0)
+    table.append(n)
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ table[(crc ^ byte) & 255]
+    return crc ^ 0xFFFFFFFF
+start = 0
+for n, line in enumerate(lines):
+    if b"\t_action\tcommit\t" in line:
+        body = line[:line.rindex(b"\tcrc\t")]
+        sum = crc32c(b"".join(line + b"\n" for line in lines[start:n]) + body + b"\t")
+        lines[n] = body + b"\tcrc\t%08x" % sum
+        start = n + 1
+open(sys.argv[2], "wb").write(b"".join(line + b"\n" for line in lines))
+PYTHON
+exits "check finds a segment of another store" 1 daystream check "$store"
+like "... by its name and what it is of" "$output" "$to is of slot \"other\".*move it out"
+refused "a segment of another store" "$to is of slot \"other\".*slot \"daystream\".*move it out"
 plan
