@@ -6,7 +6,7 @@
  * apply: the lines of LINES (insert and update) are parsed before the clock starts, and bound from memory.
  * copy: rows of COPY's text format from standard input, as they come, into a file that is thrown away if this fails.
  *
- * Prints the seconds between the first statement and the closed file.
+ * Prints the seconds between the first statement and the closed file, and of the processor's time (apply).
  */
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -142,6 +142,7 @@ static void apply(const char *path)
 	if (!rows)
 		ticks_die("memory");
 	double start = ticks_now();
+	clock_t cpu = clock();
 	run("BEGIN");
 	for (size_t i = 0; i < count; i++, batch++) {
 		if (rows[i].begins && batch >= BATCH_LINES) {
@@ -152,7 +153,7 @@ static void apply(const char *path)
 	}
 	run("COMMIT");
 	close_database();
-	printf("seconds\t%.4f\nrows\t%zu\n", ticks_now() - start, count);
+	printf("seconds\t%.4f\ncpu\t%.4f\n", ticks_now() - start, (double)(clock() - cpu) / CLOCKS_PER_SEC);
 	free(rows);
 	free(text);
 }
@@ -163,11 +164,11 @@ static void copy(const char *path)
 {
 	struct row row = {0};
 	char *line = NULL;
-	size_t cap = 0, count = 0;
+	size_t cap = 0;
 	double start = ticks_now();
 
 	run("BEGIN");
-	for (ssize_t len; (len = getline(&line, &cap, stdin)) > 0; count++) {
+	for (ssize_t len; (len = getline(&line, &cap, stdin)) > 0;) {
 		char *at = line;
 		for (int i = 0; i < COLUMNS; i++) {
 			size_t field = strcspn(at, "\t\n");
@@ -186,7 +187,7 @@ static void copy(const char *path)
 		ticks_die(path);
 	close(fd);
 	free(line);
-	printf("seconds\t%.4f\nrows\t%zu\n", ticks_now() - start, count);
+	printf("seconds\t%.4f\n", ticks_now() - start);
 }
 
 int main(int argc, char **argv)

@@ -48,7 +48,7 @@ turn() {
 	deltamirror)
 		timed deltamirror --once "$mnt" "$turn_db" | sed 's/^memory_mb/mirror_mb/'
 		;;
-	bare) bare apply "$turn_db" "$work/lines.txt" | sed '/^rows/d' ;;
+	bare) bare apply "$turn_db" "$work/lines.txt" ;;
 	talk) timed talk.tcl "$turn_db" "$work/lines.txt" ;;
 	esac
 	same_content "$2"

@@ -1,7 +1,7 @@
 /*
- * fill STORE BYTES DAYS NAME:WEIGHT...: a new store of about BYTES of lines, spread over the DAYS past days (UTC), by
- * the real writer. Each transaction is 10 inserts into the tables named, by weight at random. The settings lead to
- * no server. Prints the first and the last second, and how many lines of tables there are.
+ * fill STORE BYTES DAYS TODAY NAME:WEIGHT...: a new store of about BYTES of lines, spread over the DAYS past days (UTC),
+ * and TODAY transactions of this day, by the real writer. Each transaction is 10 inserts into the tables named, by
+ * weight at random. The settings lead to no server. Prints the first and the last second.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -21,7 +21,8 @@ struct table {
 
 struct fill {
 	const char *path;
-	uint64_t bytes, done, unsynced, first, seconds;
+	uint64_t bytes, done, unsynced;
+	uint64_t first, seconds, today; /* today: 1, when the past days are full */
 	struct table tables[TABLES];
 	unsigned count, weights;
 	struct store *store;
@@ -127,7 +128,8 @@ static void insert(struct fill *fill)
 static void transaction(struct fill *fill)
 {
 	char line[160], lsn[LSN_TEXT_MAX];
-	uint64_t second = fill->first + (uint64_t)((double)fill->done / (double)fill->bytes * (double)fill->seconds);
+	double share = (double)fill->done / (double)fill->bytes;
+	uint64_t second = fill->first + (uint64_t)((share < 1 ? share : 1) * (double)fill->seconds) + fill->today;
 	int r;
 
 	fill->xid++;
@@ -149,17 +151,16 @@ int main(int argc, char **argv)
 {
 	struct fill fill = {.xid = 1000, .chance = 42};
 	struct store_end end;
-	uint64_t rows = 0;
 
-	if (argc < 5 || argc > 4 + TABLES) {
-		fprintf(stderr, "usage: fill STORE BYTES DAYS NAME:WEIGHT...\n");
+	if (argc < 6 || argc > 5 + TABLES) {
+		fprintf(stderr, "usage: fill STORE BYTES DAYS TODAY NAME:WEIGHT...\n");
 		return 2;
 	}
 	fill.path = argv[1];
 	fill.bytes = strtoull(argv[2], NULL, 10);
 	fill.seconds = strtoull(argv[3], NULL, 10) * DAY - 1;
 	fill.first = (uint64_t)time(NULL) / DAY * DAY - fill.seconds - 1;
-	for (int i = 4; i < argc; i++) {
+	for (int i = 5; i < argc; i++) {
 		char *colon = strchr(argv[i], ':');
 		if (!colon)
 			ticks_die(argv[i]);
@@ -170,12 +171,12 @@ int main(int argc, char **argv)
 	create(&fill);
 	while (fill.done < fill.bytes)
 		transaction(&fill);
+	fill.today = 1;
+	for (unsigned long i = strtoul(argv[4], NULL, 10); i > 0; i--)
+		transaction(&fill);
 	sync_all(&fill);
 	store_end(fill.store, &end);
-	for (unsigned i = 0; i < fill.count; i++)
-		rows += fill.tables[i].rows;
-	printf("%llu %llu %llu\n", (unsigned long long)fill.first, (unsigned long long)end.last.epoch,
-	       (unsigned long long)rows);
+	printf("%llu %llu\n", (unsigned long long)fill.first, (unsigned long long)end.last.epoch);
 	writer_close(fill.writer);
 	store_close(fill.store);
 	return 0;

@@ -13,8 +13,8 @@ prepare_case() {
 		[[ ${store_names[i]} != "$1" ]] || bytes=${store_bytes[i]}
 	done
 	rm -rf "$store"
-	fill "$store" "$bytes" "$store_days" one:1 ten:10 rest:89 >"$work/filled"
-	read -r first last rows <"$work/filled"
+	fill "$store" "$bytes" "$store_days" 0 one:1 ten:10 rest:89 >"$work/filled"
+	read -r first last <"$work/filled"
 	# A first start builds what indexes are missing.
 	daemon_start "$store" "$mnt"
 	cat "$mnt/tables/one" >/dev/null

@@ -6,8 +6,8 @@ cases=(1% 10% 100%)
 contestants=(daystreamfs grep)
 
 prepare() {
-	fill "$work/mixed" "$read_bytes" 1 one:1 ten:10 rest:89 >"$work/filled"
-	fill "$work/whole" "$read_bytes" 1 all:1 >"$work/filled"
+	fill "$work/mixed" "$read_bytes" 1 0 one:1 ten:10 rest:89 >"$work/filled"
+	fill "$work/whole" "$read_bytes" 1 0 all:1 >"$work/filled"
 }
 
 prepare_case() {
