@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "as_json.h"
 #include "commands.h"
 #include "held.h"
 #include "log.h"
@@ -23,9 +24,10 @@ struct cat {
 	const char *path; /* first, for command_parse_one */
 	const char *tables;
 	struct moment since, until;
-	bool follow;
+	bool follow, json;
 
 	struct stream *stream;
+	struct shapes *shapes; /* for JSON */
 	struct stream_lines *lines;
 	const char *file;      /* the one table whose file is read; NULL: all lines are */
 	struct position first; /* where to start: at or after it, where `since` is given, unless */
@@ -48,6 +50,7 @@ static const struct argp_option options[] = {
     {"since", 's', "T", 0, "Begin at T: a position, an LSN or a time", 0},
     {"until", 'u', "T", 0, "End with what had been committed by T", 0},
     {"tables", 't', "LIST", 0, "Only the lines of these tables, as a,schema.b", 0},
+    {"json", 'j', NULL, 0, "A JSON object for each line (docs/FORMAT.md, As JSON)", 0},
     {"follow", 'f', NULL, 0, "At the end, wait for more", 0},
     {0}};
 
@@ -86,6 +89,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		check_tables(arg, state);
 		cat->tables = arg;
 		return 0;
+	case 'j': cat->json = true; return 0;
 	case 'f': cat->follow = true; return 0;
 	default: return command_parse_one(key, arg, state);
 	}
@@ -131,9 +135,27 @@ static bool is_wanted(struct cat *cat, const struct line_head *head)
 	return cat->wanted;
 }
 
+static int print_json(struct cat *cat, const struct line_head *head, struct err *err)
+{
+	const struct shape *shape = NULL;
+	struct json_object *object = NULL;
+	size_t len;
+	int r = shapes_note(cat->shapes, head, err);
+
+	if (r == 0 && as_json_needs_shape(head))
+		r = shapes_get(cat->shapes, head, &shape, err);
+	if (r == 0)
+		r = as_json_line(&object, head, shape, err);
+	const char *text = object ? as_json_print(object, &len) : NULL;
+	if (r == 0)
+		r = text ? held_put(&cat->held, text, len, err) : err_set(err, -ENOMEM, "out of memory");
+	json_object_put(object);
+	return r;
+}
+
 static int print_line(struct cat *cat, const struct follow_line *line, struct err *err)
 {
-	int r = held_put(&cat->held, line->text, line->len, err);
+	int r = cat->json ? print_json(cat, &line->head, err) : held_put(&cat->held, line->text, line->len, err);
 
 	return r < 0 ? r : held_put(&cat->held, "\n", 1, err);
 }
@@ -215,6 +237,8 @@ static int start(struct cat *cat, struct err *err)
 	    (cat->until.kind == MOMENT_NONE || cat->until.kind == MOMENT_TIME))
 		cat->file = cat->tables;
 	int r = stream_open(&cat->stream, cat->path, err);
+	if (r == 0 && cat->json && !(cat->shapes = shapes_new(cat->stream)))
+		r = err_set(err, -ENOMEM, "out of memory");
 	if (r == 0 && !moment_first(&cat->since, &cat->first)) {
 		r = seek_lsn(cat->stream, cat->since.lsn, &cat->after, err);
 		cat->has_after = r == 1;
@@ -348,6 +372,7 @@ int cmd_cat(int argc, char **argv)
 		log_error("%s", err.text);
 	close_lines(&cat);
 	held_fini(&cat.held);
+	shapes_free(cat.shapes);
 	stream_close(cat.stream);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
