@@ -109,9 +109,10 @@ caught_up "$mnt"
 # ---- all that goes on, while the table changes, killed three times
 
 broker_start() {
+	rm -f "$work/broker"
 	kcat -C -b mock -X test.mock.num.brokers=1 -t orders -o beginning -u -Z -q -K '|' >"$work/received" 2>"$work/broker" &
 	broker=$!
-	wait_for 20 "grep -c 'replaced with 127' '$work/broker' >/dev/null"
+	wait_for 20 "[[ -e '$work/broker' ]] && grep -c 'replaced with 127' '$work/broker' >/dev/null"
 	BROKER=$(sed -nE 's/.*replaced with (127[0-9.:]*).*/\1/p' "$work/broker")
 	export BROKER
 }
