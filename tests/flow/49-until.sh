@@ -4,8 +4,8 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-tables=(pgbench_accounts:aid,bid,abalance pgbench_tellers:tid,bid,tbalance pgbench_branches:bid,bbalance
-	pgbench_history:tid,bid,aid,delta,mtime)
+tables=("pgbench_accounts:aid,bid,abalance" "pgbench_tellers:tid,bid,tbalance" "pgbench_branches:bid,bbalance"
+	"pgbench_history:tid,bid,aid,delta,mtime")
 
 server_content() { # FILE [STATEMENT [STATEMENT]]: all rows, as one transaction sees them; what it does before and after
 	local table columns
