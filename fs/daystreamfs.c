@@ -56,6 +56,7 @@ static void help(void)
 	     "\n"
 	     "    -f                     stay in the foreground, log to stderr\n"
 	     "    -o allow_other         let other users read the mount, too\n"
+	     "    -o notify              make inotify events when files grow\n"
 	     "    -h, --help             print this and exit\n"
 	     "    -V, --version          print the version and exit\n"
 	     "\n"

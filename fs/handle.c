@@ -64,6 +64,18 @@ void handle_opened(struct handle_set *set, struct handle *handle, bool grows)
 	pthread_mutex_unlock(&set->lock);
 }
 
+size_t handle_inos(struct handle_set *set, uint64_t *inos, size_t most)
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&set->lock);
+	for (struct handle *handle = set->open; handle && count < most; handle = handle->next)
+		if (handle->opened && handle->ino)
+			inos[count++] = handle->ino;
+	pthread_mutex_unlock(&set->lock);
+	return count;
+}
+
 void handle_served(struct handle_set *set, struct handle *handle, uint64_t end, bool ended)
 {
 	pthread_mutex_lock(&set->lock);

@@ -15,6 +15,7 @@
 struct handle {
 	struct file *file; /* or */
 	struct dir *dir;
+	uint64_t ino; /* set once, by who opens it: whose growth is to be announced; 0: none */
 	/* Under the set's lock. */
 	uint64_t served;           /* the end of what was read so far */
 	bool opened, grows, ended; /* a file; of lines to come; the last read came to what was its end */
@@ -43,6 +44,9 @@ void handle_free(struct handle_set *set, struct handle *handle);
 
 /* Its file is there; `grows`: one of lines to come, which may be followed. */
 void handle_opened(struct handle_set *set, struct handle *handle, bool grows);
+
+/* The `ino` of all that have one; no more than `most`. */
+size_t handle_inos(struct handle_set *set, uint64_t *inos, size_t most);
 
 /* All before `end` was read, and whether that was all there is. */
 void handle_served(struct handle_set *set, struct handle *handle, uint64_t end, bool ended);

@@ -3,8 +3,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <mntent.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -27,15 +27,19 @@ struct mount {
 	sigset_t signals; /* that end the daemon */
 	pthread_t server, notifier;
 	pthread_mutex_t lock; /* stop */
-	bool handling, mounted, notifying, stop;
+	bool handling, mounted, announcing, notifying, stop;
 };
 
 /* ---- the command line --------------------------------------------------- */
 
 static const struct fuse_opt option_specs[] = {
-    {"-f", offsetof(struct mount_options, foreground), 1},     {"-h", offsetof(struct mount_options, help), 1},
-    {"--help", offsetof(struct mount_options, help), 1},       {"-V", offsetof(struct mount_options, version), 1},
-    {"--version", offsetof(struct mount_options, version), 1}, FUSE_OPT_END,
+    {"-f", offsetof(struct mount_options, foreground), 1},
+    {"-h", offsetof(struct mount_options, help), 1},
+    {"--help", offsetof(struct mount_options, help), 1},
+    {"-V", offsetof(struct mount_options, version), 1},
+    {"--version", offsetof(struct mount_options, version), 1},
+    {"notify", offsetof(struct mount_options, notify), 1},
+    FUSE_OPT_END,
 };
 
 static int on_option(void *data, const char *arg, int key, struct fuse_args *out)
@@ -89,7 +93,10 @@ int mount_options_parse(struct mount_options *options, int argc, char **argv, st
 	/* Last, so that fstab's "rw" or "defaults" do not make it writable. */
 	char fsname[2 * PATH_MAX];
 	print_fsname(fsname, sizeof fsname, options->store);
-	const char *always[] = {"-o", "ro,default_permissions,subtype=daystreamfs", "-o", fsname};
+	/* The kernel lets nobody set a time on a mount that is read-only, nor anybody but the owner where it
+	 * checks permissions; serve refuses what these would. */
+	const char *how = options->notify ? "rw,subtype=daystreamfs" : "ro,default_permissions,subtype=daystreamfs";
+	const char *always[] = {"-o", how, "-o", fsname};
 	for (size_t i = 0; i < sizeof always / sizeof *always; i++)
 		if (fuse_opt_add_arg(args, always[i]) < 0)
 			return err_set(err, -ENOMEM, "out of memory");
@@ -140,6 +147,7 @@ int mount_open(struct mount **out, const struct mount_options *options, struct e
 		return err_set(err, -ENOMEM, "out of memory");
 	}
 	pthread_mutex_init(&mount->lock, NULL);
+	mount->announcing = options->notify;
 	sigemptyset(&mount->signals);
 	sigaddset(&mount->signals, SIGTERM);
 	sigaddset(&mount->signals, SIGINT);
@@ -163,9 +171,10 @@ static int check_free(const char *mountpoint, struct err *err)
 
 	while (path && mounts && r == 0 && (entry = getmntent(mounts)))
 		if (strcmp(entry->mnt_dir, path) == 0 && strcmp(entry->mnt_type, "fuse.daystreamfs") == 0)
-			r = err_set(err, -EBUSY,
-			            "the mountpoint %s shows %s already: `fusermount3 -u` it first, or take another one",
-			            mountpoint, entry->mnt_fsname);
+			r = err_set(
+			    err, -EBUSY,
+			    "the mountpoint %s shows %s already: `fusermount3 -u` it first, or take another one",
+			    mountpoint, entry->mnt_fsname);
 	if (mounts)
 		endmntent(mounts);
 	free(path);
@@ -255,6 +264,12 @@ int mount_serve(struct mount *mount, struct err *err)
 	if ((errno = pthread_create(&mount->notifier, NULL, notify_thread, mount)) != 0)
 		return err_errno(err, "starting a thread");
 	mount->notifying = true;
+	if (mount->announcing) {
+		int failed = announce_start(&mount->serve.announce, mount->serve.shown, &mount->serve.handles,
+		                            mount->serve.tree, mount->place, err);
+		if (failed < 0)
+			return failed;
+	}
 	/* Only this thread takes them: then libfuse's wait here is what they break off. */
 	pthread_sigmask(SIG_UNBLOCK, &mount->signals, NULL);
 	int r = fuse_session_loop_mt(mount->session, &config);
@@ -272,7 +287,8 @@ static void unmount(struct mount *mount)
 	struct pollfd fd = {.fd = fuse_session_fd(mount->session)};
 	struct err err;
 
-	if (mount->unmounter && !(poll(&fd, 1, 0) == 1 && fd.revents & POLLERR) && unmounter_unmount(mount->unmounter, &err) < 0)
+	if (mount->unmounter && !(poll(&fd, 1, 0) == 1 && fd.revents & POLLERR) &&
+	    unmounter_unmount(mount->unmounter, &err) < 0)
 		log_warn("%s stays mounted: %s; run: umount -l %s", mount->place, err.text, mount->place);
 	unmounter_stop(mount->unmounter);
 	/* Where it is unmounted by now, this only gives back what libfuse holds. */
@@ -290,8 +306,10 @@ void mount_end(struct mount *mount)
 		store_wake(mount->serve.shown->store);
 		pthread_join(mount->notifier, NULL);
 	}
+	announce_stop(mount->serve.announce);
 	if (mount->mounted)
 		unmount(mount);
+	announce_end(mount->serve.announce);
 	if (mount->handling)
 		fuse_remove_signal_handlers(mount->session);
 	if (mount->session)

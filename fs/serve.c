@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "refuse.h"
 
 static const double for_good = 86400.0, for_a_while = 60.0, for_a_moment = 5.0;
 
@@ -129,7 +130,7 @@ static void on_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 	fuse_reply_none(req);
 }
 
-static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+static void reply_attr(fuse_req_t req, fuse_ino_t ino)
 {
 	struct serve *serve = of(req);
 	struct node node;
@@ -138,7 +139,6 @@ static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 	double timeout = 0;
 	int r = -ESTALE;
 
-	(void)info;
 	if (tree_hold(serve->tree, ino, &node)) {
 		r = stat_node(serve, &node, ino, &st, &timeout, &err);
 		tree_release(serve->tree, ino);
@@ -147,6 +147,23 @@ static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 		reply_error(req, r, &err);
 	else
 		fuse_reply_attr(req, &st, timeout);
+}
+
+static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	(void)info;
+	reply_attr(req, ino);
+}
+
+/* Only announce may, and nothing is set: what it is for is the event. */
+static void on_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *info)
+{
+	(void)attr;
+	(void)info;
+	if (to_set == FUSE_SET_ATTR_MTIME && announce_is(of(req)->announce, fuse_req_ctx(req)->pid))
+		reply_attr(req, ino);
+	else
+		fuse_reply_err(req, EROFS);
 }
 
 static void on_readlink(fuse_req_t req, fuse_ino_t ino)
@@ -217,7 +234,7 @@ static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	struct node node;
 	struct err err = {"out of memory"};
 
-	if ((info->flags & O_ACCMODE) != O_RDONLY) {
+	if ((info->flags & O_ACCMODE) != O_RDONLY || info->flags & O_TRUNC) {
 		fuse_reply_err(req, EROFS);
 		return;
 	}
@@ -229,6 +246,8 @@ static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 		reply_error(req, r, &err);
 		return;
 	}
+	if (node.kind == NODE_SINCE_LIVE || node.kind == NODE_SINCE_TABLE)
+		handle->ino = ino;
 	handle_opened(&serve->handles, handle, is_followed(&node));
 	info->fh = (uint64_t)(uintptr_t)handle;
 	info->direct_io = !file_is_final(serve->shown, &node);
@@ -414,6 +433,20 @@ const struct fuse_lowlevel_ops serve_ops = {
     .forget = on_forget,
     .forget_multi = on_forget_multi,
     .getattr = on_getattr,
+    .setattr = on_setattr,
+    .access = refuse_access,
+    .mknod = refuse_mknod,
+    .mkdir = refuse_mkdir,
+    .create = refuse_create,
+    .symlink = refuse_symlink,
+    .link = refuse_link,
+    .unlink = refuse_remove,
+    .rmdir = refuse_remove,
+    .rename = refuse_rename,
+    .write = refuse_write,
+    .fallocate = refuse_fallocate,
+    .setxattr = refuse_setxattr,
+    .removexattr = refuse_removexattr,
     .readlink = on_readlink,
     .statfs = on_statfs,
     .open = on_open,

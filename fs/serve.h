@@ -10,7 +10,7 @@
 #ifndef FS_SERVE_H
 #define FS_SERVE_H
 
-#include "handle.h"
+#include "announce.h"
 
 /* The session's userdata. */
 struct serve {
@@ -20,6 +20,7 @@ struct serve {
 	gid_t gid;
 	pthread_key_t buffer;      /* each thread's, for replies */
 	struct handle_set handles; /* handle_notify wakes those who poll */
+	struct announce *announce; /* not ours; may set times. NULL: nobody may */
 };
 
 extern const struct fuse_lowlevel_ops serve_ops;

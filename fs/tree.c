@@ -2,6 +2,7 @@
 
 #include <isa-l/crc64.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -190,6 +191,24 @@ struct node tree_parent(const struct node *node)
 	default: parent.position = (struct position){0}; break;
 	}
 	return parent;
+}
+
+bool tree_path(const struct node *node, char path[TREE_PATH_MAX])
+{
+	unsigned long long epoch = node->position.epoch, seq = node->position.seq;
+	char day[DAY_TEXT_MAX];
+
+	switch (node->kind) {
+	case NODE_LIVE: strcpy(path, "live"); return true;
+	case NODE_TABLE: snprintf(path, TREE_PATH_MAX, "tables/%s", node->table); return true;
+	case NODE_SECOND_ALL: snprintf(path, TREE_PATH_MAX, "by-time/%llu/all", epoch); return true;
+	case NODE_DAY: snprintf(path, TREE_PATH_MAX, "days/%s", tree_day_name(day, epoch)); return true;
+	case NODE_SINCE_LIVE: snprintf(path, TREE_PATH_MAX, "since/%llu/%llu/live", epoch, seq); return true;
+	case NODE_SINCE_TABLE:
+		snprintf(path, TREE_PATH_MAX, "since/%llu/%llu/tables/%s", epoch, seq, node->table);
+		return true;
+	default: return false;
+	}
 }
 
 struct tree *tree_new(void)

@@ -71,6 +71,10 @@ char *tree_day_name(char *text, uint64_t epoch);
  * `name`. */
 bool tree_child(const struct node *parent, const char *name, struct node *child);
 
+/* The path of a file of lines that may grow, below the mountpoint: false for all else. */
+enum { TREE_PATH_MAX = 1700 };
+bool tree_path(const struct node *node, char path[TREE_PATH_MAX]);
+
 /* The folder that it stands in; the root's is the root. */
 struct node tree_parent(const struct node *node);
 

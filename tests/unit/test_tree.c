@@ -62,6 +62,12 @@ static void leads_to(const char *path, enum node_kind kind, uint64_t epoch, uint
 		assert_string_equal(back.table, table);
 	else
 		assert_null(back.table);
+	char again[TREE_PATH_MAX];
+	bool lines = kind == NODE_LIVE || kind == NODE_TABLE || kind == NODE_SECOND_ALL || kind == NODE_DAY ||
+	             kind == NODE_SINCE_LIVE || kind == NODE_SINCE_TABLE;
+	assert_int_equal(tree_path(&node, again), lines);
+	if (lines)
+		assert_string_equal(again, path);
 }
 
 static void leads_nowhere(const char *path)
