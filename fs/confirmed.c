@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "crc32c.h"
@@ -41,6 +42,9 @@ int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct
 	if (file->fd < 0)
 		return file->fd;
 
+	struct stat st;
+	if (fstat(file->fd, &st) == 0 && st.st_size > 0)
+		file->written = st.st_mtime;
 	for (int i = 0; i < 2; i++) {
 		struct slot slot;
 		ssize_t n = pread(file->fd, &slot, sizeof slot, i * SLOT_LEN);
@@ -57,7 +61,8 @@ int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct
 
 int confirmed_write(struct confirmed_file *file, struct confirmed next, struct err *err)
 {
-	struct slot slot = {slot_magic, 0, next.choice, file->counter + 1, next.idle_lsn, next.last.epoch, next.last.seq};
+	struct slot slot = {slot_magic,   0, next.choice, file->counter + 1, next.idle_lsn, next.last.epoch,
+	                    next.last.seq};
 
 	slot.crc = slot_crc(&slot);
 	ssize_t n = pwrite(file->fd, &slot, sizeof slot, (off_t)(slot.counter % 2) * SLOT_LEN);
@@ -68,6 +73,14 @@ int confirmed_write(struct confirmed_file *file, struct confirmed next, struct e
 	file->counter = slot.counter;
 	file->now = next;
 	return 0;
+}
+
+void confirmed_set_time(struct confirmed_file *file, time_t when)
+{
+	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = when}};
+
+	if (when > 0)
+		futimens(file->fd, times);
 }
 
 void confirmed_close(struct confirmed_file *file)

@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "err.h"
 #include "position.h"
@@ -34,6 +35,7 @@ struct confirmed_file {
 	int fd;
 	uint64_t counter;
 	struct confirmed now; /* zeros where there was none */
+	time_t written;       /* the file's time when it was opened; 0: it was not there */
 };
 
 /* Reads STORE/confirmed; creates it where there is none and `writable`. confirmed_close is to
@@ -42,6 +44,9 @@ int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct
 
 /* Writes the other slot and syncs it. -errno; then what stood before holds. */
 int confirmed_write(struct confirmed_file *file, struct confirmed next, struct err *err);
+
+/* The file's time: when what it says was last known to hold; as far as the disk lets us. */
+void confirmed_set_time(struct confirmed_file *file, time_t when);
 
 void confirmed_close(struct confirmed_file *file);
 

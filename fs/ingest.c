@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -70,6 +71,13 @@ static bool stopping(struct ingest *in)
 	return stop;
 }
 
+/* Under the lock. */
+static void note_error(struct ingest *in, const char *error)
+{
+	snprintf(in->status.last_error, sizeof in->status.last_error, "%s", error);
+	in->status.last_error_time = (uint64_t)time(NULL);
+}
+
 /* After a final error the state stays: its own thread may not know of it yet. */
 static void set_state(struct ingest *in, const char *state, const char *error)
 {
@@ -77,7 +85,7 @@ static void set_state(struct ingest *in, const char *state, const char *error)
 	if (!in->failed) {
 		in->status.state = state;
 		if (error)
-			snprintf(in->status.last_error, sizeof in->status.last_error, "%s", error);
+			note_error(in, error);
 	}
 	pthread_mutex_unlock(&in->lock);
 }
@@ -92,7 +100,7 @@ static void fail(struct ingest *in, int code, const struct err *err)
 		in->failure = code;
 		in->reason = *err;
 		in->status.state = "stopped";
-		snprintf(in->status.last_error, sizeof in->status.last_error, "%s", err->text);
+		note_error(in, err->text);
 	}
 	pthread_mutex_unlock(&in->lock);
 	if (!first)
@@ -386,6 +394,28 @@ static void free_ingest(struct ingest *in)
 	free(in);
 }
 
+/* At a start: what came last was either idle WAL, which is confirmed when all else is on disk, or a commit, and what
+ * the server has had since is not known. */
+static int64_t seconds_since_caught_up(struct store *store, const struct store_end *end)
+{
+	const struct confirmed_file *confirmed = store_confirmed(store);
+	int64_t since = (int64_t)end->last.epoch, now = (int64_t)time(NULL);
+
+	if (confirmed->now.idle_lsn > end->lsn && confirmed->written > since)
+		since = confirmed->written;
+	return now > since ? now - since : 0;
+}
+
+/* Until now, for the next start. */
+static void note_caught_up(struct ingest *in)
+{
+	struct ingest_status status;
+
+	ingest_status(in, &status);
+	if (status.source_lsn > 0 && status.durable_lsn >= status.source_lsn)
+		confirmed_set_time(store_confirmed(in->store), time(NULL));
+}
+
 int ingest_start(struct ingest **out, struct store *store, struct writer *writer, struct source *source,
                  void (*ended)(void *ctx), void *ctx, struct err *err)
 {
@@ -405,7 +435,7 @@ int ingest_start(struct ingest **out, struct store *store, struct writer *writer
 	store_end(store, &end);
 	in->origin = end.origin;
 	in->status.state = "connecting";
-	in->caught_up_ms = clock_ms();
+	in->caught_up_ms = clock_ms() - 1000 * seconds_since_caught_up(store, &end);
 	pthread_mutex_init(&in->lock, NULL);
 	show_unplaced(in, writer_unplaced(writer));
 	in->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -439,6 +469,7 @@ int ingest_stop(struct ingest *in, struct err *err)
 	wake(in);
 	pthread_join(in->receiver, NULL);
 	stop_syncer(in);
+	note_caught_up(in);
 	int r = in->failed ? in->failure : 0;
 	if (r < 0)
 		*err = in->reason;

@@ -18,12 +18,14 @@
 struct ingest;
 
 struct ingest_status {
-	const char *state;            /* "connecting", "streaming", "waiting", "stopped" */
-	uint64_t durable_lsn;         /* on disk and shown */
-	uint64_t source_lsn;          /* the newest of the source that is known */
-	uint64_t lag_seconds;         /* since all that was known of the source was on disk; 0: it is */
+	const char *state;    /* "connecting", "streaming", "waiting", "stopped" */
+	uint64_t durable_lsn; /* on disk and shown */
+	uint64_t source_lsn;  /* the newest of the source that is known */
+	uint64_t
+	    lag_seconds; /* since all that was known of the source was on disk, whoever was at work then; 0: it is */
 	uint64_t transactions, lines; /* taken since the daemon started */
 	char last_error[1024];        /* "" for none so far */
+	uint64_t last_error_time;     /* Unix time; 0: none */
 	char unplaced[1024];          /* unplaced.h; "" for none */
 };
 

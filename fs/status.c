@@ -159,6 +159,7 @@ char *status_print(size_t *len, struct store *store, const struct config *config
 		number(out, "open_files", standing->files);
 		number(out, "followers", standing->followers);
 		row(out, "last_error", "%s", standing->ingest.last_error);
+		number(out, "last_error_time", standing->ingest.last_error_time);
 	}
 	if (fclose(out) == 0)
 		return text;

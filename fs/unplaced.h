@@ -21,7 +21,7 @@ struct unplaced {
 /* Adds the table of a line, once. -ENOMEM. */
 int unplaced_add(struct unplaced *unplaced, const struct line_head *head);
 
-/* The table of a `drop` line is of no interest any more. */
+/* The table of a `drop` line is of no interest any more, nor that of a `schema` line with a `_key`. */
 void unplaced_remove(struct unplaced *unplaced, const struct line_head *head);
 
 /* The names joined by commas, as many as fit; "..." stands for the others. Returns `text`. */

@@ -267,6 +267,13 @@ int writer_begin(struct writer *w, uint64_t second, struct err *err)
 	return 0;
 }
 
+/* With a replica identity, what comes can be placed again. */
+static void forget_unplaced(struct writer *w, const struct line_head *head)
+{
+	if (head->key.at && !line_is_null(head->key))
+		unplaced_remove(&w->unplaced, head);
+}
+
 int writer_line(struct writer *w, const char *line, size_t len, const struct line_head *head, struct err *err)
 {
 	int r;
@@ -287,8 +294,10 @@ int writer_line(struct writer *w, const char *line, size_t len, const struct lin
 			return err_set(err, -ENOMEM, "out of memory for the definitions");
 		w->catalog_changed = true;
 	}
-	if (!drop)
+	if (!drop) {
+		forget_unplaced(w, head);
 		return put_definition(w, line, len, err);
+	}
 	catalog_drop(&w->catalog, head);
 	unplaced_remove(&w->unplaced, head);
 	return put(w, line, len, "", 0, err);
@@ -364,8 +373,10 @@ struct durable *writer_durable(struct writer *w)
 /* What one line of the newest segment does to the definitions in force. */
 static int read_line(struct writer *w, const struct line_head *head, uint64_t off, const char *line, size_t len)
 {
-	if (span_is(head->action, "schema"))
+	if (span_is(head->action, "schema")) {
+		forget_unplaced(w, head);
 		return catalog_put(&w->catalog, head, off, line, len);
+	}
 	if (span_is(head->action, "drop")) {
 		catalog_drop(&w->catalog, head);
 		unplaced_remove(&w->unplaced, head);
@@ -427,6 +438,7 @@ int writer_open(struct writer **out, struct store *store, uint64_t segment_bytes
 	if (r == 0 && position_cmp(store_confirmed(store)->now.last, w->commit.last) < 0 &&
 	    reserve_release(store_dirfd(store)))
 		r = durable_mark(&w->durable, err);
+	confirmed_set_time(store_confirmed(store), store_confirmed(store)->written); /* it says nothing that is new */
 	if (r < 0) {
 		writer_close(w);
 		return r;

@@ -498,9 +498,17 @@ is "and is said once" "$(grep -c 'a row of table no key was changed' "$work/daem
 daemon_stop
 daemon_start "$store" "$mnt"
 is "it is known after a start" "$(status_of "$mnt" unplaced)" "no key"
+sql "ALTER TABLE \"no key\" REPLICA IDENTITY FULL"
+sql "UPDATE \"no key\" SET a = 4"
+caught_up "$mnt"
+is "until the table has an identity" "$(status_of "$mnt" unplaced)" ""
+sql "ALTER TABLE \"no key\" REPLICA IDENTITY NOTHING"
+sql "DELETE FROM \"no key\""
+caught_up "$mnt"
+is "(and when it loses that, it is marked again)" "$(status_of "$mnt" unplaced)" "no key"
 sql "DROP TABLE \"no key\""
 caught_up "$mnt"
-is "until the table is gone" "$(status_of "$mnt" unplaced)" ""
+is "or is gone" "$(status_of "$mnt" unplaced)" ""
 like "whose lines stay readable" "$(tail -n 1 "$mnt/tables/no key")" "_action	drop$"
 
 # ---- values that only the server knows

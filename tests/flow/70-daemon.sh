@@ -56,6 +56,11 @@ wait_for 10 "grep -qiE 'disconnected|connect|retry|waiting' '$mnt/status'" || tr
 is "the tree stays while the server is away" "$(grep -c '_table	zzz' "$mnt/live")" 2
 check "the daemon stays too" alive "$daemon_pid"
 check "status tells of it" grep -qiE 'last_error	.*[a-z]|state	(disconnected|connecting|waiting|retry)' "$mnt/status"
+check "and when that was" wait_for 10 "(($(date +%s) - \$(status_of '$mnt' last_error_time) < 60))"
+check "how long it has lagged is told" wait_for 20 "((\$(status_of '$mnt' lag_seconds) >= 3))"
+daemon_kill
+daemon_start "$store" "$mnt"
+check "also by the next daemon, from its start on" test "$(status_of "$mnt" lag_seconds)" -ge 3
 server_start
 sql "INSERT INTO zzz VALUES ('fox2', 'hen2')"
 check "it goes on when the server is back" caught_up "$mnt" 60

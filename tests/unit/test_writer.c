@@ -372,7 +372,8 @@ static void a_segment_does_not_open_with_a_dropped_table(void **state)
 
 static void tables_whose_changes_cannot_be_placed_are_known_once_and_after_a_start(void **state)
 {
-	static const char none[] = "_table\tzzz\t_xid\t1\t_relid\t9\t_key\t\\N\t_action\tschema\ta\tx";
+	static const char none[] = "_table\tzzz\t_xid\t1\t_relid\t9\t_key\t\\N\t_action\tschema\ta\tx",
+	                  full[] = "_table\tzzz\t_xid\t1\t_relid\t9\t_key\t*\t_action\tschema\ta\tx";
 	struct fixture *f = *state;
 
 	for (int i = 0; i < 2; i++) {
@@ -390,6 +391,16 @@ static void tables_whose_changes_cannot_be_placed_are_known_once_and_after_a_sta
 	assert_int_equal(writer_unplaced(f->writer)->count, 1);
 	assert_string_equal(writer_unplaced(f->writer)->names[0], "zzz");
 	fixture_begin(f, fixture_second + 1);
+	works(fixture_try_line(f, full), f->err);
+	fixture_commit(f);
+	fixture_sync(f);
+	assert_int_equal(writer_unplaced(f->writer)->count, 0);
+	reopen(f, FIXTURE_SEGMENT);
+	assert_int_equal(writer_unplaced(f->writer)->count, 0);
+	fixture_begin(f, fixture_second + 1);
+	works(fixture_try_line(f, none), f->err);
+	works(fixture_try_line(f, "_table\tzzz\t_xid\t1\t_action\tdelete"), f->err);
+	assert_int_equal(writer_unplaced(f->writer)->count, 1);
 	works(fixture_try_line(f, "_table\tzzz\t_xid\t1\t_action\tdrop"), f->err);
 	fixture_commit(f);
 	fixture_sync(f);
