@@ -163,6 +163,10 @@ install: all
 	install $(PROGRAMS) contrib/daystream-sshfs contrib/daystream-metrics $(DESTDIR)$(PREFIX)/bin
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in contrib/systemd/*; do \
+		sed 's|/usr/local/bin/|$(PREFIX)/bin/|' $$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; \
+	done
 	$(MAKE) -C $(BUILD)/plugin -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) DESTDIR=$(DESTDIR) install
 ifeq ($(DESTDIR),)
 	@# Who follows the stream where root starts daystreamfs.
@@ -183,7 +187,7 @@ help:
 	@echo 'giant    values of nearly 1 GB through all of it; takes 8 GB of memory'
 	@echo 'mutants  seeded bugs, each of which a test must catch (MUTANTS=name: only that)'
 	@echo 'bench    everything that is timed, next to its peers (SCALE=small: in minutes; ROWS=name: only that)'
-	@echo 'install  programs and man pages to PREFIX (/usr/local), the plugin to the server (DESTDIR, PG_CONFIG)'
+	@echo 'install  programs, man pages and systemd units to PREFIX (/usr/local), the plugin to the server (DESTDIR, PG_CONFIG)'
 	@echo 'clean    removes BUILD (build); V=1 shows the commands'
 
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/tests/*.d $(BUILD)/bench/*.d)

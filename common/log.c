@@ -10,14 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
 static const char *log_program = "daystream";
-static bool use_syslog, never_wait;
+static bool use_syslog, use_journal, never_wait;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned long given_up; /* messages; under the lock */
-static atomic_bool bar; /* the terminal's last line is a progress bar's */
+static atomic_bool bar;        /* the terminal's last line is a progress bar's */
 
 /* What was printed, a full disk may have refused. */
 static void end_output(void)
@@ -25,9 +26,21 @@ static void end_output(void)
 	bool failed = ferror(stdout) != 0;
 
 	if (fflush(stdout) != 0 || failed) {
-		log_error("writing to standard output: %s", failed ? "not all of it could be written" : strerror(errno));
+		log_error("writing to standard output: %s",
+		          failed ? "not all of it could be written" : strerror(errno));
 		_exit(EXIT_FAILURE);
 	}
+}
+
+/* systemd.exec(5), JOURNAL_STREAM: what is written to stderr goes there line by line. */
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+	       st.st_dev == device && st.st_ino == inode;
 }
 
 void log_init(const char *program)
@@ -35,6 +48,7 @@ void log_init(const char *program)
 	int fd;
 
 	log_program = program;
+	use_journal = is_journal();
 	/* Where one of the three is closed, a file of the store would take its number, and messages go into it. */
 	do
 		fd = open("/dev/null", O_RDWR);
@@ -55,35 +69,47 @@ void log_never_wait(void)
 	never_wait = true;
 }
 
+/* What a line begins with; the journal knows the program, and takes the priority from there (sd-daemon(3)). */
+static const char *line_head(char head[64], int priority)
+{
+	if (use_journal)
+		snprintf(head, 64, "<%d>", priority);
+	else
+		snprintf(head, 64, "%s: ", log_program);
+	return head;
+}
+
 /* A pipe that can be written to takes a page, which is more than a message has; and no other thread comes between. */
-static void print_at_once(const char *level, const char *text)
+static void print_at_once(int priority, const char *level, const char *text)
 {
 	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+	char head[64];
 
 	pthread_mutex_lock(&lock);
 	if (poll(&out, 1, 0) != 1) {
 		given_up++;
 	} else if (given_up) {
-		fprintf(stderr, "%s: %s%.1900s (before this, %lu messages were given up: nobody read them)\n", log_program,
-		        level, text, given_up);
+		fprintf(stderr, "%s%s%.1900s (before this, %lu messages were given up: nobody read them)\n",
+		        line_head(head, priority), level, text, given_up);
 		given_up = 0;
 	} else {
-		fprintf(stderr, "%s: %s%s\n", log_program, level, text);
+		fprintf(stderr, "%s%s%s\n", line_head(head, priority), level, text);
 	}
 	pthread_mutex_unlock(&lock);
 }
 
 static void print(int priority, const char *level, const char *fmt, va_list args)
 {
-	char text[2048];
+	char text[2048], head[64];
 
 	vsnprintf(text, sizeof text, fmt, args);
 	if (use_syslog)
 		syslog(priority, "%s%s", level, text);
 	else if (never_wait)
-		print_at_once(level, text);
+		print_at_once(priority, level, text);
 	else
-		fprintf(stderr, "%s%s: %s%s\n", atomic_load(&bar) ? "\r\033[K" : "", log_program, level, text);
+		fprintf(stderr, "%s%s%s%s\n", atomic_load(&bar) ? "\r\033[K" : "", line_head(head, priority), level,
+		        text);
 }
 
 void log_over_bar(bool shown)

@@ -3,7 +3,8 @@
  * programs, the mount and its callbacks, the ingest loop).
  *
  * A line is "<program>: <text>", "<program>: warning: <text>" or
- * "<program>: error: <text>", to stderr or, after log_to_syslog, to syslog.
+ * "<program>: error: <text>", to stderr or, after log_to_syslog, to syslog. Where stderr is systemd's
+ * journal, the line begins with its priority ("<4>") in place of the program.
  * Any thread may log.
  */
 #ifndef COMMON_LOG_H

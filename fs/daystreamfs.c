@@ -21,6 +21,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "mount.h"
+#include "notify.h"
 #include "privileges.h"
 #include "retain.h"
 #include "slot.h"
@@ -309,7 +310,7 @@ static int start(struct daemon *d, struct err *err)
 	    (r = ingest_start(&d->ingest, d->store, d->writer, d->source, on_ingest_end, d, err)) < 0 ||
 	    (r = start_housekeeping(d, err)) < 0)
 		return r;
-	if (d->ready_fd < 0)
+	if (d->ready_fd < 0 && !notify_wanted())
 		return 0;
 
 	struct ingest_status status;
@@ -348,7 +349,9 @@ static int run(struct daemon *d, struct err *err)
 		if (d->ready_fd >= 0)
 			detached(d->ready_fd);
 		log_info("%s is mounted at %s", d->options.store, d->options.mountpoint);
+		notify_send("READY=1");
 		r = mount_serve(d->mount, err);
+		notify_send("STOPPING=1");
 	}
 	int stopped = stop(d, &late);
 	if (r == 0 && stopped < 0) {

@@ -30,6 +30,7 @@ link() { there ip link set "$beyond" "$1"; }
 sshd_there() {
 	nsenter --net="/proc/$holder/ns/net" /usr/sbin/sshd -f "$ssh/sshd_config" -D -e 2>>"$ssh/log" &
 	sshd=$!
+	wait_for 20 "(exec 3<>/dev/tcp/$net.2/22)" "sshd to listen"
 }
 sshd_up # its keys and settings
 end_process "$sshd"
@@ -68,7 +69,11 @@ like "which names it" "$output" "cannot mount root@$net.2"
 link up
 exits "so is a key that does not open" 1 timeout 30 "$root/contrib/daystream-sshfs" "root@$net.2:$mnt" "$far" \
 	-o "$login,IdentityFile=$ssh/host" -o IdentityAgent=none,PreferredAuthentications=password
-check "it mounts" mount_far
+check "it mounts, as from fstab" env PATH="$root/contrib:$PATH" mount.fuse3 "root@$net.2:$mnt" "$far" -t fuse.daystream-sshfs \
+	-o "rw,_netdev,nofail,x-systemd.automount,allow_other,$login"
+check "and shows the stream" test -s "$far/live"
+check "and is unmounted" umount "$far"
+check "it mounts by hand" mount_far
 exits "once" 1 mount_far
 like "and says how to unmount" "$output" "fusermount3 -u $far"
 check "what can be seen is right" cmp "$mnt/live" "$far/live"
