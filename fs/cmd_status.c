@@ -93,6 +93,9 @@ static int print_slot(FILE *out, const struct config *config, uint64_t lsn, stru
 	return 0;
 }
 
+/* Of the store that is watched: who we become may not reach it by its name. */
+static int watched_fd = -1;
+
 static int print_store_status(FILE *out, const char *path, int dirfd, struct err *err)
 {
 	char mark_text[POSITION_TEXT_MAX], *text = NULL;
@@ -101,7 +104,7 @@ static int print_store_status(FILE *out, const char *path, int dirfd, struct err
 	struct privileges privileges;
 	struct store_end end;
 	struct store *store;
-	int r = store_open(&store, path, STORE_READ, err);
+	int r = store_open_at(&store, dirfd, path, STORE_READ, err);
 
 	if (r < 0)
 		return r;
@@ -128,6 +131,9 @@ static int print_store_status(FILE *out, const char *path, int dirfd, struct err
 static int print_status(FILE *out, const char *path, struct err *err)
 {
 	int r, dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dirfd < 0 && errno == EACCES && watched_fd >= 0)
+		dirfd = openat(watched_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fd = dirfd < 0 ? -1 : openat(dirfd, "status", O_RDONLY | O_CLOEXEC);
 
 	if (dirfd < 0)
@@ -153,16 +159,21 @@ static char *read_status(const char *path, struct err *err)
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
-	if (!out || (mount && print_status(out, mount, err) == 0)) {
+	if (!out) {
 		free(mount);
-		if (out)
-			fclose(out);
+		err_set(err, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	if (mount && print_status(out, mount, err) == 0) {
+		*err = (struct err){""};
+		free(mount);
+		fclose(out);
 		return text;
 	}
 	free(mount);
 	rewind(out);
-	*err = (struct err){""};
-	print_status(out, path, err);
+	if (print_status(out, path, err) >= 0)
+		*err = (struct err){""}; /* whatever was written there on the way */
 	fclose(out);
 	if (len > 0)
 		return text;
@@ -176,6 +187,8 @@ int cmd_status(int argc, char **argv)
 	struct err err = {""};
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	if (options.watch)
+		watched_fd = open(options.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = options.watch ? watch(options.path, read_status, &err) : print_status(stdout, options.path, &err);
 	fflush(stdout);
 	if (r < 0)

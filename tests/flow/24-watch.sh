@@ -57,6 +57,13 @@ wait "$ender"
 wait "$daemon_pid" || true
 daemon_pid=
 check "a store without its daemon" watch "$store" "see not running" "see slot        inactive" "key q" end
+if [[ $EUID -eq 0 ]]; then # which becomes the store's user for the question, and cannot pass a closed folder after that
+	mkdir -m 700 "$work/closed"
+	mv "$store" "$work/closed/store"
+	check "in a folder that is closed to its user, again and again" bash -c "timeout --preserve-status -s INT 4 daystream status --watch '$work/closed/store' >'$work/lines' 2>&1 </dev/null"
+	is "each time with an answer" "$(grep -cv 'not running.* slot inactive' "$work/lines") $(($(wc -l <"$work/lines") >= 2))" "0 1"
+	mv "$work/closed/store" "$store"
+fi
 sql "SELECT pg_drop_replication_slot('daystream')" >/dev/null
 check "and without its slot" watch "$store" "see not running" "see slot        missing" "see does not exist any more" "key q" end
 plan
