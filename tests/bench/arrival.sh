@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # arrival.sh - one client's commits, and how long after each its row is in a mirror: beside the mount, and behind sshfs on the
 # loopback address. Beside them what the machine gives: a sync, and an ssh connection's way there and back.
+[[ $EUID -eq 0 ]] || { echo "bench: arrival takes root, for a private sshd" >&2; exit 1; }
 # shellcheck source=../flow/ssh.sh
 . "$root/tests/flow/ssh.sh"
 

@@ -8,6 +8,8 @@ cases=(copy)
 contestants=(mount server bare)
 base=$work/base.sqlite turn_db=$work/turn.sqlite
 
+has_snapshot() { [[ -n $(status_of "$mnt" snapshot) ]]; }
+
 prepare() {
 	bench_server_up
 	init_store "$store" bench
@@ -15,9 +17,12 @@ prepare() {
 	workload_table
 	until_published "$(marker)"
 	deltamirror --once "$mnt" "$base" # empty: the bare loop's table
+	daemon_stop
 	workload_insert 1 "$mirror_rows"
+	sed -i "s/^snapshot *=.*/snapshot = 'auto'/" "$store/daystream.conf"
+	daemon_start "$store" "$mnt" # and takes it
+	wait_for 600 has_snapshot "the daemon's snapshot"
 	until_published "$(marker)"
-	daystream snapshot "$store" >"$work/snapshot.log" 2>&1
 	sql "SELECT count(*) FROM bench" >/dev/null # warm
 	content=
 }

@@ -44,6 +44,10 @@ cpu_of() { # PID: seconds of the processor, so far
 	sed 's/.*) //' "/proc/$1/stat" | awk -v hz="$(getconf CLK_TCK)" '{ printf "%.2f", ($12 + $13) / hz }'
 }
 
+ended_cpu() { # what the server's processes took that have ended, a walsender among them
+	sed 's/.*) //' "/proc/$(server_pid)/stat" | awk -v hz="$(getconf CLK_TCK)" '{ printf "%.2f", ($14 + $15) / hz }'
+}
+
 memory_of() { # PID: the most that it had, in MB
 	awk '/^VmHWM/ { printf "%.2f", $2 / 1024 }' "/proc/$1/status"
 }

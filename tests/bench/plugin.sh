@@ -45,7 +45,11 @@ receive() { # PLUGIN FILE
 }
 
 turn() {
+	local before
+	before=$(ended_cpu)
 	receive "$2" /dev/null
+	sleep 0.5 # until the server has taken note of its walsender's end
+	figure server_cpu "$(awk -v a="$before" -v b="$(ended_cpu)" 'BEGIN { printf "%.2f", b - a }')"
 }
 
 facts() { # how much each plugin has to say
