@@ -72,6 +72,7 @@ $(BUILD)/tests/test_mirror_%: tests/unit/test_mirror_%.c $(call lib_objects,comm
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -Imirror -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS) -lcmocka
 $(BUILD)/tests/test_crash: $(STATES) | $(BUILD)/tests/record.so
+$(BUILD)/tests/test_states: $(STATES)
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(call lib_objects,common fs)
 	@mkdir -p $(@D)
 	$(call say,CC)

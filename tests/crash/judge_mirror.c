@@ -295,9 +295,6 @@ static bool is_special(const struct states *states, size_t at)
 
 static unsigned seeds_of(unsigned kind)
 {
-	/* A few states of this kind were wrong, and are not explained yet (docs/RELIABILITY.md): on request. */
-	if (kind == LOSS_SECTORS && !getenv("JUDGE_SECTORS"))
-		return 0;
 	return kind == LOSS_TORN || kind == LOSS_SHREDS || kind == LOSS_SECTORS ? SEEDS : 1;
 }
 

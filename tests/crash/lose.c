@@ -57,27 +57,32 @@ static size_t cut_len(const struct change *change, const struct loss *loss)
 	return at <= change->off ? 0 : at - change->off;
 }
 
-/* Each sector has the first few changes; how many, the seed says, and of the length as well. */
+/* Each sector has the first few writes; how many, the seed says, and of the changes of the length as well. A truncation
+ * is one of the length alone: file systems do it as a whole or not at all. Without it, what was written behind it there
+ * has no place yet either. */
 static void scatter(const struct node *node, const struct loss *loss, struct bytes *out)
 {
 	size_t chosen = mixed(loss->seed, node->id, 0, 2) % (node->count + 1), len = out->len;
+	uint64_t limit = UINT64_MAX;
 
 	for (size_t i = 0; i < node->count; i++) {
 		const struct change *change = &node->changes[i];
 		uint64_t end = change->off + change->len;
-		if (change->kind == TRUNCATE)
-			end = out->len;
-		for (uint64_t at = change->off, next; at < end; at = next) {
-			next = (at / SECTOR + 1) * SECTOR < end ? (at / SECTOR + 1) * SECTOR : end;
-			if (i >= mixed(loss->seed, node->id, at / SECTOR, 3) % (node->count + 1))
-				continue;
-			if (change->kind == WRITE)
-				disk_put(out, at, change->data + (at - change->off), next - at);
-			else
-				memset(out->at + at, 0, next - at);
+		if (change->kind == TRUNCATE) {
+			if (i < chosen)
+				disk_set_len(out, len = change->off);
+			else if (change->off < limit)
+				limit = change->off;
+			continue;
 		}
-		if (i < chosen)
-			len = change->kind == TRUNCATE ? change->off : end > len ? end : len;
+		for (uint64_t at = change->off, next; at < end && at < limit; at = next) {
+			next = (at / SECTOR + 1) * SECTOR < end ? (at / SECTOR + 1) * SECTOR : end;
+			if (i < mixed(loss->seed, node->id, at / SECTOR, 3) % (node->count + 1))
+				disk_put(out, at, change->data + (at - change->off),
+				         (next < limit ? next : limit) - at);
+		}
+		if (i < chosen && end > len)
+			len = end;
 	}
 	disk_set_len(out, len);
 }

@@ -4,7 +4,8 @@
  * At any record of a trace: what was synced is there. Of all that was not, each kind of loss leaves something else.
  * A file's bytes and its name are synced each by itself (fsync(2): the folder, too). What a failed sync was to bring
  * to the disk, only a new write and a sync after it bring there, though processes read it. A folder's sync that failed
- * has done nothing.
+ * has done nothing. A truncation is a change of the length: it happens as a whole or not at all, as unlink does. So do all file
+ * systems with a journal; SQLite, too, takes it for granted (a WAL that has been copied back is cut off, which leaves no part of it).
  */
 #ifndef CRASH_STATES_H
 #define CRASH_STATES_H
