@@ -136,14 +136,15 @@ int dbfile_sync_folder(const char *path, struct err *err)
 }
 
 /* Nothing that somebody made there meanwhile is overwritten; what holds nothing may be. The WAL of a
- * database that is gone would be taken for the new one's: it has to be off the disk before. */
+ * database that is gone would be taken for the new one's: it has to be off the disk before, whoever removed it. */
 static int clear_place(const char *path, struct err *err)
 {
 	int found = dbfile_look(path, err);
 
 	if (found != 0)
 		return found < 0 ? found : err_set(err, -EEXIST, "another deltamirror has made %s meanwhile", path);
-	return remove_beside(path) ? dbfile_sync_folder(path, err) : 0;
+	remove_beside(path);
+	return dbfile_sync_folder(path, err);
 }
 
 int dbfile_rename(const char *from, int fd, const char *to, struct err *err)
