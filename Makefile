@@ -87,7 +87,7 @@ $(BUILD)/tests/judge_store: tests/crash/judge_store.c tests/crash/truth.c $(STAT
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -Ifs -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)
-$(BUILD)/tests/judge_mirror: tests/crash/judge_mirror.c $(STATES) $(call lib_objects,common mirror)
+$(BUILD)/tests/judge_mirror: tests/crash/judge_mirror.c tests/crash/marks.c $(STATES) $(call lib_objects,common mirror)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -Imirror -Itests $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LDLIBS)

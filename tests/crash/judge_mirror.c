@@ -7,7 +7,7 @@
  * of the stream since its beginning. So many states are tried, evenly through the trace and all around what changes names,
  * syncs or truncates; or that one. In each
  *
- *   - NAME is a mirror or nothing. From the note "built" on it is one, and neither what was synced alone nor what
+ *   - NAME is a mirror or nothing. From the note "built 1" to "built 0" it is one, and neither what was synced alone nor what
  *     processes see ever goes back;
  *   - it is sound, stands at a commit of the stream, and its tables have what the stream gives up to
  *     there, as a mirror does that was fed from the beginning;
@@ -27,26 +27,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "apply.h"
 #include "build.h"
 #include "content.h"
+#include "crash/disk.h"
+#include "crash/marks.h"
 #include "crash/states.h"
 #include "crash/trace.h"
 #include "crc32c.h"
 #include "dbfile.h"
-#include "follow.h"
 #include "mirror.h"
 #include "stop.h"
 
-enum { WORKERS = 2, BLOCK = 64, AROUND = 3, SEEDS = 3 };
+enum { WORKERS = 2, BLOCK = 64, AROUND = 3, SEEDS = 3, RENAMED = 64 };
 #define MIX 0x9e3779b1u
-
-/* What the stream gives up to a commit. */
-struct mark {
-	struct position position;
-	uint64_t content;
-	unsigned followed; /* so many states at it were followed to the end */
-};
 
 struct tally {
 	unsigned long states, same, nothing, mirrors, followed, built, wrong;
@@ -56,72 +49,12 @@ static struct {
 	const char *trace, *name;
 	struct mirror_wish wish;
 	char scratch[60], path[400];
-	struct mark *marks;
-	size_t count;
+	struct marks marks;
 	struct position last[LOSSES]; /* that this kind of loss has shown */
 	uint32_t *seen;               /* states that were tried */
 	size_t seen_count;
 	struct tally tally;
 } judge;
-
-#define must(call)                                                                                                     \
-	do {                                                                                                           \
-		if (!(call)) {                                                                                         \
-			fprintf(stderr, "%s:%d: %s (%s)\n", __FILE__, __LINE__, #call, strerror(errno));               \
-			exit(2);                                                                                       \
-		}                                                                                                      \
-	} while (0)
-
-/* ---- the truth ---------------------------------------------------------- */
-
-static void ignore(const char *text)
-{
-	(void)text;
-}
-
-static void add_mark(struct position position, uint64_t sum)
-{
-	judge.marks = realloc(judge.marks, (judge.count + 1) * sizeof *judge.marks);
-	must(judge.marks);
-	judge.marks[judge.count++] = (struct mark){.position = position, .content = sum};
-}
-
-/* Feeds a mirror with the stream from its beginning, and looks at it after each commit. */
-static void learn_truth(void)
-{
-	struct database_want want = {.stop_fd = -1};
-	struct database database;
-	struct apply *apply;
-	struct follow *follow;
-	struct follow_line line;
-	struct err err;
-	char path[100];
-	int rc;
-
-	snprintf(path, sizeof path, "%s/truth.sqlite", judge.scratch);
-	must(database_open(&database, path, &want, &err) == 0);
-	must(apply_open(&apply, &database, NULL, 0, ignore, &err) == 0);
-	must(follow_open(&follow, &judge.wish.source, NULL, &err) == 0);
-	while ((rc = follow_next(follow, &line, &err)) == 1) {
-		must(apply_line(apply, &line.head, &err) == 0);
-		if (!line.commit)
-			continue;
-		must(apply_commit(apply, &err) == 0);
-		add_mark(line.head.position, content_all(database.sqlite));
-	}
-	must(rc == 0 && judge.count > 0);
-	follow_close(follow);
-	apply_close(apply);
-	database_close(&database);
-}
-
-static struct mark *find_mark(struct position position)
-{
-	for (size_t i = 0; i < judge.count; i++)
-		if (position_cmp(judge.marks[i].position, position) == 0)
-			return &judge.marks[i];
-	return NULL;
-}
 
 /* ---- one state ---------------------------------------------------------- */
 
@@ -183,7 +116,7 @@ static bool is_sound(sqlite3 *sqlite)
 
 static bool follows(struct mirror *mirror)
 {
-	const struct mark *end = &judge.marks[judge.count - 1];
+	const struct mark *end = &judge.marks.list[judge.marks.count - 1];
 	const struct mirror_goal goal = {.end = true};
 	struct err err = {0};
 
@@ -201,7 +134,7 @@ static bool judge_mirror(struct mirror *mirror, enum states_loss kind, bool must
 {
 	char at[POSITION_TEXT_MAX];
 	struct position position = mirror->database.position;
-	struct mark *mark = mirror->database.has_position ? find_mark(position) : NULL;
+	struct mark *mark = mirror->database.has_position ? marks_find(&judge.marks, position) : NULL;
 
 	position_print(at, position);
 	if (!is_sound(mirror->database.sqlite))
@@ -264,6 +197,13 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 	return remove(path);
 }
 
+static bool was_built(const struct states *states, size_t at)
+{
+	const char *built = states_note(states, at, "built");
+
+	return built && strcmp(built, "1") == 0;
+}
+
 static void judge_state(struct states *states, size_t at, enum states_loss kind, unsigned seed)
 {
 	char folder[100];
@@ -273,7 +213,7 @@ static void judge_state(struct states *states, size_t at, enum states_loss kind,
 	judge.tally.states++;
 	if (!is_new(folder)) {
 		judge.tally.same++;
-	} else if (!judge_start(kind, states_note(states, at, "built"), judge.tally.states % 16 == 0)) {
+	} else if (!judge_start(kind, was_built(states, at), judge.tally.states % 16 == 0)) {
 		judge.tally.wrong++;
 		printf("wrong: record %zu kind %d seed %u: %s\n", at, (int)kind, seed, why);
 	}
@@ -298,6 +238,13 @@ static unsigned seeds_of(unsigned kind)
 	return kind == LOSS_TORN || kind == LOSS_SHREDS || kind == LOSS_SECTORS ? SEEDS : 1;
 }
 
+/* A new name that is not on the disk yet meets all that is there beside it, or is gone and is there still. */
+static void judge_renamed(struct states *states, size_t at)
+{
+	for (unsigned i = 0; i < RENAMED && at > 0 && states_call(states, at - 1) == TRACE_RENAME; i++)
+		judge_state(states, at, LOSS_SECTORS, ((unsigned)at + i) * MIX);
+}
+
 static void judge_all(unsigned worker, size_t wanted)
 {
 	struct states *states = states_open(judge.trace, NULL);
@@ -309,15 +256,18 @@ static void judge_all(unsigned worker, size_t wanted)
 		special += is_special(states, at);
 	/* Of the special records all, of the others as many as are left. */
 	size_t plain = each * (count + 1 - special), left = wanted > each * special ? wanted - each * special : 0;
-	for (size_t at = 0; at <= count; at++)
-		/* In order, since what was synced does not go back. */
-		for (unsigned i = 0; at / BLOCK % WORKERS == worker && i < LOSSES * SEEDS; i++) {
+	for (size_t at = 0; at <= count; at++) { /* in order, since what was synced does not go back */
+		if (at / BLOCK % WORKERS != worker)
+			continue;
+		for (unsigned i = 0; i < LOSSES * SEEDS; i++) {
 			unsigned kind = i % LOSSES, seed = i / LOSSES,
 			         random = (unsigned)(at * LOSSES * SEEDS + i) * MIX;
 			bool lucky = (uint64_t)random * plain >> 32 < left;
 			if (seed < seeds_of(kind) && (lucky || is_special(states, at)))
 				judge_state(states, at, kind, random);
 		}
+		judge_renamed(states, at);
+	}
 	states_free(states);
 }
 
@@ -382,7 +332,7 @@ int main(int argc, char **argv)
 	must(mkdtemp(judge.scratch));
 	judge.wish = (struct mirror_wish){.source = {.mount = argv[2]}, .path = judge.path, .once = true};
 	must(stop_catch(&err) == 0);
-	learn_truth();
+	marks_learn(&judge.marks, argv[2], judge.scratch);
 	int status;
 	if (argc == 5) {
 		status = run_workers((size_t)atol(argv[4]));

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A loss of power at any moment of a mirror's life: while it is built, follows, comes anew, is stopped and started. What deltamirror
+# A loss of power at any moment of a mirror's life: while it is built, follows, comes anew, is stopped, started, thrown away and built again. What deltamirror
 # does to its folder is recorded, SQLite's own files included; tests/crash/judge_mirror.c makes thousands of the states
 # that a loss of power may leave of it and goes on from each.
 # shellcheck source=lib.sh
@@ -14,20 +14,20 @@ recorded() { # [RECORD_...=...] -- deltamirror's arguments
 	shift
 	env RECORD_ROOT="$folder" RECORD_TRACE="$trace" LD_PRELOAD="$build/tests/record.so" "${settings[@]}" timeout 250 deltamirror "$@" "$mnt" "$mirror"
 }
-start() {
-	recorded -- >>"$work/mirror.log" 2>&1 &
+log=$work/mirror.log
+start() { # [OPTION...]
+	: >"$log" # here, so that nobody reads there what the one before said
+	recorded -- "$@" >>"$log" 2>&1 &
 	pid=$!
 }
 stop() { # by a signal, once the mirror has all
 	caught_up "$mnt"
-	recorded_up || { tail -n 20 "$work/mirror.log" >&2; return 1; }
-	end_process "$(pgrep -P "$pid")"
+	recorded_up || { tail -n 20 "$log" >&2; return 1; }
+	end_process "$(pgrep -P "$pid")" TERM 60
 	wait "$pid"
 }
 recorded_up() {
-	local end
-	end=$(status_of "$mnt" position)
-	wait_for 120 "[[ \$(sqlite3 'file:$mirror?mode=ro' \"SELECT epoch || '.' || seq FROM _daystream\") == $end ]]" "the mirror to come to $end"
+	wait_for 120 "[[ \$(sqlite3 'file:$mirror?mode=ro' \"SELECT epoch || '.' || seq FROM _daystream\") == \$(status_of '$mnt' position) ]]" "the mirror to come to the end"
 }
 
 number=0
@@ -44,6 +44,22 @@ traffic() { # TIMES: small transactions, large ones, of tables with and without 
 		5) sql "DELETE FROM t WHERE id > 1000 AND id % 10 = $((number % 10))" ;;
 		esac
 	done
+}
+
+amid_traffic() { # WORDS OPTION...: traffic goes on from before its start until the mirror says WORDS
+	local words=$1 load before status=0
+	shift
+	rm -f "$work/enough"
+	while [[ ! -e $work/enough ]]; do traffic 1; done &
+	load=$!
+	before=$(status_of "$mnt" position)
+	wait_for 60 "[[ \$(status_of '$mnt' position) != $before ]]" "traffic"
+	start "$@"
+	wait_for 120 "grep -q '$words' '$log'" "the mirror to come so far" || status=1
+	touch "$work/enough"
+	wait "$load"
+	number=$((number + 1000)) # what it counted, stays below it
+	[[ $status -eq 0 ]] && stop
 }
 
 server_up
@@ -78,13 +94,14 @@ stop
 recorded RECORD_FAIL=write:60:ENOSPC -- >"$work/full.log" 2>&1 &
 pid=$!
 traffic 18
+wait_for 120 "grep -q 'has space again' '$work/full.log' || { traffic 1; false; }" "the disk to have been full" # the faster, the sooner
 stop
 like "the disk was full for a while" "$(cat "$work/full.log")" "no space is left.*waiting" "has space again"
 
 # Killed; then syncs that fail. Each time it goes on from what is there.
 traffic 6
 caught_up "$mnt"
-exits "a mirror is killed in the middle of a write" 137 recorded RECORD_STOP=40+ -- --once
+exits "a mirror is killed in the middle of a write" 137 recorded RECORD_STOP=20+ -- --once
 exits "... and goes on" 0 recorded -- --once
 for call in write:1 write:9 fsync:1 fdatasync:1 fdatasync:2 fdatasync:3 fdatasync:4; do
 	traffic 3
@@ -111,6 +128,17 @@ for _ in 1 2 3; do
 	traffic 3
 	stop
 done
+check "it comes anew in the midst of traffic" amid_traffic "is new" --resync
+check "one table does" amid_traffic "is new" --resync=keyless
+check "... by a copy of the server's" amid_traffic "is new" --resync=t --from "$conninfo"
+check "it does so" amid_traffic "is new" --resync --from "$conninfo"
+start # so that the last WAL has no more than some pages
+traffic 3
+stop
+"$root/tests/crash/note.py" "$trace" "built 0"
+env RECORD_ROOT="$folder" RECORD_TRACE="$trace" LD_PRELOAD="$build/tests/record.so" rm "$mirror"
+check "it is built from there in the midst of traffic" amid_traffic following --from "$conninfo"
+"$root/tests/crash/note.py" "$trace" "built 1"
 equal_tables "the mirror equals the server"
 
 note "$(stat -c %s "$trace") bytes of trace, mirror $(stat -c %s "$mirror")"
