@@ -18,7 +18,7 @@ tell() { tests/crash/note.py "$trace" "$*"; }
 start() { # [RECORD_STOP=... RECORD_FAIL=...]
 	"${recorder[@]}" RECORD_SLOW=3000 "$@" daystreamfs "$store" "$mnt" -f >>"$work/daemon.log" 2>&1 &
 	daemon_pid=$!
-	wait_for 30 "mounted '$mnt' || ! alive $daemon_pid" "the daemon to start"
+	wait_for 60 "mounted '$mnt' || ! alive $daemon_pid" "the daemon to start"
 }
 small() { # COUNT: transactions, one after the other
 	seq "$1" | sed "s/.*/INSERT INTO zzz (b) VALUES ('round $round, number &: ' || repeat('fox', (random() * 60)::int));/" | psql -Xq
@@ -39,8 +39,12 @@ load() {
 	small 12
 }
 large() { sql "INSERT INTO zzz (b) SELECT repeat('hen', 30) FROM generate_series(1, 1800)"; }
-ends() { # SENTENCE STATUS: the daemon, by itself
-	local status=0
+ends() { # SENTENCE STATUS: the daemon, by itself; how much it takes until then, how fast it is says
+	local status=0 more
+	for ((more = 0; more < 20; more++)); do
+		if wait_for 3 "! alive $daemon_pid" 2>/dev/null; then break; fi
+		load
+	done
 	check "$1" wait_for 30 "! alive $daemon_pid"
 	wait "$daemon_pid" 2>/dev/null || status=$?
 	is "with status $2" "$status" "$2"
@@ -75,7 +79,7 @@ for ((i = 0; i < 15; i++)); do # WAL that no follower needs, while the LSN befor
 	sleep 0.1
 done
 lsn=$(sql "SELECT pg_switch_wal()")
-check "an idle LSN is confirmed" wait_for 20 "[[ \$(sql \"SELECT confirmed_flush_lsn >= '$lsn' FROM pg_replication_slots WHERE slot_name = 'daystream'\") == t ]]"
+check "an idle LSN is confirmed" wait_for 60 "[[ \$(sql \"SELECT confirmed_flush_lsn >= '$lsn' FROM pg_replication_slots WHERE slot_name = 'daystream'\") == t ]]"
 daemon_stop
 start RECORD_STOP=60+
 load
@@ -98,7 +102,7 @@ load
 load
 snapshot
 caught_up "$mnt"
-wait_for 20 "[[ ! -e '$store/snapshots/${snapshots[0]}' ]]" "the first snapshot to expire" || true
+wait_for 60 "[[ ! -e '$store/snapshots/${snapshots[0]}' ]]" "the first snapshot to expire" || true
 check "the follower is there still" kill "$follower"
 is "and has not complained" "$(cat "$work/follower.log")" ""
 check "and ends well" daemon_stop

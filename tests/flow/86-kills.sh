@@ -57,7 +57,7 @@ killed() { # CALL
 	local status=0
 	"${recorder[@]}" RECORD_STOP="$1" daystreamfs "$store" "$mnt" -f >>"$work/daemon.log" 2>&1 &
 	daemon_pid=$!
-	wait_for 20 "! alive $daemon_pid" "the daemon to come to call $1" || return 1
+	wait_for 60 "! alive $daemon_pid" "the daemon to come to call $1" || return 1
 	wait "$daemon_pid" 2>/dev/null || status=$?
 	kills=$((kills + 1))
 	[[ $status -eq 137 ]]
