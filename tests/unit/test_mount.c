@@ -400,6 +400,41 @@ static void random_readers_get_what_the_segments_hold(void **state)
 	assert_true(reads > 1000 && commits > 200 && spans > 3);
 }
 
+/* ---- what is given up */
+
+static void a_second_in_the_cache_is_not_opened_once_it_is_given_up(void **state)
+{
+	struct segments *segments;
+	char buf[1000], path[64];
+	struct stat st;
+
+	(void)state;
+	fixture_start(&f, 1000);
+	for (unsigned i = 0; i < 40; i++)
+		fixture_put(&f, fixture_second + 1 + i / 4, "zzz", "a line that is long enough for its segment");
+	segments = store_segments(f.store);
+	mounted_start(&m, &f, NULL);
+	snprintf(path, sizeof path, "by-time/%" PRIu64 "/all", fixture_second + 1);
+	int file = open(mounted_path(&m, path), O_RDONLY);
+	must(file >= 0);
+	ssize_t len = read(file, buf, sizeof buf);
+	must(len > 0 && stat(mounted_path(&m, path), &st) == 0 && st.st_size == len);
+	segments_give_up(segments, segments_range(segments).newest);
+	assert_int_equal(open(mounted_path(&m, path), O_RDONLY), -1);
+	assert_int_equal(errno, ESTALE);
+	/* Who has it goes on. */
+	assert_int_equal(pread(file, buf, sizeof buf, 0), len);
+	close(file);
+	for (int tries = 0; stat(mounted_path(&m, path), &st) == 0; tries++) {
+		if (tries > 100)
+			fail_msg("%s is still there", path);
+		usleep(100000);
+	}
+	assert_int_equal(errno, ESTALE);
+	mounted_stop(&m);
+	fixture_end(&f);
+}
+
 /* ---- numbers */
 
 static const char *const lasting[] = {"",
@@ -561,6 +596,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(random_readers_get_what_the_segments_hold),
+	    cmocka_unit_test(a_second_in_the_cache_is_not_opened_once_it_is_given_up),
 	    cmocka_unit_test(numbers_and_modes_stay_over_a_restart),
 	    cmocka_unit_test(seconds_without_number_are_listed_in_bounded_memory),
 	};
