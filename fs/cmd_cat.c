@@ -284,10 +284,9 @@ static int wait_for_more(struct cat *cat, struct err *err)
 	return stream_renew(cat->stream, err);
 }
 
-static int at_end(struct cat *cat, struct err *err)
+/* `cut`: there should be more. */
+static int at_end(struct cat *cat, bool cut, struct err *err)
 {
-	struct follow *follow = stream_lines_follow(cat->lines);
-	bool cut = follow_in_line(follow) || follow_is_cut(follow);
 	int r = 0;
 
 	if (cat->file && !cut && cat->last.epoch) /* it ends where a transaction does */
@@ -318,9 +317,12 @@ static int step(struct cat *cat, struct err *err)
 
 	if (r < 0)
 		return r;
-	r = follow_next(stream_lines_follow(cat->lines), &line, err);
+	struct follow *follow = stream_lines_follow(cat->lines);
+	r = follow_next(follow, &line, err);
 	if (r == 0)
-		return at_end(cat, err);
+		return at_end(cat, follow_in_line(follow) || follow_is_cut(follow), err);
+	if (r == 1 && stream_unsure(cat->stream, line.head.position))
+		return at_end(cat, false, err);
 	cat->pause_ms = 0;
 	return r < 0 ? r : take_line(cat, &line, err);
 }

@@ -8,7 +8,7 @@
 /* Those that are no plain strings, and those whose arrays are told by commas. */
 static const struct {
 	const char *name;
-	int kind;
+	enum json_kind kind;
 } types[] = {
     {"smallint", JSON_NUMBER},
     {"integer", JSON_NUMBER},
@@ -146,7 +146,7 @@ static struct json_object *timestamp(const char *text, size_t len)
 	return json_text(out, used + len - zone);
 }
 
-static struct json_object *single(int kind, const char *text, size_t len, const char *yes, const char *no)
+static struct json_object *single(enum json_kind kind, const char *text, size_t len, const char *yes, const char *no)
 {
 	switch (kind) {
 	case JSON_NUMBER: return is_number(text, len) ? json_raw(text) : json_text(text, len);
@@ -184,7 +184,7 @@ static bool take_element(const char **at, char *out, size_t *len, bool *is_null)
 }
 
 /* NULL: it is none, or out of memory. `room` has space for any element. */
-static struct json_object *array(int kind, const char **at, char *room)
+static struct json_object *array(enum json_kind kind, const char **at, char *room)
 {
 	struct json_object *list = json_object_new_array();
 	bool good = list && *(*at)++ == '{', more = good && **at != '}';

@@ -19,8 +19,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum json_kind { JSON_TEXT, JSON_NUMBER, JSON_BOOLEAN, JSON_JSON, JSON_TIMESTAMP };
+
 struct json_form {
-	enum { JSON_TEXT, JSON_NUMBER, JSON_BOOLEAN, JSON_JSON, JSON_TIMESTAMP } kind;
+	enum json_kind kind;
 	bool array; /* of that */
 };
 

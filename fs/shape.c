@@ -33,10 +33,10 @@ static void remove_entry(struct shapes *shapes, struct entry *entry)
 
 static void forget_all(struct shapes *shapes)
 {
-	struct entry *entry, *next;
+	struct entry *next;
 
-	HASH_ITER(hh, shapes->entries, entry, next)
-	{
+	for (struct entry *entry = shapes->entries; entry; entry = next) {
+		next = entry->hh.next;
 		remove_entry(shapes, entry);
 	}
 }

@@ -108,15 +108,21 @@ bool stream_is_mount(const struct stream *stream)
 	return stream->mount;
 }
 
+bool stream_unsure(const struct stream *stream, struct position position)
+{
+	if (stream->mount)
+		return false;
+	struct position mark = store_confirmed(stream->store)->now.last;
+	return (mark.epoch > 0 || mark.seq > 0) && position_cmp(position, mark) > 0;
+}
+
 int stream_grown(struct stream *stream, struct err *err)
 {
 	struct confirmed_file confirmed;
-	struct store_end end;
 	int r = confirmed_open(&confirmed, store_dirfd(stream->store), false, err);
 
-	store_end(stream->store, &end);
 	if (r == 0)
-		r = position_cmp(confirmed.now.last, end.last) > 0;
+		r = position_cmp(confirmed.now.last, store_confirmed(stream->store)->now.last) > 0;
 	confirmed_close(&confirmed);
 	return r;
 }

@@ -6,8 +6,8 @@
  *     one table's                 tables/<name>
  *     from a position on          since/<epoch>/<seq>/live, .../tables/<name>
  *
- * A store is read as it stands, beside a daemon or without one: up to the last whole commit. What came since then is
- * seen after stream_renew. A mount may as well be sshfs's or NFS's.
+ * A store is read as it stands, beside a daemon or without one. What came since it was opened is seen after
+ * stream_renew. A mount may as well be sshfs's or NFS's.
  *
  * Errors, beside -ENOMEM: -ENOTCONN the mount is away, or the store cannot be opened now; -ENOENT no line of the table
  * is retained; -ESTALE what stood at the position was given up; -EBADMSG damage. One thread.
@@ -22,9 +22,12 @@ struct stream;
 int stream_open(struct stream **stream, const char *path, struct err *err);
 void stream_close(struct stream *stream);
 
-/* Whether it is a mount; else the following two are for it. */
+/* Whether it is a mount; else the following three are for it. */
 bool stream_is_mount(const struct stream *stream);
-/* 1: a store has, or may have, more than when it was opened; 0: not now. */
+/* Whether a line stands behind the mark of STORE/confirmed: not known to be on disk, it is not to be handed on, nor is
+ * what follows it. Of a mount no line does. */
+bool stream_unsure(const struct stream *stream, struct position position);
+/* 1: the mark has moved since the store was opened; 0: not yet. */
 int stream_grown(struct stream *stream, struct err *err);
 /* Opens a store again. Nothing of it may be open. */
 int stream_renew(struct stream *stream, struct err *err);
