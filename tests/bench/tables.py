@@ -90,7 +90,8 @@ TABLES = [
           lines("catchup", [("inserts", "inserts"), ("random", "random updates"), ("hot", "updates of 1% of the keys")],
                 ["deltamirror", "bare"], "seconds", [0.9, 1.5, 3.0]), rate("catchup", "lines", 1e3), first_to_second),
     Table("talk", "A mirror catches up, the talk's way", "thousand lines per second",
-          "Next to a Tcl script (`split`, `array set`, `sqlite3`) on the same lines.",
+          "Next to a Tcl script (`split`, `array set`, `sqlite3`, a commit with the place for each transaction) on the "
+          "same lines.",
           ["deltamirror", "Tcl"],
           lines("catchup", [("inserts", "inserts"), ("random", "random updates"), ("hot", "updates of 1% of the keys")],
                 ["deltamirror", "talk"], "seconds", [12.0] * 3), rate("catchup", "lines", 1e3), first_to_second),
