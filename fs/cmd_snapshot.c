@@ -13,9 +13,11 @@
 
 #include "commands.h"
 #include "config.h"
+#include "line.h"
 #include "log.h"
 #include "position.h"
 #include "snapshot.h"
+#include "watch.h"
 
 struct options {
 	const char *path; /* first, for command_parse_one */
@@ -70,6 +72,35 @@ static int open_signals(struct err *err)
 	return fd < 0 ? err_errno(err, "preparing to be stopped") : fd;
 }
 
+/* A snapshot of other tables than those of the stream would be none. What is in force, the daemon tells, where we
+ * see its mount. */
+static int check_choice(const char *path, const struct config *config, struct err *err)
+{
+	char *mount = watch_find_mount(path), *name = NULL, *line = NULL;
+	size_t size = 0, len = strlen("tables\t");
+	int r = 0;
+
+	FILE *file = mount && asprintf(&name, "%s/status", mount) >= 0 ? fopen(name, "re") : NULL;
+	for (ssize_t n; r == 0 && file && (n = getline(&line, &size, file)) > 0;) {
+		if (strncmp(line, "tables\t", len) != 0)
+			continue;
+		char *list = line + len;
+		long list_len = line_unescape(list, (struct span){list, (size_t)n - len - 1});
+		list[list_len < 0 ? 0 : list_len] = 0;
+		if (strcmp(list, config->tables) != 0)
+			r = err_set(err, -EBUSY,
+			            "`tables` in daystream.conf was changed, and daystreamfs sends what it said before (%s): "
+			            "start that again first",
+			            *list ? list : "all");
+	}
+	if (file)
+		fclose(file);
+	free(name);
+	free(line);
+	free(mount);
+	return r;
+}
+
 static int run(const struct options *options, int dirfd, struct err *err)
 {
 	struct config config;
@@ -82,6 +113,8 @@ static int run(const struct options *options, int dirfd, struct err *err)
 		err_set(err, r, "%s is no store: it has no daystream.conf", options->path);
 	if (r < 0)
 		return r;
+	if ((r = check_choice(options->path, &config, err)) < 0)
+		goto out;
 	/* What root makes, a daemon that is not root could not remove. */
 	struct privileges privileges;
 	int root = command_become(&privileges, dirfd, &config, err);

@@ -45,6 +45,7 @@ struct daemon {
 	struct health *health;
 	struct retainer *retainer;
 	struct mount *mount;
+	bool rechosen; /* other tables are sent than before */
 	int ready_fd; /* tells the waiting parent; -1 with -f */
 };
 
@@ -268,6 +269,16 @@ static void give_up_expired(struct daemon *d)
 		log_warn("removing what has expired: %s", err.text);
 }
 
+/* Snapshots from before have other tables, and so have mirrors: what these did meanwhile is not in the stream. */
+static void note_choice(struct daemon *d)
+{
+	d->rechosen = writer_appended_sum(d->writer) && d->source->choice != durable_choice(writer_durable(d->writer));
+	if (d->rechosen)
+		log_warn("`tables` in daystream.conf was changed: what a table did while it was left out is not in the "
+		         "stream; mirrors that are to have one that is new in it, or back, need deltamirror "
+		         "--resync=TABLE, once there is a new snapshot");
+}
+
 static int start_housekeeping(struct daemon *d, struct err *err)
 {
 	struct retain retain = retaining(d);
@@ -275,6 +286,12 @@ static int start_housekeeping(struct daemon *d, struct err *err)
 
 	if (r == 0)
 		r = health_start(&d->health, &d->config, err);
+	if (r == 0 && d->rechosen) {
+		struct store_end end;
+		store_end(d->store, &end);
+		/* The position of one that was taken just before is behind the last line. */
+		keeper_ask(d->keeper, (struct position){end.last.epoch, end.last.seq + 1});
+	}
 	return r < 0 ? r : retain_start(&d->retainer, &retain, err);
 }
 
@@ -306,7 +323,10 @@ static int start(struct daemon *d, struct err *err)
 	if (!d->source || !d->tables || !d->views || !d->parts)
 		return err_set(err, -ENOMEM, "out of memory");
 	/* The threads have the user's rights from their first moment on. */
-	if ((r = open_writer(d, err)) < 0 || (r = mount_and_drop(d, err)) < 0 ||
+	if ((r = open_writer(d, err)) < 0)
+		return r;
+	note_choice(d);
+	if ((r = mount_and_drop(d, err)) < 0 ||
 	    (r = ingest_start(&d->ingest, d->store, d->writer, d->source, on_ingest_end, d, err)) < 0 ||
 	    (r = start_housekeeping(d, err)) < 0)
 		return r;

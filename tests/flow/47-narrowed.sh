@@ -42,5 +42,42 @@ exits "one that it lacks is found missing" 1 timeout 60 deltamirror --wait=2 --v
 like "by its name" "$output" 'later.*missing'
 tables=zzz
 started "a mirror of fewer" --tables=zzz
+
+# The list is changed: narrowed, then widened again.
+rm -f "$mirror"*
+mirror_once >"$work/mirror.log" 2>&1
+retable() {
+	sed -i '/^tables *=/d' "$store/daystream.conf"
+	echo "tables = '$1'" >>"$store/daystream.conf"
+}
+retable zzz
+exits "with another list in daystream.conf, no snapshot is taken before a restart" 1 timeout 60 daystream snapshot "$store"
+like "which is said" "$output" "tables. in daystream.conf was changed.*sales.orders.*start that again"
+daemon_stop
+daemon_start "$store" "$mnt"
+like "the daemon says what follows" "$(cat "$work/daemon.log")" "warning: .tables. in daystream.conf was changed.*--resync=TABLE"
+sql "INSERT INTO sales.orders VALUES (2000, 'left out')"
+sql "INSERT INTO zzz VALUES (2000, 'not')"
+caught_up "$mnt"
+fresh() { [[ $(readlink "$mnt/snapshots/latest") != "$1" && $(ls "$mnt/snapshots/latest/tables") == "$2" ]]; }
+check "it takes a snapshot by itself" wait_for 30 "fresh none zzz"
+daemon_stop
+retable zzz,sales.orders,other.noise
+: >"$work/daemon.log"
+latest=$(find "$store/snapshots" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -V | tail -n 1)
+daemon_start "$store" "$mnt"
+check "once more" wait_for 30 "fresh $latest \$'other.noise\\nsales.orders\\nzzz'"
+sql "UPDATE other.noise SET b = 'seen' WHERE a = 1"
+sql "INSERT INTO zzz VALUES (3000, 'on')"
+tables=other.noise,sales.orders,zzz
+cp "$mirror" "$work/old.sqlite"
+started "a new mirror has all rows of what came back"
+exits "one that was there gets them by --resync" 0 timeout 60 deltamirror --once --resync=sales.orders,other.noise "$mnt" "$work/old.sqlite"
+exits "and equals the server" 0 timeout 60 deltamirror --verify "$conninfo" "$work/old.sqlite"
+daemon_stop
+: >"$work/daemon.log"
+daemon_start "$store" "$mnt"
+caught_up "$mnt"
+is "with the same list, nothing is said" "$(grep -c 'was changed' "$work/daemon.log")" 0
 daemon_stop
 plan
