@@ -10,7 +10,8 @@
 
 #include "clock.h"
 
-enum { PAUSE_MS = 10000, PAUSE_MOST_MS = 60000 }; /* after an answer; after many that did not come */
+/* After an answer; where the slot is not in use, as before the stream has begun; after many that did not come. */
+enum { PAUSE_MS = 10000, PAUSE_INACTIVE_MS = 2000, PAUSE_MOST_MS = 60000 };
 
 struct health {
 	const struct config *config;
@@ -61,7 +62,10 @@ static void *run(void *arg)
 		if (r == -EINTR)
 			break;
 		keep(health, &slot, r, &err);
-		pause_ms = r == 0 ? PAUSE_MS : pause_ms * 2 < PAUSE_MOST_MS ? pause_ms * 2 : PAUSE_MOST_MS;
+		if (r == 0)
+			pause_ms = slot.active ? PAUSE_MS : PAUSE_INACTIVE_MS;
+		else
+			pause_ms = pause_ms * 2 < PAUSE_MOST_MS ? pause_ms * 2 : PAUSE_MOST_MS;
 	} while (poll(&stop, 1, pause_ms) == 0);
 	return NULL;
 }

@@ -299,7 +299,10 @@ static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 		reply_error(req, (int)n, &err);
 		return;
 	}
-	handle_served(&serve->handles, handle, (uint64_t)off + (uint64_t)n, (size_t)n < size);
+	uint64_t end = (uint64_t)off + (uint64_t)n, len;
+	/* `tail -f` asks for no more than what it knows to be there. */
+	bool ended = (size_t)n < size || (file_len(handle->file, &len, &err) == 0 && end >= len);
+	handle_served(&serve->handles, handle, end, ended);
 	fuse_reply_buf(req, buf, (size_t)n);
 }
 

@@ -63,6 +63,10 @@ head -c 10 <&9 >/dev/null
 cat "$mnt/metrics" >"$work/metrics"
 is "who has a growing file open, and who follows it" "$(sample followers)" 2
 check "open files" test "$(sample open_files)" -ge 3
+tail -f "$mnt/live" >/dev/null 2>&1 &
+tail=$!
+check "tail -f does, too" wait_for 10 "metrics_with '^daystream_followers 3'"
+kill "$tail"
 exec 7<&- 8<&- 9<&-
 check "closed ones do not count" wait_for 10 "metrics_with '^daystream_followers 0'"
 
