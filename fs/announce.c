@@ -129,6 +129,7 @@ static void forget_old(struct announce *a, bool all)
 
 	HASH_ITER(hh, a->told, told, next)
 	{
+		/* cppcheck-suppress uninitvar ; the macro's own */
 		if (!all && told->round == a->round)
 			continue;
 		HASH_DEL(a->told, told);

@@ -210,9 +210,10 @@ static void put_line(const char *line)
 static void columns_are_told_with_type_and_place_in_the_key(void **state)
 {
 	(void)state;
-	put_line("_schema\todd.s\t_table\ta/b\t_xid\t7\t_relid\t5\t_key\tb,%2A\t_action\tschema"
-	         "\ta\\tb\tnumber\\t1\\ttype\\tcharacter varying(10)"
-	         "\t*\tnumber\\t2\\ttype\\t\"t\\\\\\\\x\"\\tpk\\t1\tb\tnumber\\t4\\ttype\\tnumeric(8,2)\\tbase\\tinteger");
+	put_line(
+	    "_schema\todd.s\t_table\ta/b\t_xid\t7\t_relid\t5\t_key\tb,%2A\t_action\tschema"
+	    "\ta\\tb\tnumber\\t1\\ttype\\tcharacter varying(10)"
+	    "\t*\tnumber\\t2\\ttype\\t\"t\\\\\\\\x\"\\tpk\\t1\tb\tnumber\\t4\\ttype\\tnumeric(8,2)\\tbase\\tinteger");
 	assert_string_equal(text_of(f.store, "odd%2Es.a%2Fb"),
 	                    "a\\tb\tcharacter varying(10)\t0\n*\t\"t\\\\x\"\t2\nb\tnumeric(8,2)\t1\n");
 	put_line("_table\tfull\t_xid\t7\t_relid\t6\t_key\t*\t_action\tschema\tb\tnumber\\t1\\ttype\\ttext\\tpk\\t2\ta\t"
