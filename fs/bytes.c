@@ -44,6 +44,18 @@ long bytes_read(struct segment *segment, uint64_t off, char *buf, size_t len, st
 	return err_set(err, (int)n, "%s: %s", name, why.text);
 }
 
+int bytes_compare(struct segment *segment, int fd, uint64_t len, struct err *err)
+{
+	struct reading reading = {segment, 0};
+	const struct chunks_file file = {fd, sums_of, &reading};
+	char buf[CHUNK_LEN];
+	long n = 1;
+
+	for (uint64_t off = 0; n > 0 && off < len; off += (uint64_t)n)
+		n = chunks_read(&file, off, buf, len - off < sizeof buf ? (size_t)(len - off) : sizeof buf, err);
+	return n < 0 ? (int)n : 0;
+}
+
 static long read_scanned(void *ctx, uint64_t off, char *buf, size_t len, struct err *err)
 {
 	return bytes_read(ctx, off, buf, len, err);

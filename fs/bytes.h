@@ -15,6 +15,9 @@
  * these. Returns the count; -EBADMSG where they are damaged, or -errno. */
 long bytes_read(struct segment *segment, uint64_t off, char *buf, size_t len, struct err *err);
 
+/* Whether the file has the same `len` bytes, all of which are shown: -EBADMSG where it differs. Notes no damage. */
+int bytes_compare(struct segment *segment, int fd, uint64_t len, struct err *err);
+
 /* As scan_init: it borrows the segment, which has to be held at each call of scan_next. */
 int bytes_scan(struct scan *scan, struct segment *segment, uint64_t off, uint64_t end, struct err *err);
 

@@ -17,14 +17,42 @@ struct slot {
 	uint32_t choice;
 	uint64_t counter;
 	uint64_t idle_lsn, last_epoch, last_seq;
+	/* Not in the first version: */
+	uint64_t segment_epoch, segment_seq, off;
+	uint64_t oldest_epoch, oldest_seq, sealed;
+	uint32_t sum, unused;
 };
-static const uint64_t slot_magic = 0x31306d7266446e43;
+static const uint64_t slot_magic = 0x32306d7266446e43, first_magic = 0x31306d7266446e43;
 
 static uint32_t slot_crc(const struct slot *slot)
 {
 	size_t covered = offsetof(struct slot, choice);
+	size_t len = slot->magic == first_magic ? offsetof(struct slot, segment_epoch) : sizeof *slot;
 
-	return crc32c(0, (const char *)slot + covered, sizeof *slot - covered);
+	return crc32c(0, (const char *)slot + covered, len - covered);
+}
+
+static struct confirmed content(const struct slot *slot)
+{
+	struct confirmed content = {
+	    .idle_lsn = slot->idle_lsn, .last = {slot->last_epoch, slot->last_seq}, .choice = slot->choice};
+
+	if (slot->magic == first_magic)
+		return content;
+	content.segment = (struct position){slot->segment_epoch, slot->segment_seq};
+	content.off = slot->off;
+	content.oldest = (struct position){slot->oldest_epoch, slot->oldest_seq};
+	content.sealed = slot->sealed;
+	content.sum = slot->sum;
+	return content;
+}
+
+/* Bytes of it that are there, since the first version's were fewer. */
+static bool is_whole(const struct slot *slot, size_t len)
+{
+	return ((slot->magic == slot_magic && len == sizeof *slot) ||
+	        (slot->magic == first_magic && len >= offsetof(struct slot, segment_epoch))) &&
+	       slot->crc == slot_crc(slot);
 }
 
 int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct err *err)
@@ -46,14 +74,13 @@ int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct
 	if (fstat(file->fd, &st) == 0 && st.st_size > 0)
 		file->written = st.st_mtime;
 	for (int i = 0; i < 2; i++) {
-		struct slot slot;
+		struct slot slot = {0};
 		ssize_t n = pread(file->fd, &slot, sizeof slot, i * SLOT_LEN);
 		if (n < 0)
 			return err_errno(err, "reading confirmed");
-		if (n == (ssize_t)sizeof slot && slot.magic == slot_magic && slot.crc == slot_crc(&slot) &&
-		    slot.counter > file->counter) {
+		if (is_whole(&slot, (size_t)n) && slot.counter > file->counter) {
 			file->counter = slot.counter;
-			file->now = (struct confirmed){slot.idle_lsn, {slot.last_epoch, slot.last_seq}, slot.choice};
+			file->now = content(&slot);
 		}
 	}
 	return 0;
@@ -61,8 +88,19 @@ int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct
 
 int confirmed_write(struct confirmed_file *file, struct confirmed next, struct err *err)
 {
-	struct slot slot = {slot_magic,   0, next.choice, file->counter + 1, next.idle_lsn, next.last.epoch,
-	                    next.last.seq};
+	struct slot slot = {.magic = slot_magic,
+	                    .choice = next.choice,
+	                    .counter = file->counter + 1,
+	                    .idle_lsn = next.idle_lsn,
+	                    .last_epoch = next.last.epoch,
+	                    .last_seq = next.last.seq,
+	                    .segment_epoch = next.segment.epoch,
+	                    .segment_seq = next.segment.seq,
+	                    .off = next.off,
+	                    .oldest_epoch = next.oldest.epoch,
+	                    .oldest_seq = next.oldest.seq,
+	                    .sealed = next.sealed,
+	                    .sum = next.sum};
 
 	slot.crc = slot_crc(&slot);
 	ssize_t n = pwrite(file->fd, &slot, sizeof slot, (off_t)(slot.counter % 2) * SLOT_LEN);

@@ -9,6 +9,7 @@
  *              a store which holds less has lost something it had published:
  *              a torn end behind it is the crash's, before it is damage.
  *   choice     which tables the source was asked for: a sum of the list (source.h).
+ *   segment..  where `last` stands, and what is before it: what a copy of the store is compared with (proof.h).
  *
  * Two slots of 512 bytes, each with a counter and a CRC-32C, written in turn:
  * a torn write spoils one, and the other still holds. Losing the file costs
@@ -28,6 +29,11 @@ struct confirmed {
 	uint64_t idle_lsn;
 	struct position last;
 	uint32_t choice;
+	uint32_t sum;            /* of that commit: store_end's */
+	struct position segment; /* of it; zeros: not known, in what an older daystream wrote */
+	uint64_t off;            /* in the segment, behind it */
+	struct position oldest;  /* the first segment that was retained */
+	uint64_t sealed;         /* bytes of all segments from that one up to `segment` */
 };
 
 /* An open file and the counter of its newest slot; one thread. */

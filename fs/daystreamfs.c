@@ -15,6 +15,7 @@
 #include "args.h"
 #include "config.h"
 #include "fit.h"
+#include "follower.h"
 #include "health.h"
 #include "ingest.h"
 #include "keeper.h"
@@ -38,6 +39,7 @@ struct daemon {
 	struct writer *writer;
 	struct source *source;
 	struct ingest *ingest;
+	struct follower *follower; /* instead of these three: --read-only */
 	struct table_set *tables;
 	struct view_set *views;
 	struct part_set *parts;
@@ -51,14 +53,17 @@ struct daemon {
 
 static void help(void)
 {
-	puts("Usage: daystreamfs STORE MOUNTPOINT [-f] [-o OPTION,...]\n"
+	puts("Usage: daystreamfs [--read-only] STORE MOUNTPOINT [-f] [-o OPTION,...]\n"
 	     "\n"
 	     "Follows the replication slot of STORE (made by `daystream init`) and mounts its\n"
 	     "change stream, read-only, at MOUNTPOINT. In the background, unless -f is given.\n"
 	     "\n"
+	     "    --read-only            serve a STORE that another daystreamfs writes, or a copy that\n"
+	     "                           grows; no slot, no server; nothing is written to it\n"
 	     "    -f                     stay in the foreground, log to stderr\n"
 	     "    -o allow_other         let other users read the mount, too\n"
 	     "    -o notify              make inotify events when files grow\n"
+	     "    -o read_only           as --read-only\n"
 	     "    -h, --help             print this and exit\n"
 	     "    -V, --version          print the version and exit\n"
 	     "\n"
@@ -140,7 +145,7 @@ static int make_absolute(char **path, struct err *err)
 
 /* ---- the parts ---------------------------------------------------------- */
 
-static void on_ingest_end(void *ctx)
+static void on_end(void *ctx)
 {
 	(void)ctx;
 	kill(getpid(), SIGTERM); /* as if somebody had ended us: mount_serve returns */
@@ -149,11 +154,17 @@ static void on_ingest_end(void *ctx)
 static char *print_text(void *ctx, enum node_kind kind, size_t *len)
 {
 	struct daemon *d = ctx;
-	struct standing standing;
+	struct standing standing = {.arrived = d->shown.arrived};
+	struct follower_status read_only;
 
-	ingest_status(d->ingest, &standing.ingest);
-	keeper_status(d->keeper, &standing.keeper);
-	health_status(d->health, &standing.health);
+	if (d->follower) {
+		follower_status(d->follower, &read_only);
+		standing.read_only = &read_only;
+	} else {
+		ingest_status(d->ingest, &standing.ingest);
+		keeper_status(d->keeper, &standing.keeper);
+		health_status(d->health, &standing.health);
+	}
 	mount_readers(d->mount, &standing.files, &standing.followers);
 	return (kind == NODE_METRICS ? metrics_print : status_print)(len, d->store, &d->config, &standing);
 }
@@ -217,7 +228,8 @@ static int mount_and_drop(struct daemon *d, struct err *err)
 {
 	int r;
 
-	d->shown = (struct shown){d->store, d->tables, d->views, d->parts, print_text, d};
+	d->shown = (struct shown){
+	    d->store, d->tables, d->views, d->parts, print_text, d, d->follower ? follower_arrived(d->follower) : NULL};
 	if ((r = mount_start(d->mount, d->options.mountpoint, &d->shown, err)) < 0 || !d->privileges.drop)
 		return r;
 	if (mount_hand_over(d->mount, err) < 0) {
@@ -309,25 +321,106 @@ static int open_writer(struct daemon *d, struct err *err)
 	return r;
 }
 
-static int start(struct daemon *d, struct err *err)
+static int open_sets(struct daemon *d, struct err *err)
 {
-	int r;
-
-	if ((r = mount_check(&d->options, err)) < 0 || (r = open_store(d, err)) < 0)
-		return r;
 	store_damage(d->store)->tell = tell_damage;
-	d->source = slot_source(d->config.conninfo, d->config.slot, d->config.tables);
 	d->tables = table_set_new(d->store);
 	d->views = view_set_new(d->store);
 	d->parts = part_set_new(store_dirfd(d->store), store_damage(d->store));
-	if (!d->source || !d->tables || !d->views || !d->parts)
+	return d->tables && d->views && d->parts ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+/* ---- a store that somebody else writes ---------------------------------- */
+
+/* A copy needs none: what it says is the writer's, and it may hold a password. */
+static void read_config_of_copy(struct daemon *d, int dirfd)
+{
+	struct err err;
+	int r = config_read(&d->config, dirfd, &err);
+
+	if (r == 0)
+		return;
+	if (r != -ENOENT && r != -EACCES)
+		log_warn("%s/%s", d->options.store, err.text);
+	config_fini(&d->config);
+	d->config = (struct config){0};
+}
+
+/* The copier may have kept all for himself. */
+static bool may_read(struct daemon *d, int dirfd, struct err *err)
+{
+	int segments = -1, confirmed = -1;
+	bool may = privileges_enter(&d->privileges, err) == 0 &&
+	           (segments = openat(dirfd, "segments", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0 &&
+	           faccessat(segments, ".", X_OK, AT_EACCESS) == 0 &&
+	           (confirmed = openat(dirfd, "confirmed", O_RDONLY | O_NONBLOCK | O_CLOEXEC)) >= 0;
+
+	may = may || errno != EACCES;
+	if (segments >= 0)
+		close(segments);
+	if (confirmed >= 0)
+		close(confirmed);
+	return privileges_leave(&d->privileges, err) == 0 && may;
+}
+
+static int open_copy(struct daemon *d, struct err *err)
+{
+	int r, dirfd = open(d->options.store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dirfd < 0)
+		return err_errno(err, "%s", d->options.store);
+	read_config_of_copy(d, dirfd);
+	r = privileges_choose(&d->privileges, dirfd, d->config.user ? d->config.user : "", err);
+	/* The writer's user may be none of this host's. */
+	if (r == -EINVAL)
+		r = privileges_choose(&d->privileges, dirfd, "", err);
+	if (r == 0 && d->privileges.drop && !may_read(d, dirfd, err)) {
+		log_warn("the user %s may not read %s, so all runs as root: let that user read it", d->privileges.user,
+		         d->options.store);
+		d->privileges.drop = false;
+	}
+	if (r == 0)
+		r = store_open_at(&d->store, dirfd, d->options.store, STORE_FOLLOW, err);
+	close(dirfd);
+	return r;
+}
+
+static int start_read_only(struct daemon *d, struct err *err)
+{
+	int left, r = open_copy(d, err);
+
+	if (r < 0 || (r = open_sets(d, err)) < 0 || (r = privileges_enter(&d->privileges, err)) < 0)
+		return r;
+	struct retain shown = {.store = d->store, .tables = d->tables, .views = d->views, .config = &d->config};
+	if ((r = follower_open(&d->follower, &shown, err)) < 0)
+		err_prefix(err, r, "%s", d->options.store);
+	if ((left = privileges_leave(&d->privileges, r < 0 ? NULL : err)) < 0 && r == 0)
+		r = left;
+	if (r == 0)
+		r = mount_and_drop(d, err);
+	return r < 0 ? r : follower_start(d->follower, on_end, d, err);
+}
+
+/* ---- starting and stopping ---------------------------------------------- */
+
+static int start(struct daemon *d, struct err *err)
+{
+	int r = mount_check(&d->options, err);
+
+	if (r < 0)
+		return r;
+	if (d->options.read_only)
+		return start_read_only(d, err);
+	if ((r = open_store(d, err)) < 0 || (r = open_sets(d, err)) < 0)
+		return r;
+	if (!(d->source = slot_source(d->config.conninfo, d->config.slot, d->config.tables)))
 		return err_set(err, -ENOMEM, "out of memory");
 	/* The threads have the user's rights from their first moment on. */
 	if ((r = open_writer(d, err)) < 0)
 		return r;
 	note_choice(d);
 	if ((r = mount_and_drop(d, err)) < 0 ||
-	    (r = ingest_start(&d->ingest, d->store, d->writer, d->source, on_ingest_end, d, err)) < 0 ||
+	    (r = ingest_start(&d->ingest, d->store, d->writer, d->source, on_end, d, err)) < 0 ||
 	    (r = start_housekeeping(d, err)) < 0)
 		return r;
 	if (d->ready_fd < 0 && !notify_wanted())
@@ -347,6 +440,8 @@ static int stop(struct daemon *d, struct err *err)
 	retain_stop(d->retainer);
 	keeper_stop(d->keeper);
 	health_stop(d->health);
+	if (d->follower)
+		r = follower_stop(d->follower, err);
 	if (d->ingest)
 		r = ingest_stop(d->ingest, err);
 	if (d->source)

@@ -54,7 +54,7 @@ static int name_snapshots(struct dir *dir, struct err *err)
 	char text[POSITION_TEXT_MAX];
 	struct position *list;
 	size_t count;
-	int r = snapshots_list(store_dirfd(dir->shown->store), &list, &count, err);
+	int r = arrived_list(dir->shown->arrived, dir->shown->store, &list, &count, err);
 
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = add_name(position_print(text, list[i]), dir);

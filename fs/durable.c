@@ -26,7 +26,16 @@ void durable_init(struct durable *durable, struct store *store, const struct sto
 
 static int mark(struct durable *durable, uint64_t idle_lsn, struct err *err)
 {
-	struct confirmed now = {idle_lsn, durable->synced.last, durable_choice(durable)};
+	const struct store_end *end = &durable->synced;
+	struct segments_edge edge = segments_edge(store_segments(durable->store));
+	struct confirmed now = {.idle_lsn = idle_lsn,
+	                        .last = end->last,
+	                        .choice = durable_choice(durable),
+	                        .sum = end->sum,
+	                        .segment = end->first,
+	                        .off = end->off,
+	                        .oldest = edge.first,
+	                        .sealed = store_len(durable->store) - end->off - edge.base};
 
 	durable->marked_ms = clock_ms();
 	return confirmed_write(store_confirmed(durable->store), now, err);
@@ -44,9 +53,22 @@ int durable_mark(struct durable *durable, struct err *err)
 	return disk_full(r) ? 0 : r;
 }
 
+/* How long the mark may wait that is behind what is synced, or counts what retention gave up; -1: it is not. Who
+ * reads the store beside the daemon sees no more than it tells, also where nothing follows the last commit. */
+static int mark_due_ms(struct durable *durable)
+{
+	const struct confirmed *now = &store_confirmed(durable->store)->now;
+	struct segments_edge edge = segments_edge(store_segments(durable->store));
+	int64_t age = clock_ms() - durable->marked_ms;
+
+	if (position_cmp(now->last, durable->synced.last) >= 0 && position_cmp(now->oldest, edge.first) == 0)
+		return -1;
+	return age < MARK_MS ? (int)(MARK_MS - age) : 0;
+}
+
 void durable_fini(struct durable *durable)
 {
-	if (position_cmp(store_confirmed(durable->store)->now.last, durable->synced.last) < 0)
+	if (mark_due_ms(durable) >= 0)
 		durable_mark(durable, NULL);
 	pthread_cond_destroy(&durable->wake);
 	pthread_mutex_destroy(&durable->lock);
@@ -160,17 +182,6 @@ static int sync_commits(struct durable *durable, const struct store_end *end, in
 	pthread_mutex_unlock(&durable->lock);
 	advance(durable, end->lsn);
 	return 0;
-}
-
-/* How long the mark may wait that is behind what is synced; -1: it is not. Who reads the store
- * beside the daemon sees no more than it tells, also where nothing follows the last commit. */
-static int mark_due_ms(struct durable *durable)
-{
-	int64_t age = clock_ms() - durable->marked_ms;
-
-	if (position_cmp(store_confirmed(durable->store)->now.last, durable->synced.last) >= 0)
-		return -1;
-	return age < MARK_MS ? (int)(MARK_MS - age) : 0;
 }
 
 int durable_sync(struct durable *durable, int timeout_ms, struct err *err)

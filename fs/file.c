@@ -125,7 +125,9 @@ static int open_snapshot(const struct shown *shown, const struct node *node, str
 {
 	char buf[PART_NAME_MAX];
 	const char *part = part_name(buf, node);
-	int fd = snapshots_open(store_dirfd(shown->store), node->position, part, err);
+	int fd = arrived_has(shown->arrived, node->position)
+	             ? snapshots_open(store_dirfd(shown->store), node->position, part, err)
+	             : -ENOENT;
 	return fd == -ENOENT ? not_there(shown, node->position) : fd;
 }
 
@@ -151,7 +153,7 @@ static int newest_snapshot(const struct shown *shown, struct position *newest, s
 	struct store_end end;
 
 	store_end(shown->store, &end);
-	int r = snapshots_newest(store_dirfd(shown->store), end.origin.generation, newest, err);
+	int r = arrived_newest(shown->arrived, shown->store, end.origin.generation, newest, err);
 	if (r == 1 && not_there(shown, *newest) == -ESTALE)
 		r = 0;
 	return r < 0 ? r : r == 0 ? -ENOENT : 0;

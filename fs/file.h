@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include "arrived.h"
 #include "part.h"
 #include "tree.h"
 #include "view.h"
@@ -20,6 +21,7 @@ struct shown {
 	/* The text of /status or /metrics, to be freed; NULL: out of memory. */
 	char *(*text)(void *ctx, enum node_kind kind, size_t *len);
 	void *ctx;
+	struct arrived *arrived; /* NULL: all snapshots that are there */
 };
 
 /* A name that means something else from one look-up to the next: /live and /tables/<name> start at the

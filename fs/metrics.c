@@ -64,15 +64,33 @@ static void print_states(FILE *out, const char *name, const char *help, const ch
 	}
 }
 
-static void print_ingest(FILE *out, const struct ingest_status *ingest, const struct store_end *end)
+static void print_state(FILE *out, const char *state)
 {
-	static const char *const states[] = {"connecting", "streaming", "waiting", "stopped", NULL};
-	uint64_t source = ingest->source_lsn, durable = ingest->durable_lsn;
+	static const char *const states[] = {"connecting", "streaming", "waiting", "stopped", "read-only", NULL};
 
-	print_states(out, "ingest_state", "What the daemon does with the slot; waiting: for space on the disk.", states,
-	             ingest->state);
+	print_states(
+	    out, "ingest_state",
+	    "What the daemon does with the slot; waiting: for space on the disk; read-only: another one follows it.",
+	    states, state);
+}
+
+static void print_end(FILE *out, const struct store_end *end)
+{
 	gauge(out, "published_timestamp_seconds", end->last.epoch, "Commit time of the last transaction shown.");
 	counter(out, "published_lsn_bytes_total", end->lsn, "End of the last commit record shown, as a WAL position.");
+}
+
+static void print_growth(FILE *out, const struct follower_status *read_only)
+{
+	gauge(out, "growth_age_seconds", read_only->growth_seconds, "Time since more was shown.");
+	gauge(out, "growth_waits", *read_only->last_error != 0,
+	      "Whether something has come that cannot be shown yet, or the store cannot be read.");
+}
+
+static void print_ingest(FILE *out, const struct ingest_status *ingest)
+{
+	uint64_t source = ingest->source_lsn, durable = ingest->durable_lsn;
+
 	counter(out, "source_lsn_bytes_total", source, "End of the server's WAL, as far as it is known.");
 	gauge(out, "lag_bytes", source > durable ? source - durable : 0, "WAL that is not on disk here yet.");
 	gauge(out, "lag_seconds", ingest->lag_seconds, "Time since all that was known of the server was on disk here.");
@@ -109,7 +127,7 @@ static void print_slot(FILE *out, const struct health_status *health, uint64_t l
 	counter(out, "server_lsn_bytes_total", slot->server_lsn, "End of the server's WAL when it was asked last.");
 }
 
-static void print_store(FILE *out, struct store *store, const struct config *config)
+static void print_store(FILE *out, struct store *store)
 {
 	struct segments *segments = store_segments(store);
 	struct segments_edge edge = segments_edge(segments);
@@ -125,17 +143,23 @@ static void print_store(FILE *out, struct store *store, const struct config *con
 	gauge(out, "oldest_timestamp_seconds", edge.first.epoch, "Commit time of the oldest retained line.");
 	gauge(out, "damaged_files", damage_count(store_damage(store)),
 	      "Files that were found damaged while they were read.");
+}
+
+static void print_limits(FILE *out, const struct config *config)
+{
 	gauge(out, "keep_seconds", config->keep_days * 86400, "How long lines are retained; 0: no limit.");
 	gauge(out, "keep_bytes", config->keep_bytes, "How many bytes are retained; 0: no limit.");
 }
 
-static void print_snapshots(FILE *out, struct store *store, const struct keeper_status *keeper, uint64_t generation)
+static void print_snapshots(FILE *out, struct store *store, const struct standing *standing, uint64_t generation)
 {
 	static const char *const states[] = {"off", "idle", "taking", "failed", NULL};
 	struct position newest;
 
-	print_states(out, "snapshot_state", "What the daemon does about snapshots.", states, keeper->state);
-	if (snapshots_newest(store_dirfd(store), generation, &newest, NULL) == 1)
+	if (!standing->read_only)
+		print_states(out, "snapshot_state", "What the daemon does about snapshots.", states,
+		             standing->keeper.state);
+	if (arrived_newest(standing->arrived, store, generation, &newest, NULL) == 1)
 		gauge(out, "snapshot_timestamp_seconds", newest.epoch, "Where a new follower can start.");
 }
 
@@ -149,10 +173,17 @@ char *metrics_print(size_t *len, struct store *store, const struct config *confi
 		return NULL;
 	store_end(store, &end);
 	print_source(out, &end);
-	print_ingest(out, &standing->ingest, &end);
-	print_slot(out, &standing->health, end.lsn);
-	print_store(out, store, config);
-	print_snapshots(out, store, &standing->keeper, end.origin.generation);
+	print_state(out, standing->read_only ? "read-only" : standing->ingest.state);
+	print_end(out, &end);
+	if (standing->read_only) {
+		print_growth(out, standing->read_only);
+	} else {
+		print_ingest(out, &standing->ingest);
+		print_slot(out, &standing->health, end.lsn);
+		print_limits(out, config);
+	}
+	print_store(out, store);
+	print_snapshots(out, store, standing, end.origin.generation);
 	gauge(out, "open_files", standing->files, "Files of the mount that somebody has open.");
 	gauge(out, "followers", standing->followers, "Growing files that somebody has open and has read to their end.");
 	if (fclose(out) == 0)

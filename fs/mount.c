@@ -39,6 +39,8 @@ static const struct fuse_opt option_specs[] = {
     {"-V", offsetof(struct mount_options, version), 1},
     {"--version", offsetof(struct mount_options, version), 1},
     {"notify", offsetof(struct mount_options, notify), 1},
+    {"--read-only", offsetof(struct mount_options, read_only), 1},
+    {"read_only", offsetof(struct mount_options, read_only), 1},
     FUSE_OPT_END,
 };
 

@@ -11,7 +11,7 @@
 /* The command line of daystreamfs, taken apart; free with mount_options_fini. */
 struct mount_options {
 	char *store, *mountpoint;
-	int foreground, help, version, notify;
+	int foreground, read_only, help, version, notify;
 	void *fuse_args;
 };
 

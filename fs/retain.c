@@ -67,7 +67,7 @@ static int kept_snapshot(const struct retain *retain, const struct stock *stock,
 	return r == 1 && find_given_up(retain->store, *position) ? 0 : r;
 }
 
-static int give_up(const struct retain *retain, size_t edge, struct err *err)
+int retain_give_up(const struct retain *retain, size_t edge, struct err *err)
 {
 	struct segments *segments = store_segments(retain->store);
 	uint64_t max_bytes = retain->config->keep_bytes > READ_ON_BYTES ? retain->config->keep_bytes : READ_ON_BYTES;
@@ -127,7 +127,7 @@ int retain_once(const struct retain *retain, uint64_t now, bool may_pass_snapsho
 	}
 	/* Also where nothing has expired: somebody may have closed a file. */
 	if ((edge > stock.oldest || segments_range(store_segments(retain->store)).readable < stock.oldest) &&
-	    (r = give_up(retain, edge, err)) < 0)
+	    (r = retain_give_up(retain, edge, err)) < 0)
 		return r;
 	if ((r = remove_snapshots(retain, &stock, err)) < 0)
 		return r;

@@ -22,7 +22,7 @@
 #include "view.h"
 
 struct retain {
-	struct store *store; /* opened with STORE_WRITE; all is borrowed */
+	struct store *store; /* all is borrowed; retain_once and the thread: opened with STORE_WRITE */
 	struct table_set *tables;
 	struct view_set *views;
 	const struct config *config;
@@ -37,6 +37,10 @@ struct retain {
  * not for the newest snapshot, which is *snapshot; 0: it would not. After an error, the rest goes the next time. */
 int retain_once(const struct retain *retain, uint64_t now, bool may_pass_snapshot, struct position *snapshot,
                 struct err *err);
+
+/* Gives up what is before the segment of that number. Also of a store that somebody else writes (STORE_FOLLOW), who has
+ * removed the files. */
+int retain_give_up(const struct retain *retain, size_t edge, struct err *err);
 
 /* A thread that does so every second, and keeps the reserve (reserve.h). */
 struct retainer;

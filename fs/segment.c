@@ -203,21 +203,21 @@ static const char *check_line(struct walk *walk, const char *line, size_t len, s
 	return NULL;
 }
 
-/* Where `index` is given, it gets every line; it is of use only where 0 is returned. */
+/* From *end on, which is zeros or whole. Where `index` is given, it gets every line; it is of use only where 0 is
+ * returned. */
 static int verify(int fd, struct position first, uint64_t len, struct position mark, struct segment_end *end,
                   struct index *index, struct err *err)
 {
-	struct walk walk = {.first = first};
+	struct walk walk = {.first = first, .last = end->last, .started = end->off > 0};
 	struct scan scan;
 	struct commit commit;
-	struct origin origin;
+	struct origin origin = end->origin;
 	const char *line, *reason;
 	size_t line_len;
 	uint64_t off;
 	int r;
 
-	*end = (struct segment_end){0};
-	if ((r = scan_init(&scan, fd, 0, len, err)) < 0)
+	if ((r = scan_init(&scan, fd, end->off, len, err)) < 0)
 		return r;
 	while ((r = scan_next(&scan, &line, &line_len, &off, err)) == 1) {
 		struct line_head head;
@@ -245,7 +245,15 @@ static int verify(int fd, struct position first, uint64_t len, struct position m
 int segment_verify(int fd, struct position first, uint64_t len, struct position mark, struct segment_end *end,
                    struct err *err)
 {
+	*end = (struct segment_end){0};
 	return verify(fd, first, len, mark, end, NULL, err);
+}
+
+int segment_verify_more(int fd, struct position first, const struct segment_end *from, uint64_t len,
+                        struct segment_end *end, struct err *err)
+{
+	*end = *from;
+	return verify(fd, first, len, (struct position){0}, end, NULL, err);
 }
 
 int segment_sealed_end(int fd, uint64_t len, struct position *last, struct err *err)
@@ -381,7 +389,7 @@ int segment_index(int fd, uint64_t *from, uint64_t to, struct index *index, stru
 int segment_build_index(int fd, struct position first, uint64_t len, struct index **out, struct err *err)
 {
 	struct index *index = index_new();
-	struct segment_end end;
+	struct segment_end end = {0};
 	int r = index ? 0 : err_set(err, -ENOMEM, "out of memory for the index");
 
 	if (r == 0)

@@ -58,6 +58,10 @@ int segment_verify(int fd, struct position first, uint64_t len, struct position 
 /* The origin line that it opens with: false where there is none. */
 bool segment_origin(int fd, struct origin *origin);
 
+/* The same of bytes from->off..len, which follow what is known to be whole. */
+int segment_verify_more(int fd, struct position first, const struct segment_end *from, uint64_t len,
+                        struct segment_end *end, struct err *err);
+
 /* Whether its first line is the origin of a segment of another name: somebody renamed it. Sets *origin to its
  * position. */
 bool segment_is_renamed(int fd, struct position first, struct position *origin);

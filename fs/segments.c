@@ -337,7 +337,7 @@ void segments_seal(struct segments *segments, struct segment *segment)
 	char name[SEGMENT_NAME_MAX];
 
 	pthread_mutex_lock(&segments->files);
-	if (!segment->gone)
+	if (segments->save && !segment->gone)
 		index_save(segment->index, segments->dirfd, segment_index_name(name, segment->first), segment->len,
 		           NULL);
 	pthread_rwlock_wrlock(&segments->lock);
@@ -367,11 +367,13 @@ static int unlink_segment(struct segments *segments, struct segment *segment, bo
 	if (needed && segment->fd < 0 && (r = open_file(segments, segment, err)) < 0 && r != -ESTALE)
 		return r;
 	segment_name(name, segment->first);
-	if (unlinkat(segments->dirfd, name, 0) < 0 && errno != ENOENT)
+	if (segments->save && unlinkat(segments->dirfd, name, 0) < 0 && errno != ENOENT)
 		return err_errno(err, "removing segments/%s", name);
 	pthread_rwlock_wrlock(&segments->lock);
 	segment->gone = true;
 	pthread_rwlock_unlock(&segments->lock);
+	if (!segments->save) /* whose they are has removed them */
+		return 0;
 	if (unlinkat(segments->dirfd, segment_index_name(name, segment->first), 0) < 0 && errno != ENOENT)
 		return err_errno(err, "removing segments/%s", name);
 	return fsync(segments->dirfd) < 0 ? err_errno(err, "syncing segments") : 0;

@@ -42,7 +42,7 @@ struct segment {
 struct segments {
 	int dirfd;             /* STORE/segments; borrowed */
 	struct damage *damage; /* what was found; borrowed */
-	bool save;             /* indexes that were built are put beside their segments */
+	bool save;             /* ours to change: indexes are put beside their segments, what was given up is removed */
 	pthread_rwlock_t lock; /* the list, and the newest one's len and index; short */
 	pthread_mutex_t files; /* opening, mapping and removing, one at a time; taken before `lock` */
 	struct segment **list;

@@ -75,7 +75,8 @@ static void print_end(FILE *out, const struct store_end *end, const struct confi
 	number(out, "timeline", end->origin.timeline);
 	row(out, "database", "%s", end->origin.database);
 	row(out, "slot", "%s", end->origin.slot);
-	row(out, "tables", "%s", config->tables);
+	if (config->tables)
+		row(out, "tables", "%s", config->tables);
 }
 
 static void print_flow(FILE *out, const struct ingest_status *ingest)
@@ -101,7 +102,7 @@ static void print_health(FILE *out, const struct health_status *health, uint64_t
 	row(out, "slot_error", "%s", health->error);
 }
 
-static void print_store(FILE *out, struct store *store, const struct config *config)
+static void print_store(FILE *out, struct store *store, const struct config *config, bool ours)
 {
 	struct segments_edge edge = segments_edge(store_segments(store));
 	char position[POSITION_TEXT_MAX];
@@ -110,9 +111,11 @@ static void print_store(FILE *out, struct store *store, const struct config *con
 	number(out, "segments", segments_range(store_segments(store)).newest + 1 - edge.number);
 	number(out, "bytes", store_len(store) - edge.base);
 	row(out, "oldest", "%s", position_print(position, edge.first));
-	number(out, "keep_days", config->keep_days);
-	number(out, "keep_bytes", config->keep_bytes);
-	number(out, "reserve", reserve_bytes(store_dirfd(store)));
+	if (ours) {
+		number(out, "keep_days", config->keep_days);
+		number(out, "keep_bytes", config->keep_bytes);
+		number(out, "reserve", reserve_bytes(store_dirfd(store)));
+	}
 	status_disk(store_dirfd(store), &free_bytes, &bytes);
 	number(out, "disk_free", free_bytes);
 	number(out, "disk_size", bytes);
@@ -124,11 +127,12 @@ static void print_snapshots(FILE *out, struct store *store, const struct config 
 	char position[POSITION_TEXT_MAX] = "";
 	struct position newest;
 
-	row(out, "snapshots", "%s", config->snapshot);
-	if (snapshots_newest(store_dirfd(store), generation, &newest, NULL) == 1)
+	/* Where nothing is known, the daemon that writes the store takes them. */
+	row(out, "snapshots", "%s", config->snapshot ? config->snapshot : "auto");
+	if (arrived_newest(standing ? standing->arrived : NULL, store, generation, &newest, NULL) == 1)
 		position_print(position, newest);
 	row(out, "snapshot", "%s", position);
-	if (standing) {
+	if (standing && !standing->read_only) {
 		row(out, "snapshot_state", "%s", standing->keeper.state);
 		row(out, "snapshot_error", "%s", standing->keeper.error);
 		row(out, "unplaced", "%s", standing->ingest.unplaced);
@@ -144,22 +148,27 @@ char *status_print(size_t *len, struct store *store, const struct config *config
 	if (!out)
 		return NULL;
 	store_end(store, &end);
+	const struct follower_status *read_only = standing ? standing->read_only : NULL;
 	if (standing)
-		row(out, "state", "%s", standing->ingest.state);
+		row(out, "state", "%s", read_only ? "read-only" : standing->ingest.state);
 	print_end(out, &end, config);
-	if (standing) {
+	if (read_only) {
+		number(out, "growth_seconds", read_only->growth_seconds);
+		number(out, "shown_bytes", store_len(store));
+	} else if (standing) {
 		print_flow(out, &standing->ingest);
 		number(out, "shown_bytes", store_len(store));
 		print_health(out, &standing->health, end.lsn);
 	}
-	print_store(out, store, config);
+	print_store(out, store, config, !read_only);
 	print_snapshots(out, store, config, end.origin.generation, standing);
 	row(out, "damage", "%s", damage_print(store_damage(store), damage, sizeof damage));
 	if (standing) {
 		number(out, "open_files", standing->files);
 		number(out, "followers", standing->followers);
-		row(out, "last_error", "%s", standing->ingest.last_error);
-		number(out, "last_error_time", standing->ingest.last_error_time);
+		row(out, "last_error", "%s", read_only ? read_only->last_error : standing->ingest.last_error);
+		if (!read_only)
+			number(out, "last_error_time", standing->ingest.last_error_time);
 	}
 	if (fclose(out) == 0)
 		return text;

@@ -7,15 +7,18 @@
 #include <stdio.h>
 
 #include "config.h"
+#include "follower.h"
 #include "health.h"
 #include "ingest.h"
 #include "keeper.h"
 
 /* What only the daemon knows of its store. */
 struct standing {
+	struct follower_status *read_only; /* NULL; or of a store that somebody else writes, then nothing of: */
 	struct ingest_status ingest;
 	struct keeper_status keeper;
 	struct health_status health;
+	struct arrived *arrived; /* NULL where it writes the store; both: */
 	size_t files, followers; /* open files of the mount; those of them that somebody follows */
 };
 

@@ -62,6 +62,11 @@ struct defined *store_defined(struct store *store)
 
 /* ---- opening ------------------------------------------------------------ */
 
+static bool writes(enum store_mode mode)
+{
+	return mode == STORE_WRITE || mode == STORE_RENEW;
+}
+
 /* Where there was a store, `daystream init` alone does not help. */
 static int no_segments(const struct store *store, const char *what, struct err *err)
 {
@@ -160,7 +165,7 @@ static int open_folder(struct store *store, int dirfd, enum store_mode mode, str
 	store->dirfd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store->dirfd < 0)
 		return err_errno(err, "opening the store");
-	if (mode != STORE_READ && lock_folder(store->dirfd) < 0)
+	if (writes(mode) && lock_folder(store->dirfd) < 0)
 		return errno == EWOULDBLOCK
 		           ? err_set(err, -EBUSY, "another daystreamfs (or daystream init) is at work on this store")
 		           : err_errno(err, "locking the store");
@@ -168,7 +173,7 @@ static int open_folder(struct store *store, int dirfd, enum store_mode mode, str
 	if (store->segments_dirfd < 0)
 		return errno == ENOENT ? no_segments(store, "no folder segments in it", err)
 		                       : err_errno(err, "opening segments");
-	return confirmed_open(&store->confirmed, store->dirfd, mode != STORE_READ, err);
+	return confirmed_open(&store->confirmed, store->dirfd, writes(mode), err);
 }
 
 static struct store *new_store(enum store_mode mode)
@@ -181,7 +186,7 @@ static struct store *new_store(enum store_mode mode)
 	store->mode = mode;
 	store->dirfd = store->segments_dirfd = store->confirmed.fd = -1;
 	damage_init(&store->damage);
-	segments_init(&store->segments, mode != STORE_READ, &store->damage);
+	segments_init(&store->segments, writes(mode), &store->damage);
 	defined_init(&store->defined, &store->segments);
 	pthread_mutex_init(&store->wait_lock, NULL);
 	pthread_condattr_init(&monotonic);
@@ -281,11 +286,12 @@ static int open_store(struct store **out, int at_dirfd, const char *path, enum s
 	if (!store)
 		return err_set(err, -ENOMEM, "out of memory");
 	raise_file_limit();
-	if ((r = open_folder(store, at_dirfd, mode, err)) < 0 ||
+	r = open_folder(store, at_dirfd, mode, err);
+	store->segments.dirfd = store->segments_dirfd;
+	if (r < 0 || mode == STORE_FOLLOW ||
 	    (r = segment_list(store->segments_dirfd, mode != STORE_READ, &list, &count, err)) < 0 ||
 	    (mode == STORE_READ && (r = list_again(store, &list, &count, err)) < 0))
 		goto out;
-	store->segments.dirfd = store->segments_dirfd;
 	for (size_t i = 0; i < count; i++)
 		if ((r = add_segment(store, list[i], err)) < 0)
 			goto out;
@@ -320,7 +326,7 @@ int store_open_at(struct store **store, int dirfd, const char *path, enum store_
 {
 	int r = open_store(store, dirfd, path, mode, err);
 
-	if (mode == STORE_READ)
+	if (!writes(mode))
 		return r;
 	if ((r == -ENOSPC || r == -EDQUOT) && reserve_release(dirfd))
 		r = open_store(store, dirfd, path, mode, err);
@@ -404,7 +410,7 @@ long store_read(struct store *store, uint64_t off, char *buf, size_t len, struct
 
 static int show_new_segment(struct store *store, const struct store_end *end, int fd, struct err *err)
 {
-	struct segment *sealed = segments_last(&store->segments);
+	struct segment *before = store->segments.count ? segments_last(&store->segments) : NULL;
 	struct index *index = index_new();
 	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	int r = 0;
@@ -419,19 +425,20 @@ static int show_new_segment(struct store *store, const struct store_end *end, in
 			close(own);
 		return r;
 	}
-	segments_seal(&store->segments, sealed);
+	if (before && before->growing)
+		segments_seal(&store->segments, before);
 	return 0;
 }
 
 int store_show(struct store *store, const struct store_end *end, int fd, struct err *err)
 {
 	enum { STEP = 1 << 20 }; /* how long readers wait at most: a step's indexing */
-	struct segment *newest = segments_last(&store->segments);
+	struct segment *newest = store->segments.count ? segments_last(&store->segments) : NULL;
 	pthread_rwlock_t *lock = &store->segments.lock;
 	uint64_t step = STEP;
 	int r;
 
-	if (position_cmp(newest->first, end->first) != 0) {
+	if (!newest || position_cmp(newest->first, end->first) != 0) {
 		if ((r = show_new_segment(store, end, fd, err)) < 0)
 			return r;
 		newest = segments_last(&store->segments);

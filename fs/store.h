@@ -24,9 +24,11 @@
 #include "segments.h"
 
 enum store_mode {
-	STORE_READ,  /* as it stands; nothing is changed, nothing locked */
-	STORE_WRITE, /* locked, and what a crash left is made whole first */
-	STORE_RENEW, /* the same for a new generation: segments may be missing behind the last */
+	STORE_READ,   /* as it stands; nothing is changed, nothing locked */
+	STORE_WRITE,  /* locked, and what a crash left is made whole first */
+	STORE_RENEW,  /* the same for a new generation: segments may be missing behind the last */
+	STORE_FOLLOW, /* as STORE_READ; nothing is listed yet, all comes by growth.h: before its first look is through,
+	              * only the folders may be asked for */
 };
 
 /* Up to where the stream is shown. */

@@ -24,7 +24,14 @@ static int teardown(void **state)
 
 static struct confirmed number(uint64_t i)
 {
-	return (struct confirmed){i * 0x100, {i, i + 1}, (uint32_t)i * 7};
+	return (struct confirmed){.idle_lsn = i * 0x100,
+	                          .last = {i, i + 1},
+	                          .choice = (uint32_t)i * 7,
+	                          .sum = (uint32_t)i * 11,
+	                          .segment = {i, 0},
+	                          .off = i * 13,
+	                          .oldest = {1, 0},
+	                          .sealed = i * 17};
 }
 
 static void write_numbers(uint64_t count)
