@@ -1,6 +1,7 @@
 #!/bin/bash
 # A mirror on another host: over sshfs, with a real sshd, whose connection is
 # cut on the way.
+# shellcheck disable=SC2016 # wait_for expands it
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=ssh.sh
