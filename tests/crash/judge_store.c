@@ -401,7 +401,7 @@ static void judge_record(struct judge *judge)
 
 int main(int argc, char **argv)
 {
-	struct judge judge = {.states = NULL};
+	static struct judge judge; /* to the end of the process */
 	unsigned part = 0, parts = 1;
 
 	if (argc == 3) {

@@ -8,11 +8,13 @@
 folder=$work/folder trace=$work/trace
 mirror=$folder/m.sqlite
 mkdir "$folder"
+recorder=(env RECORD_ROOT="$folder" RECORD_TRACE="$trace" LD_PRELOAD="$build/tests/record.so"
+	ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0")
 recorded() { # [RECORD_...=...] -- deltamirror's arguments
 	local settings=()
 	while [[ $1 != -- ]]; do settings+=("$1"); shift; done
 	shift
-	env RECORD_ROOT="$folder" RECORD_TRACE="$trace" LD_PRELOAD="$build/tests/record.so" "${settings[@]}" timeout 250 deltamirror "$@" "$mnt" "$mirror"
+	"${recorder[@]}" "${settings[@]}" timeout 250 deltamirror "$@" "$mnt" "$mirror"
 }
 log=$work/mirror.log
 start() { # [OPTION...]
@@ -136,7 +138,7 @@ start # so that the last WAL has no more than some pages
 traffic 3
 stop
 "$root/tests/crash/note.py" "$trace" "built 0"
-env RECORD_ROOT="$folder" RECORD_TRACE="$trace" LD_PRELOAD="$build/tests/record.so" rm "$mirror"
+"${recorder[@]}" rm "$mirror"
 check "it is built from there in the midst of traffic" amid_traffic following --from "$conninfo"
 "$root/tests/crash/note.py" "$trace" "built 1"
 equal_tables "the mirror equals the server"
