@@ -193,4 +193,5 @@ help:
 
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/tests/*.d $(BUILD)/bench/*.d)
 .PHONY: all deps demo check unit-tests crash fuzz-replay fuzz fuzz-run soak giant asan tsan mutants bench bench-tools lint fmt install clean help
-.SECONDARY:
+# Objects that only a pattern rule names are kept. (.SECONDARY of all would take a header that has gone for up to date.)
+.PRECIOUS: $(BUILD)/obj/%.o
