@@ -69,6 +69,7 @@ like "which names the segment" "$(cat "$far/status")" "damage	.*$(basename "${se
 deltamirror "$far" "$mirror" >"$work/mirror.log" 2>&1 &
 mirror_pid=$!
 named() { grep -c "$(basename "${segments[-2]}") is damaged: at [0-9]*.*restore.*waiting for it" "$work/mirror.log"; }
+# shellcheck disable=SC2016 # wait_for expands it
 check "a mirror that follows names it, too" wait_for 30 '(($(named) == 1))'
 sleep 5
 is "once" "$(named)" 1
