@@ -260,4 +260,15 @@ static UNUSED const char *ask(struct world *world, const char *sql)
 	return world->answer ? world->answer : "";
 }
 
+/* Three tables. */
+#define ZZZ                                                                                                            \
+	"_table\tzzz\t_xid\t700\t_relid\t16384\t_key\ta\t_"                                                            \
+	"action\tschema\ta\tnumber\\t1\\ttype\\ttext\\tpk\\t1\tb\tnumber\\t2\\ttype\\ttext"
+#define ACC                                                                                                            \
+	"_table\tacc\t_xid\t700\t_relid\t16385\t_key\tid\t_"                                                           \
+	"action\tschema\tid\tnumber\\t1\\ttype\\tbigint\tv\tnumber\\t2\\ttype\\ttext\tw\tnumber\\t3\\ttype\\ttext"
+#define LOG_FULL                                                                                                       \
+	"_table\tlog\t_xid\t700\t_relid\t16386\t_key\t*\t_"                                                            \
+	"action\tschema\tn\tnumber\\t1\\ttype\\tinteger\tt\tnumber\\t2\\ttype\\ttext"
+
 #endif

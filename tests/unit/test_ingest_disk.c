@@ -1,0 +1,95 @@
+/* From a source to the store, on disks that fill and fail. */
+#include "scene.h"
+
+static void a_full_disk_is_waited_for(void **state)
+{
+	struct scene *s = *state;
+
+	writes_left = 5;
+	write_error = ENOSPC;
+	start(s);
+	until(in_state(s, "waiting"));
+	usleep(1200000);
+	assert_true(in_state(s, "waiting"));
+	assert_in_range(refused, 1, 20); /* not again and again */
+	write_error = 0;
+	until(confirmed(s) == lsn_of(TRANSACTIONS - 1));
+	until(in_state(s, "streaming"));
+	assert_int_equal(stop(s), 0);
+	all_is_there(s);
+}
+
+static void a_stop_while_the_disk_is_full_is_quick_and_loses_nothing(void **state)
+{
+	struct scene *s = *state;
+
+	for (int left = 0; left < 6; left += 2) {
+		writes_left = left;
+		write_error = ENOSPC;
+		start(s);
+		until(in_state(s, "waiting"));
+		assert_int_equal(stop(s), 0);
+		fixture_close(&s->f);
+		write_error = 0;
+		fixture_open(&s->f, 1500);
+		s->fake.store = s->f.store;
+	}
+	start(s);
+	until(confirmed(s) == lsn_of(TRANSACTIONS - 1));
+	assert_int_equal(stop(s), 0);
+	all_is_there(s);
+}
+
+static void a_failed_write_or_sync_ends_it(void **state)
+{
+	struct scene *s = *state;
+
+	for (int i = 0; i < 2; i++) {
+		s->ended = 0;
+		if (i)
+			sync_error = EIO;
+		else
+			write_error = EIO;
+		start(s);
+		until(s->ended == 1);
+		assert_int_equal(stop(s), -EIO);
+		write_error = sync_error = 0;
+		fixture_close(&s->f);
+		fixture_open(&s->f, 1500);
+		s->fake.store = s->f.store;
+	}
+	start(s);
+	until(confirmed(s) == lsn_of(TRANSACTIONS - 1));
+	assert_int_equal(stop(s), 0);
+	all_is_there(s);
+}
+
+static void a_full_disk_does_not_spin_on_idle_wal(void **state)
+{
+	struct scene *s = *state;
+
+	s->fake.last = 0;
+	start(s);
+	until(in_state(s, "streaming"));
+	write_error = ENOSPC;
+	keepalive(s, lsn_of(3), false);
+	until(refused > 0);
+	usleep(1500000);
+	assert_in_range(refused, 1, 6);
+	assert_true(confirmed(s) < lsn_of(3));
+	write_error = 0;
+	until(confirmed(s) == lsn_of(3));
+	assert_int_equal(stop(s), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	    TEST(a_full_disk_is_waited_for),
+	    TEST(a_stop_while_the_disk_is_full_is_quick_and_loses_nothing),
+	    TEST(a_failed_write_or_sync_ends_it),
+	    TEST(a_full_disk_does_not_spin_on_idle_wal),
+	};
+	return cmocka_run_group_tests_name("ingest_disk", tests, golden_make, golden_free);
+}

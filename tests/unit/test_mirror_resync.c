@@ -1,0 +1,132 @@
+/* A mirror that is there comes anew. */
+#include "resync.h"
+#include "test_mirror_mount.h"
+
+static void a_mirror_comes_anew_and_keeps_what_people_added(void **state)
+{
+	struct mount *m = *state;
+	struct mirror mirror;
+
+	built(m);
+	assert_string_equal(asked(m, "DELETE FROM t; "), "");
+	assert_string_equal(asked(m, "INSERT INTO t VALUES (9, 'wrong')"), "");
+	assert_string_equal(asked(m, "ALTER TABLE t ADD COLUMN note"), "");
+	assert_string_equal(asked(m, "INSERT INTO t VALUES (2, 'wrong', 'my own')"), "");
+	assert_string_equal(asked(m, "CREATE INDEX mine ON t (v)"), "");
+	assert_string_equal(asked(m, "CREATE VIEW seen AS SELECT v FROM t"), "");
+	assert_string_equal(asked(m, "CREATE TABLE log (v)"), "");
+	assert_string_equal(asked(m, "CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO log VALUES (new.v); END"),
+	                    "");
+	assert_string_equal(
+	    asked(
+	        m,
+	        "INSERT INTO _daystream_tables SELECT 5, schema, NULL, 'gone', replace(definition, '16384', '5'), NULL"
+	        " FROM _daystream_tables WHERE name = 't'"),
+	    "");
+	assert_string_equal(asked(m, "CREATE TABLE gone (a)"), "");
+	opened(m, &mirror);
+	if (resync_all(&mirror, &m->err) < 0)
+		fail_msg("%s", m->err.text);
+	/* All of it came at once, what came after the snapshot too. */
+	assert_string_equal(asked(m, "SELECT epoch, seq FROM _daystream"), "1507507300|5");
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one|NULL\n2|TWO|my own");
+	assert_int_equal(mirror_run(&mirror, &(struct mirror_goal){.end = true}, &m->err), 0);
+	mirror_close(&mirror);
+	assert_string_equal(asked(m, "SELECT * FROM seen ORDER BY v"), "TWO\none");
+	assert_string_equal(asked(m, "SELECT count(*) FROM sqlite_master WHERE name IN ('mine', 'tr')"), "2");
+	assert_string_equal(asked(m, "SELECT count(*) FROM log"), "3");
+	assert_string_equal(asked(m, "SELECT count(*) FROM sqlite_master WHERE name = 'gone'"), "0");
+	assert_string_equal(asked(m, "SELECT name FROM _daystream_tables ORDER BY 1"), "s.u\nt");
+}
+
+static void what_fails_leaves_the_old_copy(void **state)
+{
+	struct mount *m = *state;
+	struct mirror mirror;
+
+	built(m);
+	folder_write(m->dir, "snapshots/1507507300.3/tables/t", "x", 1);
+	opened(m, &mirror);
+	assert_int_equal(resync_all(&mirror, &m->err), -EBADMSG);
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one\n2|TWO");
+	assert_string_equal(asked(m, "SELECT epoch, seq FROM _daystream"), "1507507300|5");
+	mirror_close(&mirror);
+}
+
+/* The same tables by name, in a database that was restored from a dump: other OIDs, other numbers. */
+static void another_database_with_the_same_names_takes_their_place(void **state)
+{
+	struct mount *m = *state;
+	struct mirror mirror;
+
+	built(m);
+	assert_string_equal(asked(m, "CREATE INDEX mine ON t (v)"), "");
+	assert_string_equal(asked(m, "ALTER TABLE t ADD COLUMN note"), "");
+	assert_string_equal(asked(m, "UPDATE t SET note = 'my own'"), "");
+	m->manifest.origin.system = 99;
+	m->manifest.origin.generation = 2;
+	table_file(m, 0, "s.u",
+	           "_schema\ts\t_table\tu\t_relid\t16384\t_key\tid\t_"
+	           "action\tschema\tid\tnumber\\t1\\ttype\\tinteger\\tpk\\t1\n");
+	table_file(m, 1, "t",
+	           "_table\tt\t_relid\t16999\t_key\tid\t_"
+	           "action\tschema\tv\tnumber\\t1\\ttype\\ttext\tid\tnumber\\t2\\ttype\\tinteger"
+	           "\\tpk\\t1\n"
+	           "_table\tt\t_action\tinsert\tv\tzwei\tid\t2\n"
+	           "_table\tt\t_action\tinsert\tv\tdrei\tid\t3\n");
+	write_manifest(m);
+	opened(m, &mirror);
+	if (resync_all(&mirror, &m->err) < 0)
+		fail_msg("%s", m->err.text);
+	mirror_close(&mirror);
+	assert_string_equal(asked(m, "SELECT id, v, note FROM t"), "2|TWO|my own");
+	assert_string_equal(asked(m, "SELECT system, generation FROM _daystream"), "99|2");
+	assert_string_equal(asked(m, "SELECT relid, name FROM _daystream_tables ORDER BY 1"), "16384|s.u\n16999|t");
+	assert_string_equal(asked(m, "SELECT tbl_name FROM sqlite_master WHERE name = 'mine'"), "t");
+}
+
+static void one_table_comes_anew_by_itself(void **state)
+{
+	struct mount *m = *state;
+	struct mirror mirror;
+
+	built(m);
+	assert_string_equal(asked(m, "DELETE FROM t WHERE id = 1"), "");
+	assert_string_equal(asked(m, "ALTER TABLE t ADD COLUMN note"), "");
+	assert_string_equal(asked(m, "UPDATE t SET v = 'wrong', note = 'my own'"), "");
+	assert_string_equal(asked(m, "UPDATE _daystream_tables SET inexact_since = '1.0' WHERE name = 't'"), "");
+	assert_string_equal(asked(m, "CREATE INDEX mine ON t (v)"), "");
+	assert_string_equal(asked(m, "INSERT INTO \"s.u\" VALUES (100)"), "");
+	folder_write(m->dir, "since/1507507300/6/live", "", 0);
+	m->wish.resync_tables = "t";
+	opened(m, &mirror);
+	if (resync_tables(&mirror, &m->err) < 0)
+		fail_msg("%s", m->err.text);
+	mirror_close(&mirror);
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one|NULL\n2|TWO|my own");
+	assert_string_equal(asked(m, "SELECT id FROM \"s.u\""), "7\n100");
+	assert_string_equal(asked(m, "SELECT count(*) FROM sqlite_master WHERE name = 'mine'"), "1");
+	assert_string_equal(asked(m, "SELECT count(inexact_since) FROM _daystream_tables"), "0");
+	assert_false(there(m, ".resync"));
+
+	m->wish.resync_tables = "nowhere,t";
+	opened(m, &mirror);
+	assert_int_equal(resync_tables(&mirror, &m->err), -ENOENT);
+	assert_non_null(strstr(m->err.text, "nowhere"));
+	assert_false(there(m, ".resync"));
+	mirror_close(&mirror);
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one|NULL\n2|TWO|my own");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, mount_setup, mount_teardown)
+	const struct CMUnitTest tests[] = {
+	    TEST(a_mirror_comes_anew_and_keeps_what_people_added),
+	    TEST(what_fails_leaves_the_old_copy),
+	    TEST(another_database_with_the_same_names_takes_their_place),
+	    TEST(one_table_comes_anew_by_itself),
+	};
+
+	return cmocka_run_group_tests_name("mirror: resync", tests, NULL, NULL);
+}
