@@ -14,7 +14,11 @@
 
 #include "ingest.h"
 
-enum { TRANSACTIONS = 60 };
+enum {
+	TRANSACTIONS = 60,
+	PATIENCE_MS = 10000, /* what takes longer never comes */
+	BLOCK_MS = 60000,    /* what nobody wakes takes longer */
+};
 
 /* ---- a disk ------------------------------------------------------------- */
 
@@ -110,7 +114,7 @@ static inline int fake_start(struct source *source, struct origin *origin, uint6
 	fake->first_confirm = 0;
 	pthread_mutex_unlock(&fake->lock);
 	if (block)
-		return poll(&wake, 1, 5000) > 0 ? -EINTR : err_set(err, -EAGAIN, "nobody answers");
+		return poll(&wake, 1, BLOCK_MS) > 0 ? -EINTR : err_set(err, -EAGAIN, "nobody answers");
 	return refuses ? err_set(err, -EAGAIN, "not yet") : 0;
 }
 
@@ -275,17 +279,17 @@ static inline int stop(struct scene *s)
 	int r = ingest_stop(s->ingest, &s->f.err);
 
 	s->ingest = NULL;
-	if (now_ms() - began > 2500)
+	if (now_ms() - began > PATIENCE_MS)
 		fail_msg("stopping took %lu ms", (unsigned long)(now_ms() - began));
 	return r;
 }
 
-/* Waits until it is so; fails after ten seconds. */
+/* Waits until it is so. */
 #define until(so)                                                                                                      \
 	do {                                                                                                           \
 		uint64_t began_ = now_ms();                                                                            \
 		while (!(so)) {                                                                                        \
-			if (now_ms() - began_ > 10000)                                                                 \
+			if (now_ms() - began_ > PATIENCE_MS)                                                           \
 				fail_msg("never: %s", #so);                                                            \
 			usleep(500);                                                                                   \
 		}                                                                                                      \

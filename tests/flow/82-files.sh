@@ -6,6 +6,7 @@
 
 server_up
 daystream init "$store" --conninfo "$conninfo" >/dev/null 2>&1
+sql "SELECT pg_copy_logical_replication_slot('daystream', 'early')" >/dev/null
 printf '%s\n' 'segment_size = 25000' 'snapshot = off' >>"$store/daystream.conf"
 daemon_start "$store" "$mnt"
 sql "CREATE TABLE zzz (a bigint PRIMARY KEY, b text)"
@@ -13,8 +14,8 @@ for i in 1 2 3 4 5; do
 	sql "INSERT INTO zzz SELECT $i * 1000 + g, md5(g::text) FROM generate_series(1, 300) g"
 done
 caught_up "$mnt"
-exits "a snapshot is taken" 0 timeout 60 daystream snapshot "$store"
-snapshot=snapshots/$(tail -n 1 <<<"$output")
+check "a snapshot is taken" snapshot_taken
+snapshot=snapshots/$(tail -n 1 "$work/snapshot.log")
 sql "INSERT INTO zzz VALUES (1, 'last')"
 caught_up "$mnt"
 cp "$mnt/live" "$work/truth"
@@ -26,10 +27,13 @@ sealed=${all[1]} newest=${all[-1]}
 sums() { (cd "$store" && find . -type f ! -name reserve ! -name confirmed ! -name '*.idx' -exec sha256sum {} + | sort); }
 cp -a "$store" "$work/sound"
 whole=$(sums)
-again() { # the store as it was
+again() { # the store as it was, and a slot that was told of no LSN that is not in it
 	rm -rf "$store"
 	cp -a "$work/sound" "$store"
+	wait_for 30 "sql \"SELECT pg_drop_replication_slot('daystream')\""
+	sql "SELECT pg_copy_logical_replication_slot('early', 'daystream')" >/dev/null
 }
+again
 
 refused() { # SENTENCE REGEX...: the daemon does not start, says why, and has changed nothing that counts
 	local sentence=$1 before
