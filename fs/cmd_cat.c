@@ -30,8 +30,7 @@ struct cat {
 	struct shapes *shapes; /* for JSON */
 	struct stream_lines *lines;
 	const char *file;      /* the one table whose file is read; NULL: all lines are */
-	struct position first; /* where to start: at or after it, where `since` is given, unless */
-	struct position after; /* the end of what is printed is known, */
+	struct position after; /* the end of what is printed, */
 	bool has_after;
 	char lsn[LSN_TEXT_MAX]; /* and its transaction's; or "" */
 	struct position last;   /* of a table's file: the last line */
@@ -164,7 +163,11 @@ static int take_commit(struct cat *cat, const struct line_head *head, struct err
 {
 	struct commit commit;
 
-	commit_parse(head, &commit); /* follow_next did that */
+	commit_parse(head, &commit);                /* follow_next did that */
+	if (moment_before(&cat->since, commit.lsn)) /* an LSN that nothing had come behind yet */
+		held_drop(&cat->held);
+	else if (cat->since.kind == MOMENT_LSN)
+		cat->since = (struct moment){0};
 	if (!moment_has(&cat->until, head->position, commit.lsn)) {
 		held_drop(&cat->held);
 		cat->over = true;
@@ -207,14 +210,16 @@ static int recognize(const struct cat *cat, struct err *err)
 static int open_lines(struct cat *cat, struct err *err)
 {
 	struct stream_file *file = NULL;
+	struct position first;
 	int r = cat->file ? stream_file_open(&file, cat->stream, cat->file, NULL, err) : recognize(cat, err);
 
 	stream_file_close(file);
 	if (r == 0 && cat->has_after)
 		r = stream_lines_after(&cat->lines, cat->stream, cat->file, cat->after, err);
 	else if (r == 0)
-		r = stream_lines_open(&cat->lines, cat->stream, cat->file,
-		                      cat->since.kind == MOMENT_NONE ? NULL : &cat->first, err);
+		r = stream_lines_open(
+		    &cat->lines, cat->stream, cat->file,
+		    cat->since.kind != MOMENT_NONE && moment_first(&cat->since, &first) ? &first : NULL, err);
 	if (r == 0 && cat->away)
 		log_info("%s is there again", cat->path);
 	if (r == 0)
@@ -232,18 +237,17 @@ static void close_lines(struct cat *cat)
 
 static int start(struct cat *cat, struct err *err)
 {
-	/* A table's file has no commit lines, which tell where an `until` is that is no time. */
-	if (cat->tables && !strchr(cat->tables, ',') &&
+	/* A table's file has no commit lines, which tell where an `until` is that is no time, and a `since` that is yet
+	 * to come. */
+	if (cat->tables && !strchr(cat->tables, ',') && !(cat->follow && cat->since.kind == MOMENT_LSN) &&
 	    (cat->until.kind == MOMENT_NONE || cat->until.kind == MOMENT_TIME))
 		cat->file = cat->tables;
 	int r = stream_open(&cat->stream, cat->path, err);
 	if (r == 0 && cat->json && !(cat->shapes = shapes_new(cat->stream)))
 		r = err_set(err, -ENOMEM, "out of memory");
-	if (r == 0 && !moment_first(&cat->since, &cat->first)) {
+	if (r == 0 && cat->since.kind == MOMENT_LSN) {
 		r = seek_lsn(cat->stream, cat->since.lsn, &cat->after, err);
 		cat->has_after = r == 1;
-		if (r == 0)
-			cat->since = (struct moment){0};
 	}
 	return r < 0 ? r : 0;
 }

@@ -8,7 +8,6 @@
 #define FS_HELD_H
 
 #include <stddef.h>
-#include <stdio.h>
 
 #include "err.h"
 
@@ -16,7 +15,7 @@ struct held {
 	int out;   /* where to; borrowed */
 	char *buf; /* [0..released) may be written, [released..len) is of the transaction */
 	size_t released, len, cap;
-	FILE *rest; /* what stands before buf[released] of the transaction, or NULL */
+	int rest; /* a file with what stands before buf[released] of the transaction, or -1 */
 };
 
 int held_init(struct held *held, int out, struct err *err);
