@@ -1,0 +1,82 @@
+#!/bin/bash
+# daystream cat: transactions that do not fit into its memory, and the folder they wait in; an LSN that is yet to come; LSNs
+# of a stream with two generations.
+# shellcheck source=lib.sh disable=SC2016
+. "$(dirname "$0")/lib.sh"
+
+server_up
+sql "CREATE TABLE a (id int PRIMARY KEY, v text)"
+sql "CREATE TABLE b (id int PRIMARY KEY)"
+stream_up
+sql "INSERT INTO a VALUES (0, 'small')"
+sql "INSERT INTO a SELECT g, repeat('x', 1000) FROM generate_series(1, 5000) g"
+sql "INSERT INTO b VALUES (1)"
+caught_up "$mnt"
+
+settled() { # the store shows what the mount shows
+	wait_for 10 "[[ \$(daystream cat '$store' | wc -c) == \$(wc -c <'$mnt/live') ]]" "the store to be as the mount"
+}
+settled
+mkdir "$work/aside"
+for place in "$store" "$mnt"; do
+	name=$(basename "$place")
+	check "a large transaction is printed ($name)" cmp <(TMPDIR=$work/aside daystream cat "$place") "$mnt/live"
+	check "and its table" cmp <(daystream cat --tables a "$place") "$mnt/tables/a"
+	end=$(awk -F '\t' '$8 == "commit" { at = $2 "." $4 } $6 == "b" { print at; exit }' "$mnt/live")
+	is "until the line before its commit nothing of it is" "$(daystream cat --tables a,b --until "${end%.*}.$((${end#*.} - 1))" "$place" | tail -n 1 | cut -f 11-)" $'id\t0\tv\tsmall'
+done
+is "nothing stays in TMPDIR" "$(ls -A "$work/aside")" ""
+exits "TMPDIR is where it waits" 1 env TMPDIR="$work/nowhere" daystream cat "$mnt"
+like "a wrong one is said" "$output" "large transaction aside \(TMPDIR.*No such file"
+for kilobytes in 100 3000 4500; do
+	status=0
+	(ulimit -f $kilobytes && trap '' XFSZ && TMPDIR=$work/aside exec daystream cat "$mnt" 2>"$work/aside.log") | cat >"$work/got" || status=$?
+	if [[ $status -eq 0 ]]; then
+		check "with $kilobytes kB it is whole" cmp "$work/got" "$mnt/live"
+	else
+		like "a full TMPDIR is said ($kilobytes kB)" "$(cat "$work/aside.log")" "large transaction aside \(TMPDIR"
+		is "then nothing of it was printed" "$(grep -c xxxxx "$work/got")" 0
+		is "but all before it" "$(tail -n 1 "$work/got" | cut -f 8)" commit
+	fi
+done
+
+# Nothing stands behind an LSN that is yet to come, until it has.
+later=$(sql "SELECT pg_current_wal_lsn() + 1000000")
+daystream cat --follow --since "$later" "$mnt" >"$work/later.mount" &
+one=$!
+daystream cat --follow --since "$later" --tables b "$store" >"$work/later.store" &
+two=$!
+sql "INSERT INTO b VALUES (2)"
+caught_up "$mnt"
+settled
+sql "INSERT INTO a SELECT 10000 + g, repeat('y', 1000) FROM generate_series(1, 2000) g"
+sql "INSERT INTO b VALUES (3)"
+caught_up "$mnt"
+daystream cat --since "$later" "$mnt" >"$work/behind"
+wait_for 20 "cmp '$work/later.mount' '$work/behind'" "the mount's follower" || true
+check "since an LSN that was yet to come" cmp "$work/later.mount" "$work/behind"
+wait_for 20 "grep '	id	3' '$work/later.store'" "the store's follower" >/dev/null || true
+is "and of one table" "$(grep -c '	insert	' "$work/later.store")" 1
+for pid in $one $two; do end_process "$pid"; done
+
+# A second generation, whose LSNs are compared with all of the stream.
+daemon_stop
+old=$(sql "SELECT pg_current_wal_flush_lsn()")
+wait_for 10 "[[ \$(sql \"SELECT pg_drop_replication_slot('daystream')\") == '' ]]"
+sql "INSERT INTO b VALUES (4)"
+check "a new generation" daystream init "$store" --conninfo "$conninfo"
+daemon_start "$store" "$mnt"
+sql "INSERT INTO b VALUES (5)"
+new=$(sql "SELECT pg_current_wal_flush_lsn()")
+sql "INSERT INTO b VALUES (6)"
+caught_up "$mnt"
+settled
+ids() { daystream cat --tables a,b "$@" | awk -F '\t' '$6 == "b" && $10 == "insert" { printf "%s ", $12 }'; }
+for place in "$store" "$mnt"; do
+	name=$(basename "$place")
+	is "since an LSN of the first generation ($name)" "$(ids --since "$old" "$place")" "5 6 "
+	is "since one of the second" "$(ids --since "$new" "$place")" "6 "
+	is "until one of the first" "$(ids --until "$old" "$place")" "1 2 3 "
+	is "from one to the other" "$(ids --since "$later" --until "$new" "$place")" "3 5 "
+done
+plan
