@@ -317,8 +317,8 @@ static int write_store(struct init *init, int dirfd, const struct server_origin 
 		confirmed_close(&confirmed);
 	}
 	if (r == 0)
-		r = writer_origin(segments, init->after, second, &init->origin, saved->xid, init->lsn,
-		                  saved->time, err);
+		r = writer_origin(segments, init->after, second, &init->origin, saved->xid, init->lsn, saved->time,
+		                  err);
 	close(segments);
 	if (r == 0)
 		r = config_write(&init->config, dirfd, err);
@@ -361,7 +361,7 @@ static int run(struct init *init, int *dirfd, bool *created, struct err *err)
 	if ((r = settle_user(init, *dirfd, &privileges, err)) == 0 &&
 	    (r = write_store(init, *dirfd, &saved, err)) == 0 && privileges_give(&privileges, *dirfd, &given) < 0)
 		log_warn("%s", given.text); /* the daemon will try again, and say what follows from it */
-	if (r < 0 && init->made_slot) /* a slot without a store pins WAL for nobody */
+	if (r < 0 && init->made_slot)       /* a slot without a store pins WAL for nobody */
 		server_drop_slot(init->conn, init->config.slot, NULL);
 	return r;
 }

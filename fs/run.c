@@ -1,7 +1,23 @@
 #include "run.h"
 
-static struct filter_run run_from(struct segment *segment, const struct index *index,
-                                  const struct index_part *part, size_t post)
+/* The last post at or before `at`, which counts in the file; without `blocks`, in the table's own bytes. */
+static size_t last_post(const struct index_part *part, const struct index_block *blocks, uint64_t at)
+{
+	size_t low = 0, high = part->post_count;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+		const struct index_post *post = &part->posts[middle];
+		if ((blocks ? blocks[post->block].off : post->before) <= at)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct filter_run run_from(struct segment *segment, const struct index *index, const struct index_part *part,
+                                  size_t post)
 {
 	size_t block_count;
 	const struct index_block *blocks = index_blocks(index, &block_count);
@@ -24,15 +40,7 @@ int run_at(struct segments *segments, struct segment *segment, struct span pairs
 	if (r < 0)
 		return r;
 	if (index_part(index, pairs, &part) && local < part.bytes) {
-		size_t low = 0, high = part.post_count;
-		while (high - low > 1) {
-			size_t middle = low + (high - low) / 2;
-			if (part.posts[middle].before <= local)
-				low = middle;
-			else
-				high = middle;
-		}
-		*run = run_from(segment, index, &part, low);
+		*run = run_from(segment, index, &part, last_post(&part, NULL, local));
 		r = 1;
 	}
 	segments_unlock(segments);
@@ -50,16 +58,9 @@ int run_before(struct segments *segments, struct segment *segment, struct span p
 	if (r < 0)
 		return r;
 	if (index_part(index, pairs, &part)) {
-		size_t block_count, low = 0, high = part.post_count;
+		size_t block_count;
 		const struct index_block *blocks = index_blocks(index, &block_count);
-		while (high - low > 1) {
-			size_t middle = low + (high - low) / 2;
-			if (blocks[part.posts[middle].block].off <= off)
-				low = middle;
-			else
-				high = middle;
-		}
-		*run = run_from(segment, index, &part, low);
+		*run = run_from(segment, index, &part, last_post(&part, blocks, off));
 	}
 	segments_unlock(segments);
 	return 0;

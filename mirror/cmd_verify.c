@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "filter.h"
 #include "log.h"
+#include "places.h"
 #include "stop.h"
 #include "verify.h"
 
@@ -37,6 +38,7 @@ static int seconds(const char *text)
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
+	const char **places[] = {&arguments->options.conninfo, &arguments->options.path};
 	struct err err;
 
 	switch (key) {
@@ -51,16 +53,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--wait %s: give a number of seconds", arg);
 		arguments->options.wait_ms = seconds(arg) * 1000;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (state->arg_num > 1)
-			argp_error(state, "too many arguments: %s", arg);
-		*(state->arg_num == 0 ? &arguments->options.conninfo : &arguments->options.path) = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (state->arg_num < 2)
-			argp_error(state, "give a connection string and a database file");
-		return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	default:
+		return places_parse(key, arg, state, places, sizeof places / sizeof *places,
+		                    "a connection string and a database file");
 	}
 }
 

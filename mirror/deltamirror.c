@@ -19,13 +19,14 @@
 #include "log.h"
 #include "mirror.h"
 #include "name.h"
+#include "places.h"
 #include "resync.h"
 #include "stop.h"
 #include "until.h"
 
 struct arguments {
 	struct mirror_wish wish;
-	char *place, *path;
+	const char *place, *path;
 	char *tables, *resync_tables;
 	char *mount, *table; /* what `place` leads to, where that is a table's file */
 	struct until until;
@@ -219,7 +220,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
 	struct mirror_wish *wish = &arguments->wish;
+	const char **places[] = {&arguments->place, &arguments->path};
 	enum numeric numeric;
+	error_t unknown;
 	struct err err;
 
 	switch (key) {
@@ -247,18 +250,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		else
 			wish->resync = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (state->arg_num > 1)
-			argp_error(state, "too many arguments: %s", arg);
-		*(state->arg_num == 0 ? &arguments->place : &arguments->path) = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (state->arg_num < 2)
-			argp_error(state, "give a mount point and a database file");
-		if (!*arguments->path)
+	default:
+		unknown = places_parse(key, arg, state, places, sizeof places / sizeof *places,
+		                       "a mount point and a database file");
+		if (key == ARGP_KEY_END && !*arguments->path)
 			argp_error(state, "the database file needs a name");
-		return 0;
-	default: return ARGP_ERR_UNKNOWN;
+		return unknown;
 	}
 }
 

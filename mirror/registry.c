@@ -10,6 +10,7 @@
 #include "keep.h"
 #include "name.h"
 #include "sql.h"
+#include "strangers.h"
 
 /* The bytes that begin a table's lines -> the table, or none where --tables leaves it out. */
 struct entry {
@@ -21,12 +22,6 @@ struct entry {
 
 struct known {
 	struct relation *table;
-	uint32_t relid;
-	UT_hash_handle hh;
-};
-
-/* A table that --tables leaves out, under the name that it has. */
-struct stranger {
 	uint32_t relid;
 	UT_hash_handle hh;
 };
@@ -150,15 +145,10 @@ static void forget_all(struct registry *registry)
 {
 	struct entry *entry, *next_entry;
 	struct known *known, *next_known;
-	struct stranger *stranger, *next_stranger;
 
 	registry->last = NULL;
 	registry->emptied = false;
-	HASH_ITER(hh, registry->strangers, stranger, next_stranger)
-	{
-		HASH_DEL(registry->strangers, stranger);
-		free(stranger);
-	}
+	strangers_free(&registry->strangers);
 	HASH_ITER(hh, registry->entries, entry, next_entry)
 	{
 		HASH_DEL(registry->entries, entry);
@@ -255,33 +245,13 @@ static struct known *find_relid(struct registry *registry, const struct line_hea
 	return known;
 }
 
-static int note_stranger(struct registry *registry, const struct line_head *head, struct err *err)
-{
-	uint32_t relid = relid_of(head);
-	struct stranger *stranger;
-
-	HASH_FIND(hh, registry->strangers, &relid, sizeof relid, stranger);
-	if (stranger)
-		return 0;
-	if (!(stranger = calloc(1, sizeof *stranger)))
-		return out_of_memory(err);
-	stranger->relid = relid;
-	HASH_ADD(hh, registry->strangers, relid, sizeof stranger->relid, stranger);
-	return 0;
-}
-
 /* A table that was made just now: where it had another name before, its rows are missing. */
 static int greet(struct registry *registry, const struct line_head *head, struct err *err)
 {
-	uint32_t relid = relid_of(head);
 	struct known *known = find_relid(registry, head);
-	struct stranger *stranger;
 
-	HASH_FIND(hh, registry->strangers, &relid, sizeof relid, stranger);
-	if (!stranger)
+	if (!strangers_take(&registry->strangers, relid_of(head)))
 		return 0;
-	HASH_DEL(registry->strangers, stranger);
-	free(stranger);
 	char *text = sqlite3_mprintf("table \"%w\" had another name, which --tables leaves out: its older rows are "
 	                             "missing here, and --resync=TABLE brings them from a newer snapshot",
 	                             known->table->schema.name);
@@ -353,8 +323,9 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 	if (rc < 0)
 		return rc;
 	if (rc == 0) {
-		rc = known ? displace(registry, known->table, err) : 0;
-		return rc < 0 ? rc : note_stranger(registry, head, err);
+		if (known && (rc = displace(registry, known->table, err)) < 0)
+			return rc;
+		return strangers_add(&registry->strangers, relid_of(head)) ? 0 : out_of_memory(err);
 	}
 
 	rc = schema_parse(&schema, head, registry->numeric, err);
@@ -411,15 +382,14 @@ int registry_refill(struct registry *registry, bool foreign, struct err *err)
 int registry_refilled(struct registry *registry, struct err *err)
 {
 	struct known *known, *next;
-	int rc = 0;
 
 	registry->refilling = registry->foreign = false;
 	registry->exact = true;
 	for (known = registry->by_relid; known; known = next) {
 		next = known->hh.next;
 		known->table->exact = true;
-		rc = known->table->seen ? keep_restore(registry->sqlite, &known->table->schema, err)
-		                        : registry_remove(registry, known->table, err);
+		int rc = known->table->seen ? keep_restore(registry->sqlite, &known->table->schema, err)
+		                            : registry_remove(registry, known->table, err);
 		if (rc < 0)
 			return rc;
 	}

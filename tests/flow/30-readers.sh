@@ -26,32 +26,18 @@ pgbench -n -c 4 -T 12 -f "$work/load.sql" >"$work/pgbench.log" 2>&1 &
 load=$!
 tail -n +1 -f "$mnt/tables/other" >"$work/tail-table" 2>/dev/null &
 
-python3 - "$mnt" "$store/segments" >"$work/readers.log" 2>&1 <<'PYTHON' &
+mkdir "$work/truth"
+python3 -B - "$mnt" "$store/segments" "$work/truth" "$root/tests/flow" >"$work/readers.log" 2>&1 <<'PYTHON' &
 """Three random readers, one reader of sizes and a follower, for 12 seconds."""
-import glob, os, random, sys, threading, time
+import os, random, sys, threading, time
 
-mount, segments = sys.argv[1:]
+mount, segments, folder, tests = sys.argv[1:]
+sys.path.append(tests)
+from followers import Truth
+
+truth = Truth(segments, folder).read
 end = time.time() + 12
 wrong, counts = [], {}
-
-
-def truth(offset, length):
-    """The same bytes from the segments: they hold all that is shown."""
-    out = b""
-    names = glob.glob(segments + "/*.day")
-    names.sort(key=lambda n: tuple(map(int, os.path.basename(n)[:-4].split("."))))
-    for name in names:
-        size = os.path.getsize(name)
-        if offset < size and length:
-            with open(name, "rb") as file:
-                file.seek(offset)
-                piece = file.read(length)
-            out += piece
-            length -= len(piece)
-            offset = 0
-        else:
-            offset -= size
-    return out
 
 
 def randomly(seed):

@@ -4,12 +4,9 @@
 # shellcheck disable=SC2016 # wait_for expands it
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=disk.sh
+. "$(dirname "$0")/disk.sh"
 
-if [[ $EUID -ne 0 ]]; then
-	echo "1..0 # skip: a disk of its own takes root"
-	exit 0
-fi
-disk=$work/disk
 store=$disk/store
 mkdir "$disk"
 truncate -s 48M "$work/image"
@@ -24,16 +21,6 @@ sql "CREATE SEQUENCE n"
 rows() { # COUNT: of some 200 bytes each, ten to a transaction
 	seq $(($1 / 10)) | sed "s/.*/INSERT INTO zzz SELECT nextval('n'), repeat(md5(random()::text), 4) FROM generate_series(1, 10);/" | psql -Xq
 }
-free_bytes() { stat -f -c '%a %S' "$disk" | awk '{ print $1 * $2 }'; }
-fill() { # BYTES: that are left
-	local n=0
-	while (($(free_bytes) > $1)) && ((n < 10)); do
-		n=$((n + 1))
-		head -c $(($(free_bytes) - $1)) /dev/zero >"$disk/fill.$RANDOM$RANDOM" 2>/dev/null || true
-		sync -f "$disk"
-	done
-}
-empty() { rm -f "$disk"/fill.*; sync -f "$disk"; }
 state() { status_of "$mnt" state; }
 is_waiting() { [[ $(state) == waiting ]]; }
 right() { # SENTENCE: the mount has all that was committed, in order

@@ -4,26 +4,13 @@
 # shellcheck disable=SC2016 # wait_for expands it
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=disk.sh
+. "$(dirname "$0")/disk.sh"
 
-if [[ $EUID -ne 0 ]]; then
-	echo "1..0 # skip: a disk of its own takes root"
-	exit 0
-fi
-disk=$work/disk
 mkdir "$disk"
 truncate -s 24M "$work/image"
 mkfs.ext4 -q -F -m 0 -b 4096 -N 2000 "$work/image"
 mount -o loop "$work/image" "$disk"
-free_bytes() { stat -f -c '%a %S' "$disk" | awk '{ print $1 * $2 }'; }
-fill() { # BYTES: that are left
-	local n=0
-	while (($(free_bytes) > $1)) && ((n < 10)); do
-		n=$((n + 1))
-		head -c $(($(free_bytes) - $1)) /dev/zero >"$disk/fill.$RANDOM$RANDOM" 2>/dev/null || true
-		sync -f "$disk"
-	done
-}
-empty() { rm -f "$disk"/fill.*; sync -f "$disk"; }
 server_up
 sql "CREATE TABLE zzz (a int PRIMARY KEY, b text)"
 sql "INSERT INTO zzz SELECT g, repeat(md5(g::text), 4) FROM generate_series(1, 2000) g"
