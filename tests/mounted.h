@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 
 #include "mount.h"
 #include "shown.h"
@@ -76,6 +77,14 @@ static inline const char *mounted_path(const struct mounted *m, const char *belo
 
 	snprintf(path, PATH_MAX, "%s/%s", m->path, below);
 	return path;
+}
+
+static inline uint64_t mounted_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 #endif

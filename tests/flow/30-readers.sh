@@ -26,8 +26,8 @@ pgbench -n -c 4 -T 12 -f "$work/load.sql" >"$work/pgbench.log" 2>&1 &
 load=$!
 tail -n +1 -f "$mnt/tables/other" >"$work/tail-table" 2>/dev/null &
 
-mkdir "$work/truth"
-python3 -B - "$mnt" "$store/segments" "$work/truth" "$root/tests/flow" >"$work/readers.log" 2>&1 <<'PYTHON' &
+mkdir "$work/kept"
+python3 -B - "$mnt" "$store/segments" "$work/kept" "$root/tests/flow" >"$work/readers.log" 2>&1 <<'PYTHON' &
 """Three random readers, one reader of sizes and a follower, for 12 seconds."""
 import os, random, sys, threading, time
 

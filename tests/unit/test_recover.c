@@ -1,111 +1,7 @@
-/* A store's folder as crashes, disks and people leave it. */
-#include "fixture.h"
-
+/* A store's folder as crashes leave it: it opens with all that was whole. */
 #include <sys/resource.h>
-#include <sys/wait.h>
 
-/* Three transactions, closed; the mark covers all of them. */
-static int setup(void **state)
-{
-	struct fixture *f = malloc(sizeof *f);
-
-	must(f);
-	fixture_start(f, FIXTURE_SEGMENT);
-	for (int i = 0; i < 3; i++)
-		fixture_put(f, fixture_second + 10, "zzz", "fox61");
-	fixture_close(f);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	fixture_end(f);
-	free(f);
-	return 0;
-}
-
-/* The mark as it stood before what `more` appends. */
-static void append_behind_mark(struct fixture *f, int transactions)
-{
-	size_t len;
-	char *mark = fixture_read(f, "confirmed", &len);
-
-	fixture_open(f, FIXTURE_SEGMENT);
-	for (int i = 0; i < transactions; i++)
-		fixture_put(f, fixture_second + 20, "zzz", "behind the mark");
-	fixture_close(f);
-	fixture_write(f, "confirmed", mark, len);
-	free(mark);
-}
-
-static void lose_mark(struct fixture *f)
-{
-	fixture_unlink(f, "confirmed");
-}
-
-static size_t offset_of(struct fixture *f, const char *what, int nth)
-{
-	size_t len;
-	char *text = fixture_read(f, "*.day", &len), *at = text;
-
-	for (int i = 0; i < nth; i++)
-		must((at = memmem(at + 1, len - (size_t)(at + 1 - text), what, strlen(what))));
-	size_t off = (size_t)(at - text);
-	free(text);
-	return off;
-}
-
-/* It opens, and shows exactly what the file held up to `len`. */
-static void opens_with(struct fixture *f, size_t len)
-{
-	size_t want_len, shown_len;
-	char *want = fixture_read(f, "*.day", &want_len);
-
-	fixture_open(f, FIXTURE_SEGMENT);
-	char *shown = fixture_shown(f->store, &shown_len);
-	assert_int_equal(shown_len, len);
-	assert_memory_equal(shown, want, len);
-	assert_int_equal(fixture_size(f, "*.day"), len);
-	free(shown);
-	free(want);
-}
-
-/* Another process opens it, and ends without a word. */
-static void killed_after_open(struct fixture *f)
-{
-	int status;
-	pid_t pid = fork();
-
-	must(pid >= 0);
-	if (pid == 0) {
-		bool good = store_open(&f->store, f->path, STORE_WRITE, &f->err) == 0 &&
-		            writer_open(&f->writer, f->store, FIXTURE_SEGMENT, &f->err) == 0;
-		_exit(good ? 0 : 1);
-	}
-	must(waitpid(pid, &status, 0) == pid && status == 0);
-}
-
-/* Nothing is changed, and the sentence names what is in `names`. */
-static void refused(struct fixture *f, const char *const *names)
-{
-	size_t len, now_len;
-	char *before = fixture_read(f, "*.day", &len);
-
-	assert_int_equal(store_open(&f->store, f->path, STORE_WRITE, &f->err), -EBADMSG);
-	assert_null(f->store);
-	for (; *names; names++)
-		if (!strstr(f->err.text, *names))
-			fail_msg("\"%s\" does not say \"%s\"", f->err.text, *names);
-	char *now = fixture_read(f, "*.day", &now_len);
-	assert_int_equal(now_len, len);
-	assert_memory_equal(now, before, len);
-	free(before);
-	free(now);
-}
-#define refused_naming(f, ...) refused(f, (const char *const[]){__VA_ARGS__, NULL})
+#include "recovered.h"
 
 static void a_whole_store_opens_as_it_is(void **state)
 {
@@ -114,27 +10,6 @@ static void a_whole_store_opens_as_it_is(void **state)
 	opens_with(f, fixture_size(f, "*.day"));
 	assert_true(writer_appended_lsn(f->writer) == fixture_lsn + 0x300);
 	assert_true(durable_lsn(writer_durable(f->writer)) == fixture_lsn + 0x300);
-}
-
-static void no_segment_says_to_run_init(void **state)
-{
-	struct fixture *f = *state;
-
-	fixture_unlink(f, "*.day");
-	assert_int_equal(store_open(&f->store, f->path, STORE_WRITE, &f->err), -ENOENT);
-	assert_non_null(strstr(f->err.text, "daystream init"));
-}
-
-static void no_folder_of_segments_says_to_run_init(void **state)
-{
-	struct fixture *f = *state;
-	char path[PATH_MAX];
-
-	fixture_unlink(f, "*.day");
-	snprintf(path, sizeof path, "%s/segments", f->path);
-	must(rmdir(path) == 0);
-	assert_int_equal(store_open(&f->store, f->path, STORE_READ, &f->err), -ENOENT);
-	assert_non_null(strstr(f->err.text, "daystream init"));
 }
 
 static void the_newest_segment_without_a_commit_is_removed(void **state)
@@ -236,37 +111,6 @@ static void garbage_at_the_end_is_cut_off(void **state)
 	opens_with(f, len);
 }
 
-static void a_flipped_byte_before_the_mark_is_refused(void **state)
-{
-	struct fixture *f = *state;
-	char at[32];
-
-	snprintf(at, sizeof at, "at %zu", offset_of(f, "_c\t", 3)); /* the commit line tells it */
-	fixture_flip(f, "*.day", offset_of(f, "fox61", 1));
-	refused_naming(f, "segments/1507507200.0.day", at, "checksum differs");
-}
-
-static void every_flipped_byte_before_the_mark_is_refused(void **state)
-{
-	struct fixture *f = *state;
-	size_t len = fixture_size(f, "*.day");
-
-	for (size_t off = 0; off < len; off++) {
-		fixture_flip(f, "*.day", off);
-		refused_naming(f, "segments/1507507200.0.day", "damage");
-		fixture_flip(f, "*.day", off);
-	}
-	opens_with(f, len);
-}
-
-static void a_cut_before_the_mark_is_refused(void **state)
-{
-	struct fixture *f = *state;
-
-	fixture_cut(f, "*.day", offset_of(f, "crc\t", 3) + strlen("crc\t01234567\n"));
-	refused_naming(f, "segments/1507507200.0.day", "is missing", "1507507210.5");
-}
-
 static void a_flipped_byte_behind_the_mark_is_cut_off(void **state)
 {
 	struct fixture *f = *state;
@@ -285,32 +129,6 @@ static void a_lost_mark_and_a_torn_end_is_cut_off(void **state)
 	lose_mark(f);
 	fixture_cut(f, "*.day", fixture_size(f, "*.day") - 1);
 	opens_with(f, last);
-}
-
-static void a_lost_mark_and_good_commits_behind_damage_is_refused(void **state)
-{
-	struct fixture *f = *state;
-
-	lose_mark(f);
-	fixture_flip(f, "*.day", offset_of(f, "fox61", 2));
-	refused_naming(f, "segments/1507507200.0.day", "whole transactions follow");
-}
-
-/* A tail that cannot be read may hold good transactions: it is not to be cut off. */
-static void what_follows_damage_is_not_guessed_where_it_cannot_be_read(void **state)
-{
-	struct fixture *f = *state;
-	char *path = fixture_path(f, "*.day");
-	int readable = open(path, O_RDONLY), unreadable = open(path, O_WRONLY);
-	uint64_t len = fixture_size(f, "*.day");
-
-	assert_int_equal(segment_commit_follows(readable, 0, len, &f->err), 1);
-	assert_int_equal(segment_commit_follows(readable, len, len, &f->err), 0);
-	assert_int_equal(segment_commit_follows(readable, len - 1, len - 1, &f->err), 0);
-	assert_int_equal(segment_commit_follows(unreadable, 0, len, &f->err), -EBADF);
-	close(readable);
-	close(unreadable);
-	free(path);
 }
 
 static void both_slots_of_the_mark_torn_is_a_lost_mark(void **state)
@@ -338,72 +156,6 @@ static void one_slot_of_the_mark_torn_leaves_the_other(void **state)
 	fixture_flip(f, "confirmed", (size_t)(newest % 2) * 512 + 40);
 	fixture_open(f, FIXTURE_SEGMENT);
 	assert_true(durable_lsn(writer_durable(f->writer)) == fixture_lsn + 0x5000);
-}
-
-static void a_newest_segment_older_than_the_mark_is_refused(void **state)
-{
-	struct fixture *f = *state;
-
-	fixture_open(f, 64); /* rolls at each transaction */
-	fixture_put(f, fixture_second + 30, "zzz", "in the next segment");
-	fixture_close(f);
-	fixture_unlink(f, "segments/1507507230.0.day");
-	refused_naming(f, "segments/1507507200.0.day", "1507507230", "is missing");
-}
-
-/* Two sealed segments before the newest. */
-static void roll_twice(struct fixture *f)
-{
-	fixture_open(f, 64);
-	fixture_put(f, fixture_second + 30, "zzz", "in the next segment");
-	fixture_put(f, fixture_second + 40, "zzz", "in the one after that");
-	fixture_close(f);
-}
-
-static void a_sealed_segment_that_was_cut_is_refused(void **state)
-{
-	struct fixture *f = *state;
-	static const char sealed[] = "segments/1507507230.0.day";
-	size_t len, lengths[] = {0, 1, 100};
-
-	roll_twice(f);
-	char *text = fixture_read(f, sealed, &len), *commit = strstr(text, "_action\tcommit");
-	for (size_t i = 0; i < 3; i++) {
-		fixture_write(f, sealed, text, lengths[i]);
-		refused_naming(f, sealed, "does not end on a commit");
-	}
-	fixture_write(f, sealed, text, len - 1);
-	refused_naming(f, sealed, "does not end on a commit");
-	fixture_write(f, sealed, text, (size_t)(commit - text));
-	refused_naming(f, sealed, "does not end on a commit");
-	memset(text + len - 20, 0, 20);
-	fixture_write(f, sealed, text, len);
-	refused_naming(f, sealed, "does not end on a commit");
-	free(text);
-}
-
-static void a_sealed_segment_that_is_another_one_is_refused(void **state)
-{
-	struct fixture *f = *state;
-	size_t len;
-
-	roll_twice(f);
-	char *newest = fixture_read(f, "*.day", &len);
-	fixture_write(f, "segments/1507507230.0.day", newest, len);
-	refused_naming(f, "segments/1507507230.0.day", "does not fit");
-	free(newest);
-}
-
-static void a_segment_missing_within_a_second_is_refused(void **state)
-{
-	struct fixture *f = *state;
-
-	fixture_open(f, 64);
-	for (int i = 0; i < 3; i++)
-		fixture_put(f, fixture_second + 30, "zzz", "in a segment of its own");
-	fixture_close(f);
-	fixture_unlink(f, "segments/1507507230.3.day");
-	refused_naming(f, "segments/1507507230.0.day", "a segment is missing");
 }
 
 static void more_segments_than_files_are_allowed_at_first(void **state)
@@ -543,64 +295,11 @@ static void what_was_recovered_is_marked(void **state)
 	refused_naming(f, "is missing");
 }
 
-/* It sorts behind the mark, where a crash may leave a segment without a whole transaction. */
-static void a_renamed_segment_is_never_removed(void **state)
-{
-	struct fixture f;
-	size_t len, kept;
-
-	(void)state;
-	fixture_start(&f, 1000);
-	for (int i = 0; i < 40; i++)
-		fixture_put(&f, fixture_second + 1, "zzz", "1");
-	fixture_close(&f);
-	char *names = fixture_names(&f, ".day"), *second = strchr(names, ' ') + 1, old[128], new[] = "segments/1507507201.999999.day";
-	snprintf(old, sizeof old, "segments/%.*s", (int)strcspn(second, " "), second);
-	char *text = fixture_read(&f, old, &len);
-	fixture_unlink(&f, old);
-	fixture_write(&f, new, text, len);
-	assert_int_equal(store_open(&f.store, f.path, STORE_WRITE, &f.err), -EBADMSG);
-	assert_non_null(strstr(f.err.text, "999999.day begins with the line"));
-	char *after = fixture_read(&f, new, &kept);
-	assert_int_equal(kept, len);
-	assert_memory_equal(after, text, len);
-	free(after);
-	free(text);
-	free(names);
-	nftw(f.path, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* Where the next one begins a second, the positions do not tell; the index that stayed does. */
-static void a_segment_that_somebody_took_is_missed(void **state)
-{
-	struct fixture f;
-	char taken[128];
-
-	(void)state;
-	fixture_start(&f, 1000);
-	for (unsigned i = 0; i < 60; i++)
-		fixture_put(&f, fixture_second + i, "zzz", "1");
-	fixture_close(&f);
-	char *names = fixture_names(&f, ".day"), *second = strchr(names, ' ') + 1;
-	assert_true(fixture_size(&f, "*.idx") > 0);
-	int len = (int)strcspn(second, " ");
-	assert_memory_equal(second + len - 6, ".0.day", 6);
-	snprintf(taken, sizeof taken, "segments/%.*s", len, second);
-	fixture_unlink(&f, taken);
-	assert_int_equal(store_open(&f.store, f.path, STORE_WRITE, &f.err), -EBADMSG);
-	assert_non_null(strstr(f.err.text, taken));
-	assert_non_null(strstr(f.err.text, "is missing"));
-	free(names);
-	nftw(f.path, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	    TEST(a_whole_store_opens_as_it_is),
-	    TEST(no_segment_says_to_run_init),
-	    TEST(no_folder_of_segments_says_to_run_init),
 	    TEST(the_newest_segment_without_a_commit_is_removed),
 	    TEST(an_empty_newest_segment_is_removed),
 	    TEST(the_only_segment_is_never_removed),
@@ -609,19 +308,10 @@ int main(void)
 	    TEST(every_torn_end_is_cut_off_at_the_commit_before),
 	    TEST(zeros_at_the_end_are_cut_off),
 	    TEST(garbage_at_the_end_is_cut_off),
-	    TEST(a_flipped_byte_before_the_mark_is_refused),
-	    TEST(every_flipped_byte_before_the_mark_is_refused),
-	    TEST(a_cut_before_the_mark_is_refused),
 	    TEST(a_flipped_byte_behind_the_mark_is_cut_off),
 	    TEST(a_lost_mark_and_a_torn_end_is_cut_off),
-	    TEST(a_lost_mark_and_good_commits_behind_damage_is_refused),
-	    TEST(what_follows_damage_is_not_guessed_where_it_cannot_be_read),
 	    TEST(both_slots_of_the_mark_torn_is_a_lost_mark),
 	    TEST(one_slot_of_the_mark_torn_leaves_the_other),
-	    TEST(a_newest_segment_older_than_the_mark_is_refused),
-	    TEST(a_sealed_segment_that_was_cut_is_refused),
-	    TEST(a_sealed_segment_that_is_another_one_is_refused),
-	    TEST(a_segment_missing_within_a_second_is_refused),
 	    TEST(more_segments_than_files_are_allowed_at_first),
 	    TEST(a_second_writer_is_refused),
 	    TEST(readers_change_nothing_and_see_whole_transactions),
@@ -630,8 +320,6 @@ int main(void)
 	    TEST(what_a_crash_left_beside_a_file_is_removed),
 	    TEST(a_recovered_store_goes_on_with_the_same_positions),
 	    TEST(what_was_recovered_is_marked),
-	    cmocka_unit_test(a_renamed_segment_is_never_removed),
-	    cmocka_unit_test(a_segment_that_somebody_took_is_missed),
 	};
 	return cmocka_run_group_tests_name("recover", tests, NULL, NULL);
 }

@@ -1,0 +1,217 @@
+/* A real mount: what is given up, what numbers files have, and how many there may be. */
+#include <inttypes.h>
+#include <time.h>
+
+#include "crc32c.h"
+#include "fixture.h"
+#include "mounted.h"
+
+static struct fixture f;
+static struct mounted m;
+
+/* ---- what is given up */
+
+static void a_second_in_the_cache_is_not_opened_once_it_is_given_up(void **state)
+{
+	struct segments *segments;
+	char buf[1000], path[64];
+	struct stat st;
+
+	(void)state;
+	fixture_start(&f, 1000);
+	for (unsigned i = 0; i < 40; i++)
+		fixture_put(&f, fixture_second + 1 + i / 4, "zzz", "a line that is long enough for its segment");
+	segments = store_segments(f.store);
+	mounted_start(&m, &f, NULL);
+	snprintf(path, sizeof path, "by-time/%" PRIu64 "/all", fixture_second + 1);
+	int file = open(mounted_path(&m, path), O_RDONLY);
+	must(file >= 0);
+	ssize_t len = read(file, buf, sizeof buf);
+	must(len > 0 && stat(mounted_path(&m, path), &st) == 0 && st.st_size == len);
+	segments_give_up(segments, segments_range(segments).newest);
+	assert_int_equal(open(mounted_path(&m, path), O_RDONLY), -1);
+	assert_int_equal(errno, ESTALE);
+	/* Who has it goes on. */
+	assert_int_equal(pread(file, buf, sizeof buf, 0), len);
+	close(file);
+	for (int tries = 0; stat(mounted_path(&m, path), &st) == 0; tries++) {
+		if (tries > 100)
+			fail_msg("%s is still there", path);
+		usleep(100000);
+	}
+	assert_int_equal(errno, ESTALE);
+	mounted_stop(&m);
+	fixture_end(&f);
+}
+
+/* ---- numbers */
+
+static const char *const lasting[] = {"",
+                                      "live",
+                                      "status",
+                                      "metrics",
+                                      "tables",
+                                      "schema",
+                                      "tables/zzz",
+                                      "tables/yyy",
+                                      "by-time",
+                                      "days",
+                                      "since",
+                                      "snapshots",
+                                      "schema/zzz",
+                                      "days/2017-10-09",
+                                      "by-time/1507507200",
+                                      "by-time/1507507200/0",
+                                      "by-time/1507507200/all",
+                                      "since/7",
+                                      "since/7/8",
+                                      "since/7/8/live",
+                                      "since/7/8/tables",
+                                      "since/7/8/tables/zzz",
+                                      "since/18446744073709551615/18446744073709551615/live"};
+enum { LASTING = sizeof lasting / sizeof *lasting };
+
+static void take_numbers(ino_t *inos, bool backwards)
+{
+	struct stat st;
+
+	mounted_start(&m, &f, NULL);
+	for (size_t i = 0; i < LASTING; i++) {
+		size_t k = backwards ? LASTING - 1 - i : i;
+		if (stat(mounted_path(&m, lasting[k]), &st) < 0)
+			fail_msg("%s: %s", lasting[k], strerror(errno));
+		inos[k] = st.st_ino;
+	}
+	mounted_stop(&m);
+}
+
+static void numbers_and_modes_stay_over_a_restart(void **state)
+{
+	ino_t before[LASTING], after[LASTING];
+
+	(void)state;
+	fixture_start(&f, FIXTURE_SEGMENT);
+	fixture_begin(&f, fixture_second);
+	fixture_define(&f, "zzz", 7, "text");
+	fixture_commit(&f);
+	fixture_put(&f, fixture_second, "zzz", "1");
+	fixture_put(&f, fixture_second + DAY_SECONDS, "yyy", "1");
+	take_numbers(before, false);
+	fixture_close(&f);
+	fixture_open(&f, FIXTURE_SEGMENT);
+	fixture_put(&f, fixture_second + DAY_SECONDS, "xxx", "1");
+	take_numbers(after, true);
+	for (size_t i = 0; i < LASTING; i++) {
+		if (before[i] != after[i])
+			fail_msg("%s was %" PRIu64 " and is %" PRIu64, lasting[i], (uint64_t)before[i],
+			         (uint64_t)after[i]);
+		for (size_t k = 0; k < i; k++)
+			if (before[i] == before[k])
+				fail_msg("%s has the number of %s", lasting[i], lasting[k]);
+	}
+	fixture_end(&f);
+}
+
+/* ---- many seconds */
+
+/* What a sanitizer keeps tells nothing of what is needed. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { MANY = 20000, GROWTH_KB = 1 << 20 };
+#else
+enum { MANY = 300000, GROWTH_KB = 8000 };
+#endif
+
+/* A segment of one transaction, in which each line has a second of its own. */
+static void write_seconds(unsigned count)
+{
+	static const char origin[] =
+	    "_action\torigin\tsystem\t7123\ttimeline\t1\tdatabase\tapp\tslot\tdaystream\tgeneration\t2\n";
+	char *path = fixture_path(&f, "segments/1600000000.0.day"), line[300];
+	FILE *file = fopen(path, "w");
+	uint32_t crc = 0;
+	int n = 0;
+
+	must(file);
+	for (unsigned i = 0; i <= count; i++) {
+		n = snprintf(line, sizeof line, "_c\t%u\t_s\t0\t", 1600000000 + i);
+		if (i < count)
+			n += snprintf(line + n, sizeof line - (size_t)n, "%s", i ? "_action\tmessage\n" : origin);
+		else
+			n += snprintf(line + n, sizeof line - (size_t)n,
+			              "_xid\t7\t_action\tcommit\tlsn\t0/2000000\ttime\t2020-09-13 12:26:40+00\t");
+		crc = crc32c(crc, line, (size_t)n);
+		must(fwrite(line, 1, (size_t)n, file) == (size_t)n);
+	}
+	must(fprintf(file, "crc\t%08x\n", crc) > 0 && fclose(file) == 0);
+	free(path);
+}
+
+static size_t memory_kb(void)
+{
+	char line[200];
+	size_t kb = 0;
+	FILE *file = fopen("/proc/self/status", "r");
+
+	must(file);
+	while (fgets(line, sizeof line, file))
+		if (sscanf(line, "VmRSS: %zu", &kb) == 1)
+			break;
+	fclose(file);
+	return kb;
+}
+
+/* How many are listed, and the most memory that it took. */
+static unsigned list_seconds(size_t *most_kb)
+{
+	DIR *dir = opendir(mounted_path(&m, "by-time"));
+	struct dirent *entry;
+	unsigned count = 0;
+
+	must(dir);
+	*most_kb = 0;
+	while ((entry = readdir(dir))) {
+		if (*entry->d_name == '.')
+			continue;
+		unsigned long second = strtoul(entry->d_name, NULL, 10);
+		if (count > 0 && second != 1600000000 + count - 1)
+			fail_msg("%s is listed at %u", entry->d_name, count);
+		if (count++ % 10000 == 0 && memory_kb() > *most_kb)
+			*most_kb = memory_kb();
+	}
+	closedir(dir);
+	return count;
+}
+
+/* Or as many as SECONDS_LISTED says. */
+static void seconds_without_number_are_listed_in_bounded_memory(void **state)
+{
+	const char *wanted = getenv("SECONDS_LISTED");
+	unsigned count = wanted ? (unsigned)atoi(wanted) : MANY;
+	size_t before, most;
+
+	(void)state;
+	f = (struct fixture){0};
+	fixture_folder(&f);
+	fixture_origin(&f);
+	write_seconds(count);
+	works(store_open(&f.store, f.path, STORE_READ, &f.err), f.err);
+	mounted_start(&m, &f, NULL);
+	uint64_t start = mounted_ms();
+	before = memory_kb();
+	assert_int_equal(list_seconds(&most), count + 2); /* and that of the first segment */
+	printf("# %u seconds listed in %llu ms, %zu kB before, %zu kB at most\n", count,
+	       (unsigned long long)(mounted_ms() - start), before, most);
+	mounted_stop(&m);
+	fixture_end(&f);
+	assert_true(most < before + GROWTH_KB);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_second_in_the_cache_is_not_opened_once_it_is_given_up),
+	    cmocka_unit_test(numbers_and_modes_stay_over_a_restart),
+	    cmocka_unit_test(seconds_without_number_are_listed_in_bounded_memory),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
