@@ -68,7 +68,7 @@ printf '_c\t99' >>"$(find "$store/segments" -name '*.day' | sort -V | tail -n 1)
 before=$(cat "$store"/segments/*.day | wc -c)
 daemon_start "$store" "$mnt"
 check "it starts on a disk without a byte" mounted "$mnt"
-check "what the reserve has given back is enough to write down what is durable" grep -a CnDfrm01 "$store/confirmed"
+check "what the reserve has given back is enough to write down what is durable" grep -a CnDfrm0 "$store/confirmed"
 check "what is there is read" test "$(wc -c <"$mnt/live")" -ge $((before - 200000))
 empty
 right "after a start at zero bytes"
