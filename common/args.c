@@ -5,7 +5,7 @@
 #include <sys/prctl.h>
 
 static char **copy; /* and the texts behind it: callers may change the pointers */
-static char *area; /* where the kernel has the arguments */
+static char *area;  /* where the kernel has the arguments */
 static size_t area_len;
 
 /* The password of a connection string stands under that word, whatever is wrong with the string, or in a URI. */

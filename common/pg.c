@@ -136,8 +136,9 @@ static PGconn *start(const char *conninfo, bool replication, struct err *err)
 	}
 	if (splits_password(conninfo, parsed)) {
 		PQconninfoFree(parsed);
-		err_set(err, -EINVAL, "the connection string is no URI postgresql://user:password@host/dbname; in a "
-		                      "password, write @ as %%40 and / as %%2F");
+		err_set(err, -EINVAL,
+		        "the connection string is no URI postgresql://user:password@host/dbname; in a "
+		        "password, write @ as %%40 and / as %%2F");
 		return NULL;
 	}
 	char *options = join_options(parsed);
@@ -274,8 +275,9 @@ int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult 
 	if (primary) {
 		const char *hint = PQresultErrorField(last, PG_DIAG_MESSAGE_HINT);
 		if (code && strcmp(code, "22021") == 0)
-			hint = "The database has the encoding SQL_ASCII, and a name (of a table, a column, a schema) that "
-			       "is no UTF-8: rename it";
+			hint =
+			    "The database has the encoding SQL_ASCII, and a name (of a table, a column, a schema) that "
+			    "is no UTF-8: rename it";
 		r = err_set(err, -EPROTO, "%s%s%s", primary, hint ? ". " : "", hint ? hint : "");
 	} else {
 		r = fail(conn, -EAGAIN, "", err);

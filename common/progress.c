@@ -59,7 +59,8 @@ static void describe(const struct progress *p, char *text)
 		             amount_bytes(bytes, (double)p->expected));
 	else
 		n = snprintf(text, TEXT_MAX, "%s, ", amount_bytes(bytes, (double)p->bytes));
-	n += snprintf(text + n, (size_t)(TEXT_MAX - n), "%" PRIu64 " rows, %s/s", p->rows, amount_bytes(rate, per_second));
+	n += snprintf(text + n, (size_t)(TEXT_MAX - n), "%" PRIu64 " rows, %s/s", p->rows,
+	              amount_bytes(rate, per_second));
 	if (known && per_second > 0)
 		n += snprintf(text + n, (size_t)(TEXT_MAX - n), ", %s left",
 		              amount_duration(left, (double)(p->expected - p->bytes) / per_second));
@@ -139,8 +140,9 @@ void progress_close(struct progress *p, bool done)
 		fputs("\r\033[K", stderr);
 	log_over_bar(false);
 	if (done)
-		log_info("%s: %" PRIu64 " rows, %s in %s (%s/s)", p->what, p->rows, amount_bytes(bytes, (double)p->bytes),
-		         amount_duration(took, seconds), amount_bytes(rate, seconds > 0 ? (double)p->bytes / seconds : 0));
+		log_info("%s: %" PRIu64 " rows, %s in %s (%s/s)", p->what, p->rows,
+		         amount_bytes(bytes, (double)p->bytes), amount_duration(took, seconds),
+		         amount_bytes(rate, seconds > 0 ? (double)p->bytes / seconds : 0));
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }

@@ -88,10 +88,11 @@ static int check_choice(const char *path, const struct config *config, struct er
 		long list_len = line_unescape(list, (struct span){list, (size_t)n - len - 1});
 		list[list_len < 0 ? 0 : list_len] = 0;
 		if (strcmp(list, config->tables) != 0)
-			r = err_set(err, -EBUSY,
-			            "`tables` in daystream.conf was changed, and daystreamfs sends what it said before (%s): "
-			            "start that again first",
-			            *list ? list : "all");
+			r = err_set(
+			    err, -EBUSY,
+			    "`tables` in daystream.conf was changed, and daystreamfs sends what it said before (%s): "
+			    "start that again first",
+			    *list ? list : "all");
 	}
 	if (file)
 		fclose(file);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "background.h"
 #include "config.h"
 #include "fit.h"
 #include "follower.h"
@@ -48,7 +49,7 @@ struct daemon {
 	struct retainer *retainer;
 	struct mount *mount;
 	bool rechosen; /* other tables are sent than before */
-	int ready_fd; /* tells the waiting parent; -1 with -f */
+	int ready_fd;  /* tells the waiting parent; -1 with -f */
 };
 
 static void help(void)
@@ -78,69 +79,6 @@ static int usage(struct daemon *d, const struct err *err)
 	log_error("%s; see daystreamfs --help", err->text);
 	mount_options_fini(&d->options);
 	return EXIT_USAGE;
-}
-
-/* ---- into the background ------------------------------------------------ */
-
-/* Forks; the parent stays until the child is ready or has failed, so that who
- * started it knows. Returns in the child. */
-static int detach(int *ready_fd, struct err *err)
-{
-	int fds[2];
-	char status = EXIT_FAILURE;
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_errno(err, "creating a pipe");
-	pid_t pid = fork();
-	if (pid < 0)
-		return err_errno(err, "forking");
-	if (pid > 0) {
-		close(fds[1]);
-		ssize_t n;
-		do
-			n = read(fds[0], &status, 1);
-		while (n < 0 && errno == EINTR);
-		_exit(n == 1 ? status : EXIT_FAILURE);
-	}
-	close(fds[0]);
-	setsid();
-	*ready_fd = fds[1];
-	return 0;
-}
-
-static void detached(int ready_fd)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	log_to_syslog();
-	if (chdir("/") < 0 || null < 0)
-		log_warn("leaving the terminal: %s", strerror(errno));
-	for (int fd = 0; fd <= 2 && null >= 0; fd++)
-		dup2(null, fd);
-	if (null > 2)
-		close(null);
-	if (write(ready_fd, "", 1) != 1) { /* status 0 */
-		                           /* the parent is gone; nobody waits */
-	}
-	close(ready_fd);
-}
-
-/* A mountpoint as it is after the chdir; a dead mount cannot be resolved. */
-static int make_absolute(char **path, struct err *err)
-{
-	char *cwd, *absolute;
-
-	if ((*path)[0] == '/')
-		return 0;
-	if (!(cwd = getcwd(NULL, 0)))
-		return err_errno(err, "asking for the current folder");
-	int n = asprintf(&absolute, "%s/%s", cwd, *path);
-	free(cwd);
-	if (n < 0)
-		return err_set(err, -ENOMEM, "out of memory");
-	free(*path);
-	*path = absolute;
-	return 0;
 }
 
 /* ---- the parts ---------------------------------------------------------- */
@@ -462,7 +400,7 @@ static int run(struct daemon *d, struct err *err)
 
 	if (r == 0) {
 		if (d->ready_fd >= 0)
-			detached(d->ready_fd);
+			background_ready(d->ready_fd);
 		log_info("%s is mounted at %s", d->options.store, d->options.mountpoint);
 		notify_send("READY=1");
 		r = mount_serve(d->mount, err);
@@ -506,8 +444,8 @@ int main(int argc, char **argv)
 	sigaddset(&ending, SIGTERM);
 	sigaddset(&ending, SIGINT);
 	sigaddset(&ending, SIGHUP);
-	if ((r = make_absolute(&d.options.mountpoint, &err)) == 0 &&
-	    (d.options.foreground || (r = detach(&d.ready_fd, &err)) == 0)) {
+	if ((r = background_absolute(&d.options.mountpoint, &err)) == 0 &&
+	    (d.options.foreground || (r = background_start(&d.ready_fd, &err)) == 0)) {
 		pthread_sigmask(SIG_BLOCK, &ending, NULL);
 		signal(SIGPIPE, SIG_IGN);
 		log_never_wait();

@@ -82,10 +82,11 @@ int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struc
 		    name, why.text, only ? OF_ONLY : OF_NEWEST);
 	/* No crash does that, so it is not ours to remove. */
 	if (end->off == 0 && segment_is_renamed(fd, first, &origin))
-		return err_set(err, -EBADMSG,
-		               "segments/%s begins with the line %s, so it is another segment's file: give it the name %s.day "
-		               "again, or restore it from a copy",
-		               name, position_print(mark, origin), position_print(mark, origin));
+		return err_set(
+		    err, -EBADMSG,
+		    "segments/%s begins with the line %s, so it is another segment's file: give it the name %s.day "
+		    "again, or restore it from a copy",
+		    name, position_print(mark, origin), position_print(mark, origin));
 	if (end->off == 0 && only)
 		return err_set(
 		    err, -EBADMSG,
@@ -118,11 +119,12 @@ int recover_sealed(int fd, struct position first, uint64_t len, struct position 
 		r = err_set(&why, -EBADMSG, "at %llu: its end does not fit between its start and the next segment's",
 		            (unsigned long long)len);
 	if (r == 0 && !position_follows(last, next))
-		return err_set(err, -EBADMSG,
-		               "behind segments/%s, which ends at %s, a segment is missing: restore it from a copy; where "
-		               "there is none, remove this one and all before it, as retention would (mirrors that stand "
-		               "there need --resync)",
-		               name, position_print(at, last));
+		return err_set(
+		    err, -EBADMSG,
+		    "behind segments/%s, which ends at %s, a segment is missing: restore it from a copy; where "
+		    "there is none, remove this one and all before it, as retention would (mirrors that stand "
+		    "there need --resync)",
+		    name, position_print(at, last));
 	if (r == -EBADMSG)
 		return err_set(err, r, "segments/%s %s, so this is damage: restore the file from a copy" OF_SEALED,
 		               name, why.text);
@@ -137,10 +139,11 @@ int recover_same(const struct origin *before, struct position first, const struc
 	    (origin->generation == before->generation && origin->system == before->system &&
 	     strcmp(origin->database, before->database) == 0 && strcmp(origin->slot, before->slot) == 0))
 		return 0;
-	return err_set(err, -EBADMSG,
-	               "segments/%s is of slot \"%s\" (database \"%s\", system %llu, generation %llu), and what stands before "
-	               "it of slot \"%s\" (\"%s\", %llu, %llu), so one of them is another store's: move it out of this one",
-	               segment_name(name, first), origin->slot, origin->database, (unsigned long long)origin->system,
-	               (unsigned long long)origin->generation, before->slot, before->database,
-	               (unsigned long long)before->system, (unsigned long long)before->generation);
+	return err_set(
+	    err, -EBADMSG,
+	    "segments/%s is of slot \"%s\" (database \"%s\", system %llu, generation %llu), and what stands before "
+	    "it of slot \"%s\" (\"%s\", %llu, %llu), so one of them is another store's: move it out of this one",
+	    segment_name(name, first), origin->slot, origin->database, (unsigned long long)origin->system,
+	    (unsigned long long)origin->generation, before->slot, before->database, (unsigned long long)before->system,
+	    (unsigned long long)before->generation);
 }

@@ -194,12 +194,11 @@ static int ended(struct slot *slot, struct err *err)
 	int r = err_set(err, passes ? -EAGAIN : -EPROTO, "%s%s%s",
 	                primary ? primary : "the server ended the connection", hint ? ". " : "", hint ? hint : "");
 	if (placed && !passes)
-		err_set(err, r,
-		            "%.*s: %s%s; to go on without the table, name the others as `tables` in daystream.conf",
-		            (int)strcspn(context, "\n"), context, primary ? primary : "",
-		            primary && strncmp(primary, "invalid memory alloc", 20) == 0
-		                ? " (as text it takes more than 1 GB)"
-		                : "");
+		err_set(err, r, "%.*s: %s%s; to go on without the table, name the others as `tables` in daystream.conf",
+		        (int)strcspn(context, "\n"), context, primary ? primary : "",
+		        primary && strncmp(primary, "invalid memory alloc", 20) == 0
+		            ? " (as text it takes more than 1 GB)"
+		            : "");
 	if (gone)
 		err_set(err, r, "the server lacks WAL that the slot \"%s\" needs: %s; %s", slot->name,
 		        primary ? primary : "", fit_drop_first);

@@ -235,7 +235,7 @@ static int write_sums(struct snapshot *s, const struct overlap_end *end, struct 
 {
 	size_t count = s->manifest.count;
 	struct sums_part *parts = calloc(count + 1, sizeof *parts);
-	char (*names)[NAME_PATH_MAX + 8] = calloc(count + 1, sizeof *names);
+	char(*names)[NAME_PATH_MAX + 8] = calloc(count + 1, sizeof *names);
 	int r = parts && names ? 0 : err_set(err, -ENOMEM, "out of memory for the snapshot's sums");
 
 	for (size_t i = 0; r == 0 && i < count; i++) {

@@ -92,8 +92,8 @@ static int place(struct view *view, struct err *err)
 
 static bool same(const struct view_key *a, const struct view_key *b)
 {
-	return a->table == b->table && position_cmp(a->start, b->start) == 0 &&
-	       position_cmp(a->until, b->until) == 0 && a->line_len == b->line_len;
+	return a->table == b->table && position_cmp(a->start, b->start) == 0 && position_cmp(a->until, b->until) == 0 &&
+	       a->line_len == b->line_len;
 }
 
 /* Starts where an open view of the same key does, also where that was given up; under the set's lock. */

@@ -64,7 +64,7 @@ strange() { # FILE KIND: puts that in its place
 	pipe) mkfifo "$file" ;;
 	link) ln -s "$work/sound/$1" "$file" ;;
 	nowhere) ln -s /nowhere "$file" ;;
-	newer) sed 's/CnDfrm01/CnDfrm99/g' "$work/sound/$1" >"$file" ;;
+	newer) sed 's/CnDfrm0[0-9]/CnDfrm99/g' "$work/sound/$1" >"$file" ;;
 	esac
 }
 
