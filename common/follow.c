@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "lines.h"
+#include "mountpoint.h"
 
 #define PAUSE_LEAST_MS 5
 #define PAUSE_MOST_MS 25
@@ -41,20 +42,6 @@ static int damaged(const struct follow *follow, const char *what, struct err *er
 	if (!follow->has_last)
 		return err_set(err, -EBADMSG, "the stream's first line: %s", what);
 	return err_set(err, -EBADMSG, "after %s: %s", position_print(at, follow->last), what);
-}
-
-/* The head of the file's first line, which points into `text`. 1; 0: no whole line there; a negative errno. */
-static int first_line(const char *path, char *text, size_t size, struct line_head *head)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	ssize_t n = read(fd, text, size);
-	int rc = n < 0 ? -errno : 0;
-	close(fd);
-	char *newline = n > 0 ? memchr(text, '\n', (size_t)n) : NULL;
-	return newline && line_parse(text, (size_t)(newline - text), head) && head->stamped ? 1 : rc;
 }
 
 void follow_path(char *path, size_t size, const struct follow_source *source, const struct position *from)
@@ -93,7 +80,7 @@ static int open_failed(const struct follow_source *source, const struct position
 		return code;
 	if (after && source->mount) {
 		snprintf(path, sizeof path, "%s/live", source->mount);
-		if (first_line(path, text, sizeof text, &head) == 1 &&
+		if (mountpoint_first_line(path, text, sizeof text, &head) == 1 &&
 		    (code == -ESTALE || position_cmp(head.position, *after) > 0))
 			return err_set(err, -ESTALE, "the stream after %s is no longer retained: %s begins at %s",
 			               position_print(at, *after), path, position_print(first, head.position));
@@ -224,11 +211,11 @@ int follow_recognize(const struct follow_source *source, struct position commit,
 		return 0;
 	snprintf(folder, sizeof folder, "%s/by-time", mount);
 	snprintf(path, sizeof path, "%s/%" PRIu64 "/%" PRIu64, folder, commit.epoch, commit.seq);
-	int rc = first_line(path, text, sizeof text, &head);
+	int rc = mountpoint_first_line(path, text, sizeof text, &head);
 	/* While a daemon is started again, its mountpoint is bare: nothing can be concluded from that. (access(2)
 	 * would not do: sshfs answers it without asking.) */
 	if (rc == -ENOENT && stat(folder, &st) == 0)
-		rc = first_line(path, text, sizeof text, &head);
+		rc = mountpoint_first_line(path, text, sizeof text, &head);
 	/* What never was there, as long as there is a mount, or is not any more. */
 	if (rc == -ENOENT && stat(folder, &st) == 0)
 		return open_failed(source, &commit, rc, err) == -ESTALE
@@ -239,61 +226,6 @@ int follow_recognize(const struct follow_source *source, struct position commit,
 		return 0;
 	return err_set(err, -ESTALE, "%s shows another stream: what ends at %s is not the transaction of LSN %s", mount,
 	               position_print(at, commit), lsn);
-}
-
-char *follow_status(const char *mount, const char *name)
-{
-	char path[4096], *line = NULL, *value = NULL;
-	size_t len = strlen(name), size = 0;
-	ssize_t n;
-
-	snprintf(path, sizeof path, "%s/status", mount ? mount : "");
-	FILE *file = mount ? fopen(path, "re") : NULL;
-	while (file && !value && (n = getline(&line, &size, file)) > 0)
-		if (strncmp(line, name, len) == 0 && line[len] == '\t' && line[n - 1] == '\n')
-			value = strndup(line + len + 1, (size_t)n - len - 2);
-	if (file)
-		fclose(file);
-	free(line);
-	return value;
-}
-
-bool follow_blame_damage(const char *mount, struct err *err)
-{
-	char *damage = follow_status(mount, "damage");
-	bool any = damage && *damage;
-
-	if (any) {
-		struct err reason = *err;
-		long len = line_unescape(damage, (struct span){damage, strlen(damage)});
-		damage[len < 0 ? 0 : len] = 0;
-		err_set(err, 0, "%.300s; %.100s/status says: %.550s", reason.text, mount, damage);
-	}
-	free(damage);
-	return any;
-}
-
-uint64_t follow_generation(const char *mount)
-{
-	char *value = follow_status(mount, "generation");
-	uint64_t generation = value ? strtoull(value, NULL, 10) : 0;
-
-	free(value);
-	return generation;
-}
-
-int follow_origin(const char *mount, struct origin *origin, struct err *err)
-{
-	char path[4096], text[4096];
-	struct line_head head;
-
-	snprintf(path, sizeof path, "%s/live", mount);
-	int rc = first_line(path, text, sizeof text, &head);
-	if (rc < 0)
-		return err_set(err, -ENOTCONN, "cannot read %s: %s", path, strerror(-rc));
-	if (rc == 0 || !origin_parse(&head, origin))
-		return err_set(err, -EBADMSG, "%s does not begin with an origin line (docs/FORMAT.md)", path);
-	return 0;
 }
 
 void follow_close(struct follow *follow)

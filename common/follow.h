@@ -38,7 +38,6 @@
 #include "line.h"
 #include "lines.h"
 #include "position.h"
-#include "record.h"
 
 struct follow;
 
@@ -90,19 +89,6 @@ int follow_open_file(struct follow **opened, const char *path, struct err *err);
  * transaction at `lsn` ("": that is not known). 0: it does, or nothing can be said; -ESTALE: it is
  * another one. */
 int follow_recognize(const struct follow_source *source, struct position commit, const char *lsn, struct err *err);
-
-/* The value that MOUNT/status has for a name, escaped as on a line, to be freed; NULL where that cannot be
- * read or has none. */
-char *follow_status(const char *mount, const char *name);
-
-/* Adds to a sentence on what cannot be read what MOUNT/status tells of damage: then true. */
-bool follow_blame_damage(const char *mount, struct err *err);
-
-/* The generation that MOUNT/status names; 0 where that cannot be read. */
-uint64_t follow_generation(const char *mount);
-
-/* The origin line that /live begins with. */
-int follow_origin(const char *mount, struct origin *origin, struct err *err);
 
 /* 1: a line, which is borrowed until the next call; 0: there is no more at
  * this time (follow_in_line tells whether the file ends within a line). */

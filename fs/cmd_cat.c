@@ -14,6 +14,7 @@
 #include "held.h"
 #include "log.h"
 #include "moment.h"
+#include "mountpoint.h"
 #include "name.h"
 #include "record.h"
 #include "seek.h"
@@ -308,7 +309,7 @@ static int at_end(struct cat *cat, bool cut, struct err *err)
 		return 0;
 	}
 	err_set(err, -EIO, "%s ends before the length that it tells", cat->path);
-	follow_blame_damage(cat->path, err);
+	mountpoint_blame_damage(cat->path, err);
 	return -EIO;
 }
 

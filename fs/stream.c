@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mountpoint.h"
 #include "view.h"
 
 struct stream {
@@ -139,11 +140,11 @@ void stream_end(struct stream *stream, struct position *last, uint64_t *generati
 
 	*last = (struct position){0};
 	if (stream->mount) {
-		char *value = follow_status(stream->path, "position");
+		char *value = mountpoint_status(stream->path, "position");
 		if (value)
 			position_parse(value, strlen(value), last);
 		free(value);
-		*generation = follow_generation(stream->path);
+		*generation = mountpoint_generation(stream->path);
 	} else {
 		store_end(stream->store, &end);
 		*last = end.last;

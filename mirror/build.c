@@ -11,6 +11,7 @@
 #include "direct.h"
 #include "load.h"
 #include "log.h"
+#include "mountpoint.h"
 #include "snapshot.h"
 #include "stop.h"
 
@@ -40,7 +41,7 @@ static bool is_copy(const char *mount)
  * failed; -ENOTCONN: it is away; 0: there will be none. */
 static int expect_snapshot(const char *mount, struct err *err)
 {
-	char *snapshots = follow_status(mount, "snapshots"), *failure = follow_status(mount, "snapshot_error");
+	char *snapshots = mountpoint_status(mount, "snapshots"), *failure = mountpoint_status(mount, "snapshot_error");
 	int rc = 0;
 
 	if (!snapshots && !is_copy(mount))
@@ -61,7 +62,7 @@ static int fill_from_mount(struct mirror *mirror, struct err *err)
 	const struct mirror_wish *wish = mirror->wish;
 	const char *mount = wish->source.mount, *tables = mirror_tables(wish);
 	/* A time that is over may be another generation's. */
-	const struct snapshot_want want = {tables, wish->until ? 0 : follow_generation(mount), wish->until};
+	const struct snapshot_want want = {tables, wish->until ? 0 : mountpoint_generation(mount), wish->until};
 	struct snapshot snapshot;
 
 	int rc = snapshot_find(&snapshot, mount, &want, err);
@@ -132,7 +133,7 @@ int build_again(struct build_tries *tries, const struct mirror_wish *wish, int c
 /* One attempt. */
 static int build_once(struct mirror *mirror, const struct mirror_wish *wish, const char *path, struct err *err)
 {
-	uint64_t newest_generation = wish->until ? 0 : follow_generation(wish->source.mount);
+	uint64_t newest_generation = wish->until ? 0 : mountpoint_generation(wish->source.mount);
 	int rc = mirror_open(mirror, wish, path, true, newest_generation, err);
 
 	if (rc < 0)

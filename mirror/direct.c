@@ -6,6 +6,7 @@
 
 #include "copy.h"
 #include "load.h"
+#include "mountpoint.h"
 #include "stop.h"
 
 static int load_lines(void *ctx, const char *lines, size_t len, uint64_t rows, struct err *err)
@@ -49,8 +50,8 @@ static int load_tables(struct load *load, struct copy *copy, struct err *err)
 /* Asked before the copy begins: were a generation to begin behind it, its stream might lack what the copy does. */
 static int stream_origin(const char *mount, struct origin *origin, struct err *err)
 {
-	int rc = follow_origin(mount, origin, err);
-	uint64_t generation = follow_generation(mount);
+	int rc = mountpoint_origin(mount, origin, err);
+	uint64_t generation = mountpoint_generation(mount);
 
 	/* The oldest segment may be of one that is over. */
 	if (rc == 0 && generation)

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "filter.h"
 #include "log.h"
+#include "mountpoint.h"
 #include "stop.h"
 
 /* What one SQLite transaction holds at most, but for the transaction that goes beyond. */
@@ -37,7 +38,7 @@ const char *mirror_tables(const struct mirror_wish *wish)
 /* The mount tells which tables its stream was narrowed to. */
 static int learn_tables(struct mirror *mirror, struct err *err)
 {
-	char *value = follow_status(mirror->wish->source.mount, "tables"), *tables = NULL;
+	char *value = mountpoint_status(mirror->wish->source.mount, "tables"), *tables = NULL;
 	int rc = 0;
 
 	if (value && *value) {
@@ -91,7 +92,7 @@ static int check_generation(const struct mirror *mirror, struct err *err)
 {
 	const struct database *database = &mirror->database;
 	const char *mount = mirror->wish->source.mount;
-	uint64_t generation = database->table_file && database->has_origin ? follow_generation(mount) : 0;
+	uint64_t generation = database->table_file && database->has_origin ? mountpoint_generation(mount) : 0;
 
 	if (generation == 0 || generation == database->origin.generation)
 		return 0;
@@ -293,7 +294,7 @@ static bool blame_damage(struct mirror *mirror, struct err *err)
 	if (!stuck || mirror->blamed || !mirror->wish->source.mount)
 		return false;
 	err_set(&reason, 0, "after %s: %s", position_print(at, mirror->database.position), err->text);
-	if (!follow_blame_damage(mirror->wish->source.mount, &reason))
+	if (!mountpoint_blame_damage(mirror->wish->source.mount, &reason))
 		return false;
 	*err = reason;
 	return true;
@@ -403,7 +404,7 @@ struct mirror_goal mirror_end(const struct mirror *mirror)
 {
 	struct mirror_goal goal = {.end = true};
 	/* A table's file ends where its table's last line is. */
-	char *value = mirror->database.table_file ? NULL : follow_status(mirror->wish->source.mount, "position");
+	char *value = mirror->database.table_file ? NULL : mountpoint_status(mirror->wish->source.mount, "position");
 
 	goal.least = value && position_parse(value, strlen(value), &goal.position);
 	free(value);

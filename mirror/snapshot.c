@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "filter.h"
-#include "follow.h"
 #include "lines.h"
+#include "mountpoint.h"
 #include "stop.h"
 
 /* A manifest of a million tables is half of that. */
@@ -54,7 +54,7 @@ int snapshot_failed(const struct snapshot *snapshot, int code, struct err *err)
 	snprintf(path, sizeof path, "%s/manifest", snapshot->folder);
 	if (access(path, F_OK) < 0 && errno != ENOTCONN && errno != EIO)
 		return err_set(err, -ESTALE, "the snapshot %s has gone meanwhile", snapshot->folder);
-	if (code != -ENOENT && follow_blame_damage(snapshot->mount, err))
+	if (code != -ENOENT && mountpoint_blame_damage(snapshot->mount, err))
 		return is_damaged(-EIO, err);
 	return code == -ENOENT ? -EBADMSG : -ENOTCONN;
 }

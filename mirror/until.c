@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "follow.h"
+#include "mountpoint.h"
 #include "record.h"
 
 bool until_has(const struct until *until, const struct line_head *head)
@@ -40,7 +41,7 @@ bool until_met(const struct until *until, const struct database *database)
 /* Up to which LSN the mount shows all that was committed; 0: it does not say. */
 static uint64_t shown_lsn(const char *mount)
 {
-	char *source = follow_status(mount, "source_lsn"), *lag = follow_status(mount, "lag_bytes");
+	char *source = mountpoint_status(mount, "source_lsn"), *lag = mountpoint_status(mount, "lag_bytes");
 	uint64_t lsn = 0, bytes = 0;
 
 	if (!source || !lag || !lsn_parse(source, strlen(source), &lsn) ||
@@ -60,7 +61,7 @@ bool until_shown(const struct until *until, const struct database *database, con
 	if (until->moment.kind != MOMENT_LSN || shown_lsn(mount) < until->moment.lsn)
 		return false;
 	/* Asked for afterwards: what came in between may belong to it. */
-	char *value = follow_status(mount, "position");
+	char *value = mountpoint_status(mount, "position");
 	bool all = value && position_parse(value, strlen(value), &end) && database->has_position &&
 	           position_cmp(database->position, end) >= 0;
 	free(value);
