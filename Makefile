@@ -116,8 +116,9 @@ fuzz-run: $(call lib_objects,common fs mirror)
 		$(BUILD)/$$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/ $(BUILD)/corpus/$$f tests/fuzz/corpus/$$f || exit 1; \
 	done
 
-# The whole of `check` with the programs built under a sanitizer.
+# The whole of `check` with the programs built under a sanitizer. Some tests put a library before that of the sanitizer.
 asan:
+	ASAN_OPTIONS=verify_asan_link_order=0 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
 	$(MAKE) check BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer' SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
 tsan:
 	$(MAKE) check BUILD=$(BUILD)/tsan CFLAGS='-O1 -g' SAN=-fsanitize=thread

@@ -70,6 +70,25 @@ int creat64(const char *name, mode_t mode) __attribute__((alias("creat")));
 
 /* ---- writing ------------------------------------------------------------ */
 
+/* What is not recorded goes to who is next, so that the thread sanitizer sees which thread hears of another by it. */
+static ssize_t next_write(int fd, const void *data, size_t len)
+{
+	static ssize_t (*next)(int, const void *, size_t);
+
+	if (!next)
+		*(void **)&next = dlsym(RTLD_NEXT, "write");
+	return next(fd, data, len);
+}
+
+static ssize_t next_writev(int fd, const struct iovec *parts, int count)
+{
+	static ssize_t (*next)(int, const struct iovec *, int);
+
+	if (!next)
+		*(void **)&next = dlsym(RTLD_NEXT, "writev");
+	return next(fd, parts, count);
+}
+
 /* off < 0: where the descriptor stands. */
 static ssize_t write_at(int fd, const void *data, size_t len, off_t off)
 {
@@ -78,7 +97,7 @@ static ssize_t write_at(int fd, const void *data, size_t len, off_t off)
 	struct stat st;
 
 	if (!record_find_fd(fd, path))
-		return here ? syscall(SYS_write, fd, data, len) : syscall(SYS_pwrite64, fd, data, len, off);
+		return here ? next_write(fd, data, len) : syscall(SYS_pwrite64, fd, data, len, off);
 	record_lock();
 	if (record_arrive("write", path, &within)) {
 		record_unlock();
@@ -114,7 +133,7 @@ static ssize_t write_vector(int fd, const struct iovec *parts, int count, off_t 
 	size_t len = 0, at = 0;
 
 	if (!record_find_fd(fd, path))
-		return off < 0 ? syscall(SYS_writev, fd, parts, count) : syscall(SYS_pwritev, fd, parts, count, off, 0);
+		return off < 0 ? next_writev(fd, parts, count) : syscall(SYS_pwritev, fd, parts, count, off, 0);
 	for (int i = 0; i < count; i++)
 		len += parts[i].iov_len;
 	if (!(data = malloc(len + 1)))

@@ -42,7 +42,7 @@ check_not "and nothing is left" compgen -G "$work/other.sqlite*"
 
 # ---- from a snapshot
 
-exits "a snapshot is taken" 0 daystream snapshot "$store"
+check "a snapshot is taken" snapshot_taken
 sql "UPDATE old SET v = 'changed' WHERE id % 7 = 0"
 sql "DELETE FROM full_rows WHERE ctid IN (SELECT ctid FROM full_rows WHERE a = 3 LIMIT 50)"
 caught_up "$mnt"
@@ -60,7 +60,7 @@ is "whole" "$(sqlite3 "$work/part.sqlite" 'SELECT count(*) FROM old')" 20001
 
 pgbench -n -c 4 -j 2 -T 20 >"$work/pgbench.log" 2>&1 &
 bank=$!
-daystream snapshot "$store" >"$work/snapshot.log" 2>&1
+snapshot_taken
 for i in 1 2 3; do
 	from=()
 	[[ $i -ne 2 ]] || from=(--from "$conninfo")
@@ -68,7 +68,7 @@ for i in 1 2 3; do
 	joined[i]=$!
 	sleep 1
 done
-daystream snapshot "$store" >"$work/snapshot.log" 2>&1
+snapshot_taken
 deltamirror --from "$conninfo" "$mnt" "$work/join4.sqlite" >"$work/join4.log" 2>&1 &
 joined[4]=$!
 wait $bank || true
@@ -85,7 +85,7 @@ done
 
 sql "CREATE TABLE wide (id int PRIMARY KEY, v text)"
 sql "INSERT INTO wide SELECT i, md5(i::text) || md5((i + 1)::text) FROM generate_series(1, 600000) i"
-daystream snapshot "$store" >"$work/snapshot.log" 2>&1
+snapshot_taken
 rm -f "$mirror"*
 building() { # until a building is under way, which takes seconds
 	deltamirror "$@" "$mnt" "$mirror" >"$work/building.log" 2>&1 &

@@ -16,7 +16,7 @@ stream_up
 echo 'segment_size = 1048576' >>"$store/daystream.conf" # several, to lose the oldest
 daemon_stop
 daemon_start "$store" "$mnt"
-daystream snapshot "$store" >"$work/snapshot.log" 2>&1
+snapshot_taken
 mirror_once >"$work/mirror.log" 2>&1
 deltamirror --once "$mnt" "$work/early.sqlite" >"$work/early.log" 2>&1
 
@@ -43,7 +43,7 @@ like "which is said, and what does" "$output" "table keyless" "daystream snapsho
 ask "DELETE FROM t WHERE id % 2 = 0"
 exits "a row that is missing is an error now" 1 bash -c "psql -qc 'DELETE FROM t WHERE id = 2' && sleep 2 && deltamirror --once '$mnt' '$mirror'"
 like "which names table, key and remedy" "$output" "table t" "id 2" "--resync=t"
-daystream snapshot "$store" >"$work/snapshot.log" 2>&1
+snapshot_taken
 pgbench -n -c 2 -T 12 >"$work/pgbench.log" 2>&1 &
 bank=$!
 writer() { # changes t, always by two rows at once
@@ -94,7 +94,7 @@ exits "a misspelt one is a usage error" 2 deltamirror --once --resync=a.b.c "$mn
 ask "UPDATE t SET v = 'wrong'"
 sql "DROP TABLE gone"
 sql "INSERT INTO keyless VALUES (99)"
-daystream snapshot "$store" >"$work/snapshot.log" 2>&1
+snapshot_taken
 caught_up "$mnt"
 deltamirror --resync --once "$mnt" "$mirror" >"$work/resync.log" 2>&1 &
 pid=$!
@@ -128,7 +128,7 @@ daystream drop --yes "$store" >/dev/null 2>&1
 daystream init "$store" >/dev/null 2>&1
 sql "INSERT INTO t VALUES (-1, 'nobody saw this')"
 daemon_start "$store" "$mnt"
-daystream snapshot "$store" >"$work/snapshot.log" 2>&1
+snapshot_taken
 caught_up "$mnt"
 exits "a mirror of the generation before ends" 1 deltamirror --once "$mnt" "$mirror"
 like "and says why, and what helps" "$output" generation "--resync"
@@ -155,7 +155,7 @@ equal_tables "and keeps its rows"
 exits "a mirror of such a table alone" 0 deltamirror --once --tables=tt "$mnt" "$work/tt.sqlite"
 is "says that its older rows are missing" "$(sqlite3 "$work/tt.sqlite" "SELECT inexact_since NOT NULL FROM _daystream_tables")" 1
 exits "from the server it comes" 0 deltamirror --once --resync=tt --from "$conninfo" "$mnt" "$mirror"
-daystream snapshot "$store" >"$work/snapshot.log" 2>&1
+snapshot_taken
 exits "and from a newer snapshot" 0 deltamirror --once --resync=renamed "$mnt" "$mirror"
 ask "DROP TABLE renamed"
 exits "--verify fails for what somebody dropped" 1 deltamirror --wait=1 --verify "$conninfo" "$mirror"

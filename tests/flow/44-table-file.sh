@@ -6,7 +6,7 @@
 server_up
 pgbench -q -i -s 1 >/dev/null 2>&1
 stream_up
-daystream snapshot "$store" >"$work/snapshot.log" 2>&1
+snapshot_taken
 pgbench -n -c 2 -t 200 >/dev/null 2>&1
 caught_up "$mnt"
 

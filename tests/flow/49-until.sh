@@ -76,7 +76,7 @@ truth_at_lsn "$work/first"
 first=$lsn
 sleep 0.5
 note "taken: a snapshot in the midst of the traffic"
-check "a snapshot is taken" daystream snapshot "$store"
+check "a snapshot is taken" snapshot_taken
 sleep 0.5
 truth_at_lsn "$work/second"
 second=$lsn

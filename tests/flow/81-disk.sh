@@ -109,7 +109,6 @@ all_kept() {
 
 faulty() { # RECORD_FAIL: a daemon whose calls fail so
 	LD_PRELOAD="$build/tests/record.so" RECORD_ROOT="$disk" RECORD_TRACE="$work/trace" RECORD_FAIL="$1" \
-		ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0" \
 		daystreamfs "$store" "$mnt" -f >>"$work/daemon.log" 2>&1 &
 	daemon_pid=$!
 	wait_for 30 "mounted '$mnt' || ! alive $daemon_pid" "the daemon to start"

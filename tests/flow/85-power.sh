@@ -11,8 +11,7 @@ disk=$work/disk
 store=$disk/store
 trace=$work/trace
 mkdir "$disk" "$mnt"
-recorder=(env --default-signal=INT LD_PRELOAD="$build/tests/record.so" RECORD_ROOT="$disk" RECORD_TRACE="$trace"
-	ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0")
+recorder=(env --default-signal=INT LD_PRELOAD="$build/tests/record.so" RECORD_ROOT="$disk" RECORD_TRACE="$trace")
 tell() { tests/crash/note.py "$trace" "$*"; }
 
 start() { # [RECORD_STOP=... RECORD_FAIL=...]

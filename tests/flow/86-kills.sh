@@ -6,8 +6,7 @@
 
 mkdir "$work/disk" "$mnt"
 store=$work/disk/store
-recorder=(env --default-signal=INT LD_PRELOAD="$build/tests/record.so" RECORD_ROOT="$work/disk"
-	ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0")
+recorder=(env --default-signal=INT LD_PRELOAD="$build/tests/record.so" RECORD_ROOT="$work/disk")
 kills=0
 
 server_up

@@ -8,8 +8,7 @@
 folder=$work/folder trace=$work/trace
 mirror=$folder/m.sqlite
 mkdir "$folder"
-recorder=(env RECORD_ROOT="$folder" RECORD_TRACE="$trace" LD_PRELOAD="$build/tests/record.so"
-	ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0")
+recorder=(env RECORD_ROOT="$folder" RECORD_TRACE="$trace" LD_PRELOAD="$build/tests/record.so")
 recorded() { # [RECORD_...=...] -- deltamirror's arguments
 	local settings=()
 	while [[ $1 != -- ]]; do settings+=("$1"); shift; done

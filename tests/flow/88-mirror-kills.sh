@@ -11,7 +11,6 @@ run() { # RECORD_...=... [OPTION]: leaves its status in $status
 	status=0
 	{ # bash would say of each that it was killed
 		env RECORD_ROOT="$folder" "$1" LD_PRELOAD="$build/tests/record.so" \
-			ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0" \
 			timeout 60 deltamirror --once "${@:2}" "$mnt" "$mirror" >"$work/run.log" 2>&1 || status=$?
 	} 2>/dev/null
 }

@@ -83,7 +83,7 @@ each_mirror() {
 judge() { # what must be true when the server is at rest
 	daemon_start "$store" "$mnt"
 	check "the mount comes up to what is committed" caught_up "$mnt" 120
-	exits "a snapshot is taken" 0 daystream snapshot "$store"
+	check "a snapshot is taken" snapshot_taken
 	each_snapshot
 	each_mirror <"$folder/mirrors"
 	rm -f "$folder"/fresh*
