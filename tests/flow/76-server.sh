@@ -194,7 +194,11 @@ if [[ $(sql "SELECT count(*) FROM pg_settings WHERE name = 'output_plugin_librar
 	reload
 fi
 mv "$server/lib/deltaflood.so" "$work/"
+sql "ALTER SYSTEM SET dynamic_library_path = '$server/lib'" # daystream may be installed on this machine
+reload
 refuses "a plugin that is not there" "deltaflood" "make install"
+sql "ALTER SYSTEM RESET dynamic_library_path"
+reload
 mv "$work/deltaflood.so" "$server/lib/"
 daemon_start "$store" "$mnt"
 goes_on "with both it goes on"

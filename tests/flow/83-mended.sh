@@ -42,17 +42,17 @@ named() { grep -c "after [0-9.]*: .*$name is damaged: at [0-9]*.*restore.*waitin
 exits "with --once damage is an error" 1 timeout 60 deltamirror --once "$mnt" "$mirror"
 like "which names the file, the place and the remedy" "$output" "error: after [0-9.]+: .*$name is damaged: at [0-9]+" restore
 follow
-check "a mirror that follows names it" wait_for 20 '(($(named) == 1))'
-check "it has all that stands before the damage" wait_for 10 '(($(rows true) >= before))'
+check "a mirror that follows names it" wait_for 60 '(($(named) == 1))'
+check "it has all that stands before the damage" wait_for 60 '(($(rows true) >= before))'
 sleep 4
 is "it says so once" "$(named)" 1
 check "and little else ($(wc -l <"$work/mirror.log") lines)" test "$(wc -l <"$work/mirror.log")" -le 4
 check "it is alive" alive "$mirror_pid"
 flip "$damaged" 15000
-check "mended, it goes on by itself" wait_for 20 '(($(rows "a BETWEEN 6001 AND 6300") == 300))'
-check "and says so" wait_for 5 "grep -c 'can be read on' '$work/mirror.log' >/dev/null"
+check "mended, it goes on by itself" wait_for 60 '(($(rows "a BETWEEN 6001 AND 6300") == 300))'
+check "and says so" wait_for 60 "grep -c 'can be read on' '$work/mirror.log' >/dev/null"
 sql "INSERT INTO zzz VALUES (-1, 'mended')"
-check "the stream goes on" wait_for 20 '(($(rows "a = -1") == 1))'
+check "the stream goes on" wait_for 60 '(($(rows "a = -1") == 1))'
 exits "it equals the server" 0 timeout 60 deltamirror --verify "$conninfo" "$mirror"
 end_process "$mirror_pid"
 
