@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "name.h"
+#include "recall.h"
 #include "refuse.h"
 
 static const double for_good = 86400.0, for_a_while = 60.0, for_a_moment = 5.0;
@@ -98,19 +100,30 @@ static int enter(struct serve *serve, const struct node *node, struct fuse_entry
 	return 0;
 }
 
+/* A number that is not known any more. */
+static int enter_again(struct serve *serve, fuse_ino_t ino, struct fuse_entry_param *entry, struct err *err)
+{
+	char name[NAME_PATH_MAX];
+	struct node node;
+	int r = recall_node(serve->shown, serve->tree, ino, name, &node, err);
+
+	return r == 1 ? enter(serve, &node, entry, err) : r == 0 ? -ESTALE : r;
+}
+
 static void on_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name)
 {
 	struct serve *serve = of(req);
 	struct fuse_entry_param entry = {0};
 	struct node parent, node;
 	struct err err = {""};
+	int r;
 
-	if (!tree_hold(serve->tree, parent_ino, &parent)) {
-		fuse_reply_err(req, ESTALE);
-		return;
+	if (tree_hold(serve->tree, parent_ino, &parent)) {
+		r = look_up(serve, &parent, name, &node) ? enter(serve, &node, &entry, &err) : -ENOENT;
+		tree_release(serve->tree, parent_ino);
+	} else {
+		r = strcmp(name, ".") == 0 ? enter_again(serve, parent_ino, &entry, &err) : -ESTALE;
 	}
-	int r = look_up(serve, &parent, name, &node) ? enter(serve, &node, &entry, &err) : -ENOENT;
-	tree_release(serve->tree, parent_ino);
 	if (r < 0)
 		reply_error(req, r, &err);
 	else if (fuse_reply_entry(req, &entry) < 0)

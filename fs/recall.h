@@ -1,0 +1,18 @@
+/*
+ * recall.h - an inode number from before a restart -> its node.
+ *
+ * Most numbers say it themselves (tree.h). That of a table's file is made from its name, and an NFS server's
+ * handle may have nothing else: so the names that there are are tried. Numbers below /since/<epoch>/<seq>/tables and
+ * /snapshots/<epoch>.<seq>/tables stay stale until they are looked up again.
+ */
+#ifndef FS_RECALL_H
+#define FS_RECALL_H
+
+#include "file.h"
+#include "name.h"
+
+/* 1: a file of /tables or /schema, whose name is `name`; 0: of none of those that have retained lines. */
+int recall_node(const struct shown *shown, struct tree *tree, uint64_t ino, char name[NAME_PATH_MAX], struct node *node,
+                struct err *err);
+
+#endif

@@ -1,0 +1,100 @@
+#!/bin/bash
+# Over NFS: nfs-ganesha with contrib's settings, libnfs's clients, and handles that live through a restart of the daemon.
+
+# NFS has its ports, and rpcbind its socket, for this test alone.
+if [[ $EUID -ne 0 ]]; then
+	echo "1..0 # skip: an NFS server takes root"
+	exit 0
+fi
+if [[ -z ${IN_OWN_NAMESPACE:-} ]]; then
+	IN_OWN_NAMESPACE=1 exec unshare --mount --net --propagation private bash "$0" "$@"
+fi
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+ip link set lo up
+mkdir "$work/run" "$work/recovery"
+mount --bind "$work/run" /run
+"${CC:-cc}" -std=c11 -D_GNU_SOURCE -o "$work/nfs_follow" "$root/tests/flow/nfs_follow.c" -lnfs
+stream_up
+sql "CREATE TABLE zzz (a int PRIMARY KEY, b text)"
+sql "INSERT INTO zzz SELECT g, md5(g::text) FROM generate_series(1, 20000) g"
+caught_up "$mnt"
+
+# ---- the server
+rpcbind -f -w >"$work/rpcbind.log" 2>&1 &
+sed -e "s|/mnt/shop|$mnt|" -e "s|/shop;|/stream;|" "$root/contrib/nfs/ganesha.conf" >"$work/ganesha.conf"
+echo "NFSV4 { RecoveryRoot = $work/recovery; }" >>"$work/ganesha.conf"
+v3=nfs://127.0.0.1$mnt v4=nfs://127.0.0.1/stream
+
+ganesha_start() {
+	ganesha.nfsd -F -f "$work/ganesha.conf" -p "$work/ganesha.pid" -L "$work/ganesha.log" &
+	ganesha=$!
+	wait_for 30 "timeout 5 nfs-ls '$v3/' >'$work/ls'" "ganesha to export" || {
+		tail -n 20 "$work/ganesha.log" >&2
+		return 1
+	}
+}
+ganesha_stop() {
+	end_process "$ganesha"
+	wait "$ganesha" 2>/dev/null || true
+}
+nfs_cat() { timeout 30 nfs-cat "$@"; } # libnfs waits for ever for a server that is away
+
+wait_for 10 "[[ -S /run/rpcbind.sock ]]" "rpcbind"
+ganesha_start
+is "nfs-ls lists the tree" "$(awk '{ print $NF }' "$work/ls" | sort)" "$(ls "$mnt")"
+check "nfs-cat gives /live as it is" cmp "$mnt/live" <(nfs_cat "$v3/live")
+check "over version 4, too" cmp "$mnt/live" <(nfs_cat "$v4/live?version=4")
+wait_for 30 "[[ -e $mnt/snapshots/latest ]]" "the daemon's snapshot"
+latest=$(readlink "$mnt/snapshots/latest")
+check "a snapshot's file" cmp "$mnt/snapshots/$latest/tables/zzz" <(nfs_cat "$v3/snapshots/$latest/tables/zzz")
+like "nothing can be written" "$(timeout 30 nfs-cp "$work/ls" "$v3/new" 2>&1 || true)" "rofs|read-only|access|perm"
+
+# ---- followers, each with one handle
+declare -A follower
+follow() { # NAME URL
+	"$work/nfs_follow" "$2" >"$work/$1" 2>"$work/$1.log" &
+	follower[$1]=$!
+}
+has() { cmp -s "$work/$1" "$mnt/$2"; }
+followed() { # SENTENCE
+	caught_up "$mnt"
+	check "$1: /live" wait_for 30 "has live3 live"
+	check "$1: /tables/zzz" wait_for 30 "has table3 tables/zzz"
+}
+follow live3 "$v3/live"
+follow table3 "$v3/tables/zzz"
+follow live4 "$v4/live?version=4"
+for i in 1 2 3; do
+	sql "UPDATE zzz SET b = 'round $i' WHERE a % 10 = $i"
+	followed "round $i comes byte for byte"
+done
+check "over version 4, too" wait_for 30 "has live4 live"
+end_process "${follower[live4]}" # libnfs does not open again what a server of version 4 forgot
+
+# ---- the daemon restarts, and ganesha with it, as daystream-nfs@.service has it: it goes first, and comes last
+was=$(stat -c %d "$mnt")
+ganesha_stop
+daemon_stop
+sql "UPDATE zzz SET b = 'stopped' WHERE a % 10 = 4"
+mkdir "$work/other"
+mount -t tmpfs none "$work/other" # takes the device number that is free now
+daemon_start "$store" "$mnt"
+ganesha_start
+check "the mount has another device number" test "$was" != "$(stat -c %d "$mnt")"
+sql "UPDATE zzz SET b = 'on' WHERE a % 10 = 5"
+followed "the handles go on after the daemon was restarted"
+is "without a complaint" "$(cat "$work/live3.log" "$work/table3.log")" ""
+
+# ---- a daemon that is killed: ganesha shows errors until it has ended, too
+daemon_kill
+sql "UPDATE zzz SET b = 'killed' WHERE a % 10 = 6"
+sleep 0.5
+ganesha_stop
+daemon_start "$store" "$mnt"
+ganesha_start
+sql "UPDATE zzz SET b = 'on again' WHERE a % 10 = 7"
+followed "the handles go on after the daemon was killed"
+check "with the processes and handles of before" alive "${follower[live3]}"
+check "all of them" alive "${follower[table3]}"
+plan
