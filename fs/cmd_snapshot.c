@@ -110,10 +110,8 @@ static int run(const struct options *options, int dirfd, struct err *err)
 	int wakefd = open_signals(err);
 	int r = wakefd < 0 ? wakefd : config_read(&config, dirfd, err);
 
-	if (r == -ENOENT)
-		err_set(err, r, "%s is no store: it has no daystream.conf", options->path);
 	if (r < 0)
-		return r;
+		return wakefd < 0 ? r : err_prefix(err, r, "%s", options->path);
 	if ((r = check_choice(options->path, &config, err)) < 0)
 		goto out;
 	/* What root makes, a daemon that is not root could not remove. */

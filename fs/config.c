@@ -103,6 +103,11 @@ static bool is_strangers(int dirfd)
 	return geteuid() == 0 && (fstat(dirfd, &st) < 0 || st.st_uid != 0);
 }
 
+bool config_is_mount(int dirfd)
+{
+	return faccessat(dirfd, "live", F_OK, 0) == 0 && faccessat(dirfd, "since", F_OK, 0) == 0;
+}
+
 /* It may be a link; what is no file is not waited for. */
 static int open_file(int dirfd, struct err *err)
 {
@@ -110,6 +115,9 @@ static int open_file(int dirfd, struct err *err)
 	int fd =
 	    openat(dirfd, "daystream.conf", O_RDONLY | O_NONBLOCK | O_CLOEXEC | (is_strangers(dirfd) ? O_NOFOLLOW : 0));
 
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err, -ENOENT, "no daystream.conf in it: %s",
+		               config_is_mount(dirfd) ? CONFIG_IS_MOUNT : "run `daystream init` first");
 	if (fd < 0)
 		return err_errno(err, "opening daystream.conf");
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))

@@ -5,6 +5,7 @@
 #ifndef FS_CONFIG_H
 #define FS_CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -31,5 +32,9 @@ int config_read(struct config *config, int dirfd, struct err *err);
 int config_write(const struct config *config, int dirfd, struct err *err);
 
 void config_fini(struct config *config);
+
+/* What is no store may be the mount of one: what to say then. */
+#define CONFIG_IS_MOUNT "it is what daystreamfs mounted: give the store"
+bool config_is_mount(int dirfd);
 
 #endif

@@ -70,7 +70,7 @@ static void help(void)
 	     "\n"
 	     "Mount options of libfuse:");
 	mount_options_help();
-	puts("\nIn /etc/fstab: STORE MOUNTPOINT fuse.daystreamfs allow_other,_netdev 0 0\n"
+	puts("\nIn /etc/fstab: STORE MOUNTPOINT fuse.daystreamfs allow_other,_netdev,nofail 0 0\n"
 	     "See daystreamfs(8).");
 }
 
@@ -116,8 +116,6 @@ static int read_config(struct daemon *d, int dirfd, struct err *err)
 {
 	int r = config_read(&d->config, dirfd, err);
 
-	if (r == -ENOENT)
-		err_set(err, r, "no daystream.conf in it: run `daystream init` first");
 	return r < 0 ? err_prefix(err, r, "%s", d->options.store) : 0;
 }
 

@@ -13,6 +13,7 @@
 
 #include "bytes.h"
 #include "clock.h"
+#include "config.h"
 #include "recover.h"
 #include "regular.h"
 #include "reserve.h"
@@ -71,7 +72,8 @@ static bool writes(enum store_mode mode)
 static int no_segments(const struct store *store, const char *what, struct err *err)
 {
 	if (faccessat(store->dirfd, "daystream.conf", F_OK, 0) < 0)
-		return err_set(err, -ENOENT, "%s: run `daystream init` first", what);
+		return err_set(err, -ENOENT, "%s: %s", what,
+		               config_is_mount(store->dirfd) ? CONFIG_IS_MOUNT : "run `daystream init` first");
 	return err_set(
 	    err, -ENOENT,
 	    "%s, but a daystream.conf: restore the segments from a copy; where there is none, run `daystream "

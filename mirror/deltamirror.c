@@ -81,8 +81,14 @@ static int find_place(struct arguments *arguments, struct err *err)
 
 	bool there = stat(arguments->place, &st) == 0;
 	source->mount = arguments->place;
-	if (there && !S_ISREG(st.st_mode))
-		return 0;
+	if (there && !S_ISREG(st.st_mode)) {
+		snprintf(live, sizeof live, "%s/segments", arguments->place);
+		return access(live, F_OK) < 0 ? 0
+		                              : err_set(err, -EINVAL,
+		                                        "%s is a store: give the place where daystreamfs "
+		                                        "mounts it",
+		                                        arguments->place);
+	}
 	/* Where nothing is there now, a mount may be away. */
 	if (split_table(arguments)) {
 		snprintf(live, sizeof live, "%s/live", arguments->mount);

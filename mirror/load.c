@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "filter.h"
+#include "log.h"
 #include "stop.h"
 
 /* So many rows are told to the progress at once. */
@@ -139,6 +140,23 @@ static int load_stranger(struct load *load, const struct snapshot *snapshot, con
 	return rc;
 }
 
+/* That may be a slip of the pen, and nothing would ever say so. */
+static void say_missing(const struct snapshot *snapshot, const char *tables)
+{
+	const struct manifest *manifest = &snapshot->manifest;
+
+	for (const char *at = tables; at && *at;) {
+		size_t len = strcspn(at, ","), i = 0;
+		while (i < manifest->count &&
+		       (strlen(manifest->list[i].name) != len || memcmp(manifest->list[i].name, at, len) != 0))
+			i++;
+		if (i == manifest->count)
+			log_warn("%s has no table %.*s; it comes where it is made later", snapshot->folder, (int)len,
+			         at);
+		at += len + (at[len] == ',');
+	}
+}
+
 int load_snapshot(struct apply *apply, const struct snapshot *snapshot, const char *tables, struct err *err)
 {
 	const struct manifest *manifest = &snapshot->manifest;
@@ -147,6 +165,7 @@ int load_snapshot(struct apply *apply, const struct snapshot *snapshot, const ch
 	int rc = apply_refill(apply, &manifest->origin, err);
 	if (rc < 0)
 		return rc;
+	say_missing(snapshot, tables);
 	load.progress = progress_open("copying", wanted_bytes(manifest, tables));
 	for (size_t i = 0; rc == 0 && i < manifest->count; i++) {
 		const struct manifest_table *table = &manifest->list[i];

@@ -42,6 +42,10 @@ exits "one that it lacks is found missing" 1 timeout 60 deltamirror --wait=2 --v
 like "by its name" "$output" 'later.*missing'
 tables=zzz
 started "a mirror of fewer" --tables=zzz
+rm -f "$mirror"*
+exits "one that is not there yet may be wanted, too" 0 timeout 120 deltamirror --once --tables=zzz,typo "$mnt" "$mirror"
+like "which is said, since it may be a slip" "$output" 'warning: .*/snapshots/.* has no table typo'
+is "and of no other" "$(grep -c 'has no table' <<<"$output")" 1
 
 # The list is changed: narrowed, then widened again.
 rm -f "$mirror"*

@@ -106,6 +106,14 @@ exits "status works on the store" 0 daystream status "$store"
 exits "and on the mount" 0 daystream status "$mnt"
 like "with the position" "$output" "position.*[0-9]+\\.[0-9]+"
 exits "check works beside the daemon" 0 daystream check "$store"
+for command in check snapshot "drop --yes"; do
+	# shellcheck disable=SC2086 # words
+	exits "$command of the mount is refused" 1 timeout 20 daystream $command "$mnt"
+	like "which says that it is one" "$output" "$mnt: .*mounted: give the store"
+done
+exits "a mirror of the store is refused" 1 timeout 20 deltamirror --once "$store" "$work/of-store.sqlite"
+like "which says that it is one" "$output" "$store is a store: give the place"
+check_not "and makes nothing" test -e "$work/of-store.sqlite"
 exits "drop beside the daemon is refused" 1 daystream drop "$store" --yes
 daemon_stop
 exits "status of what is no store is an error" 1 daystream status "$work"
