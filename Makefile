@@ -160,21 +160,40 @@ lint:
 fmt:
 	clang-format -i common/*.[ch] fs/*.[ch] mirror/*.[ch] tests/unit/*.[ch] tests/crash/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch]
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
-	install $(PROGRAMS) contrib/daystream-sshfs contrib/daystream-metrics $(DESTDIR)$(PREFIX)/bin
-	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	for unit in contrib/systemd/*; do \
-		sed 's|/usr/local/bin/|$(PREFIX)/bin/|' $$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; \
+BIN   = $(DESTDIR)$(PREFIX)/bin
+MAN   = $(DESTDIR)$(PREFIX)/share/man
+DOC   = $(DESTDIR)$(PREFIX)/share/doc/daystream
+UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
+plugin = $(MAKE) -C $(BUILD)/plugin -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) DESTDIR=$(DESTDIR)
+
+# Where the database is: all of it. A host that only follows needs no plugin, and nothing of PostgreSQL's but libpq.
+install: install-follower $(BUILD)/deltaflood.so
+	$(plugin) install
+install-follower: $(PROGRAMS)
+	install -d $(BIN) $(MAN)/man1 $(MAN)/man8 $(UNITS)
+	install $(PROGRAMS) contrib/daystream-sshfs contrib/daystream-metrics $(BIN)
+	install -m 644 docs/man/*.1 $(MAN)/man1
+	install -m 644 docs/man/*.8 $(MAN)/man8
+	for file in README.md LICENSE docs/*.md contrib/daystream.py contrib/prometheus/daystream.rules.yml contrib/grafana/daystream.json; do \
+		install -D -m 644 $$file $(DOC)/$$file || exit 1; \
 	done
-	$(MAKE) -C $(BUILD)/plugin -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) DESTDIR=$(DESTDIR) install
+	for unit in contrib/systemd/*; do \
+		sed 's|/usr/local/bin/|$(PREFIX)/bin/|' $$unit >$(UNITS)/$${unit##*/} || exit 1; \
+	done
 ifeq ($(DESTDIR),)
-	@# Who follows the stream where root starts daystreamfs.
+	@# Who follows the stream where root starts daystreamfs, and the mirror's user.
 	@[ "$$(id -u)" -ne 0 ] || getent passwd daystream >/dev/null || \
 		useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin daystream
 endif
+
+# What `install` put there; stores, mirrors and the user `daystream` stay.
+uninstall:
+	@mkdir -p $(BUILD)/plugin
+	rm -f $(addprefix $(BIN)/,$(notdir $(PROGRAMS)) daystream-sshfs daystream-metrics)
+	rm -f $(addprefix $(MAN)/man1/,$(notdir $(wildcard docs/man/*.1))) $(addprefix $(MAN)/man8/,$(notdir $(wildcard docs/man/*.8)))
+	rm -f $(addprefix $(UNITS)/,$(notdir $(wildcard contrib/systemd/*)))
+	rm -rf $(DOC)
+	$(plugin) uninstall
 
 clean:
 	rm -rf $(BUILD)
@@ -190,9 +209,10 @@ help:
 	@echo 'mutants  seeded bugs, each of which a test must catch (MUTANTS=name: only that)'
 	@echo 'bench    everything that is timed, next to its peers (SCALE=small: in minutes; ROWS=name: only that)'
 	@echo 'install  programs, man pages and systemd units to PREFIX (/usr/local), the plugin to the server (DESTDIR, PG_CONFIG)'
+	@echo 'install-follower  the same without the plugin, for a host that only follows; uninstall: removes what either put there'
 	@echo 'clean    removes BUILD (build); V=1 shows the commands'
 
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/tests/*.d $(BUILD)/bench/*.d)
-.PHONY: all deps demo check unit-tests crash fuzz-replay fuzz fuzz-run soak giant asan tsan mutants bench bench-tools lint fmt install clean help
+.PHONY: all deps demo check unit-tests crash fuzz-replay fuzz fuzz-run soak giant asan tsan mutants bench bench-tools lint fmt install install-follower uninstall clean help
 # Objects that only a pattern rule names are kept. (.SECONDARY of all would take a header that has gone for up to date.)
 .PRECIOUS: $(BUILD)/obj/%.o

@@ -10,6 +10,13 @@ fi
 
 # ---- the units
 make -C "$root" BUILD="$build" DESTDIR="$work/there" PREFIX=/usr install >"$work/install.log" 2>&1 || cat "$work/install.log" >&2
+follower=$work/follower
+check "make install-follower installs" make -C "$root" BUILD="$build" DESTDIR="$follower" install-follower
+is "all but the plugin" "$(cd "$follower/usr/local" && find . -type f | sort)" "$(cd "$work/there/usr" && find . -type f ! -path './lib/postgresql/*' | sort)"
+like "the plugin comes by make install" "$(find "$work/there" -name 'deltaflood.so')" deltaflood
+cp -a "$work/there" "$work/gone"
+check "make uninstall succeeds" make -C "$root" BUILD="$build" DESTDIR="$work/gone" PREFIX=/usr uninstall
+is "and leaves nothing" "$(find "$work/gone" ! -type d)" ""
 units=$work/there/usr/lib/systemd/system
 is "make install puts the units in place" "$(cd "$units" && echo *)" "$(cd "$root/contrib/systemd" && echo *)"
 is "which name programs that it installs" "$(grep -ho '/usr/[a-z/]*bin/[a-z-]*' "$units"/* | sort -u | xargs -I{} ls "$work/there{}" 2>&1 | sed "s|$work/there||")" \
