@@ -111,7 +111,8 @@ static int print_store_status(FILE *out, const char *path, int dirfd, struct err
 	store_end(store, &end);
 	struct position mark = store_confirmed(store)->now.last;
 	bool damaged = position_cmp(end.last, mark) < 0;
-	r = config_read(&config, dirfd, err);
+	if ((r = config_read(&config, dirfd, err)) < 0)
+		err_prefix(err, r, "%s", path);
 	if (r == 0 && !(text = status_print(&len, store, &config, NULL)))
 		r = err_set(err, -ENOMEM, "out of memory");
 	if (r == 0)

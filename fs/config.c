@@ -108,6 +108,16 @@ bool config_is_mount(int dirfd)
 	return faccessat(dirfd, "live", F_OK, 0) == 0 && faccessat(dirfd, "since", F_OK, 0) == 0;
 }
 
+static const char *why_none(int dirfd)
+{
+	if (config_is_mount(dirfd))
+		return CONFIG_IS_MOUNT;
+	if (faccessat(dirfd, "segments", F_OK, 0) == 0)
+		return "put it back; a copy of a store needs none for daystreamfs --read-only, whose mount tells the "
+		       "rest";
+	return "run `daystream init` first";
+}
+
 /* It may be a link; what is no file is not waited for. */
 static int open_file(int dirfd, struct err *err)
 {
@@ -116,8 +126,7 @@ static int open_file(int dirfd, struct err *err)
 	    openat(dirfd, "daystream.conf", O_RDONLY | O_NONBLOCK | O_CLOEXEC | (is_strangers(dirfd) ? O_NOFOLLOW : 0));
 
 	if (fd < 0 && errno == ENOENT)
-		return err_set(err, -ENOENT, "no daystream.conf in it: %s",
-		               config_is_mount(dirfd) ? CONFIG_IS_MOUNT : "run `daystream init` first");
+		return err_set(err, -ENOENT, "no daystream.conf in it: %s", why_none(dirfd));
 	if (fd < 0)
 		return err_errno(err, "opening daystream.conf");
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))

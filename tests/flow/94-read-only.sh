@@ -80,6 +80,8 @@ mkdir "$copy" "$work/nothing"
 exits "what is no store is said" 1 daystreamfs --read-only "$copy" "$work/nothing" -f
 like "and why" "$output" "no folder segments"
 copy_once
+exits "of a copy, daystream status knows too little" 1 daystream status "$copy"
+like "and says where that is" "$output" "$copy: no daystream.conf.*--read-only"
 rm "$copy/confirmed"
 exits "a copy without STORE/confirmed is not shown" 1 daystreamfs --read-only "$copy" "$work/nothing" -f
 like "and why is said" "$output" "STORE/confirmed"
