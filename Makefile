@@ -174,7 +174,7 @@ install-follower: $(PROGRAMS)
 	install $(PROGRAMS) contrib/daystream-sshfs contrib/daystream-metrics $(BIN)
 	install -m 644 docs/man/*.1 $(MAN)/man1
 	install -m 644 docs/man/*.8 $(MAN)/man8
-	for file in README.md LICENSE docs/*.md contrib/daystream.py contrib/prometheus/daystream.rules.yml contrib/grafana/daystream.json; do \
+	for file in README.md LICENSE docs/*.md contrib/daystream.py contrib/prometheus/daystream.rules.yml contrib/grafana/daystream.json contrib/nfs/ganesha.conf; do \
 		install -D -m 644 $$file $(DOC)/$$file || exit 1; \
 	done
 	for unit in contrib/systemd/*; do \
