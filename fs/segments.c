@@ -129,7 +129,7 @@ static struct segment *newest(const struct segments *segments)
 struct segment *segments_last(struct segments *segments)
 {
 	lock(segments);
-	struct segment *segment = newest(segments);
+	struct segment *segment = segments->count ? newest(segments) : NULL;
 	segments_unlock(segments);
 	return segment;
 }

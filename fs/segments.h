@@ -92,7 +92,7 @@ size_t segments_at(struct segments *segments, uint64_t off);
 /* Shown bytes of the whole stream, also those given up. */
 uint64_t segments_len(struct segments *segments);
 
-/* The newest, for the writer. */
+/* The newest, for the writer; NULL: none yet. */
 struct segment *segments_last(struct segments *segments);
 
 /* Holds a segment; -ESTALE where it was given up. */

@@ -412,7 +412,7 @@ long store_read(struct store *store, uint64_t off, char *buf, size_t len, struct
 
 static int show_new_segment(struct store *store, const struct store_end *end, int fd, struct err *err)
 {
-	struct segment *before = store->segments.count ? segments_last(&store->segments) : NULL;
+	struct segment *before = segments_last(&store->segments);
 	struct index *index = index_new();
 	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	int r = 0;
@@ -435,7 +435,7 @@ static int show_new_segment(struct store *store, const struct store_end *end, in
 int store_show(struct store *store, const struct store_end *end, int fd, struct err *err)
 {
 	enum { STEP = 1 << 20 }; /* how long readers wait at most: a step's indexing */
-	struct segment *newest = store->segments.count ? segments_last(&store->segments) : NULL;
+	struct segment *newest = segments_last(&store->segments);
 	pthread_rwlock_t *lock = &store->segments.lock;
 	uint64_t step = STEP;
 	int r;

@@ -16,6 +16,18 @@
 
 /* ---- opening ------------------------------------------------------------ */
 
+/* What is not recorded goes to who is next, so that the thread sanitizer sees which thread hears of another by it. */
+static int next_open(int dirfd, const char *name, int flags, mode_t mode)
+{
+	static int (*next)(const char *, int, ...);
+
+	if (dirfd != AT_FDCWD)
+		return (int)syscall(SYS_openat, dirfd, name, flags, mode);
+	if (!next)
+		*(void **)&next = dlsym(RTLD_NEXT, "open");
+	return next(name, flags, mode);
+}
+
 static int open_at(int dirfd, const char *name, int flags, mode_t mode)
 {
 	char path[PATH_MAX];
@@ -23,7 +35,7 @@ static int open_at(int dirfd, const char *name, int flags, mode_t mode)
 	int saved = errno;
 
 	if (!(flags & (O_CREAT | O_TRUNC)) || (flags & O_TMPFILE) == O_TMPFILE || !record_find_name(dirfd, name, path))
-		return (int)syscall(SYS_openat, dirfd, name, flags, mode);
+		return next_open(dirfd, name, flags, mode);
 	record_lock();
 	bool exists = fstatat(dirfd, name, &st, 0) == 0, changes = exists ? (flags & O_TRUNC) && st.st_size > 0 : true;
 	errno = saved;
@@ -70,7 +82,6 @@ int creat64(const char *name, mode_t mode) __attribute__((alias("creat")));
 
 /* ---- writing ------------------------------------------------------------ */
 
-/* What is not recorded goes to who is next, so that the thread sanitizer sees which thread hears of another by it. */
 static ssize_t next_write(int fd, const void *data, size_t len)
 {
 	static ssize_t (*next)(int, const void *, size_t);
