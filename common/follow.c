@@ -357,7 +357,7 @@ int follow_next(struct follow *follow, struct follow_line *line, struct err *err
 		rc = lines_next(&follow->lines, &line->text, &line->len, err);
 		if (rc == 0)
 			return at_end(follow, err);
-		if (rc == -EBADMSG)
+		if (rc == -EBADMSG && !follow->lines.read) /* what reads for us says itself what is wrong */
 			return damaged(follow, "a line has no end", err);
 		if (rc < 0 || (rc = check_line(follow, line, err)) < 0)
 			return rc;

@@ -94,13 +94,15 @@ int lines_more(struct lines *lines, struct err *err)
 		if (rc < 0)
 			return rc;
 	}
+	/* What stands before a damaged place can be read by itself. */
 	if (lines->read) {
 		long got = lines->read(lines->ctx, lines->buffer + lines->end, lines->size - lines->end, err);
+		for (size_t len = READ_SMALL; got == -EBADMSG && len > 0; len /= 8)
+			got = lines->read(lines->ctx, lines->buffer + lines->end, len, err);
 		lines->end += got > 0 ? (size_t)got : 0;
 		return got < 0 ? (int)got : got > 0;
 	}
 	ssize_t n = read(lines->fd, lines->buffer + lines->end, lines->size - lines->end);
-	/* What stands before a damaged place can be read by itself. */
 	for (size_t len = READ_SMALL; n < 0 && errno == EIO && len > 0; len /= 8)
 		n = read(lines->fd, lines->buffer + lines->end, len);
 	if (n < 0)

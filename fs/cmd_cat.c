@@ -343,6 +343,8 @@ static int recover(struct cat *cat, int code, struct err *err)
 		cat->over = true;
 		return 0;
 	}
+	if (code == -ENOTCONN && !cat->away && stream_is_mount(cat->stream))
+		mountpoint_blame_damage(cat->path, err);
 	if (!cat->follow || (!away && (code != -EBADMSG || ++cat->tries > TRIES)))
 		return code;
 	if (!cat->away)

@@ -265,6 +265,11 @@ static long read_on(void *ctx, char *buf, size_t len, struct err *err)
 	long n = stream_file_read(lines->file, lines->off, buf, len, err);
 
 	lines->off += n > 0 ? (uint64_t)n : 0;
+	if (n == -EBADMSG) {
+		struct err reason = *err;
+		err_set(err, -EBADMSG, "%s; restore the file from a copy (`daystream check` says what else is damaged)",
+		        reason.text);
+	}
 	return n;
 }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # daystream cat: transactions that do not fit into its memory, and the folder they wait in; an LSN that is yet to come; LSNs
-# of a stream with two generations.
+# of a stream with two generations; damage.
 # shellcheck source=lib.sh disable=SC2016
 . "$(dirname "$0")/lib.sh"
 
@@ -78,5 +78,17 @@ for place in "$store" "$mnt"; do
 	is "since one of the second" "$(ids --since "$new" "$place")" "6 "
 	is "until one of the first" "$(ids --until "$old" "$place")" "1 2 3 "
 	is "from one to the other" "$(ids --since "$later" --until "$new" "$place")" "3 5 "
+done
+
+# Damage is named by its file, with the remedy.
+daemon_stop
+segment=$(find "$store/segments" -name '*.day' | sort | head -n 1)
+flip "$segment" 1000000
+daemon_start "$store" "$mnt"
+for place in "$store" "$mnt"; do
+	exits "a damaged segment ends it ($(basename "$place"))" 1 bash -c 'daystream cat "$0" >"$1"' "$place" "$work/got"
+	like "which is named, with the remedy" "$output" "segments/$(basename "$segment").*at 9[0-9]*: .*restore the file from a copy"
+	is "what stands before it is printed" "$(grep -c $'\tsmall$' "$work/got")" 1
+	is "and ends on a commit" "$(tail -n 1 "$work/got" | cut -f 8)" commit
 done
 plan
