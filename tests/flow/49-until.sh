@@ -53,7 +53,7 @@ rm -rf "$store"/snapshots/[0-9]*
 daemon_start "$store" "$mnt"
 pgbench -q -i -s 1 >/dev/null 2>&1
 
-pgbench -n -c 4 -T 20 >"$work/pgbench.log" 2>&1 &
+pgbench -n -c 4 -T 300 >"$work/pgbench.log" 2>&1 &
 bank=$!
 wait_for 20 "[[ \$(sql 'SELECT count(*) FROM pgbench_history') -gt 300 ]]"
 

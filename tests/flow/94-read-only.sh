@@ -14,7 +14,8 @@ relay_start() { # STORE MOUNTPOINT [OPTIONS]: leaves $relay_pid
 	mkdir -p "$2" 2>/dev/null || true
 	daystreamfs --read-only "$@" -f >>"$work/relay.log" 2>&1 &
 	relay_pid=$!
-	wait_for 30 "mounted '$2' || ! alive $relay_pid" && mounted "$2" || { tail -n 20 "$work/relay.log" >&2; return 1; }
+	wait_for 30 "mounted '$2' || ! alive $relay_pid"
+	mounted "$2" || { tail -n 20 "$work/relay.log" >&2; return 1; }
 }
 
 relay_stop() {
