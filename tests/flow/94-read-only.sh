@@ -68,8 +68,8 @@ relay_start "$store" "$work/beside"
 beside=$relay_pid
 caught_up "$work/beside"
 check "beside the daemon, the same stream is served" cmp "$mnt/live" "$work/beside/live"
-is "and the same tree" "$(ls "$work/beside" "$work/beside/tables" "$work/beside/days")" \
-	"$(ls "$mnt" "$mnt/tables" "$mnt/days" | sed "s|^$mnt|$work/beside|")"
+names() { (cd "$1" && find . tables days -maxdepth 1 | sort); }
+is "and the same tree" "$(names "$work/beside")" "$(names "$mnt")"
 is "its status says what it is" "$(status_of "$work/beside" state)" read-only
 like "and since when nothing has come" "$(cat "$work/beside/status")" '^growth_seconds	[0-9]+$'
 like "so do its metrics" "$(cat "$work/beside/metrics")" 'ingest_state\{state="read-only"\} 1' 'growth_age_seconds [0-9]'
