@@ -104,7 +104,7 @@ static int enter(struct serve *serve, const struct node *node, struct fuse_entry
 static int enter_again(struct serve *serve, fuse_ino_t ino, struct fuse_entry_param *entry, struct err *err)
 {
 	char name[NAME_PATH_MAX];
-	struct node node;
+	struct node node = {0};
 	int r = recall_node(serve->shown, serve->tree, ino, name, &node, err);
 
 	return r == 1 ? enter(serve, &node, entry, err) : r == 0 ? -ESTALE : r;
