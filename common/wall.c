@@ -1,6 +1,7 @@
 #include "wall.h"
 
 #include <ctype.h>
+#include <langinfo.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,7 +102,31 @@ static bool spaced_well(const char *text)
 	return true;
 }
 
-/* Behind the name of a day, which says nothing that the date does not. */
+static bool is_one(const char *word, size_t len, nl_item first, nl_item last)
+{
+	for (nl_item item = first; item <= last; item++)
+		if (strlen(nl_langinfo(item)) == len && strncasecmp(nl_langinfo(item), word, len) == 0)
+			return true;
+	return false;
+}
+
+/* strptime takes "MonTue" for a day, too. */
+static bool named_well(const char *text)
+{
+	size_t len;
+
+	for (; *text; text += len ? len : 1) {
+		for (len = 0; isalpha((unsigned char)text[len]); len++)
+			;
+		if ((is_one(text, len < 3 ? len : 3, ABDAY_1, ABDAY_7) && !is_one(text, len, ABDAY_1, DAY_7)) ||
+		    (is_one(text, len < 3 ? len : 3, ABMON_1, ABMON_12) && !is_one(text, len, ABMON_1, MON_12)))
+			return false;
+	}
+	return true;
+}
+
+/* Behind the name of a day, which says nothing that the date does not; the server has none before a date in one word,
+ * but for one of digits alone. */
 static const char *skip_day(const char *text)
 {
 	struct tm tm = {0};
@@ -110,7 +135,9 @@ static const char *skip_day(const char *text)
 	if (!end || (*end != ' ' && *end != ','))
 		return text;
 	end += *end == ',';
-	return end + strspn(end, " ");
+	end += strspn(end, " ");
+	char mark = end[strcspn(end, "-/. ")];
+	return !mark || mark == ' ' ? end : text;
 }
 
 static const char *read_all(struct wall *wall, const char *text)
@@ -132,7 +159,7 @@ bool wall_parse(const char *text, int64_t *second, bool *fraction)
 	struct wall wall = {0};
 
 	text += strspn(text, " ");
-	if (!spaced_well(text))
+	if (!spaced_well(text) || !named_well(text))
 		return false;
 	const char *end = read_all(&wall, skip_day(text));
 	if (!end || end[strspn(end, " ")])

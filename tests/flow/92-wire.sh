@@ -128,4 +128,5 @@ kill "${mirrors[far]}" "${mirrors[again]}"
 for place in far again; do
 	check "SIGTERM ends a mirror on a silent connection ($place)" wait_for 30 "! alive ${mirrors[$place]}"
 done
+sessions KILL # what is stopped would outlive sshd
 plan

@@ -10,7 +10,7 @@ sql "CREATE FUNCTION moment(t text) RETURNS text LANGUAGE plpgsql AS \$\$ DECLAR
 	at := greatest(0, extract(epoch FROM t::timestamptz));
 	RETURN CASE WHEN abs(at) = 'Infinity' THEN 'refused' ELSE floor(at) || ' ' || (at <> floor(at))::int END;
 	EXCEPTION WHEN OTHERS THEN RETURN 'refused'; END \$\$"
-seed=${SEED:-$RANDOM}
+seed=${SEED:-1} # another one by hand
 note "SEED=$seed"
 for zone in Europe/Berlin America/St_Johns UTC; do
 	python3 "$root/tests/flow/moments.py" "$seed" 8000 | sort -u >"$work/texts"

@@ -15,6 +15,8 @@ def date():
     m = r.choice("1 01 12 11 9 2 02 13 0 00 31".split())
     d = r.choice("1 01 31 30 29 28 21 12 13 32 0 021".split())
     name, s = r.choice(MONTHS), r.choice("--/.")
+    if r.random() < .02:
+        name += r.choice(MONTHS)
     return r.choice([
         f"{y}{s}{m}{s}{d}", f"{m}{s}{d}{s}{y}", f"{d}{s}{m}{s}{y}", f"{y}{s}{name}{s}{d}", f"{d}{s}{name}{s}{y}",
         f"{name}{s}{d}{s}{y}", f"{name} {d}, {y}", f"{d} {name} {y}", f"{name} {d} {y}", f"{y} {name} {d}",
@@ -52,4 +54,6 @@ for _ in range(int(sys.argv[2])):
     text = parts[0]
     for part in parts[1:]:
         text += r.choice([" ", " ", " ", "T", "", "  "]) + part
+    if r.random() < .1:
+        text = r.choice(DAYS) + r.choice([" ", ", ", ",", ""]) + text
     print(text)

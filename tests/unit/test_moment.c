@@ -91,6 +91,7 @@ static void a_time_has_its_zone(void **state)
 	is_time("2026-11-21T09:00:00Z", 1795251600, false);
 	is_time("2026-11-21 04:00 America/New_York", 1795251600, false);
 	is_time("Sat Nov 21 09:00:00 UTC 2026", 1795251600, false);
+	is_time("Sat 20261121 09:00 UTC", 1795251600, false);
 	is_time("2026-11-21 14:30:00 +0530", 1795251600, false);
 	is_time("2026-11-21 14:30:15+05:30:15", 1795251600, false);
 	is_time("20261121T040000-05", 1795251600, false);
@@ -142,6 +143,10 @@ static void what_could_be_misread_is_refused(void **state)
 	refused("2026-07-01 10:00+16", "offset");
 	refused("2026-07-01 10:00+130", "offset");
 	refused("2026-02-30", "is no moment");
+	refused("Sat 2026-11-21", "is no moment");
+	refused("FriSat, 21 Nov 2026", "is no moment");
+	refused("OctNov 21 2026", "is no moment");
+	refused("Sat, 21-Nov-2026", "is no moment");
 	refused("2026-13-01", "is no moment");
 	refused("21/11/2026", "is no moment");
 	refused("2026-11-21 25:00", "is no moment");
