@@ -4,11 +4,13 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -18,6 +20,8 @@
 #include "position.h"
 #include "snapshot.h"
 #include "watch.h"
+
+enum { STATUS_MAX = 1 << 16, ANSWER_MS = 5000 };
 
 struct options {
 	const char *path; /* first, for command_parse_one */
@@ -72,21 +76,53 @@ static int open_signals(struct err *err)
 	return fd < 0 ? err_errno(err, "preparing to be stopped") : fd;
 }
 
-/* A snapshot of other tables than those of the stream would be none. What is in force, the daemon tells, where we
- * see its mount. */
-static int check_choice(const char *path, const struct config *config, struct err *err)
+/* A daemon that does not answer keeps a reader of its mount waiting, deaf to signals: a child reads. Returns what it
+ * has read in time, to be freed, or NULL. */
+static char *read_in_time(const char *name, int wakefd)
 {
-	char *mount = watch_find_mount(path), *name = NULL, *line = NULL;
-	size_t size = 0, len = strlen("tables\t");
+	char *text = calloc(1, STATUS_MAX);
+	size_t len = 0;
+	int fds[2];
+
+	if (!text || pipe2(fds, O_CLOEXEC) < 0) {
+		free(text);
+		return NULL;
+	}
+	pid_t child = fork();
+	if (child == 0) {
+		int fd = open(name, O_RDONLY | O_CLOEXEC);
+		ssize_t n = fd < 0 ? -1 : read(fd, text, STATUS_MAX - 1);
+		_exit(n > 0 && write(fds[1], text, (size_t)n) == n ? 0 : EXIT_FAILURE);
+	}
+	close(fds[1]);
+	struct pollfd polled[] = {{.fd = fds[0], .events = POLLIN}, {.fd = wakefd, .events = POLLIN}};
+	ssize_t n = child < 0 ? 0 : 1;
+	while (n > 0 && len < STATUS_MAX - 1 && poll(polled, 2, ANSWER_MS) > 0 && !polled[1].revents)
+		len += (size_t)((n = read(fds[0], text + len, STATUS_MAX - 1 - len)) > 0 ? n : 0);
+	close(fds[0]);
+	if (child > 0) {
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+	}
+	if (len > 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* A snapshot of other tables than those of the stream would be none. What is in force, the daemon tells, where we
+ * see its mount and it answers. */
+static int check_choice(const char *path, const struct config *config, int wakefd, struct err *err)
+{
+	char *mount = watch_find_mount(path), *name = NULL;
+	char *text = mount && asprintf(&name, "%s/status", mount) >= 0 ? read_in_time(name, wakefd) : NULL;
+	char *line = text && strncmp(text, "tables\t", 7) != 0 ? strstr(text, "\ntables\t") : text;
 	int r = 0;
 
-	FILE *file = mount && asprintf(&name, "%s/status", mount) >= 0 ? fopen(name, "re") : NULL;
-	for (ssize_t n; r == 0 && file && (n = getline(&line, &size, file)) > 0;) {
-		if (strncmp(line, "tables\t", len) != 0)
-			continue;
-		char *list = line + len;
-		long list_len = line_unescape(list, (struct span){list, (size_t)n - len - 1});
-		list[list_len < 0 ? 0 : list_len] = 0;
+	if (line) {
+		char *list = strchr(line, '\t') + 1;
+		long len = line_unescape(list, (struct span){list, strcspn(list, "\n")});
+		list[len < 0 ? 0 : len] = 0;
 		if (strcmp(list, config->tables) != 0)
 			r = err_set(
 			    err, -EBUSY,
@@ -94,10 +130,8 @@ static int check_choice(const char *path, const struct config *config, struct er
 			    "start that again first",
 			    *list ? list : "all");
 	}
-	if (file)
-		fclose(file);
 	free(name);
-	free(line);
+	free(text);
 	free(mount);
 	return r;
 }
@@ -112,7 +146,7 @@ static int run(const struct options *options, int dirfd, struct err *err)
 
 	if (r < 0)
 		return wakefd < 0 ? r : err_prefix(err, r, "%s", options->path);
-	if ((r = check_choice(options->path, &config, err)) < 0)
+	if ((r = check_choice(options->path, &config, wakefd, err)) < 0)
 		goto out;
 	/* What root makes, a daemon that is not root could not remove. */
 	struct privileges privileges;
