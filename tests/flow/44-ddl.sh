@@ -106,6 +106,7 @@ SQL
 step "columns renamed, and exchanged" <<-'SQL'
 	ALTER TABLE k RENAME c2 TO "C 2";
 	BEGIN;
+	LOCK k;
 	UPDATE k SET c1 = '\x01' WHERE id % 3 = 0;
 	ALTER TABLE k RENAME c1 TO t;
 	ALTER TABLE k RENAME c4 TO c1;
