@@ -118,11 +118,11 @@ fuzz-run: $(call lib_objects,common fs mirror)
 
 # The whole of `check` with the programs built under a sanitizer. Some tests put a library before that of the sanitizer.
 asan:
-	ASAN_OPTIONS=verify_asan_link_order=0 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
+	TEST_TIMEOUT=$${TEST_TIMEOUT:-3000} ASAN_OPTIONS=verify_asan_link_order=0 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
 	$(MAKE) check BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer' SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
 # gcc moves a pointer's subtraction behind the free, then warns of it.
 tsan:
-	TSAN_OPTIONS=halt_on_error=1 $(MAKE) check BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -Wno-use-after-free' SAN=-fsanitize=thread
+	TEST_TIMEOUT=$${TEST_TIMEOUT:-3000} TSAN_OPTIONS=halt_on_error=1 $(MAKE) check BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -Wno-use-after-free' SAN=-fsanitize=thread
 
 # The random test for an hour, in rounds, each of which ends with every mirror compared. SEED=n repeats the choices.
 soak: SECONDS ?= 3600
