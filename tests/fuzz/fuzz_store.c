@@ -11,6 +11,7 @@
 #include "folder.h"
 #include "manifest.h"
 #include "name.h"
+#include "proof.h"
 #include "property.h"
 #include "visible.h"
 
@@ -50,26 +51,41 @@ static void check_config(const char *text, size_t len)
 
 static void check_confirmed(char *text, size_t len)
 {
-	enum { SLOT = 512, CRC_AT = 8, COVERED_FROM = 12, SLOT_LEN = 48 };
+	enum { SLOT = 512, CRC_AT = 8, COVERED_FROM = 12, FIRST_LEN = 48, SLOT_LEN = 104 };
+	static const struct position shown = {1000, 0};
 	struct confirmed_file file, again;
+	struct proof proof = {0};
 	struct err err = {""};
 
-	/* Sums that are right, where the slot's first byte is odd. */
-	for (size_t at = 0; at + SLOT_LEN <= len; at += SLOT)
-		if (text[at] & 1) {
-			memcpy(text + at, "CnDfrm01", 8);
-			uint32_t crc = crc32c(0, text + at + COVERED_FROM, SLOT_LEN - COVERED_FROM);
+	/* Sums that are right, where the slot's first byte is odd; of the second version where the next bit says so. */
+	for (size_t at = 0; at + FIRST_LEN <= len; at += SLOT) {
+		bool second = text[at] & 2;
+		size_t slot_len = second ? SLOT_LEN : FIRST_LEN;
+		if ((text[at] & 1) && at + slot_len <= len) {
+			memcpy(text + at, second ? "CnDfrm02" : "CnDfrm01", 8);
+			uint32_t crc = crc32c(0, text + at + COVERED_FROM, slot_len - COVERED_FROM);
 			memcpy(text + at + CRC_AT, &crc, sizeof crc);
 		}
+	}
 	put_file("confirmed", text, len);
+	/* Who follows a copy takes from it a mark that is further on than what it shows, or none. */
+	int r = proof_look(&proof, folder, shown, &err);
+	must(r == 0 || (r == -EAGAIN && *err.text));
+	must(proof.count == 0 || (r == 0 && proof.count == 1 && position_cmp(proof.marks[0].last, shown) > 0));
+	must(proof.count == 0 ||
+	     (proof.marks[0].segment.epoch && proof_sum(&proof.marks[0], proof.marks[0].sealed, &err) == 0));
 	must(confirmed_open(&file, folder, true, &err) == 0);
-	struct confirmed next = {.idle_lsn = file.now.idle_lsn + 1, .last = {5, 6}};
+	struct confirmed next = file.now;
+	next.idle_lsn++;
+	next.last = (struct position){5, 6};
 	uint64_t counter = file.counter;
 	must(confirmed_write(&file, next, &err) == 0);
 	confirmed_close(&file);
 	must(confirmed_open(&again, folder, false, &err) == 0);
 	/* What was written last counts. */
 	must(counter == UINT64_MAX || (again.counter == counter + 1 && again.now.idle_lsn == next.idle_lsn));
+	must(counter == UINT64_MAX || (again.now.off == next.off && again.now.sealed == next.sealed &&
+	                               position_cmp(again.now.oldest, next.oldest) == 0));
 	confirmed_close(&again);
 	unlinkat(folder, "confirmed", 0);
 }
