@@ -36,7 +36,7 @@ if [[ $knows_list -eq 1 ]]; then
 	like "with the statement to run" "$output" output_plugin_libraries 'ALTER SYSTEM SET output_plugin_libraries *=.*deltaflood' reload
 	statement=$(grep -oP "ALTER SYSTEM SET output_plugin_libraries[^;]*" <<<"$output" | head -n 1)
 	check "which runs as it is printed" sql "$statement"
-	sql "SELECT pg_reload_conf()" >/dev/null
+	reload
 	wait_for 10 "[[ \$(sql 'SHOW output_plugin_libraries') == *deltaflood* ]]"
 	is "and keeps what the list had" "$(sql 'SHOW output_plugin_libraries' | tr -d ' "')" "pgoutput,test_decoding,deltaflood"
 fi
@@ -57,8 +57,12 @@ like "with the statement to run" "$output" 'ALTER ROLE "?clerk"? .*REPLICATION'
 sql "ALTER ROLE clerk REPLICATION"
 
 mv "$server/lib/deltaflood.so" "$work/"
+sql "ALTER SYSTEM SET dynamic_library_path = '$server/lib'" # daystream may be installed on this machine
+reload
 exits "a server without the plugin is refused" 1 init
 like "with its name" "$output" deltaflood
+sql "ALTER SYSTEM RESET dynamic_library_path"
+reload
 mv "$work/deltaflood.so" "$server/lib/"
 
 exits "a server that is not there is an error" 1 daystream init "$store" --conninfo "host=$work/nowhere"

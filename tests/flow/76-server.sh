@@ -29,7 +29,6 @@ check "a role with a password makes the store" \
 	daystream init "$store" --conninfo "host=127.0.0.1 port=$PGPORT user=follower dbname=shop"
 echo 'snapshot = off' >>"$store/daystream.conf"
 daemon_start "$store" "$mnt"
-reload() { sql "SELECT pg_reload_conf()" >/dev/null; sleep 0.2; }
 cut() { sql "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active" >/dev/null; }
 
 ends() { # SENTENCE REGEX...: the daemon ends by itself, and says why

@@ -100,6 +100,8 @@ mirror_once() { # brings the mirror to all that is committed by now
 	deltamirror --once "$mnt" "$mirror"
 }
 
+reload() { sql "SELECT pg_reload_conf()" >/dev/null; sleep 0.2; }
+
 snapshot_taken() { # a new one; the daemon may be taking one by itself
 	wait_for 60 "daystream snapshot '$store' >'$work/snapshot.log' 2>&1" || { cat "$work/snapshot.log" >&2; return 1; }
 }
