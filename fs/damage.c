@@ -1,16 +1,30 @@
 #include "damage.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "clock.h"
+
 enum { FILES_MOST = 1000 }; /* then they are only counted */
+enum { AGAIN_MS = 600000 }; /* what a disk could not read, it may */
+
+/* What tells that a file was written, or another one put in its place. */
+struct sight {
+	ino_t ino;
+	off_t size;
+	struct timespec written, changed;
+};
 
 struct damaged {
-	char *name;
+	char *name, *sentence;
+	struct sight seen; /* when it was looked at last */
+	int64_t looked_ms; /* 0: not yet */
 	UT_hash_handle hh;
 };
 
@@ -20,27 +34,37 @@ void damage_init(struct damage *damage)
 	pthread_mutex_init(&damage->lock, NULL);
 }
 
+static void free_file(struct damaged *file)
+{
+	if (!file)
+		return;
+	free(file->name);
+	free(file->sentence);
+	free(file);
+}
+
+static void drop(struct damage *damage, struct damaged *file)
+{
+	HASH_DEL(damage->files, file);
+	free_file(file);
+}
+
 void damage_fini(struct damage *damage)
 {
 	struct damaged *file, *next;
 
-	HASH_ITER(hh, damage->files, file, next)
-	{
-		HASH_DEL(damage->files, file);
-		free(file->name);
-		free(file);
-	}
+	HASH_ITER(hh, damage->files, file, next) drop(damage, file);
 	pthread_mutex_destroy(&damage->lock);
 }
 
-static void remember(struct damage *damage, const char *name)
+static void remember(struct damage *damage, const char *name, const char *sentence)
 {
 	struct damaged *file = HASH_COUNT(damage->files) < FILES_MOST ? calloc(1, sizeof *file) : NULL;
 
-	if (file && (file->name = strdup(name)))
+	if (file && (file->name = strdup(name)) && (file->sentence = strdup(sentence)))
 		HASH_ADD_KEYPTR(hh, damage->files, file->name, strlen(file->name), file);
 	else
-		free(file);
+		free_file(file);
 }
 
 void damage_note(struct damage *damage, const char *name, const struct err *err)
@@ -53,13 +77,65 @@ void damage_note(struct damage *damage, const char *name, const struct err *err)
 	pthread_mutex_lock(&damage->lock);
 	HASH_FIND_STR(damage->files, name, known);
 	if (!known) {
-		remember(damage, name);
+		remember(damage, name, sentence);
 		damage->count++;
 		snprintf(damage->last, sizeof damage->last, "%s", sentence);
 	}
 	pthread_mutex_unlock(&damage->lock);
 	if (!known && damage->tell)
 		damage->tell(sentence);
+}
+
+static bool is_due(struct damaged *file, int store_dirfd)
+{
+	int64_t now = clock_ms();
+	struct stat st;
+	struct sight sight;
+
+	memset(&sight, 0, sizeof sight); /* compared with its padding */
+	if (fstatat(store_dirfd, file->name, &st, 0) == 0) {
+		sight.ino = st.st_ino;
+		sight.size = st.st_size;
+		sight.written = st.st_mtim;
+		sight.changed = st.st_ctim;
+	}
+	if (file->looked_ms && now - file->looked_ms < AGAIN_MS && memcmp(&sight, &file->seen, sizeof sight) == 0)
+		return false;
+	file->seen = sight;
+	file->looked_ms = now;
+	return true;
+}
+
+char *damage_due(struct damage *damage, int store_dirfd)
+{
+	struct damaged *file, *next;
+	char *name = NULL;
+
+	pthread_mutex_lock(&damage->lock);
+	HASH_ITER(hh, damage->files, file, next)
+	{
+		if (is_due(file, store_dirfd) && (name = strdup(file->name)))
+			break;
+	}
+	pthread_mutex_unlock(&damage->lock);
+	return name;
+}
+
+void damage_over(struct damage *damage, const char *name)
+{
+	struct damaged *file, *next, *last = NULL;
+
+	pthread_mutex_lock(&damage->lock);
+	HASH_FIND_STR(damage->files, name, file);
+	if (file) {
+		drop(damage, file);
+		damage->count--;
+	}
+	HASH_ITER(hh, damage->files, file, next) last = file; /* in the order in which they were found */
+	if (!last)
+		damage->count = 0; /* with those that were only counted */
+	snprintf(damage->last, sizeof damage->last, "%s", last ? last->sentence : "");
+	pthread_mutex_unlock(&damage->lock);
 }
 
 size_t damage_count(struct damage *damage)

@@ -1,6 +1,6 @@
 /*
  * damage.h - which files were found damaged while they were read: each is told once, however often it
- * is read, and stays in /status.
+ * is read, and stays in /status until it was found sound again (mended.h).
  *
  * Who returns -EBADMSG for bytes of the store has noted it here. Threads: any.
  */
@@ -17,7 +17,7 @@ struct damage {
 	void (*tell)(const char *sentence); /* NULL, or set before there are readers */
 	struct damaged *files;              /* by name */
 	size_t count;
-	char last[1024]; /* the sentence on the last that was found */
+	char last[1024]; /* the sentence on the last that was found, and is not mended */
 };
 
 void damage_init(struct damage *damage);
@@ -25,6 +25,13 @@ void damage_fini(struct damage *damage);
 
 /* `file` is named as below the store; `err` says the rest. */
 void damage_note(struct damage *damage, const char *file, const struct err *err);
+
+/* The name, to be freed, of one that is to be looked at again: its file has changed since it was, or some minutes are
+ * over. It counts as looked at now. NULL: there is none. */
+char *damage_due(struct damage *damage, int store_dirfd);
+
+/* It is sound, or not there any more: where it is found damaged again, that is told again. */
+void damage_over(struct damage *damage, const char *file);
 
 /* How many there are. */
 size_t damage_count(struct damage *damage);

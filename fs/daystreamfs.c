@@ -21,6 +21,7 @@
 #include "ingest.h"
 #include "keeper.h"
 #include "log.h"
+#include "mended.h"
 #include "metrics.h"
 #include "mount.h"
 #include "notify.h"
@@ -47,6 +48,7 @@ struct daemon {
 	struct keeper *keeper;
 	struct health *health;
 	struct retainer *retainer;
+	struct mended *mended;
 	struct mount *mount;
 	bool rechosen; /* other tables are sent than before */
 	int ready_fd;  /* tells the waiting parent; -1 with -f */
@@ -240,6 +242,8 @@ static int start_housekeeping(struct daemon *d, struct err *err)
 		/* The position of one that was taken just before is behind the last line. */
 		keeper_ask(d->keeper, (struct position){end.last.epoch, end.last.seq + 1});
 	}
+	if (r == 0)
+		r = mended_start(&d->mended, d->store, d->parts, err);
 	return r < 0 ? r : retain_start(&d->retainer, &retain, err);
 }
 
@@ -334,6 +338,8 @@ static int start_read_only(struct daemon *d, struct err *err)
 		r = left;
 	if (r == 0)
 		r = mount_and_drop(d, err);
+	if (r == 0)
+		r = mended_start(&d->mended, d->store, d->parts, err);
 	return r < 0 ? r : follower_start(d->follower, on_end, d, err);
 }
 
@@ -373,6 +379,7 @@ static int stop(struct daemon *d, struct err *err)
 	int r = 0;
 
 	mount_end(d->mount);
+	mended_stop(d->mended);
 	retain_stop(d->retainer);
 	keeper_stop(d->keeper);
 	health_stop(d->health);

@@ -142,7 +142,7 @@ static void print_store(FILE *out, struct store *store)
 	        "Bytes shown, from the oldest retained line on when the daemon started.");
 	gauge(out, "oldest_timestamp_seconds", edge.first.epoch, "Commit time of the oldest retained line.");
 	gauge(out, "damaged_files", damage_count(store_damage(store)),
-	      "Files that were found damaged while they were read.");
+	      "Files that were found damaged while they were read, and are not mended.");
 }
 
 static void print_limits(FILE *out, const struct config *config)

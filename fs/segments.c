@@ -280,6 +280,24 @@ void segments_release(struct segment *segment)
 	segment->holds--;
 }
 
+int segments_renew(struct segments *segments, struct segment *segment, struct err *err)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&segments->files);
+	pthread_rwlock_wrlock(&segments->lock);
+	bool stays = segment->growing || segment->gone;
+	if (!stays && segment->holds > 1)
+		r = err_set(err, -EBUSY, "others read it");
+	else if (!stays)
+		close_segment(segments, segment);
+	pthread_rwlock_unlock(&segments->lock);
+	if (r == 0 && segment->fd < 0)
+		r = open_file(segments, segment, err);
+	pthread_mutex_unlock(&segments->files);
+	return r;
+}
+
 /* Under `files`. A damaged segment is not read through again for each read. */
 static int open_index(struct segments *segments, struct segment *segment, struct err *err)
 {

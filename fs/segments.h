@@ -99,6 +99,10 @@ struct segment *segments_last(struct segments *segments);
 int segments_hold(struct segments *segments, size_t number, struct segment **segment, struct err *err);
 void segments_release(struct segment *segment);
 
+/* Forgets what is known of a sealed segment that only the caller holds, and opens the file that has its name now: one
+ * that was damaged may have been mended, or another one put in its place. -EBUSY: others read it just now. */
+int segments_renew(struct segments *segments, struct segment *segment, struct err *err);
+
 /* The shown bytes of a held one. */
 uint64_t segments_shown(struct segments *segments, const struct segment *segment);
 

@@ -3,6 +3,7 @@
 
 #include "bytes.h"
 #include "find.h"
+#include "mended.h"
 #include "table.h"
 
 static struct fixture f;
@@ -167,6 +168,69 @@ static void damage_is_told_once_for_each_file(void **state)
 	assert_non_null(strstr(damage_print(store_damage(f.store), text, sizeof text), "1 other"));
 }
 
+static bool is_due(void)
+{
+	char *name = damage_due(store_damage(f.store), store_dirfd(f.store));
+	bool due = name != NULL;
+
+	free(name);
+	return due;
+}
+
+static bool is_mended(size_t segment)
+{
+	bool mended = mended_is(f.store, NULL, nth_name(segment), -1);
+
+	if (mended)
+		damage_over(store_damage(f.store), nth_name(segment));
+	return mended;
+}
+
+static void damage_is_told_until_it_is_mended(void **state)
+{
+	uint64_t base = segments_start(store_segments(f.store), 1).base;
+	struct damage *damage = store_damage(f.store);
+	char text[1024], byte;
+	size_t len;
+
+	(void)state;
+	assert_false(is_due());
+	fixture_flip(&f, nth_name(1), 70000);
+	fixture_flip(&f, nth_name(1), 140000);
+	fixture_flip(&f, nth_name(0), 0);
+	assert_int_equal(store_read(f.store, base + 70000, &byte, 1, &f.err), -EBADMSG);
+	assert_int_equal(store_read(f.store, 0, &byte, 1, &f.err), -EBADMSG);
+	assert_int_equal(told, 2);
+	assert_true(is_due());
+	assert_true(is_due());
+	assert_false(is_due()); /* not again before it has changed */
+	assert_false(is_mended(1));
+	fixture_flip(&f, nth_name(1), 70000);
+	assert_true(is_due());
+	assert_false(is_mended(1)); /* there is more */
+	assert_int_equal(damage_count(damage), 2);
+	fixture_flip(&f, nth_name(1), 140000);
+	assert_true(is_mended(1));
+	assert_int_equal(damage_count(damage), 1);
+	assert_non_null(strstr(damage_print(damage, text, sizeof text), nth_name(0)));
+	/* Another file, in its place. */
+	char *copy = fixture_read(&f, nth_name(0), &len);
+	copy[0] ^= 1;
+	fixture_unlink(&f, nth_name(0));
+	assert_false(is_mended(0));
+	fixture_write(&f, nth_name(0), copy, len);
+	free(copy);
+	assert_true(is_due());
+	assert_true(is_mended(0));
+	assert_string_equal(damage_print(damage, text, sizeof text), "");
+	assert_int_equal(store_read(f.store, 0, &byte, 1, &f.err), 1);
+	assert_int_equal(byte, whole[0]);
+	/* And again. */
+	fixture_flip(&f, nth_name(0), 0);
+	assert_int_equal(store_read(f.store, 0, &byte, 1, &f.err), -EBADMSG);
+	assert_int_equal(told, 3);
+}
+
 /* A table's file, look-ups and listings go the same way. */
 static void whatever_reads_lines_finds_it(void **state)
 {
@@ -209,8 +273,9 @@ static void no_index_is_made_of_wrong_bytes(void **state)
 	char *names = fixture_names(&f, ".idx"), *name = nth_index(1) + strlen("segments/");
 	assert_null(strstr(names, name));
 	free(names);
+	assert_false(is_mended(1));
 	fixture_flip(&f, nth_name(1), 3000);
-	reopen();
+	assert_true(is_mended(1));
 	assert_int_equal(store_read(f.store, base + 3000, &byte, 1, &f.err), 1);
 	assert_int_equal(byte, whole[base + 3000]);
 }
@@ -271,6 +336,7 @@ int main(void)
 	    TEST(reads_of_any_length_from_anywhere_give_what_was_written),
 	    TEST(a_flipped_byte_is_never_read_in_any_segment),
 	    TEST(damage_is_told_once_for_each_file),
+	    TEST(damage_is_told_until_it_is_mended),
 	    TEST(whatever_reads_lines_finds_it),
 	    TEST(no_index_is_made_of_wrong_bytes),
 	    TEST(another_segments_index_is_built_again_in_silence),
