@@ -14,7 +14,7 @@ done
 caught_up "$mnt"
 daemon_stop
 
-segments() { find "$store/segments" -name '*.day' -printf '%f\n' | sort -t . -k 1n -k 2n; }
+segments() { find "$store/segments" -name '*.day' -printf '%f\n' | sort -t . -k 1,1n -k 2,2n; }
 mapfile -t all < <(segments)
 note "${#all[@]} segments"
 check "small segments were made" test "${#all[@]}" -ge 4
