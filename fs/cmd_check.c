@@ -127,6 +127,23 @@ static void check_missing(struct check *check)
 		problem(check, "", err.text);
 }
 
+static void check_closed(struct check *check)
+{
+	char text[POSITION_TEXT_MAX];
+	struct position *list;
+	size_t count;
+	struct err err;
+
+	if (snapshots_list_closed(store_dirfd(check->store), &list, &count, &err) < 0)
+		count = 0; /* told by who lists the others */
+	for (size_t i = 0; i < count; i++) {
+		check->problems++;
+		log_error("snapshots/%s is closed to the user with the number %u: chown it back",
+		          position_print(text, list[i]), (unsigned)geteuid());
+	}
+	free(list);
+}
+
 /* Returns how many there are. */
 static size_t check_snapshots(struct check *check)
 {
@@ -184,6 +201,7 @@ int cmd_check(int argc, char **argv)
 		if (r < 0) {
 			check.problems++;
 			log_error("%s", err.text);
+			check.last = (struct position){0};
 			continue;
 		}
 		check_segment(&check, segment, i == newest);
@@ -195,6 +213,7 @@ int cmd_check(int argc, char **argv)
 		log_error("%s", err.text);
 	}
 	size_t snapshots = check_snapshots(&check);
+	check_closed(&check);
 	printf("%zu segments, %zu snapshots, %" PRIu64 " bytes, %u problems\n", count, snapshots, check.bytes,
 	       check.problems);
 	store_close(check.store);

@@ -111,7 +111,16 @@ static int add_position(struct position **list, size_t *count, struct position p
 	return 0;
 }
 
-int snapshots_list(int store_dirfd, struct position **list, size_t *count, struct err *err)
+/* Whether there is a snapshot of that position; or, where `closed`, one that cannot be looked into. */
+static bool is_there(int store_dirfd, struct position position, bool closed)
+{
+	char path[PATH_LEN_MAX];
+	int r = faccessat(store_dirfd, print_path(path, position, "manifest"), F_OK, AT_EACCESS);
+
+	return closed ? r < 0 && errno == EACCES : r == 0;
+}
+
+static int list_some(int store_dirfd, bool closed, struct position **list, size_t *count, struct err *err)
 {
 	int fd = openat(store_dirfd, "snapshots", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -124,9 +133,8 @@ int snapshots_list(int store_dirfd, struct position **list, size_t *count, struc
 		return errno == ENOENT ? 0 : err_errno(err, "opening snapshots");
 	while (r == 0 && (errno = 0, entry = readdir(dir))) {
 		struct position position;
-		char path[PATH_LEN_MAX];
 		if (position_parse(entry->d_name, strlen(entry->d_name), &position) &&
-		    faccessat(store_dirfd, print_path(path, position, "manifest"), F_OK, 0) == 0)
+		    is_there(store_dirfd, position, closed))
 			r = add_position(list, count, position, err);
 	}
 	if (r == 0 && errno)
@@ -135,6 +143,16 @@ int snapshots_list(int store_dirfd, struct position **list, size_t *count, struc
 	if (*count)
 		qsort(*list, *count, sizeof **list, by_position);
 	return r;
+}
+
+int snapshots_list(int store_dirfd, struct position **list, size_t *count, struct err *err)
+{
+	return list_some(store_dirfd, false, list, count, err);
+}
+
+int snapshots_list_closed(int store_dirfd, struct position **list, size_t *count, struct err *err)
+{
+	return list_some(store_dirfd, true, list, count, err);
 }
 
 int snapshots_text(int store_dirfd, struct position position, char **text, size_t *len, struct manifest *manifest,

@@ -18,6 +18,9 @@ int snapshots_open(int store_dirfd, struct position position, const char *part, 
 /* The positions of all of them, ascending; the caller frees, also after an error. */
 int snapshots_list(int store_dirfd, struct position **list, size_t *count, struct err *err);
 
+/* The same of those that this process may not look into, which for all else are not there. */
+int snapshots_list_closed(int store_dirfd, struct position **list, size_t *count, struct err *err);
+
 /* Reads its manifest; free it with manifest_fini, also after an error. -ENOENT, -EBADMSG. */
 int snapshots_manifest(int store_dirfd, struct position position, struct manifest *manifest, struct err *err);
 
