@@ -35,7 +35,8 @@ check "of a store, whose daemon is found" watch "$store" "see streaming" "see tr
 ) &
 writer=$!
 check "with rates" watch "$mnt" "see 0.0 transactions/s" "see 9." "key q" end
-timeout 4 daystream status --watch "$mnt" >"$work/lines" 2>&1 </dev/null || true
+# In the foreground, since SIGCONT, too, would stop a look for leaks from ending.
+timeout --foreground 4 daystream status --watch "$mnt" >"$work/lines" 2>&1 </dev/null || true
 like "not on a terminal, a line each second" "$(cat "$work/lines")" '^[0-9-]{10} [0-9:]{8} streaming, [0-9.]+, LSN [0-9A-F/]+, [0-9.]+ transactions/s, .* slot active, reserved, .* followers, no damage seen$'
 like "with rates" "$(tail -n +2 "$work/lines")" ' [1-9][0-9]?\.[0-9] transactions/s, [1-9][0-9]*\.[0-9] lines/s'
 check "more than one" test "$(wc -l <"$work/lines")" -ge 2
