@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # lib.sh - sourced by the flow tests: a private server with daystream on top
 # (contrib/private-cluster.sh) and assertions that print TAP. An assertion
-# that fails goes on to the next; whatever else fails ends the test.
+# that fails goes on to the next (with TEST_FIRST_FAILURE set it ends the
+# test); whatever else fails ends the test.
 #
 #     . tests/flow/lib.sh
 #     server_up
@@ -23,6 +24,7 @@ result() { # STATUS SENTENCE [DETAIL]
 		tap_failed=$((tap_failed + 1))
 		echo "not ok $tap_count - $2"
 		[[ -z ${3:-} ]] || head -c 4000 <<<"$3" | sed 's/^/#   /'
+		[[ -z ${TEST_FIRST_FAILURE:-} ]] || exit 1
 	fi
 }
 
