@@ -196,6 +196,27 @@ static int take_line(struct cat *cat, const struct follow_line *line, struct err
 	return r == 0 && line->commit ? take_commit(cat, &line->head, err) : r;
 }
 
+/* ---- waiting ------------------------------------------------------------- */
+
+/* Waits so long at most, or until the reader of the output has closed it. */
+static void pause_ms(struct cat *cat, int ms)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO};
+	struct stat st;
+	bool pipe = fstat(STDOUT_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+
+	if (poll(&out, pipe, ms) > 0)
+		cat->over = true;
+}
+
+static void pause_growing(struct cat *cat)
+{
+	cat->pause_ms = cat->pause_ms ? 2 * cat->pause_ms : PAUSE_LEAST_MS;
+	if (cat->pause_ms > PAUSE_MOST_MS)
+		cat->pause_ms = PAUSE_MOST_MS;
+	pause_ms(cat, cat->pause_ms);
+}
+
 /* ---- opening ------------------------------------------------------------- */
 
 /* Where the stream is another one now, its positions mean something else. */
@@ -236,6 +257,19 @@ static void close_lines(struct cat *cat)
 	cat->last = (struct position){0};
 }
 
+static int open_stream(struct cat *cat, struct err *err)
+{
+	int r;
+
+	while ((r = stream_open(&cat->stream, cat->path, cat->follow, err)) == -EAGAIN && !cat->over) {
+		if (!cat->away)
+			log_warn("%s; waiting for it", err->text);
+		cat->away = true;
+		pause_growing(cat);
+	}
+	return cat->over ? 0 : r;
+}
+
 static int start(struct cat *cat, struct err *err)
 {
 	/* A table's file has no commit lines, which tell where an `until` is that is no time, and a `since` that is yet
@@ -243,8 +277,10 @@ static int start(struct cat *cat, struct err *err)
 	if (cat->tables && !strchr(cat->tables, ',') && !(cat->follow && cat->since.kind == MOMENT_LSN) &&
 	    (cat->until.kind == MOMENT_NONE || cat->until.kind == MOMENT_TIME))
 		cat->file = cat->tables;
-	int r = stream_open(&cat->stream, cat->path, err);
-	if (r == 0 && cat->json && !(cat->shapes = shapes_new(cat->stream)))
+	int r = open_stream(cat, err);
+	if (r < 0 || cat->over)
+		return r;
+	if (cat->json && !(cat->shapes = shapes_new(cat->stream)))
 		r = err_set(err, -ENOMEM, "out of memory");
 	if (r == 0 && cat->since.kind == MOMENT_LSN) {
 		r = seek_lsn(cat->stream, cat->since.lsn, &cat->after, err);
@@ -253,41 +289,7 @@ static int start(struct cat *cat, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-/* ---- waiting ------------------------------------------------------------- */
-
-/* Waits so long at most, or until the reader of the output has closed it. */
-static void pause_ms(struct cat *cat, int ms)
-{
-	struct pollfd out = {.fd = STDOUT_FILENO};
-	struct stat st;
-	bool pipe = fstat(STDOUT_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
-
-	if (poll(&out, pipe, ms) > 0)
-		cat->over = true;
-}
-
-static void pause_growing(struct cat *cat)
-{
-	cat->pause_ms = cat->pause_ms ? 2 * cat->pause_ms : PAUSE_LEAST_MS;
-	if (cat->pause_ms > PAUSE_MOST_MS)
-		cat->pause_ms = PAUSE_MOST_MS;
-	pause_ms(cat, cat->pause_ms);
-}
-
-static int wait_for_more(struct cat *cat, struct err *err)
-{
-	if (stream_is_mount(cat->stream)) {
-		follow_wait(stream_lines_follow(cat->lines), -1);
-		pause_ms(cat, 0);
-		return 0;
-	}
-	pause_growing(cat);
-	int r = stream_grown(cat->stream, err);
-	if (r <= 0)
-		return r;
-	close_lines(cat);
-	return stream_renew(cat->stream, err);
-}
+/* ---- the end ------------------------------------------------------------- */
 
 /* `cut`: there should be more. */
 static int at_end(struct cat *cat, bool cut, struct err *err)
@@ -302,8 +304,11 @@ static int at_end(struct cat *cat, bool cut, struct err *err)
 		cat->over = r == 0;
 		return r;
 	}
-	if (cat->follow)
-		return wait_for_more(cat, err);
+	if (cat->follow) {
+		r = stream_lines_wait(cat->lines, err);
+		pause_ms(cat, 0);
+		return r;
+	}
 	if (++cat->tries <= TRIES) {
 		pause_growing(cat);
 		return 0;
@@ -353,7 +358,7 @@ static int recover(struct cat *cat, int code, struct err *err)
 	if (cat->lines)
 		close_lines(cat);
 	pause_growing(cat);
-	return stream_is_mount(cat->stream) ? 0 : stream_renew(cat->stream, err);
+	return 0;
 }
 
 static int run(struct cat *cat, struct err *err)

@@ -55,7 +55,7 @@ static int compare(const struct growth *growth, int fd, struct err *err)
 	return err_set(
 	    err, -EPROTO,
 	    "segments/%s is another one than was shown (%s): was the store exchanged, or an older copy put back? "
-	    "Start daystreamfs again to show what is there now; mirrors that it does not fit say so",
+	    "Start again to show what is there now; mirrors that it does not fit say so",
 	    segment_name(name, segment->first), why.text);
 }
 
@@ -162,7 +162,7 @@ static int grow(struct growth *growth, const struct confirmed *mark, struct err 
 		return err_set(
 		    err, -EPROTO,
 		    "STORE/confirmed ends before what was shown: was the store exchanged, or an older copy put back? "
-		    "Start daystreamfs again to show what is there now");
+		    "Start again to show what is there now");
 	if (fstat(segment->fd, &st) < 0)
 		return err_errno(err, "looking at the newest segment");
 	if ((uint64_t)st.st_size < mark->off)
@@ -324,8 +324,8 @@ int growth_look(struct growth *growth, struct err *err)
 	    position_cmp(growth->proof.oldest, segments_last(segments_of(growth))->first) > 0)
 		r = err_set(
 		    err, -ESTALE,
-		    "what follows was given up where the store is written, before it came here: start daystreamfs "
-		    "again to show what there is now");
+		    "what follows was given up where the store is written, before it came here: start again to show "
+		    "what there is now");
 	if (r == 0 && growth->started)
 		r = check_newest(growth, err);
 	if (r < 0)

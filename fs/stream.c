@@ -2,14 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "follower.h"
 #include "mountpoint.h"
-#include "view.h"
+
+enum { WAIT_MS = 1000 };
 
 struct stream {
 	char *path;
@@ -17,6 +20,9 @@ struct stream {
 	struct store *store;
 	struct table_set *tables;
 	struct view_set *views;
+	struct follower *follower; /* of a store that is followed */
+	struct config config;      /* none: what it says is the writer's */
+	atomic_bool ended;         /* there is no more to follow; the follower's */
 };
 
 struct stream_file {
@@ -27,40 +33,46 @@ struct stream_file {
 
 struct stream_lines {
 	struct follow *follow;
+	struct stream *stream;
 	struct follow_source source; /* of a mount */
 	struct stream_file *file;    /* of a store: */
-	uint64_t off;
+	uint64_t off, seen;          /* the store's length when it was read last */
 };
 
 /* ---- opening ------------------------------------------------------------- */
 
-static void close_store(struct stream *stream)
+static void on_end(void *ctx)
 {
-	view_set_free(stream->views);
-	table_set_free(stream->tables);
-	store_close(stream->store);
-	stream->views = NULL;
-	stream->tables = NULL;
-	stream->store = NULL;
+	struct stream *stream = ctx;
+
+	stream->ended = true;
+	store_wake(stream->store);
 }
 
-static int open_store(struct stream *stream, struct err *err)
+static int follow_store(struct stream *stream, struct err *err)
 {
-	int r = store_open(&stream->store, stream->path, STORE_READ, err);
+	const struct retain shown = {
+	    .store = stream->store, .tables = stream->tables, .views = stream->views, .config = &stream->config};
+	int r = follower_open(&stream->follower, &shown, err);
+
+	return r < 0 ? err_prefix(err, r, "%s", stream->path) : follower_start(stream->follower, on_end, stream, err);
+}
+
+static int open_store(struct stream *stream, bool follow, struct err *err)
+{
+	int r = store_open(&stream->store, stream->path, follow ? STORE_FOLLOW : STORE_READ, err);
 
 	if (r < 0)
 		return r;
 	stream->tables = table_set_new(stream->store);
 	stream->views = view_set_new(stream->store);
-	if (!stream->tables || !stream->views) {
-		close_store(stream);
+	if (!stream->tables || !stream->views)
 		return err_set(err, -ENOMEM, "out of memory");
-	}
-	return 0;
+	return follow ? follow_store(stream, err) : 0;
 }
 
 /* What has a /status is a mount. */
-static int find_out(struct stream *stream, struct err *err)
+static int find_out(struct stream *stream, bool follow, struct err *err)
 {
 	char status[4096], segments[4096];
 
@@ -74,10 +86,10 @@ static int find_out(struct stream *stream, struct err *err)
 	if (access(segments, F_OK) < 0)
 		return err_set(err, -ENOENT, "%s is no store, and nothing that daystreamfs serves now: is it running?",
 		               stream->path);
-	return open_store(stream, err);
+	return open_store(stream, follow, err);
 }
 
-int stream_open(struct stream **out, const char *path, struct err *err)
+int stream_open(struct stream **out, const char *path, bool follow, struct err *err)
 {
 	struct stream *stream = calloc(1, sizeof *stream);
 	int r;
@@ -86,7 +98,7 @@ int stream_open(struct stream **out, const char *path, struct err *err)
 	if (!stream || !(stream->path = strdup(path)))
 		r = err_set(err, -ENOMEM, "out of memory");
 	else
-		r = find_out(stream, err);
+		r = find_out(stream, follow, err);
 	if (r < 0) {
 		stream_close(stream);
 		return r;
@@ -99,7 +111,10 @@ void stream_close(struct stream *stream)
 {
 	if (!stream)
 		return;
-	close_store(stream);
+	follower_stop(stream->follower, NULL);
+	view_set_free(stream->views);
+	table_set_free(stream->tables);
+	store_close(stream->store);
 	free(stream->path);
 	free(stream);
 }
@@ -111,27 +126,10 @@ bool stream_is_mount(const struct stream *stream)
 
 bool stream_unsure(const struct stream *stream, struct position position)
 {
-	if (stream->mount)
+	if (stream->mount || stream->follower)
 		return false;
 	struct position mark = store_confirmed(stream->store)->now.last;
 	return (mark.epoch > 0 || mark.seq > 0) && position_cmp(position, mark) > 0;
-}
-
-int stream_grown(struct stream *stream, struct err *err)
-{
-	struct confirmed_file confirmed;
-	int r = confirmed_open(&confirmed, store_dirfd(stream->store), false, err);
-
-	if (r == 0)
-		r = position_cmp(confirmed.now.last, store_confirmed(stream->store)->now.last) > 0;
-	confirmed_close(&confirmed);
-	return r;
-}
-
-int stream_renew(struct stream *stream, struct err *err)
-{
-	close_store(stream);
-	return open_store(stream, err);
 }
 
 void stream_end(struct stream *stream, struct position *last, uint64_t *generation)
@@ -262,6 +260,8 @@ long stream_file_read(struct stream_file *file, uint64_t off, char *buf, size_t 
 static long read_on(void *ctx, char *buf, size_t len, struct err *err)
 {
 	struct stream_lines *lines = ctx;
+
+	lines->seen = store_len(lines->stream->store);
 	long n = stream_file_read(lines->file, lines->off, buf, len, err);
 
 	lines->off += n > 0 ? (uint64_t)n : 0;
@@ -294,6 +294,7 @@ static int open_lines(struct stream_lines **out, struct stream *stream, const ch
 		return err_set(err, -ENOMEM, "out of memory");
 	if (after)
 		behind = (struct position){after->epoch, after->seq + 1};
+	lines->stream = stream;
 	lines->source = (struct follow_source){.mount = stream->path, .table = table};
 	if (!stream->mount)
 		r = open_stored(lines, stream, table, after ? &behind : from, !after && from && from->seq > 0, err);
@@ -333,4 +334,21 @@ void stream_lines_close(struct stream_lines *lines)
 struct follow *stream_lines_follow(struct stream_lines *lines)
 {
 	return lines->follow;
+}
+
+int stream_lines_wait(struct stream_lines *lines, struct err *err)
+{
+	struct stream *stream = lines->stream;
+
+	if (stream->mount) {
+		follow_wait(lines->follow, -1);
+		return 0;
+	}
+	if (!stream->ended)
+		store_wait(stream->store, lines->seen, WAIT_MS);
+	if (!stream->ended || store_len(stream->store) > lines->seen)
+		return 0;
+	int r = follower_stop(stream->follower, err);
+	stream->follower = NULL;
+	return err_prefix(err, r, "%s", stream->path);
 }

@@ -6,11 +6,11 @@
  *     one table's                 tables/<name>
  *     from a position on          since/<epoch>/<seq>/live, .../tables/<name>
  *
- * A store is read as it stands, beside a daemon or without one. What came since it was opened is seen after
- * stream_renew. A mount may as well be sshfs's or NFS's.
+ * A store is read as it stands, beside a daemon or without one; where it is followed, it grows as somebody else writes
+ * it, or copies it here (follower.h). A mount may as well be sshfs's or NFS's.
  *
- * Errors, beside -ENOMEM: -ENOTCONN the mount is away, or the store cannot be opened now; -ENOENT no line of the table
- * is retained; -ESTALE what stood at the position was given up; -EBADMSG damage. One thread.
+ * Errors, beside -ENOMEM: -ENOTCONN the mount is away; -ENOENT no line of the table is retained; -ESTALE what stood at
+ * the position was given up; -EBADMSG damage. One thread.
  */
 #ifndef FS_STREAM_H
 #define FS_STREAM_H
@@ -19,18 +19,14 @@
 
 struct stream;
 
-int stream_open(struct stream **stream, const char *path, struct err *err);
+/* -EAGAIN: the store that is to be followed is not whole yet. */
+int stream_open(struct stream **stream, const char *path, bool follow, struct err *err);
 void stream_close(struct stream *stream);
 
-/* Whether it is a mount; else the following three are for it. */
 bool stream_is_mount(const struct stream *stream);
 /* Whether a line stands behind the mark of STORE/confirmed: not known to be on disk, it is not to be handed on, nor is
- * what follows it. Of a mount no line does. */
+ * what follows it. Of a mount, and where a store is followed, no line does. */
 bool stream_unsure(const struct stream *stream, struct position position);
-/* 1: the mark has moved since the store was opened; 0: not yet. */
-int stream_grown(struct stream *stream, struct err *err);
-/* Opens a store again. Nothing of it may be open. */
-int stream_renew(struct stream *stream, struct err *err);
 
 /* The last commit line of all, and the generation in force; zeros where a mount does not tell. */
 void stream_end(struct stream *stream, struct position *last, uint64_t *generation);
@@ -53,5 +49,8 @@ int stream_lines_after(struct stream_lines **lines, struct stream *stream, const
                        struct err *err);
 void stream_lines_close(struct stream_lines *lines);
 struct follow *stream_lines_follow(struct stream_lines *lines); /* to read by; borrowed */
+/* At the end of what is followed: waits until there may be more, a second at most. -EPROTO, -ESTALE: no more can come
+ * (growth.h). */
+int stream_lines_wait(struct stream_lines *lines, struct err *err);
 
 #endif

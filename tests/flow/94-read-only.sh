@@ -195,6 +195,6 @@ wait_for 30 "! alive $copied"
 status=0
 wait "$copied" || status=$?
 is "a copy that is not what was shown ends it" "$status" 1
-like "with the remedy" "$(tail -n 1 "$work/relay.log")" "is another one than was shown" "Start daystreamfs again"
+like "with the remedy" "$(tail -n 1 "$work/relay.log")" "is another one than was shown" "Start again"
 check "the writer's daemon and the one beside it know nothing of that" cmp "$mnt/live" "$work/beside/live"
 plan

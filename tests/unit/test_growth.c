@@ -324,7 +324,7 @@ static void another_file_in_the_place_of_what_was_shown_is_told(void **state)
 	text[100] ^= 1;
 	fixture_write(&copy, segment(-1), text, len);
 	looks(-EPROTO);
-	assert_non_null(strstr(f.err.text, "Start daystreamfs again"));
+	assert_non_null(strstr(f.err.text, "Start again"));
 	free(names);
 	free(text);
 }
