@@ -80,37 +80,58 @@ int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct
 			return err_errno(err, "reading confirmed");
 		if (is_whole(&slot, (size_t)n) && slot.counter > file->counter) {
 			file->counter = slot.counter;
+			file->kept = i;
 			file->now = content(&slot);
 		}
 	}
+	/* The newest may have been told alone, by one that was killed; from now on it is what is kept. */
+	if (writable && fdatasync(file->fd) < 0)
+		return err_errno(err, "syncing confirmed");
+	return 0;
+}
+
+static int write_slot(struct confirmed_file *file, const struct confirmed *next, struct err *err)
+{
+	struct slot slot = {.magic = slot_magic,
+	                    .choice = next->choice,
+	                    .counter = file->counter + 1,
+	                    .idle_lsn = next->idle_lsn,
+	                    .last_epoch = next->last.epoch,
+	                    .last_seq = next->last.seq,
+	                    .segment_epoch = next->segment.epoch,
+	                    .segment_seq = next->segment.seq,
+	                    .off = next->off,
+	                    .oldest_epoch = next->oldest.epoch,
+	                    .oldest_seq = next->oldest.seq,
+	                    .sealed = next->sealed,
+	                    .sum = next->sum};
+
+	slot.crc = slot_crc(&slot);
+	ssize_t n = pwrite(file->fd, &slot, sizeof slot, (off_t)!file->kept * SLOT_LEN);
+	if (n >= 0 && n != (ssize_t)sizeof slot)
+		errno = ENOSPC, n = -1;
+	if (n < 0)
+		return err_errno(err, "writing confirmed");
+	file->counter = slot.counter;
 	return 0;
 }
 
 int confirmed_write(struct confirmed_file *file, struct confirmed next, struct err *err)
 {
-	struct slot slot = {.magic = slot_magic,
-	                    .choice = next.choice,
-	                    .counter = file->counter + 1,
-	                    .idle_lsn = next.idle_lsn,
-	                    .last_epoch = next.last.epoch,
-	                    .last_seq = next.last.seq,
-	                    .segment_epoch = next.segment.epoch,
-	                    .segment_seq = next.segment.seq,
-	                    .off = next.off,
-	                    .oldest_epoch = next.oldest.epoch,
-	                    .oldest_seq = next.oldest.seq,
-	                    .sealed = next.sealed,
-	                    .sum = next.sum};
+	int r = write_slot(file, &next, err);
 
-	slot.crc = slot_crc(&slot);
-	ssize_t n = pwrite(file->fd, &slot, sizeof slot, (off_t)(slot.counter % 2) * SLOT_LEN);
-	if (n >= 0 && n != (ssize_t)sizeof slot)
-		errno = ENOSPC, n = -1;
-	if (n < 0 || fdatasync(file->fd) < 0)
+	if (r < 0)
+		return r;
+	if (fdatasync(file->fd) < 0)
 		return err_errno(err, "writing confirmed");
-	file->counter = slot.counter;
+	file->kept = !file->kept;
 	file->now = next;
 	return 0;
+}
+
+void confirmed_tell(struct confirmed_file *file, struct confirmed next)
+{
+	write_slot(file, &next, NULL);
 }
 
 void confirmed_set_time(struct confirmed_file *file, time_t when)

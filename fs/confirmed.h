@@ -11,9 +11,12 @@
  *   choice     which tables the source was asked for: a sum of the list (source.h).
  *   segment..  where `last` stands, and what is before it: what a copy of the store is compared with (proof.h).
  *
- * Two slots of 512 bytes, each with a counter and a CRC-32C, written in turn:
- * a torn write spoils one, and the other still holds. Losing the file costs
+ * Two slots of 512 bytes, each with a counter and a CRC-32C: a torn write spoils
+ * one, and the other, which was synced, still holds. Losing the file costs
  * a question (see source.h on what is checked when connecting), never a line.
+ *
+ * Between two syncs of it, what is synced of the segments meanwhile is told to those who
+ * read the store beside the writer: a loss of power may take that back, but not what it tells of.
  */
 #ifndef FS_CONFIRMED_H
 #define FS_CONFIRMED_H
@@ -40,7 +43,8 @@ struct confirmed {
 struct confirmed_file {
 	int fd;
 	uint64_t counter;
-	struct confirmed now; /* zeros where there was none */
+	int kept;             /* the slot that is not written next */
+	struct confirmed now; /* what is known to be written; zeros where there was none */
 	time_t written;       /* the file's time when it was opened; 0: it was not there */
 };
 
@@ -50,6 +54,9 @@ int confirmed_open(struct confirmed_file *file, int dirfd, bool writable, struct
 
 /* Writes the other slot and syncs it. -errno; then what stood before holds. */
 int confirmed_write(struct confirmed_file *file, struct confirmed next, struct err *err);
+
+/* Writes it, too, but syncs nothing: `now` stays, and the next write goes over it. Where it fails, the next one tells. */
+void confirmed_tell(struct confirmed_file *file, struct confirmed next);
 
 /* The file's time: when what it says was last known to hold; as far as the disk lets us. */
 void confirmed_set_time(struct confirmed_file *file, time_t when);

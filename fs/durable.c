@@ -6,7 +6,7 @@
 
 #include "clock.h"
 
-/* How old the mark in STORE/confirmed may grow under load. */
+/* How old the mark in STORE/confirmed that is synced may grow under load. */
 enum { MARK_MS = 1000 };
 
 void durable_init(struct durable *durable, struct store *store, const struct store_end *end)
@@ -24,21 +24,25 @@ void durable_init(struct durable *durable, struct store *store, const struct sto
 	pthread_condattr_destroy(&monotonic);
 }
 
-static int mark(struct durable *durable, uint64_t idle_lsn, struct err *err)
+static struct confirmed synced_now(struct durable *durable, uint64_t idle_lsn)
 {
 	const struct store_end *end = &durable->synced;
 	struct segments_edge edge = segments_edge(store_segments(durable->store));
-	struct confirmed now = {.idle_lsn = idle_lsn,
-	                        .last = end->last,
-	                        .choice = durable_choice(durable),
-	                        .sum = end->sum,
-	                        .segment = end->first,
-	                        .off = end->off,
-	                        .oldest = edge.first,
-	                        .sealed = store_len(durable->store) - end->off - edge.base};
 
+	return (struct confirmed){.idle_lsn = idle_lsn,
+	                          .last = end->last,
+	                          .choice = durable_choice(durable),
+	                          .sum = end->sum,
+	                          .segment = end->first,
+	                          .off = end->off,
+	                          .oldest = edge.first,
+	                          .sealed = store_len(durable->store) - end->off - edge.base};
+}
+
+static int mark(struct durable *durable, uint64_t idle_lsn, struct err *err)
+{
 	durable->marked_ms = clock_ms();
-	return confirmed_write(store_confirmed(durable->store), now, err);
+	return confirmed_write(store_confirmed(durable->store), synced_now(durable, idle_lsn), err);
 }
 
 static bool disk_full(int r)
@@ -53,8 +57,8 @@ int durable_mark(struct durable *durable, struct err *err)
 	return disk_full(r) ? 0 : r;
 }
 
-/* How long the mark may wait that is behind what is synced, or counts what retention gave up; -1: it is not. Who
- * reads the store beside the daemon sees no more than it tells, also where nothing follows the last commit. */
+/* How long the synced mark may wait that is behind what is synced, or counts what retention gave up; -1: it is not. Also
+ * where nothing follows the last commit. */
 static int mark_due_ms(struct durable *durable)
 {
 	const struct confirmed *now = &store_confirmed(durable->store)->now;
@@ -205,8 +209,10 @@ int durable_sync(struct durable *durable, int timeout_ms, struct err *err)
 		return err_prefix(err, r, "segments/%s", segment_name(name, end.first));
 	uint64_t told = store_confirmed(durable->store)->now.idle_lsn;
 	bool idle_more = idle > durable_lsn(durable);
-	if (!idle_more && clock_ms() - durable->marked_ms < MARK_MS)
+	if (!idle_more && clock_ms() - durable->marked_ms < MARK_MS) {
+		confirmed_tell(store_confirmed(durable->store), synced_now(durable, told));
 		return 1;
+	}
 	r = mark(durable, idle_more ? idle : told, err);
 	if (r < 0 && !disk_full(r))
 		return r;

@@ -51,7 +51,8 @@ uint32_t durable_choice(struct durable *durable);
 uint64_t durable_lsn(struct durable *durable);
 
 /* The syncing thread: waits for something to do, at most `timeout_ms` or until durable_stop,
- * and does it; what is synced is written down a second later, also where nothing follows. 1:
+ * and does it; what is synced is told at once (confirmed_tell), and written down for good a second later, also where
+ * nothing follows. 1:
  * done; 0: there was nothing. After an error the process has to end: what
  * the disk holds is not known. */
 int durable_sync(struct durable *durable, int timeout_ms, struct err *err);

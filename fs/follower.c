@@ -1,17 +1,21 @@
 #include "follower.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
 
 enum {
-	LOOK_MS = 100,
+	LOOK_MS = 100,        /* where nothing tells that there may be more, */
+	GAP_MS = 2,           /* and where it does */
 	PAUSE_MOST_MS = 1000, /* between looks at what cannot be shown yet */
 	REMOVED_MS = 1000,
 	FIRST_MS = 5000, /* that a start waits for a copy to be whole */
@@ -23,9 +27,10 @@ struct follower {
 	struct growth growth;
 	struct arrived *arrived;
 	pthread_t thread;
-	pthread_mutex_t lock; /* all below, but for the thread's */
-	pthread_cond_t wake;
-	bool stop, running;
+	int stop_fd;
+	int watch_fd; /* the store's folder was changed; -1: the system does not tell */
+	bool running;
+	pthread_mutex_t lock; /* these: */
 	int64_t grown_ms;
 	char last_error[1024];
 	int final; /* and why: last_error */
@@ -107,12 +112,12 @@ static int look(struct follower *follower, struct err *err)
 	return r;
 }
 
-/* Each second, and when there is more: a snapshot may begin there. */
+/* Each second, and sooner when there is more: a snapshot may begin there. */
 static void tidy(struct follower *follower, bool more)
 {
 	struct err err;
 
-	if (!more && clock_ms() - follower->removed_ms < REMOVED_MS)
+	if (clock_ms() - follower->removed_ms < (more ? LOOK_MS : REMOVED_MS))
 		return;
 	follower->removed_ms = clock_ms();
 	if (growth_removed(&follower->growth, &err) < 0 || arrived_look(follower->arrived, &err) < 0)
@@ -121,17 +126,33 @@ static void tidy(struct follower *follower, bool more)
 
 /* ---- the thread ---------------------------------------------------------- */
 
-/* False when it is to end. */
+/* STORE/confirmed is written, or put in its place, in the store's folder. What another host does to a network's file
+ * system is not told. */
+static int watch_folder(int dirfd)
+{
+	char path[64];
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", dirfd);
+	if (fd >= 0 && inotify_add_watch(fd, path, IN_MODIFY | IN_MOVED_TO | IN_CLOSE_WRITE) < 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* What cannot be shown yet is not looked at each time that something comes. False when it is to end. */
 static bool pause_for(struct follower *follower, int ms)
 {
-	struct timespec until = clock_in(ms);
+	struct pollfd fds[2] = {{.fd = follower->stop_fd, .events = POLLIN},
+	                        {.fd = ms > LOOK_MS ? -1 : follower->watch_fd, .events = POLLIN}};
+	char events[4096];
 
-	pthread_mutex_lock(&follower->lock);
-	while (!follower->stop && pthread_cond_timedwait(&follower->wake, &follower->lock, &until) == 0)
+	if (poll(fds, 1, GAP_MS) == 0)
+		poll(fds, 2, ms);
+	while (fds[1].revents && read(follower->watch_fd, events, sizeof events) > 0)
 		;
-	bool stop = follower->stop;
-	pthread_mutex_unlock(&follower->lock);
-	return !stop;
+	return !fds[0].revents;
 }
 
 static void *run(void *arg)
@@ -152,25 +173,33 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int follower_open(struct follower **out, const struct retain *shown, struct err *err)
+static struct follower *new_follower(const struct retain *shown)
 {
 	struct follower *follower = calloc(1, sizeof *follower);
-	pthread_condattr_t monotonic;
+
+	if (!follower)
+		return NULL;
+	pthread_mutex_init(&follower->lock, NULL);
+	growth_init(&follower->growth, shown);
+	follower->pause_ms = LOOK_MS;
+	follower->stop_fd = eventfd(0, EFD_CLOEXEC);
+	follower->watch_fd = watch_folder(store_dirfd(shown->store));
+	follower->arrived = arrived_new(shown->store);
+	if (follower->arrived && follower->stop_fd >= 0)
+		return follower;
+	follower_stop(follower, NULL);
+	return NULL;
+}
+
+int follower_open(struct follower **out, const struct retain *shown, struct err *err)
+{
+	struct follower *follower = new_follower(shown);
 	int64_t until = clock_ms() + FIRST_MS;
 	int r;
 
 	*out = NULL;
-	if (!follower || !(follower->arrived = arrived_new(shown->store))) {
-		free(follower);
-		return err_set(err, -ENOMEM, "out of memory");
-	}
-	growth_init(&follower->growth, shown);
-	follower->pause_ms = LOOK_MS;
-	pthread_mutex_init(&follower->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&follower->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	if (!follower)
+		return err_set(err, -ENOMEM, "out of memory or of file descriptors");
 	while ((r = growth_look(&follower->growth, err)) == -EAGAIN && clock_ms() < until)
 		usleep(LOOK_MS * 1000);
 	if (r >= 0)
@@ -212,15 +241,16 @@ int follower_stop(struct follower *follower, struct err *err)
 {
 	if (!follower)
 		return 0;
-	pthread_mutex_lock(&follower->lock);
-	follower->stop = true;
-	pthread_cond_signal(&follower->wake);
-	pthread_mutex_unlock(&follower->lock);
-	if (follower->running)
+	if (follower->running) {
+		eventfd_write(follower->stop_fd, 1);
 		pthread_join(follower->thread, NULL);
+	}
 	int r = follower->final < 0 ? err_set(err, follower->final, "%s", follower->last_error) : 0;
 	arrived_free(follower->arrived);
-	pthread_cond_destroy(&follower->wake);
+	if (follower->stop_fd >= 0)
+		close(follower->stop_fd);
+	if (follower->watch_fd >= 0)
+		close(follower->watch_fd);
 	pthread_mutex_destroy(&follower->lock);
 	free(follower);
 	return r;

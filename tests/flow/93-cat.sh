@@ -26,6 +26,7 @@ middle=$(sql "SELECT clock_timestamp()")
 middle_lsn=$(sql "SELECT pg_current_wal_flush_lsn()")
 sleep 1.1
 traffic 41 80
+wait_for 30 "[[ -e $mnt/snapshots/latest ]]" "the first snapshot, which has a line"
 caught_up "$mnt"
 wait_for 10 "[[ \$(daystream cat '$store' | wc -c) == \$(wc -c <'$mnt/live') ]]" "the store to be as the mount"
 is "there are some segments" "$(($(find "$store/segments" -name '*.day' | wc -l) > 3))" 1

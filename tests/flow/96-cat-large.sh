@@ -11,6 +11,7 @@ stream_up
 sql "INSERT INTO a VALUES (0, 'small')"
 sql "INSERT INTO a SELECT g, repeat('x', 1000) FROM generate_series(1, 5000) g"
 sql "INSERT INTO b VALUES (1)"
+wait_for 30 "[[ -e $mnt/snapshots/latest ]]" "the first snapshot, which has a line"
 caught_up "$mnt"
 
 settled() { # the store shows what the mount shows
@@ -39,6 +40,21 @@ for kilobytes in 100 3000 4500; do
 		is "but all before it" "$(tail -n 1 "$work/got" | cut -f 8)" commit
 	fi
 done
+
+# A store is followed, not read again.
+daystream cat --follow --tables b "$store" >"$work/small.store" &
+one=$!
+wait_for 20 "grep '	id	1' '$work/small.store'" "what is there" >/dev/null
+sleep 1.1
+read_bytes() { awk '$1 == "rchar:" { print $2 }' "/proc/$one/io"; }
+before=$(read_bytes)
+for i in 11 12 13; do
+	sql "INSERT INTO b VALUES ($i)"
+	wait_for 20 "grep '	id	$i' '$work/small.store'" "row $i" >/dev/null
+	sleep 1.1
+done
+is "what is there already is not read again for a few lines" "$(($(read_bytes) - before < $(stat -c %s "$mnt/live") / 2))" 1
+end_process $one
 
 # Nothing stands behind an LSN that is yet to come, until it has.
 later=$(sql "SELECT pg_current_wal_lsn() + 1000000")
@@ -76,7 +92,7 @@ for place in "$store" "$mnt"; do
 	name=$(basename "$place")
 	is "since an LSN of the first generation ($name)" "$(ids --since "$old" "$place")" "5 6 "
 	is "since one of the second" "$(ids --since "$new" "$place")" "6 "
-	is "until one of the first" "$(ids --until "$old" "$place")" "1 2 3 "
+	is "until one of the first" "$(ids --until "$old" "$place")" "1 11 12 13 2 3 "
 	is "from one to the other" "$(ids --since "$later" --until "$new" "$place")" "3 5 "
 done
 

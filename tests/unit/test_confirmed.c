@@ -127,6 +127,35 @@ static void writing_goes_on_from_the_counter_that_was_found(void **state)
 	holds(3);
 }
 
+/* As a writer tells of it, and as a crash of the machine leaves it: torn, or not written at all. */
+static void what_is_told_without_a_sync_leaves_what_was_synced(void **state)
+{
+	struct confirmed_file file;
+	size_t len;
+
+	(void)state;
+	write_numbers(4);
+	char *synced = fixture_read(&f, "confirmed", &len);
+	works(confirmed_open(&file, folder, true, &f.err), f.err);
+	for (uint64_t i = 5; i < 9; i++) {
+		confirmed_tell(&file, number(i));
+		holds(i);
+		assert_true(file.now.idle_lsn == 0x400);
+	}
+	size_t told = 0;
+	char *after = fixture_read(&f, "confirmed", &len);
+	for (size_t off = 0; off < len; off++)
+		told += synced[off] != after[off] && off < 512 ? 1 : 0;
+	assert_int_equal(told, 0); /* number 4, in slot 0 */
+	works(confirmed_write(&file, number(9), &f.err), f.err);
+	confirmed_tell(&file, number(10));
+	confirmed_close(&file);
+	fixture_flip(&f, "confirmed", 40);
+	holds(9);
+	free(synced);
+	free(after);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +164,7 @@ int main(void)
 	    TEST(no_file_or_an_empty_one_tells_nothing),
 	    TEST(every_torn_write_of_a_slot_leaves_the_other),
 	    TEST(every_flipped_bit_of_the_newest_leaves_the_one_before),
+	    TEST(what_is_told_without_a_sync_leaves_what_was_synced),
 	    TEST(writing_goes_on_from_the_counter_that_was_found),
 	};
 	return cmocka_run_group_tests_name("confirmed", tests, NULL, NULL);

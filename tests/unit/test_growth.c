@@ -170,6 +170,21 @@ static void nothing_behind_the_mark_is_shown(void **state)
 	shows_all();
 }
 
+static void what_is_synced_is_told_at_once(void **state)
+{
+	(void)state;
+	put(1);
+	bring_all();
+	look_at_copy();
+	looks(1);
+	for (uint64_t i = 0; i < 8; i++) { /* within the second that the synced mark takes */
+		fixture_put(&f, fixture_second + 100000 + i, "t", "told");
+		bring_all();
+		looks(1);
+		shows_all();
+	}
+}
+
 static void a_mark_that_came_before_its_bytes_is_waited_for(void **state)
 {
 	(void)state;
@@ -370,6 +385,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(a_whole_copy_is_shown_and_nothing_of_it_changed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(nothing_behind_the_mark_is_shown, setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_is_synced_is_told_at_once, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_mark_that_came_before_its_bytes_is_waited_for, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_file_that_comes_later_than_a_newer_mark_is_shown_up_to_its_own, setup,
 	                                    teardown),
