@@ -1,16 +1,14 @@
 #include "follow.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "clock.h"
+#include "input.h"
 #include "lines.h"
 #include "mountpoint.h"
 
@@ -32,7 +30,7 @@ struct follow {
 	int pause_ms;
 	bool woken;       /* poll said ready since the last read */
 	int64_t asked_ms; /* when it was looked whether the end is the end */
-	off_t size;       /* that the file told of then */
+	int64_t size;     /* that the file told of then */
 };
 
 static int damaged(const struct follow *follow, const char *what, struct err *err)
@@ -97,7 +95,7 @@ static struct follow *alloc(const struct follow_source *source, struct err *err)
 		return NULL;
 	}
 	follow->source = source;
-	follow->lines.fd = -1;
+	follow->lines.input.fd = -1;
 	follow->commits = !source || (!source->table && !source->file);
 	follow->gaps = !source || !follow->commits;
 	return follow;
@@ -205,19 +203,17 @@ int follow_recognize(const struct follow_source *source, struct position commit,
 	char folder[4096], path[4200], text[4096], at[POSITION_TEXT_MAX];
 	const char *mount = source->mount;
 	struct line_head head;
-	struct stat st;
 
 	if (!mount)
 		return 0;
 	snprintf(folder, sizeof folder, "%s/by-time", mount);
 	snprintf(path, sizeof path, "%s/%" PRIu64 "/%" PRIu64, folder, commit.epoch, commit.seq);
 	int rc = mountpoint_first_line(path, text, sizeof text, &head);
-	/* While a daemon is started again, its mountpoint is bare: nothing can be concluded from that. (access(2)
-	 * would not do: sshfs answers it without asking.) */
-	if (rc == -ENOENT && stat(folder, &st) == 0)
+	/* While a daemon is started again, its mountpoint is bare: nothing can be concluded from that. */
+	if (rc == -ENOENT && input_kind(folder) == INPUT_FOLDER)
 		rc = mountpoint_first_line(path, text, sizeof text, &head);
 	/* What never was there, as long as there is a mount, or is not any more. */
-	if (rc == -ENOENT && stat(folder, &st) == 0)
+	if (rc == -ENOENT && input_kind(folder) == INPUT_FOLDER)
 		return open_failed(source, &commit, rc, err) == -ESTALE
 		           ? -ESTALE
 		           : err_set(err, -ESTALE, "%s shows another stream: it has no line %s", mount,
@@ -277,27 +273,18 @@ static int check_line(struct follow *follow, struct follow_line *line, struct er
 	return line->commit ? check_crc(follow, head, err) : 0;
 }
 
-static off_t file_size(const struct follow *follow)
-{
-	struct stat st;
-
-	return fstat(follow->lines.fd, &st) == 0 ? st.st_size : 0;
-}
-
 bool follow_is_cut(const struct follow *follow)
 {
-	off_t at = lseek(follow->lines.fd, 0, SEEK_CUR);
-
-	return at >= 0 && file_size(follow) > at;
+	return input_size(&follow->lines.input) > (int64_t)follow->lines.input.at;
 }
 
 /* Some time ago there was more already than what can be read now. */
 static int check_size(struct follow *follow, struct err *err)
 {
-	off_t at = lseek(follow->lines.fd, 0, SEEK_CUR), size = follow->size;
+	int64_t at = (int64_t)follow->lines.input.at, size = follow->size;
 
-	follow->size = file_size(follow);
-	if (at < 0 || size <= at)
+	follow->size = input_size(&follow->lines.input);
+	if (size <= at)
 		return 0;
 	int rc = lines_more(&follow->lines, err);
 	return rc != 0 ? rc
@@ -312,6 +299,7 @@ static int ask_again(struct follow *follow, struct err *err)
 {
 	char path[4096], byte;
 	int64_t now = clock_ms();
+	struct input input;
 
 	if (follow->pause_ms == 0 || now - follow->asked_ms < ASK_MS || !follow->source || !follow->source->mount)
 		return 0;
@@ -320,13 +308,11 @@ static int ask_again(struct follow *follow, struct err *err)
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	path_after(path, sizeof path, follow->source, follow->has_last ? &follow->last : NULL);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, &byte, 1);
-	int saved = errno;
-	if (fd >= 0)
-		close(fd);
+	rc = input_open(&input, path, NULL);
+	long n = rc < 0 ? rc : input_read(&input, &byte, 1);
+	input_close(&input);
 	if (n < 0)
-		return err_set(err, -ENOTCONN, "cannot read %s: %s", path, strerror(saved));
+		return err_set(err, -ENOTCONN, "cannot read %s: %s", path, strerror((int)-n));
 	/* Unless it came just now. */
 	rc = n > 0 && !follow_in_line(follow) ? lines_more(&follow->lines, err) : 1;
 	return rc == 0 ? err_set(err, -ENOTCONN, "the open file does not show what %s does", path) : rc < 0 ? rc : 0;
@@ -383,10 +369,10 @@ struct position follow_position(const struct follow *follow)
 
 void follow_wait(struct follow *follow, int stop_fd)
 {
-	struct pollfd fds[2] = {{.fd = stop_fd, .events = POLLIN}, {.fd = follow->lines.fd, .events = POLLIN}};
+	int fd = follow->lines.input.fd;
+	struct pollfd fds[2] = {{.fd = stop_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
 
 	if (follow->pause_ms > 0 && poll(fds, 1, follow->pause_ms) != 0)
 		return;
-	if (poll(fds, 2, POLL_MS) > 0)
-		follow->woken = fds[1].revents != 0;
+	follow->woken = fd < 0 || (poll(fds, 2, POLL_MS) > 0 && fds[1].revents != 0);
 }

@@ -103,8 +103,8 @@ bool follow_is_cut(const struct follow *follow);
 struct position follow_position(const struct follow *follow);
 
 /* Waits until there may be more, `stop_fd` is readable or about a second is
- * over. Where poll(2) cannot tell (plain files, sshfs), the pauses grow from 5
- * to 200 ms. */
+ * over. Where poll(2) cannot tell (plain files, sshfs, nfs://), the pauses
+ * grow from 5 to 25 ms. */
 void follow_wait(struct follow *follow, int stop_fd);
 
 #endif

@@ -1,10 +1,8 @@
 #include "lines.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "crc32c.h"
 
@@ -16,7 +14,7 @@
 
 int lines_open_read(struct lines *lines, lines_read *read, void *ctx, struct err *err)
 {
-	*lines = (struct lines){.fd = -1, .read = read, .ctx = ctx, .size = BUFFER_SIZE};
+	*lines = (struct lines){.input = {.fd = -1}, .read = read, .ctx = ctx, .size = BUFFER_SIZE};
 	if (!(lines->buffer = malloc(BUFFER_SIZE)))
 		return err_set(err, -ENOMEM, "out of memory for a buffer of %zu bytes", BUFFER_SIZE);
 	return 0;
@@ -30,17 +28,15 @@ int lines_open(struct lines *lines, const char *path, struct err *err)
 		return rc;
 	if (!(lines->path = strdup(path)))
 		return err_set(err, -ENOMEM, "out of memory");
-	lines->fd = open(path, O_RDONLY | O_CLOEXEC);
-	return lines->fd < 0 ? err_errno(err, "cannot open %s", path) : 0;
+	return input_open(&lines->input, path, err);
 }
 
 void lines_close(struct lines *lines)
 {
-	if (lines->fd >= 0)
-		close(lines->fd);
+	input_close(&lines->input);
 	free(lines->buffer);
 	free(lines->path);
-	*lines = (struct lines){.fd = -1};
+	*lines = (struct lines){.input = {.fd = -1}};
 }
 
 uint32_t lines_sum(const struct lines *lines, const char *upto)
@@ -102,12 +98,12 @@ int lines_more(struct lines *lines, struct err *err)
 		lines->end += got > 0 ? (size_t)got : 0;
 		return got < 0 ? (int)got : got > 0;
 	}
-	ssize_t n = read(lines->fd, lines->buffer + lines->end, lines->size - lines->end);
-	for (size_t len = READ_SMALL; n < 0 && errno == EIO && len > 0; len /= 8)
-		n = read(lines->fd, lines->buffer + lines->end, len);
+	long n = input_read(&lines->input, lines->buffer + lines->end, lines->size - lines->end);
+	for (size_t len = READ_SMALL; n == -EIO && len > 0; len /= 8)
+		n = input_read(&lines->input, lines->buffer + lines->end, len);
 	if (n < 0)
-		return err_set(err, errno == EINTR ? -EINTR : -ENOTCONN, "cannot read %s: %s", lines->path,
-		               strerror(errno));
+		return err_set(err, n == -EINTR ? -EINTR : -ENOTCONN, "cannot read %s: %s", lines->path,
+		               strerror((int)-n));
 	lines->end += (size_t)n;
 	return n > 0;
 }

@@ -11,14 +11,15 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "input.h"
 
 /* As read(2), with more said: the count, 0 where there is no more at this time, or a negative errno. */
 typedef long lines_read(void *ctx, char *buf, size_t len, struct err *err);
 
 struct lines {
-	int fd;           /* or: */
-	lines_read *read; /* not NULL: what is read is got by this, */
-	void *ctx;        /* which is borrowed */
+	struct input input; /* or: */
+	lines_read *read;   /* not NULL: what is read is got by this, */
+	void *ctx;          /* which is borrowed */
 	char *path;
 	/* buffer[start..end) has not been handed out; buffer[start..scanned) has no '\n';
 	 * buffer[summed..start) is not in crc yet. */
@@ -27,7 +28,7 @@ struct lines {
 	uint32_t crc;
 };
 
-/* The errno of open(2), negative, or -ENOMEM. lines_close is to be called in any case. */
+/* The error of input_open, or -ENOMEM. lines_close is to be called in any case. */
 int lines_open(struct lines *lines, const char *path, struct err *err);
 int lines_open_read(struct lines *lines, lines_read *read, void *ctx, struct err *err);
 void lines_close(struct lines *lines);

@@ -1,39 +1,39 @@
 #include "mountpoint.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "input.h"
+#include "lines.h"
 
 int mountpoint_first_line(const char *path, char *text, size_t size, struct line_head *head)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct input input;
+	int rc = input_open(&input, path, NULL);
+	long n = rc < 0 ? rc : input_read(&input, text, size);
 
-	if (fd < 0)
-		return -errno;
-	ssize_t n = read(fd, text, size);
-	int rc = n < 0 ? -errno : 0;
-	close(fd);
+	input_close(&input);
 	char *newline = n > 0 ? memchr(text, '\n', (size_t)n) : NULL;
-	return newline && line_parse(text, (size_t)(newline - text), head) && head->stamped ? 1 : rc;
+	return newline && line_parse(text, (size_t)(newline - text), head) && head->stamped ? 1 : n < 0 ? (int)n : 0;
 }
 
 char *mountpoint_status(const char *mount, const char *name)
 {
-	char path[4096], *line = NULL, *value = NULL;
-	size_t len = strlen(name), size = 0;
-	ssize_t n;
+	char path[4096], *value = NULL;
+	size_t name_len = strlen(name), len;
+	struct lines lines;
+	const char *line;
 
-	snprintf(path, sizeof path, "%s/status", mount ? mount : "");
-	FILE *file = mount ? fopen(path, "re") : NULL;
-	while (file && !value && (n = getline(&line, &size, file)) > 0)
-		if (strncmp(line, name, len) == 0 && line[len] == '\t' && line[n - 1] == '\n')
-			value = strndup(line + len + 1, (size_t)n - len - 2);
-	if (file)
-		fclose(file);
-	free(line);
+	if (!mount)
+		return NULL;
+	snprintf(path, sizeof path, "%s/status", mount);
+	int rc = lines_open(&lines, path, NULL);
+	while (rc == 0 && !value && lines_next(&lines, &line, &len, NULL) == 1)
+		if (len > name_len && strncmp(line, name, name_len) == 0 && line[name_len] == '\t')
+			value = strndup(line + name_len + 1, len - name_len - 1);
+	lines_close(&lines);
 	return value;
 }
 

@@ -1,14 +1,13 @@
 #include "build.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "dbfile.h"
 #include "direct.h"
+#include "input.h"
 #include "load.h"
 #include "log.h"
 #include "mountpoint.h"
@@ -20,21 +19,18 @@
 #define PAUSE_MS 500
 #define PAUSE_MOST_MS 10000
 
-static bool opens(const char *mount, const char *name)
+static int look(const char *mount, const char *name)
 {
 	char path[4200];
 
 	snprintf(path, sizeof path, "%s/%s", mount, name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	return input_look(path, NULL);
 }
 
 /* A folder that somebody copied has lines and no status; a mount that is away has neither. */
 static bool is_copy(const char *mount)
 {
-	return opens(mount, "live") && !opens(mount, "status") && errno == ENOENT && opens(mount, "live");
+	return look(mount, "live") == 0 && look(mount, "status") == -ENOENT && look(mount, "live") == 0;
 }
 
 /* What becomes of a mount without a snapshot: -EAGAIN: the daemon takes one by itself; -ENODATA: it would, but has

@@ -1,15 +1,13 @@
 #include "snapshot.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "filter.h"
+#include "input.h"
 #include "lines.h"
 #include "mountpoint.h"
 #include "stop.h"
@@ -22,16 +20,13 @@ static int out_of_memory(struct err *err)
 	return err_set(err, -ENOMEM, "out of memory for a snapshot's manifest");
 }
 
-static bool mounted(const char *mount)
+/* Else why not. */
+static bool mounted(const char *mount, struct err *err)
 {
 	char path[4096];
 
 	snprintf(path, sizeof path, "%s/live", mount);
-	/* sshfs answers access(2) without asking. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	return input_look(path, err) == 0;
 }
 
 static int is_damaged(int code, struct err *err)
@@ -49,10 +44,11 @@ int snapshot_failed(const struct snapshot *snapshot, int code, struct err *err)
 		return is_damaged(code, err);
 	if (code == -EINTR || code == -ENOMEM)
 		return code;
-	if (!mounted(snapshot->mount))
+	if (!mounted(snapshot->mount, NULL))
 		return -ENOTCONN;
 	snprintf(path, sizeof path, "%s/manifest", snapshot->folder);
-	if (access(path, F_OK) < 0 && errno != ENOTCONN && errno != EIO)
+	int rc = input_look(path, NULL);
+	if (rc < 0 && rc != -ENOTCONN && rc != -EIO)
 		return err_set(err, -ESTALE, "the snapshot %s has gone meanwhile", snapshot->folder);
 	if (code != -ENOENT && mountpoint_blame_damage(snapshot->mount, err))
 		return is_damaged(-EIO, err);
@@ -63,12 +59,13 @@ static int read_manifest(struct snapshot *snapshot, struct err *err)
 {
 	char path[4200], *text = NULL;
 	size_t len = 0, size = 0;
+	struct input input;
+	long n = 0;
 
 	snprintf(path, sizeof path, "%s/manifest", snapshot->folder);
-	FILE *file = fopen(path, "re");
-	if (!file)
-		return err_errno(err, "cannot open %s", path);
-	int rc = 0;
+	int rc = input_open(&input, path, err);
+	if (rc < 0)
+		return rc;
 	do {
 		if (len == size) {
 			char *more = realloc(text, size = size ? 2 * size : 65536);
@@ -76,12 +73,12 @@ static int read_manifest(struct snapshot *snapshot, struct err *err)
 				rc = out_of_memory(err);
 			text = more ? more : text;
 		}
-		if (rc == 0)
-			len += fread(text + len, 1, size - len, file);
-	} while (rc == 0 && len == size && len < MANIFEST_MOST);
-	if (rc == 0 && ferror(file))
-		rc = err_set(err, -ENOTCONN, "cannot read %s: %s", path, strerror(errno));
-	fclose(file);
+		if (rc == 0 && (n = input_read(&input, text + len, size - len)) > 0)
+			len += (size_t)n;
+	} while (rc == 0 && n > 0 && len < MANIFEST_MOST);
+	if (rc == 0 && n < 0)
+		rc = err_set(err, -ENOTCONN, "cannot read %s: %s", path, strerror((int)-n));
+	input_close(&input);
 	if (rc == 0 && (rc = manifest_parse(&snapshot->manifest, text, len, err)) < 0)
 		err_prefix(err, rc, "%s", path);
 	free(text);
@@ -141,33 +138,35 @@ static int consider(struct snapshot *snapshot, const char *name, const struct sn
 	       is_old_enough(snapshot, want->until);
 }
 
-/* scandir's: the newest first; names that are none last. */
-static int newest_first(const struct dirent **a, const struct dirent **b)
+/* qsort's: names that are none last. */
+static int newest_first(const void *a, const void *b)
 {
+	const char *const *one = a, *const *other = b;
 	struct position x = {0}, y = {0};
 
-	position_parse((*a)->d_name, strlen((*a)->d_name), &x);
-	position_parse((*b)->d_name, strlen((*b)->d_name), &y);
+	position_parse(*one, strlen(*one), &x);
+	position_parse(*other, strlen(*other), &y);
 	return position_cmp(y, x);
 }
 
 static int find_listed(struct snapshot *snapshot, const char *folder, const struct snapshot_want *want, struct err *err)
 {
-	struct dirent **entries = NULL;
 	struct err first = {0};
-	int count = scandir(folder, &entries, NULL, newest_first), rc = 0, failed = 0;
+	char **names;
+	int count = input_list(folder, &names, err), rc = 0, failed = 0;
 
 	if (count < 0)
-		return errno == ENOENT && mounted(snapshot->mount) ? 0 : err_errno(err, "cannot list %s", folder);
-	for (int i = 0; i < count; i++) {
-		/* An older one is better than one that cannot be read. */
-		if (rc <= 0 && (rc = consider(snapshot, entries[i]->d_name, want, err)) < 0 && !failed) {
+		return count == -ENOENT && mounted(snapshot->mount, NULL) ? 0 : count;
+	if (count > 0)
+		qsort(names, (size_t)count, sizeof *names, newest_first);
+	/* An older one is better than one that cannot be read. */
+	for (int i = 0; i < count && rc <= 0; i++) {
+		if ((rc = consider(snapshot, names[i], want, err)) < 0 && !failed) {
 			failed = rc;
 			first = *err;
 		}
-		free(entries[i]);
 	}
-	free(entries);
+	input_free(names, count);
 	if (rc <= 0 && failed) {
 		*err = first;
 		return failed;
@@ -185,17 +184,15 @@ int snapshot_find(struct snapshot *snapshot, const char *mount, const struct sna
 		return out_of_memory(err);
 	snprintf(folder, sizeof folder, "%s/snapshots", mount);
 	snprintf(path, sizeof path, "%s/latest", folder);
-	ssize_t n = readlink(path, latest, sizeof latest - 1);
-	latest[n > 0 ? n : 0] = 0;
-	int rc = n > 0 ? consider(snapshot, latest, want, err) : 0;
+	int rc = input_link(path, latest, sizeof latest) == 0 ? consider(snapshot, latest, want, err) : 0;
 	if (rc <= 0 && rc != -ENOMEM && rc != -EINTR)
 		rc = find_listed(snapshot, folder, want, err);
 	if (rc == 1)
 		return 0;
 	if (rc == 0)
-		return mounted(mount) ? err_set(err, -ENOENT, "%s has no snapshot%s%s", folder,
-		                                tables ? " with the tables " : "", tables ? tables : "")
-		                      : err_set(err, -ENOTCONN, "cannot read %s", folder);
+		return mounted(mount, err) ? err_set(err, -ENOENT, "%s has no snapshot%s%s", folder,
+		                                     tables ? " with the tables " : "", tables ? tables : "")
+		                           : -ENOTCONN;
 	return snapshot->folder ? snapshot_failed(snapshot, rc, err) : -ENOTCONN;
 }
 
