@@ -4,7 +4,7 @@ PREFIX   ?= /usr/local
 BUILD    ?= build
 CC       ?= cc
 PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) pg_config)
-PKGS     := fuse3 libpq sqlite3 libconfuse json-c ncursesw
+PKGS     := fuse3 libpq sqlite3 libconfuse json-c ncursesw libnfs
 CFLAGS   ?= -O2 -g
 SAN      ?=
 

@@ -7,18 +7,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "args.h"
 #include "build.h"
 #include "commands.h"
 #include "dbfile.h"
 #include "filter.h"
+#include "input.h"
 #include "lines.h"
 #include "log.h"
 #include "mirror.h"
 #include "name.h"
+#include "nfs.h"
 #include "places.h"
 #include "resync.h"
 #include "stop.h"
@@ -28,6 +28,7 @@ struct arguments {
 	struct mirror_wish wish;
 	const char *place, *path;
 	char *tables, *resync_tables;
+	char *url;           /* `place` over NFS, without options */
 	char *mount, *table; /* what `place` leads to, where that is a table's file */
 	struct until until;
 };
@@ -56,7 +57,8 @@ static int table_of_file(const char *path, char *name, struct err *err)
 static bool split_table(struct arguments *arguments)
 {
 	char schema[NAME_RAW_MAX], table[NAME_RAW_MAX];
-	char *absolute = arguments->place[0] == '/' ? strdup(arguments->place) : NULL;
+	bool whole = arguments->place[0] == '/' || arguments->url;
+	char *absolute = whole ? strdup(arguments->place) : NULL;
 
 	if (!absolute && asprintf(&absolute, "./%s", arguments->place) < 0)
 		return false;
@@ -73,33 +75,46 @@ static bool split_table(struct arguments *arguments)
 	return arguments->table;
 }
 
+/* What is mounted is what the table's file is in. */
+static int find_nfs(struct arguments *arguments, struct err *err)
+{
+	if (!(arguments->url = strdup(arguments->place)))
+		return err_set(err, -ENOMEM, "out of memory");
+	char *options = nfs_cut_options(arguments->url);
+	arguments->place = arguments->url;
+	return nfs_use(split_table(arguments) ? arguments->mount : arguments->url, options, err);
+}
+
 static int find_place(struct arguments *arguments, struct err *err)
 {
 	struct follow_source *source = &arguments->wish.source;
 	char live[4096], name[NAME_PATH_MAX];
-	struct stat st;
 
-	bool there = stat(arguments->place, &st) == 0;
+	int rc = nfs_is_url(arguments->place) ? find_nfs(arguments, err) : 0;
+	if (rc < 0)
+		return rc;
+	int kind = input_kind(arguments->place);
+	bool there = kind >= 0;
 	source->mount = arguments->place;
-	if (there && !S_ISREG(st.st_mode)) {
+	if (kind == INPUT_FOLDER) {
 		snprintf(live, sizeof live, "%s/segments", arguments->place);
-		return access(live, F_OK) < 0 ? 0
-		                              : err_set(err, -EINVAL,
-		                                        "%s is a store: give the place where daystreamfs "
-		                                        "mounts it",
-		                                        arguments->place);
+		return input_kind(live) < 0 ? 0
+		                            : err_set(err, -EINVAL,
+		                                      "%s is a store: give the place where daystreamfs "
+		                                      "mounts it",
+		                                      arguments->place);
 	}
 	/* Where nothing is there now, a mount may be away. */
-	if (split_table(arguments)) {
+	if (arguments->mount || split_table(arguments)) {
 		snprintf(live, sizeof live, "%s/live", arguments->mount);
-		if (!there || access(live, F_OK) == 0) {
+		if (!there || input_kind(live) >= 0) {
 			*source = (struct follow_source){.mount = arguments->mount, .table = arguments->table};
 			return 0;
 		}
 	}
 	if (!there)
 		return 0;
-	int rc = table_of_file(arguments->place, name, err);
+	rc = table_of_file(arguments->place, name, err);
 	if (rc < 0)
 		return rc;
 	free(arguments->table);
@@ -167,10 +182,11 @@ static int run(const struct mirror_wish *wish, struct err *err)
 	struct mirror mirror = {.database = {.lock_fd = -1}};
 
 	snprintf(path, sizeof path, "%s/live", mount ? mount : "");
-	if (wish->once && mount && access(path, R_OK) < 0)
-		return err_errno(err, "cannot open %s", path);
+	int rc = wish->once && mount ? input_look(path, err) : 0;
+	if (rc < 0)
+		return rc;
 	int found = dbfile_look(wish->path, err);
-	int rc = found == 0 ? build_new(wish, err) : found < 0 ? found : 0;
+	rc = found == 0 ? build_new(wish, err) : found < 0 ? found : 0;
 	if (rc == 0)
 		rc = mirror_open(&mirror, wish, wish->path, false, 0, err);
 	if (rc == 0 && wish->until)
@@ -274,7 +290,8 @@ int main(int argc, char **argv)
 	    parse_option,
 	    "MOUNTPOINT[/tables/TABLE] DB.sqlite\n--verify CONNINFO DB.sqlite\nimport CONNINFO QUERY DB.sqlite "
 	    "TABLE\nexport DB.sqlite QUERY CONNINFO TABLE",
-	    "Follow the change stream under MOUNTPOINT, or one table's file of it, into the SQLite database "
+	    "Follow the change stream under MOUNTPOINT (a folder, or nfs://HOST/PATH), or one table's file of it, into "
+	    "the SQLite database "
 	    "DB.sqlite.\v"
 	    "The database is made where it does not exist, from the newest snapshot; otherwise the mirror goes on "
 	    "where "
@@ -311,6 +328,8 @@ int main(int argc, char **argv)
 	bool failed = rc < 0 && !(rc == -EINTR && stop_asked());
 	if (failed)
 		log_error("%s", err.text);
+	nfs_end();
+	free(arguments.url);
 	free(arguments.mount);
 	free(arguments.table);
 	free(arguments.tables);

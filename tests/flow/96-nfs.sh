@@ -1,19 +1,8 @@
 #!/bin/bash
 # Over NFS: nfs-ganesha with contrib's settings, libnfs's clients, and handles that live through a restart of the daemon.
 
-# NFS has its ports, and rpcbind its socket, for this test alone.
-if [[ $EUID -ne 0 ]]; then
-	echo "1..0 # skip: an NFS server takes root"
-	exit 0
-fi
-if [[ -z ${IN_OWN_NAMESPACE:-} ]]; then
-	IN_OWN_NAMESPACE=1 exec unshare --mount --net --propagation private bash "$0" "$@"
-fi
-# shellcheck source=lib.sh
-. "$(dirname "$0")/lib.sh"
-ip link set lo up
-mkdir "$work/run" "$work/recovery"
-mount --bind "$work/run" /run
+# shellcheck source=nfs.sh
+. "$(dirname "$0")/nfs.sh"
 "${CC:-cc}" -std=c11 -D_GNU_SOURCE -o "$work/nfs_follow" "$root/tests/flow/nfs_follow.c" -lnfs
 stream_up
 sql "CREATE TABLE zzz (a int PRIMARY KEY, b text)"
@@ -21,31 +10,14 @@ sql "INSERT INTO zzz SELECT g, md5(g::text) FROM generate_series(1, 20000) g"
 caught_up "$mnt"
 
 # ---- the server
-rpcbind -f -w >"$work/rpcbind.log" 2>&1 &
-sed -e "s|/mnt/shop|$mnt|" -e "s|/shop;|/stream;|" "$root/contrib/nfs/ganesha.conf" >"$work/ganesha.conf"
-echo "NFSV4 { RecoveryRoot = $work/recovery; }" >>"$work/ganesha.conf"
-v3=nfs://127.0.0.1$mnt v4=nfs://127.0.0.1/stream
-
-ganesha_start() {
-	ganesha.nfsd -F -f "$work/ganesha.conf" -p "$work/ganesha.pid" -L "$work/ganesha.log" &
-	ganesha=$!
-	wait_for 30 "timeout 5 nfs-ls '$v3/' >'$work/ls'" "ganesha to export" || {
-		tail -n 20 "$work/ganesha.log" >&2
-		return 1
-	}
-}
-ganesha_stop() {
-	end_process "$ganesha"
-	wait "$ganesha" 2>/dev/null || true
-}
 nfs_cat() { timeout 30 nfs-cat "$@"; } # libnfs waits for ever for a server that is away
 
-wait_for 10 "[[ -S /run/rpcbind.sock ]]" "rpcbind"
+wait_for 30 "[[ -e $mnt/snapshots/latest ]]" "the daemon's snapshot"
+ganesha_prepare
 ganesha_start
 is "nfs-ls lists the tree" "$(awk '{ print $NF }' "$work/ls" | sort)" "$(ls "$mnt")"
 check "nfs-cat gives /live as it is" cmp "$mnt/live" <(nfs_cat "$v3/live")
 check "over version 4, too" cmp "$mnt/live" <(nfs_cat "$v4/live?version=4")
-wait_for 30 "[[ -e $mnt/snapshots/latest ]]" "the daemon's snapshot"
 latest=$(readlink "$mnt/snapshots/latest")
 check "a snapshot's file" cmp "$mnt/snapshots/$latest/tables/zzz" <(nfs_cat "$v3/snapshots/$latest/tables/zzz")
 like "nothing can be written" "$(timeout 30 nfs-cp "$work/ls" "$v3/new" 2>&1 || true)" "rofs|read-only|access|perm"
