@@ -145,8 +145,8 @@ FROM=$(sql "SELECT date_trunc('second', clock_timestamp())")
 sql "SELECT * FROM orders ORDER BY id" >"$work/from"
 sql "UPDATE orders SET state = 'paid' WHERE id = 90000"
 sql "DELETE FROM orders WHERE id = 90007"
-sql "INSERT INTO orders VALUES (90017, 'none of this'); INSERT INTO items (note) VALUES ('three'), ('of'), ('them')"
-sql "DELETE FROM orders WHERE id = 90017"
+sql "INSERT INTO orders VALUES (9900017, 'none of this'); INSERT INTO items (note) VALUES ('three'), ('of'), ('them')"
+sql "DELETE FROM orders WHERE id = 9900017"
 sql "SELECT * FROM orders ORDER BY id" >"$work/to"
 next_second >/dev/null
 TO=$(sql "SELECT date_trunc('second', clock_timestamp())")
@@ -314,4 +314,46 @@ try:
     sys.exit('wrong bytes were not noticed')
 except daystream.Damaged as error:
     print(error)"
+
+# ---- a mount that goes away is told once; a new generation ends who keeps rows
+
+cat >"$work/follow.py" <<'PYTHON'
+import daystream, os, sys
+reader = daystream.Reader(os.environ["MNT"])
+list(reader.transactions())
+print("position", reader.position, flush=True)
+try:
+    for transaction in reader.follow():
+        print("transaction", transaction.lsn, flush=True)
+except daystream.NewGeneration as error:
+    print(error, file=sys.stderr)
+    print("new", len([*daystream.Reader(os.environ["MNT"], error.position).transactions()]) > 0)
+PYTHON
+status_of "$mnt" position | awk -F . '{ print $1 "/" $2 + 1 }' >"$kitchen/late.position"
+(recipe news && echo 'news late.position tables/orders cat') >"$work/late.sh"
+late() { (cd "$kitchen" && bash "$work/late.sh"); }
+check "a loop of the shell goes on" late
+on_fire tcl tclsh "$work/orders.tcl"
+on_fire follow python3 "$work/follow.py"
+wait_for 20 "grep '^position' '$work/follow.log'" "the reader" >/dev/null
+sql "INSERT INTO orders VALUES (990001, 'before')"
+wait_for 20 "grep '^transaction' '$work/follow.log'" "a transaction" >/dev/null
+wait_for 20 "[[ \$(orders_of '$kitchen/orders.sqlite') == *990001* ]]" "Tcl's row"
+daemon_stop
+sleep 1.5
+daemon_start "$store" "$mnt"
+wait_for 20 "grep 'is there again' '$work/follow.log'" "the reader to come back" >/dev/null
+daemon_stop
+wait_for 10 "[[ \$(sql \"SELECT pg_drop_replication_slot('daystream')\") == '' ]]"
+sql "DELETE FROM orders WHERE id = 990001"
+daystream init "$store" --conninfo "$conninfo" >"$work/init.log" 2>&1
+daemon_start "$store" "$mnt"
+wait_for 20 "! alive ${pids[follow]} && ! alive ${pids[tcl]}" "the readers to end"
+is "a mount that is away is said once a time, from Python" "$(grep -c 'waiting for it' "$work/follow.log")" 2
+is "another generation is an exception, which knows where it begins" "$(tail -n 1 "$work/follow.log")" "new True"
+like "with a sentence" "$(cat "$work/follow.log")" "a new generation begins at [0-9]+/[0-9]+/2"
+is "Tcl's reader ends with one, too" "$(grep -c 'a new generation: remove orders.sqlite' "$work/tcl.log")" 1
+exits "and a loop of the shell" 1 late
+like "with a sentence" "$output" "a new generation: begin anew"
+pids=()
 plan
