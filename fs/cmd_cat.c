@@ -2,6 +2,7 @@
  * daystream cat - the lines of the stream, from a moment to another, as they stand or as JSON.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,10 @@ struct cat {
 	struct position after; /* the end of what is printed, */
 	bool has_after;
 	char lsn[LSN_TEXT_MAX]; /* and its transaction's; or "" */
-	struct position last;   /* of a table's file: the last line */
+	uint64_t xid;           /* of a table's file: of the last line that is printed, */
+	struct position last;   /* and the last line, */
+	uint64_t last_xid;      /* and its */
+	uint64_t generation;    /* when the following began */
 	struct held held;
 	char pairs[NAME_PAIRS_MAX]; /* of the last line that was looked at: is it wanted? */
 	size_t pairs_len;
@@ -118,6 +122,12 @@ static int release(struct cat *cat, struct position end, struct err *err)
 	return held_release(&cat->held, err);
 }
 
+static int release_table(struct cat *cat, struct err *err)
+{
+	cat->xid = cat->last_xid;
+	return release(cat, cat->last, err);
+}
+
 static bool is_wanted(struct cat *cat, const struct line_head *head)
 {
 	struct span pairs = head->table_pairs;
@@ -178,12 +188,21 @@ static int take_commit(struct cat *cat, const struct line_head *head, struct err
 	return release(cat, head->position, err);
 }
 
+static uint64_t xid_of(const struct line_head *head)
+{
+	uint64_t xid = 0;
+
+	if (head->xid.at)
+		position_parse_number(head->xid.at, head->xid.len, &xid);
+	return xid;
+}
+
 static int take_line(struct cat *cat, const struct follow_line *line, struct err *err)
 {
 	int r = 0;
 
 	if (line->begins && cat->last.epoch) /* of a table's file: the transaction before is whole */
-		r = release(cat, cat->last, err);
+		r = release_table(cat, err);
 	/* No commit line stands before its transaction's lines, and all of them have its second. */
 	if (cat->until.kind != MOMENT_LSN && !moment_has(&cat->until, line->head.position, 0)) {
 		held_drop(&cat->held);
@@ -192,7 +211,10 @@ static int take_line(struct cat *cat, const struct follow_line *line, struct err
 	}
 	if (r == 0 && is_wanted(cat, &line->head))
 		r = print_line(cat, line, err);
-	cat->last = cat->file ? line->head.position : cat->last;
+	if (cat->file) {
+		cat->last = line->head.position;
+		cat->last_xid = xid_of(&line->head);
+	}
 	return r == 0 && line->commit ? take_commit(cat, &line->head, err) : r;
 }
 
@@ -219,23 +241,39 @@ static void pause_growing(struct cat *cat)
 
 /* ---- opening ------------------------------------------------------------- */
 
+/* Whether the line that was printed last of a table's file is still there. */
+static int recognize_line(const struct cat *cat, struct err *err)
+{
+	char path[4096], text[4096], at[POSITION_TEXT_MAX];
+	struct line_head head;
+
+	snprintf(path, sizeof path, "%s/by-time/%" PRIu64 "/%" PRIu64, cat->path, cat->after.epoch, cat->after.seq);
+	return mountpoint_first_line(path, text, sizeof text, &head) != 1 || xid_of(&head) == cat->xid
+	           ? 0
+	           : err_set(err, -ESTALE, "%s shows another stream: at %s stands another transaction", cat->path,
+	                     position_print(at, cat->after));
+}
+
 /* Where the stream is another one now, its positions mean something else. */
 static int recognize(const struct cat *cat, struct err *err)
 {
 	const struct follow_source source = {.mount = cat->path};
 
-	return stream_is_mount(cat->stream) && cat->has_after && *cat->lsn
-	           ? follow_recognize(&source, cat->after, cat->lsn, err)
-	           : 0;
+	if (!stream_is_mount(cat->stream) || !cat->has_after || !(cat->file ? cat->xid > 0 : *cat->lsn))
+		return 0;
+	int r = follow_recognize(&source, cat->after, cat->lsn, err);
+	return r == 0 && cat->file ? recognize_line(cat, err) : r;
 }
 
 static int open_lines(struct cat *cat, struct err *err)
 {
 	struct stream_file *file = NULL;
 	struct position first;
-	int r = cat->file ? stream_file_open(&file, cat->stream, cat->file, NULL, err) : recognize(cat, err);
+	int r = cat->file ? stream_file_open(&file, cat->stream, cat->file, NULL, err) : 0;
 
 	stream_file_close(file);
+	if (r == 0)
+		r = recognize(cat, err);
 	if (r == 0 && cat->has_after)
 		r = stream_lines_after(&cat->lines, cat->stream, cat->file, cat->after, err);
 	else if (r == 0)
@@ -267,6 +305,8 @@ static int open_stream(struct cat *cat, struct err *err)
 		cat->away = true;
 		pause_growing(cat);
 	}
+	if (r == 0 && cat->follow && cat->tables)
+		cat->generation = stream_generation(cat->stream);
 	return cat->over ? 0 : r;
 }
 
@@ -291,13 +331,35 @@ static int start(struct cat *cat, struct err *err)
 
 /* ---- the end ------------------------------------------------------------- */
 
+/* No table's line tells of it; so before any line is printed that came just now. */
+static int check_generation(struct cat *cat, struct err *err)
+{
+	uint64_t now = held_is_empty(&cat->held) && cat->generation ? cat->generation : stream_generation(cat->stream);
+
+	if (!now)
+		return err_set(err, -ENOTCONN, "%s/status cannot be read", cat->path);
+	if (!cat->generation)
+		cat->generation = now;
+	if (now == cat->generation)
+		return 0;
+	cat->held.released = 0; /* perhaps lines of it */
+	held_drop(&cat->held);
+	return err_set(err, -ESTALE,
+	               "%s: generation %" PRIu64
+	               " has begun, and lines between it and the one before are missing: who keeps rows "
+	               "begins anew from a snapshot; started again, daystream cat prints what follows",
+	               cat->path, now);
+}
+
 /* `cut`: there should be more. */
 static int at_end(struct cat *cat, bool cut, struct err *err)
 {
 	int r = 0;
 
-	if (cat->file && !cut && cat->last.epoch) /* it ends where a transaction does */
-		r = release(cat, cat->last, err);
+	if (cat->follow && cat->tables)
+		r = check_generation(cat, err);
+	if (r == 0 && cat->file && !cut && cat->last.epoch) /* it ends where a transaction does */
+		r = release_table(cat, err);
 	if (r == 0)
 		r = held_flush(&cat->held, err);
 	if (r < 0 || (!cut && !cat->follow)) {

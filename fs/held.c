@@ -135,6 +135,11 @@ int held_release(struct held *held, struct err *err)
 	return r;
 }
 
+bool held_is_empty(const struct held *held)
+{
+	return held->len == 0 && held->rest < 0;
+}
+
 void held_drop(struct held *held)
 {
 	drop_rest(held);

@@ -7,6 +7,7 @@
 #ifndef FS_HELD_H
 #define FS_HELD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "err.h"
@@ -27,6 +28,9 @@ int held_put(struct held *held, const char *bytes, size_t len, struct err *err);
 /* The transaction is whole, or is none. */
 int held_release(struct held *held, struct err *err);
 void held_drop(struct held *held);
+
+/* Nothing waits to be written, nor is there any of a transaction. */
+bool held_is_empty(const struct held *held);
 
 /* Writes what is released. */
 int held_flush(struct held *held, struct err *err);

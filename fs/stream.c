@@ -132,6 +132,16 @@ bool stream_unsure(const struct stream *stream, struct position position)
 	return (mark.epoch > 0 || mark.seq > 0) && position_cmp(position, mark) > 0;
 }
 
+uint64_t stream_generation(struct stream *stream)
+{
+	struct store_end end;
+
+	if (stream->mount)
+		return mountpoint_generation(stream->path);
+	store_end(stream->store, &end);
+	return end.origin.generation;
+}
+
 void stream_end(struct stream *stream, struct position *last, uint64_t *generation)
 {
 	struct store_end end;
@@ -142,12 +152,11 @@ void stream_end(struct stream *stream, struct position *last, uint64_t *generati
 		if (value)
 			position_parse(value, strlen(value), last);
 		free(value);
-		*generation = mountpoint_generation(stream->path);
 	} else {
 		store_end(stream->store, &end);
 		*last = end.last;
-		*generation = end.origin.generation;
 	}
+	*generation = stream_generation(stream);
 }
 
 /* ---- files --------------------------------------------------------------- */

@@ -28,6 +28,8 @@ bool stream_is_mount(const struct stream *stream);
  * what follows it. Of a mount, and where a store is followed, no line does. */
 bool stream_unsure(const struct stream *stream, struct position position);
 
+/* The generation in force; 0 where a mount does not tell. */
+uint64_t stream_generation(struct stream *stream);
 /* The last commit line of all, and the generation in force; zeros where a mount does not tell. */
 void stream_end(struct stream *stream, struct position *last, uint64_t *generation);
 

@@ -4,6 +4,7 @@
 # shellcheck source=lib.sh disable=SC2016
 . "$(dirname "$0")/lib.sh"
 
+followers=()
 server_up
 sql "CREATE TABLE a (id int PRIMARY KEY, v text)"
 sql "CREATE TABLE b (id int PRIMARY KEY)"
@@ -75,7 +76,19 @@ wait_for 20 "grep '	id	3' '$work/later.store'" "the store's follower" >/dev/null
 is "and of one table" "$(grep -c '	insert	' "$work/later.store")" 1
 for pid in $one $two; do end_process "$pid"; done
 
-# A second generation, whose LSNs are compared with all of the stream.
+# A second generation, whose LSNs are compared with all of the stream. No table's line tells of it.
+for tables in b a,b; do
+	for place in "$store" "$mnt"; do
+		daystream cat --follow --tables "$tables" "$place" >"$work/$tables.$(basename "$place")" 2>"$work/$tables.$(basename "$place").log" &
+		followers+=($!)
+	done
+done
+daystream cat --follow "$mnt" >"$work/all" 2>"$work/all.log" &
+all=$!
+wait_for 20 "cmp '$work/all' '$mnt/live'" "the follower of all" >/dev/null
+for file in b.store b.mnt a,b.store a,b.mnt; do
+	wait_for 20 "grep '	id	3\$' '$work/$file'" "$file" >/dev/null
+done
 daemon_stop
 old=$(sql "SELECT pg_current_wal_flush_lsn()")
 wait_for 10 "[[ \$(sql \"SELECT pg_drop_replication_slot('daystream')\") == '' ]]"
@@ -87,6 +100,19 @@ new=$(sql "SELECT pg_current_wal_flush_lsn()")
 sql "INSERT INTO b VALUES (6)"
 caught_up "$mnt"
 settled
+for pid in "${followers[@]}"; do
+	wait_for 20 "! alive $pid" "a follower to end"
+	status=0
+	wait "$pid" || status=$?
+	is "who follows tables over that fails" "$status" 1
+done
+for file in b.store b.mnt a,b.store a,b.mnt; do
+	is "after the last line of the first ($file)" "$(tail -n 1 "$work/$file" | cut -f 11-)" $'id\t3'
+	like "and says why" "$(tail -n 1 "$work/$file.log")" "generation 2 has begun" "begins anew"
+done
+wait_for 20 "cmp '$work/all' '$mnt/live'" || true
+check "who follows all has the line that tells of it" cmp "$work/all" "$mnt/live"
+end_process $all
 ids() { daystream cat --tables a,b "$@" | awk -F '\t' '$6 == "b" && $10 == "insert" { printf "%s ", $12 }'; }
 for place in "$store" "$mnt"; do
 	name=$(basename "$place")
@@ -95,6 +121,22 @@ for place in "$store" "$mnt"; do
 	is "until one of the first" "$(ids --until "$old" "$place")" "1 11 12 13 2 3 "
 	is "from one to the other" "$(ids --since "$later" --until "$new" "$place")" "3 5 "
 done
+
+# Another store's mount in the place of this one's.
+daystream init "$work/other" --conninfo "$conninfo" --slot other >"$work/init.log" 2>&1
+sql "INSERT INTO b VALUES (7)"
+caught_up "$mnt"
+daystream cat --follow --tables b "$mnt" >"$work/b.mnt" 2>"$work/b.mnt.log" &
+one=$!
+wait_for 20 "grep '	id	7\$' '$work/b.mnt'" "the follower" >/dev/null
+daemon_stop
+daemon_start "$work/other" "$mnt"
+sql "INSERT INTO b VALUES (8)"
+wait_for 20 "! alive $one" "the follower to end"
+is "another stream's lines are not taken for the table's" "$(tail -n 1 "$work/b.mnt" | cut -f 11-)" $'id\t7'
+like "which is said" "$(tail -n 1 "$work/b.mnt.log")" "another stream|no longer retained"
+daemon_stop
+daemon_start "$store" "$mnt"
 
 # Damage is named by its file, with the remedy.
 daemon_stop
