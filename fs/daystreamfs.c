@@ -225,8 +225,8 @@ static void note_choice(struct daemon *d)
 	d->rechosen = writer_appended_sum(d->writer) && d->source->choice != durable_choice(writer_durable(d->writer));
 	if (d->rechosen)
 		log_warn("`tables` in daystream.conf was changed: what a table did while it was left out is not in the "
-		         "stream; mirrors that are to have one that is new in it, or back, need deltamirror "
-		         "--resync=TABLE, once there is a new snapshot");
+		         "stream; mirrors mark one that is new in it, or back, and need deltamirror --resync=TABLE, "
+		         "once there is a new snapshot");
 }
 
 static int start_housekeeping(struct daemon *d, struct err *err)

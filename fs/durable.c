@@ -15,7 +15,7 @@ void durable_init(struct durable *durable, struct store *store, const struct sto
 	pthread_condattr_t monotonic;
 
 	*durable = (struct durable){.store = store, .appended = *end, .fd = -1, .synced = *end};
-	durable->choice = store_confirmed(store)->now.choice;
+	durable->choice = durable->choosing = store_confirmed(store)->now.choice;
 	durable->lsn = idle > end->lsn ? idle : end->lsn;
 	pthread_mutex_init(&durable->lock, NULL);
 	pthread_condattr_init(&monotonic);
@@ -107,10 +107,13 @@ void durable_idle(struct durable *durable, uint64_t lsn)
 	pthread_mutex_unlock(&durable->lock);
 }
 
-void durable_choose(struct durable *durable, uint32_t choice)
+void durable_choose(struct durable *durable, struct position commit, uint32_t choice)
 {
 	pthread_mutex_lock(&durable->lock);
-	durable->choice = choice;
+	if (durable->choosing != choice) {
+		durable->choosing = choice;
+		durable->chosen = commit;
+	}
 	pthread_mutex_unlock(&durable->lock);
 }
 
@@ -183,6 +186,8 @@ static int sync_commits(struct durable *durable, const struct store_end *end, in
 		return r;
 	pthread_mutex_lock(&durable->lock);
 	durable->synced = *end;
+	if (position_cmp(end->last, durable->chosen) >= 0)
+		durable->choice = durable->choosing;
 	pthread_mutex_unlock(&durable->lock);
 	advance(durable, end->lsn);
 	return 0;

@@ -19,7 +19,8 @@ struct durable {
 	int fd;                    /* of its segment; borrowed */
 	struct store_end synced;
 	uint64_t idle_wanted, lsn;
-	uint32_t choice; /* confirmed.h's */
+	uint32_t choice, choosing; /* confirmed.h's; that of a commit which is appended, */
+	struct position chosen;    /* this one */
 	bool stop;
 	int64_t marked_ms; /* when STORE/confirmed was written; the syncing thread's */
 };
@@ -43,8 +44,9 @@ bool durable_reached(struct durable *durable, struct position last);
  * up to there was told by durable_appended. */
 void durable_idle(struct durable *durable, uint64_t lsn);
 
-/* The appending thread: what choice of the source the commits are from that come now; what it was. */
-void durable_choose(struct durable *durable, uint32_t choice);
+/* The appending thread: what choice of the source the commits are from, from this one on; what it was up to the last
+ * that is synced. */
+void durable_choose(struct durable *durable, struct position commit, uint32_t choice);
 uint32_t durable_choice(struct durable *durable);
 
 /* Any thread: up to where everything is on disk and shown. */

@@ -261,6 +261,10 @@ static int follow(struct ingest *in, bool *settled, struct err *err)
 	in->reply = false;
 	in->streamed = true;
 	in->told_lsn = 0;
+	if ((r = intake_note(&in->intake, in->wakefd, err)) < 0) {
+		in->source->ops->stop(in->source);
+		return r;
+	}
 	set_state(in, "streaming", NULL);
 	log_info("streaming from slot \"%s\"", in->origin.slot);
 	r = stream(in, err);

@@ -1,6 +1,8 @@
 #include "intake.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "crc32c.h"
@@ -18,6 +20,41 @@ void intake_start(struct intake *intake, uint64_t resume_lsn)
 	             intake->resuming && source->choice == durable_choice(writer_durable(intake->writer)));
 	incoming_start(&intake->incoming, from_lsn);
 	intake->idle_lsn = 0;
+}
+
+/* "tables\t<list>\texisting\t<OIDs>", escaped as the one value that it is. */
+static int put_note(struct intake *intake, const char *existing, struct err *err)
+{
+	static const char lead[] = "_action\tmessage\tprefix\tdaystream\tcontent\t";
+	const char *tables = intake->source->tables ? intake->source->tables : "";
+	char *content = NULL, *line = NULL;
+	int n = asprintf(&content, "tables\t%s\texisting\t%s", tables, existing), r = -ENOMEM;
+
+	if (n >= 0 && (line = malloc(sizeof lead + 2 * (size_t)n))) {
+		memcpy(line, lead, sizeof lead - 1);
+		size_t len = sizeof lead - 1 + line_escape(line + sizeof lead - 1, content, (size_t)n);
+		r = writer_note(intake->writer, line, len, tables);
+	}
+	if (n >= 0)
+		free(content);
+	free(line);
+	return r < 0 ? err_set(err, r, "out of memory for the list of tables") : 0;
+}
+
+int intake_note(struct intake *intake, int wakefd, struct err *err)
+{
+	struct source *source = intake->source;
+	char *existing = NULL;
+	int r;
+
+	if (intake->noted || !writer_appended_sum(intake->writer) ||
+	    source->choice == durable_choice(writer_durable(intake->writer)))
+		return 0;
+	if ((r = source->ops->existing(source, &existing, wakefd, err)) == 0)
+		r = put_note(intake, existing, err);
+	free(existing);
+	intake->noted = r == 0;
+	return r;
 }
 
 uint64_t intake_confirmable(const struct intake *intake)
@@ -51,7 +88,7 @@ static int commit_transaction(struct intake *intake, const char *line, size_t le
 		return writer_rollback(intake->writer, err);
 	if ((r = writer_commit(intake->writer, line, len, lsn, err)) < 0)
 		return r;
-	durable_choose(writer_durable(intake->writer), intake->source->choice);
+	durable_choose(writer_durable(intake->writer), writer_appended(intake->writer), intake->source->choice);
 	intake->resuming = false;
 	intake->transactions++;
 	intake->lines += intake->open_lines + 1;

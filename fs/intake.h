@@ -28,10 +28,15 @@ struct intake {
 	struct resume resume;
 	bool rows; /* the open transaction has changed some */
 	uint64_t open_lines;
+	bool noted;
 };
 
 /* The source was started behind `resume_lsn`, or before it. */
 void intake_start(struct intake *intake, uint64_t resume_lsn);
+
+/* After each start: where other tables are sent than those that are held came from, the stream says so before its next
+ * line (docs/FORMAT.md, "Other tables"). `wakefd` and errors: the source's. */
+int intake_note(struct intake *intake, int wakefd, struct err *err);
 
 /* Lines as SOURCE_LINES has them. -EPROTO: what cannot be stored, or another history; else the writer's errors. */
 int intake_lines(struct intake *intake, const char *data, size_t len, struct err *err);

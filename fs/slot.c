@@ -18,7 +18,7 @@
 
 struct slot {
 	struct source source;
-	const char *conninfo, *name, *tables;
+	const char *conninfo, *name;
 	PGconn *conn;
 	struct sentinel sentinel;
 	int epfd, timerfd;           /* -1: stopped */
@@ -50,10 +50,10 @@ static char *start_command(const struct slot *slot, uint64_t lsn)
 {
 	char lsn_text[LSN_TEXT_MAX];
 	char *name = PQescapeIdentifier(slot->conn, slot->name, strlen(slot->name));
-	char *tables = PQescapeLiteral(slot->conn, slot->tables, strlen(slot->tables));
+	char *tables = PQescapeLiteral(slot->conn, slot->source.tables, strlen(slot->source.tables));
 	char *sql = name && tables ? malloc(strlen(name) + strlen(tables) + 128) : NULL;
 
-	if (sql && *slot->tables)
+	if (sql && *slot->source.tables)
 		sprintf(sql, "START_REPLICATION SLOT %s LOGICAL %s (\"tables\" %s)", name, lsn_print(lsn_text, lsn),
 		        tables);
 	else if (sql)
@@ -264,6 +264,25 @@ static uint64_t slot_end_lsn(const struct source *source)
 	return ((const struct slot *)source)->end_lsn;
 }
 
+/* What was made after initdb has an OID from 16384 on. */
+static int slot_existing(struct source *source, char **relids, int wakefd, struct err *err)
+{
+	static const char sql[] =
+	    "SELECT coalesce(pg_catalog.string_agg(c.oid::text, ' ' ORDER BY c.oid), '') FROM pg_catalog.pg_class c "
+	    "WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384";
+	PGconn *conn = NULL;
+	PGresult *res = NULL;
+	int r = pg_connect(&conn, of(source)->conninfo, false, wakefd, err);
+
+	if (r == 0 && (r = pg_exec(conn, sql, wakefd, query_ms, &res, NULL, err)) == 0) {
+		*relids = strdup(pg_text(res, 0, 0));
+		r = *relids ? 0 : err_set(err, -ENOMEM, "out of memory");
+		PQclear(res);
+	}
+	PQfinish(conn);
+	return r < 0 ? err_prefix(err, r, "asking which tables there are") : 0;
+}
+
 static void slot_free(struct source *source)
 {
 	slot_stop(source);
@@ -273,15 +292,14 @@ static void slot_free(struct source *source)
 struct source *slot_source(const char *conninfo, const char *name, const char *tables)
 {
 	static const struct source_ops ops = {slot_start,   slot_receive, slot_confirm, slot_fd,
-	                                      slot_end_lsn, slot_stop,    slot_free};
+	                                      slot_end_lsn, slot_stop,    slot_free,    slot_existing};
 	struct slot *slot = calloc(1, sizeof *slot);
 
 	if (!slot)
 		return NULL;
-	*slot = (struct slot){.source = {&ops, 0, crc32c(0, tables, strlen(tables))},
+	*slot = (struct slot){.source = {&ops, 0, tables, crc32c(0, tables, strlen(tables))},
 	                      .conninfo = conninfo,
 	                      .name = name,
-	                      .tables = tables,
 	                      .epfd = -1,
 	                      .timerfd = -1};
 	return &slot->source;

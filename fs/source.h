@@ -63,12 +63,17 @@ struct source_ops {
 	/* Ends the connection; start may follow. */
 	void (*stop)(struct source *);
 	void (*free)(struct source *);
+
+	/* The tables that there are now, sent or not: their OIDs joined by blanks, to be freed. By a connection of
+	 * its own, while it streams or not. Errors as `start`'s. */
+	int (*existing)(struct source *, char **relids, int wakefd, struct err *);
 };
 
 struct source {
 	const struct source_ops *ops;
-	uint64_t from_lsn; /* where start began; 0: where it was asked to */
-	uint32_t choice;   /* a sum that differs where other tables are sent */
+	uint64_t from_lsn;  /* where start began; 0: where it was asked to */
+	const char *tables; /* that are sent: path names joined by commas; NULL or "": all */
+	uint32_t choice;    /* a sum of it */
 };
 
 #endif

@@ -153,7 +153,8 @@ static int check_place(struct tail *tail, const struct line_head *head, struct e
 		return bad(err, "the last commit that was synced is missing before it");
 	if (first != span_is(head->action, "origin"))
 		return bad(err, first ? "the first line is not an origin" : "an origin that is not the first line");
-	if (!head->xid.at && !first && !(tail->opening && span_is(head->action, "schema")))
+	bool opens = tail->opening && (span_is(head->action, "schema") || span_is(head->action, "message"));
+	if (!head->xid.at && !first && !opens)
 		return bad(err, "a line of no transaction");
 	return 0;
 }

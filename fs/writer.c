@@ -10,6 +10,7 @@
 #include "append.h"
 #include "catalog.h"
 #include "crc32c.h"
+#include "name.h"
 #include "reserve.h"
 #include "scan.h"
 
@@ -30,9 +31,11 @@ struct writer {
 	struct catalog catalog, catalog_before; /* as of now; at writer_begin, where changed since */
 	bool catalog_changed;
 	struct unplaced unplaced;
-	bool open;               /* in a transaction */
-	bool has_commit;         /* the segment holds one */
-	bool roll;               /* at the next writer_begin, whatever the size */
+	bool open;           /* in a transaction */
+	bool has_commit;     /* the segment holds one */
+	bool roll;           /* at the next writer_begin, whatever the size */
+	char *note, *tables; /* of writer_note, until then */
+	size_t note_len;
 	uint64_t second;         /* of the transaction */
 	struct append_mark mark; /* at its begin */
 	struct position before;  /* last, at its begin */
@@ -202,6 +205,16 @@ static size_t print_origin(char *out, size_t size, const struct origin *origin)
 }
 enum { ORIGIN_MAX = 2048 };
 
+/* Of a table that is left out from now on, nothing that is in force would come in the next segments. */
+static bool is_sent(const struct writer *w, const char *line, size_t len)
+{
+	char component[NAME_PATH_MAX];
+	struct line_head head;
+
+	return !w->tables || !*w->tables || !line_parse(line, len, &head) ||
+	       name_listed(w->tables, component, name_of_pairs(component, head.table_pairs));
+}
+
 /* The definitions in force, copied from the segment that ends. */
 static int put_definitions(struct writer *w, const struct append *old_end, const struct catalog *old, struct err *err)
 {
@@ -212,14 +225,22 @@ static int put_definitions(struct writer *w, const struct append *old_end, const
 			return -EIO;
 		char *bare = malloc((size_t)old->entries[i].len + 1);
 		size_t len = bare ? strip_definition(line, old->entries[i].len, bare) : 0;
-		int r = len ? put_definition(w, bare, len, err)
-		            : err_set(err, -EIO, "a definition in force cannot be read back");
+		int r = !len                    ? err_set(err, -EIO, "a definition in force cannot be read back")
+		        : is_sent(w, bare, len) ? put_definition(w, bare, len, err)
+		                                : 0;
 		free(bare);
 		free(line);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+static void drop_note(struct writer *w)
+{
+	free(w->note);
+	free(w->tables);
+	w->note = w->tables = NULL;
 }
 
 /* Starts the next segment: all of the one before is synced. */
@@ -242,6 +263,10 @@ static int roll(struct writer *w, struct err *err)
 	int r = put(w, text, len, "", 0, err);
 	if (r == 0)
 		r = put_definitions(w, &old_end, &old, err);
+	if (r == 0 && w->note)
+		r = put(w, w->note, w->note_len, "", 0, err);
+	if (r == 0)
+		drop_note(w);
 	catalog_fini(&old);
 	close(old_end.fd);
 	return r;
@@ -346,6 +371,26 @@ void writer_timeline(struct writer *w, uint32_t timeline)
 		w->origin.timeline = timeline;
 		w->roll = true;
 	}
+}
+
+int writer_note(struct writer *w, const char *line, size_t len, const char *tables)
+{
+	drop_note(w);
+	w->note = malloc(len);
+	w->tables = strdup(tables);
+	w->note_len = len;
+	if (!w->note || !w->tables) {
+		drop_note(w);
+		return -ENOMEM;
+	}
+	memcpy(w->note, line, len);
+	w->roll = true;
+	return 0;
+}
+
+struct position writer_appended(const struct writer *w)
+{
+	return w->commit.last;
 }
 
 uint64_t writer_appended_lsn(const struct writer *w)
@@ -456,6 +501,7 @@ void writer_close(struct writer *w)
 	catalog_fini(&w->catalog);
 	catalog_fini(&w->catalog_before);
 	unplaced_fini(&w->unplaced);
+	drop_note(w);
 	free(w);
 }
 

@@ -52,7 +52,12 @@ int writer_flush(struct writer *writer, struct err *err);
 /* A timeline that the next segment's `origin` has to name. */
 void writer_timeline(struct writer *writer, uint32_t timeline);
 
+/* A `message` line that belongs to no transaction: the next one begins a segment that opens with it. Of the definitions
+ * in force, those of other `tables` (path names joined by commas; "" for all) are so no longer. -ENOMEM. */
+int writer_note(struct writer *writer, const char *line, size_t len, const char *tables);
+
 /* The last commit that was appended, synced or not. */
+struct position writer_appended(const struct writer *writer);
 uint64_t writer_appended_lsn(const struct writer *writer);
 uint32_t writer_appended_sum(const struct writer *writer); /* store_end's */
 

@@ -243,6 +243,34 @@ static int apply_end(struct apply *apply, const struct line_head *head, struct e
 	return 0;
 }
 
+/* Ours alone are of no transaction: other tables come from here on (docs/FORMAT.md, "Other tables"). */
+static int apply_message(struct apply *apply, const struct line_head *head, struct err *err)
+{
+	static const char prefix[] = "prefix\tdaystream\tcontent\t", lead[] = "tables\t", then[] = "\texisting\t";
+	struct span pairs = head->pairs;
+
+	if (head->xid.at || pairs.len < sizeof prefix - 1 || memcmp(pairs.at, prefix, sizeof prefix - 1) != 0)
+		return 0;
+	struct span value = {pairs.at + sizeof prefix - 1, pairs.len - (sizeof prefix - 1)};
+	char *content = malloc(value.len + 1), *list = NULL, *existing = NULL;
+	if (!content)
+		return err_set(err, -ENOMEM, "out of memory for a list of tables");
+	long len = line_unescape(content, value);
+	content[len < 0 ? 0 : len] = 0;
+	int rc = 0;
+	if (strncmp(content, lead, sizeof lead - 1) == 0 && (existing = strstr(content, then))) {
+		*existing = 0;
+		existing += sizeof then - 1;
+		if (content[sizeof lead - 1] && !(list = filter_normalize(content + sizeof lead - 1, err)))
+			rc = -EBADMSG;
+		if (rc == 0)
+			rc = registry_choose(apply->registry, list, existing, head->position, err);
+	}
+	free(list);
+	free(content);
+	return rc;
+}
+
 static int dispatch(struct apply *apply, const struct line_head *head, struct err *err)
 {
 	struct span action = head->action;
@@ -261,7 +289,7 @@ static int dispatch(struct apply *apply, const struct line_head *head, struct er
 		return apply_end(apply, head, err);
 	if (span_is(action, "origin"))
 		return apply_origin(apply, head, err);
-	return span_is(action, "message") ? 0 : warn_unknown(apply, action);
+	return span_is(action, "message") ? apply_message(apply, head, err) : warn_unknown(apply, action);
 }
 
 /* Puts where it happened before the sentence; both names as they stand in the line. */

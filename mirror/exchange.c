@@ -44,7 +44,8 @@ static int exchange_table(struct mirror *mirror, const struct relation *other, c
 		return registry_remove(registry, ours, err);
 	if (other->partial)
 		return err_set(err, -ESTALE,
-		               "table %s had another name when the snapshot was taken: take a newer one (daystream "
+		               "table %s had another name when the snapshot was taken, or was left out: take a newer "
+		               "one (daystream "
 		               "snapshot), or give --from",
 		               name);
 	if (*other->schema.inexact_since)

@@ -133,6 +133,8 @@ int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables,
 	registry->numeric = numeric;
 	registry->warn = warn;
 	int rc = load(registry, err);
+	if (rc == 0)
+		rc = strangers_load(&registry->strangers, sqlite, err);
 	if (rc < 0) {
 		registry_close(registry);
 		return rc;
@@ -177,7 +179,7 @@ int registry_clear(struct registry *registry, struct err *err)
 	while (rc == 0 && registry->by_relid)
 		rc = registry_remove(registry, registry->by_relid->table, err);
 	registry->emptied = false;
-	return rc;
+	return rc < 0 ? rc : strangers_clear(&registry->strangers, registry->sqlite, err);
 }
 
 int registry_drop(struct registry *registry, const struct line_head *head, struct err *err)
@@ -245,15 +247,17 @@ static struct known *find_relid(struct registry *registry, const struct line_hea
 	return known;
 }
 
-/* A table that was made just now: where it had another name before, its rows are missing. */
+/* A table that was made just now: where it had another name before, or was left out of the stream, its rows are missing,
+ * unless they come with it: of a copy, lines have no stamp. */
 static int greet(struct registry *registry, const struct line_head *head, struct err *err)
 {
 	struct known *known = find_relid(registry, head);
 
-	if (!strangers_take(&registry->strangers, relid_of(head)))
+	if (!strangers_take(&registry->strangers, relid_of(head)) || !head->stamped)
 		return 0;
-	char *text = sqlite3_mprintf("table \"%w\" had another name, which --tables leaves out: its older rows are "
-	                             "missing here, and --resync=TABLE brings them from a newer snapshot",
+	char *text = sqlite3_mprintf("table \"%w\" had another name, which --tables leaves out, or was left out of the "
+	                             "stream: its older rows are missing here, and --resync=TABLE brings them from a "
+	                             "newer snapshot",
 	                             known->table->schema.name);
 	if (text && registry->warn)
 		registry->warn(text);
@@ -357,6 +361,59 @@ out:
 	return rc;
 }
 
+static int leave(struct registry *registry, struct relation *table, struct position position, struct err *err)
+{
+	char at[POSITION_TEXT_MAX];
+	int rc = relation_mark(table, position, err);
+	char *text =
+	    rc == 1 ? sqlite3_mprintf("table \"%w\" is in the stream no more, since `tables` in daystream.conf was "
+	                              "changed: it stays as it was before %s; once it is back, --resync=TABLE "
+	                              "brings it anew",
+	                              table->schema.name, position_print(at, position))
+	            : NULL;
+
+	if (text && registry->warn)
+		registry->warn(text);
+	sqlite3_free(text);
+	return rc < 0 ? rc : 0;
+}
+
+/* Those that are not there, of the OIDs. */
+static int expect(struct registry *registry, const char *existing, struct err *err)
+{
+	struct known *known;
+	int rc = 0;
+
+	for (const char *at = existing; rc == 0 && *at;) {
+		char *end;
+		uint32_t relid = (uint32_t)strtoul(at, &end, 10);
+		if (end == at)
+			return err_set(err, -EBADMSG, "the tables that it says there are, are no OIDs");
+		HASH_FIND(hh, registry->by_relid, &relid, sizeof relid, known);
+		if (!known && (rc = strangers_save(registry->sqlite, relid, err)) == 0 &&
+		    !strangers_add(&registry->strangers, relid))
+			rc = out_of_memory(err);
+		at = *end == ' ' ? end + 1 : end;
+	}
+	return rc;
+}
+
+int registry_choose(struct registry *registry, const char *tables, const char *existing, struct position position,
+                    struct err *err)
+{
+	char component[NAME_PATH_MAX];
+	int rc = 0;
+
+	for (struct known *known = registry->by_relid; rc == 0 && known; known = known->hh.next) {
+		const struct schema *schema = &known->table->schema;
+		size_t len =
+		    schema->displaced ? 0 : name_join(component, schema->definition.schema, schema->definition.table);
+		if (len > 0 && !filter_has(tables, component, len))
+			rc = leave(registry, known->table, position, err);
+	}
+	return rc < 0 ? rc : expect(registry, existing, err);
+}
+
 int registry_refill(struct registry *registry, bool foreign, struct err *err)
 {
 	struct known *known, *next, *all = NULL;
@@ -376,7 +433,8 @@ int registry_refill(struct registry *registry, bool foreign, struct err *err)
 		HASH_ADD(hh, all, relid, sizeof known->relid, known);
 	}
 	registry->by_relid = all;
-	return sql_run(registry->sqlite, "DELETE FROM _daystream_tables", err);
+	int rc = strangers_clear(&registry->strangers, registry->sqlite, err);
+	return rc < 0 ? rc : sql_run(registry->sqlite, "DELETE FROM _daystream_tables", err);
 }
 
 int registry_refilled(struct registry *registry, struct err *err)

@@ -1,7 +1,11 @@
 #include "strangers.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <uthash.h>
+
+#include "sql.h"
 
 struct stranger {
 	uint32_t relid;
@@ -48,4 +52,45 @@ void strangers_free(struct stranger **strangers)
 		HASH_DEL(*strangers, stranger);
 		free(stranger);
 	}
+}
+
+static bool is_saved(sqlite3 *sqlite)
+{
+	return sqlite3_table_column_metadata(sqlite, "main", "_daystream_absent", NULL, NULL, NULL, NULL, NULL, NULL) ==
+	       SQLITE_OK;
+}
+
+int strangers_load(struct stranger **strangers, sqlite3 *sqlite, struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc, r = 0;
+
+	if (!is_saved(sqlite))
+		return 0;
+	rc = sqlite3_prepare_v2(sqlite, "SELECT relid FROM _daystream_absent", -1, &stmt, NULL);
+	while (rc == SQLITE_OK && r == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		if (!strangers_add(strangers, (uint32_t)sqlite3_column_int64(stmt, 0)))
+			r = err_set(err, -ENOMEM, "out of memory for the list of tables");
+		rc = SQLITE_OK;
+	}
+	if (r == 0 && rc != SQLITE_DONE)
+		r = sql_error(sqlite, "cannot read _daystream_absent", err);
+	sqlite3_finalize(stmt);
+	return r;
+}
+
+int strangers_save(sqlite3 *sqlite, uint32_t relid, struct err *err)
+{
+	char sql[100];
+	int rc =
+	    is_saved(sqlite) ? 0 : sql_run(sqlite, "CREATE TABLE _daystream_absent (relid INTEGER PRIMARY KEY)", err);
+
+	snprintf(sql, sizeof sql, "INSERT OR IGNORE INTO _daystream_absent VALUES (%u)", (unsigned)relid);
+	return rc < 0 ? rc : sql_run(sqlite, sql, err);
+}
+
+int strangers_clear(struct stranger **strangers, sqlite3 *sqlite, struct err *err)
+{
+	strangers_free(strangers);
+	return is_saved(sqlite) ? sql_run(sqlite, "DELETE FROM _daystream_absent", err) : 0;
 }

@@ -208,8 +208,16 @@ static inline void fake_stop(struct source *source)
 	(void)source;
 }
 
+static inline int fake_existing(struct source *source, char **relids, int wakefd, struct err *err)
+{
+	(void)source;
+	(void)wakefd;
+	*relids = strdup("16384 16390");
+	return *relids ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
 static const struct source_ops fake_ops = {fake_start,   fake_receive, fake_confirm, fake_fd,
-                                           fake_end_lsn, fake_stop,    fake_stop};
+                                           fake_end_lsn, fake_stop,    fake_stop,    fake_existing};
 
 /* ---- both --------------------------------------------------------------- */
 

@@ -79,7 +79,7 @@ static void nothing(struct source *source)
 	(void)source;
 }
 
-static const struct source_ops truth_ops = {start, receive, confirm, no_fd, end_lsn, nothing, nothing};
+static const struct source_ops truth_ops = {start, receive, confirm, no_fd, end_lsn, nothing, nothing, NULL};
 
 void truth_read(struct truth *truth, const char *path)
 {

@@ -54,6 +54,18 @@ retable() {
 	sed -i '/^tables *=/d' "$store/daystream.conf"
 	echo "tables = '$1'" >>"$store/daystream.conf"
 }
+marked() { # MIRROR: the tables that are not exact, as it knows itself
+	sqlite3 "$1" "SELECT group_concat(name) FROM (SELECT name FROM _daystream_tables WHERE inexact_since IS NOT NULL ORDER BY 1)"
+}
+segments_go_by() { # each of which opens with the definitions in force
+	for i in 1 2 3; do
+		sql "INSERT INTO zzz SELECT $1 + 1000 * $i + g, repeat('x', 100) FROM generate_series(1, 100) g"
+	done
+	caught_up "$mnt"
+}
+is "a mirror knows all of its tables to be exact" "$(marked "$mirror")" ""
+echo 'segment_size = 4096' >>"$store/daystream.conf"
+cp "$mirror" "$work/away.sqlite"
 retable zzz
 exits "with another list in daystream.conf, no snapshot is taken before a restart" 1 timeout 60 daystream snapshot "$store"
 like "which is said" "$output" "tables. in daystream.conf was changed.*sales.orders.*start that again"
@@ -65,16 +77,48 @@ sql "INSERT INTO zzz VALUES (2000, 'not')"
 caught_up "$mnt"
 fresh() { [[ $(readlink "$mnt/snapshots/latest") != "$1" && $(ls "$mnt/snapshots/latest/tables") == "$2" ]]; }
 check "it takes a snapshot by itself" wait_for 30 "fresh none zzz"
+exits "a mirror that was there follows" 0 timeout 60 deltamirror --once "$mnt" "$mirror"
+like "and names what is left out" "$output" 'warning: table "later" is in the stream no more.*daystream.conf.*--resync=TABLE' \
+	'table "sales.orders" is in the stream no more'
+is "which it knows not to be exact" "$(marked "$mirror")" later,sales.orders
+is "and which stays as it was" "$(sqlite3 "$mirror" 'SELECT max(a) FROM "sales.orders"')" 1000
+is "what is in the stream goes on" "$(sqlite3 "$mirror" 'SELECT max(a) FROM zzz')" 2000
+exits "it says so once" 0 timeout 60 deltamirror --once "$mnt" "$mirror"
+is "and then no more" "$(grep -c 'no more' <<<"$output")" 0
+cp "$mirror" "$work/knows.sqlite"
+exits "it can be given up" 0 timeout 60 deltamirror --once --resync=sales.orders "$mnt" "$mirror"
+is "then it is gone" "$(sqlite3 "$mirror" "SELECT count(*) FROM _daystream_tables WHERE name = 'sales.orders'")" 0
+cp "$mirror" "$work/gave-up.sqlite"
+tables=zzz
+started "a mirror that is made now is of what is left"
+segments_go_by 10000
+mirror_once >/dev/null 2>&1
+is "and stays so when segments open" "$(sqlite3 "$mirror" "SELECT group_concat(name) FROM _daystream_tables")" zzz
+exits "and equal" 0 timeout 60 deltamirror --verify "$conninfo" "$mirror"
 daemon_stop
 retable zzz,sales.orders,other.noise
 : >"$work/daemon.log"
 latest=$(find "$store/snapshots" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -V | tail -n 1)
 daemon_start "$store" "$mnt"
 check "once more" wait_for 30 "fresh $latest \$'other.noise\\nsales.orders\\nzzz'"
+caught_up "$mnt"
+exits "a mirror reads of it before one of them comes" 0 timeout 60 deltamirror --once "$mnt" "$work/knows.sqlite"
 sql "UPDATE other.noise SET b = 'seen' WHERE a = 1"
 sql "INSERT INTO zzz VALUES (3000, 'on')"
 tables=other.noise,sales.orders,zzz
 cp "$mirror" "$work/old.sqlite"
+for name in away knows gave-up; do # all the while; up to the first change
+	exits "a mirror that was away follows ($name)" 0 timeout 60 deltamirror --once "$mnt" "$work/$name.sqlite"
+	like "and names what comes without its older rows" "$output" 'table "other.noise".*left out of the stream.*older rows.*--resync=TABLE'
+	sql "UPDATE sales.orders SET b = 'back' WHERE a = 1"
+	sql "UPDATE zzz SET b = '$name' WHERE a = 1"
+	caught_up "$mnt"
+	exits "it goes on ($name)" 0 timeout 60 deltamirror --once "$mnt" "$work/$name.sqlite"
+	is "which it knows" "$(marked "$work/$name.sqlite")" later,other.noise,sales.orders
+	exits "they come back" 0 timeout 60 deltamirror --once --resync=sales.orders,other.noise "$mnt" "$work/$name.sqlite"
+	is "and are exact" "$(marked "$work/$name.sqlite")" later
+	is "as is the rest" "$(sqlite3 "$work/$name.sqlite" "SELECT b FROM zzz WHERE a = 1")" "$name"
+done
 started "a new mirror has all rows of what came back"
 exits "one that was there gets them by --resync" 0 timeout 60 deltamirror --once --resync=sales.orders,other.noise "$mnt" "$work/old.sqlite"
 exits "and equals the server" 0 timeout 60 deltamirror --verify "$conninfo" "$work/old.sqlite"
@@ -82,6 +126,9 @@ daemon_stop
 : >"$work/daemon.log"
 daemon_start "$store" "$mnt"
 caught_up "$mnt"
+check "the stream follows its rules" "$root/tests/flow/stream.py" rules --crc "$mnt/live"
+is "and has one note for each change" "$(grep -c '	_s	[0-9]*	_action	message	prefix	daystream	' "$mnt/live")" 2
 is "with the same list, nothing is said" "$(grep -c 'was changed' "$work/daemon.log")" 0
 daemon_stop
+check "the store is sound" daystream check "$store"
 plan

@@ -204,6 +204,57 @@ static void unknown_actions_are_passed_over_with_one_warning(void **state)
 	assert_int_equal(world_warnings, 1);
 }
 
+/* Of no transaction; whoever may write messages into the stream cannot write this one. */
+#define NOTE(tables, existing)                                                                                         \
+	"_action\tmessage\tprefix\tdaystream\tcontent\ttables\\t" tables "\\texisting\\t" existing
+
+static const char *marked(struct world *w)
+{
+	return ask(w, "SELECT group_concat(name) FROM _daystream_tables WHERE inexact_since IS NOT NULL");
+}
+
+static void define_late(struct world *w, const char *name, unsigned relid)
+{
+	char text[200];
+
+	snprintf(text, sizeof text,
+	         "_table\t%s\t_xid\t700\t_relid\t%u\t_key\ta\t_action\tschema\ta\tnumber\\t1\\ttype\\ttext", name,
+	         relid);
+	line(w, text);
+}
+
+static void tables_that_the_stream_leaves_out_are_marked_and_so_are_those_that_come_back(void **state)
+{
+	struct world *w = *state;
+
+	line(w, ZZZ);
+	line(w, ACC);
+	line(w, "_table\tacc\t_xid\t700\t_action\tinsert\tid\t1\tv\ta\tw\t0");
+	line(w, "_xid\t700\t" NOTE("zzz", ""));
+	commit(w);
+	assert_string_equal(marked(w), "NULL");
+	line(w, NOTE("other,zzz", "77 16384 99"));
+	line(w, "_table\tzzz\t_xid\t701\t_action\tinsert\ta\tx\tb\t1");
+	assert_int_equal(world_feed(w), 0);
+	assert_int_equal(apply_rollback(w->apply, &w->err), 0);
+	assert_string_equal(marked(w), "NULL");
+	line(w, NOTE("other,zzz", "77 16384 99"));
+	line(w, "_table\tzzz\t_xid\t701\t_action\tinsert\ta\tx\tb\t1");
+	commit(w);
+	assert_string_equal(marked(w), "acc");
+	assert_int_equal(world_warnings, 2); /* one of them was undone */
+	world_close(w);
+	world_open(w);
+	define_late(w, "made", 100);
+	define_late(w, "was_there", 99);
+	line(w, NOTE("", ""));
+	commit(w);
+	assert_string_equal(marked(w), "was_there,acc");
+	line(w, "_table\twas_there\t_xid\t701\t_action\ttruncate");
+	line(w, NOTE("bad,,list", ""));
+	assert_int_equal(world_feed(w), -EBADMSG);
+}
+
 static void tables_that_the_list_leaves_out_are_not_there(void **state)
 {
 	struct world *w = *state;
@@ -237,6 +288,7 @@ int main(void)
 	    TEST(generations_that_are_over_are_passed_over_whatever_is_in_them),
 	    TEST(a_stream_that_does_not_begin_with_its_origin_is_refused),
 	    TEST(unknown_actions_are_passed_over_with_one_warning),
+	    TEST(tables_that_the_stream_leaves_out_are_marked_and_so_are_those_that_come_back),
 	    TEST(tables_that_the_list_leaves_out_are_not_there),
 	};
 

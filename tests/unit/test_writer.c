@@ -263,6 +263,66 @@ static void a_segment_does_not_open_with_a_dropped_table(void **state)
 	}
 }
 
+static void where_other_tables_are_sent_a_segment_opens_with_a_note_and_their_definitions(void **state)
+{
+	static const char note[] = "_action\tmessage\tprefix\tdaystream\tcontent\ttables\\tkeep,more\\texisting\\t1 2";
+	struct fixture *f = *state;
+	struct segment_end end;
+	size_t len;
+
+	fixture_begin(f, fixture_second + 1);
+	fixture_define(f, "keep", 1, "text");
+	fixture_define(f, "left", 2, "text");
+	fixture_commit(f);
+	fixture_sync(f);
+	works(writer_note(f->writer, note, sizeof note - 1, "keep,more"), f->err);
+	/* A connection that breaks takes none of it back. */
+	fixture_begin(f, fixture_second + 2);
+	fixture_insert(f, "keep", "1");
+	works(writer_rollback(f->writer, &f->err), f->err);
+	fixture_put(f, fixture_second + 2, "keep", "2");
+	for (int read = 0; read < 2; read++) {
+		char *name = fixture_names(f, ".day"), *at = strrchr(name, ' '), path[100];
+		snprintf(path, sizeof path, "segments/%s", at ? at + 1 : name);
+		char *text = fixture_read(f, path, &len), *line = strstr(text, note);
+		assert_non_null(strstr(text, "\t_table\tkeep\t_relid\t1"));
+		assert_null(strstr(text, "left"));
+		/* Once, behind the definitions, before the first line. */
+		assert_int_equal(line != NULL, !read);
+		if (line) {
+			assert_null(strstr(line + sizeof note, "daystream"));
+			assert_true(strstr(text, "\tschema\t") < line && line < strstr(text, "\tinsert\t"));
+		}
+		free(text);
+		free(name);
+		reopen(f, 300);
+		fixture_put(f, fixture_second + 86400, "keep", "3"); /* another segment */
+	}
+	struct segment *newest = segments_last(store_segments(f->store));
+	works(segment_verify(newest->fd, newest->first, newest->len, (struct position){0}, &end, &f->err), f->err);
+}
+
+static void a_choice_of_tables_counts_once_its_first_commit_is_synced(void **state)
+{
+	struct fixture *f = *state;
+	struct durable *durable = writer_durable(f->writer);
+
+	fixture_put(f, fixture_second + 1, "zzz", "1");
+	fixture_begin(f, fixture_second + 2);
+	fixture_insert(f, "zzz", "2");
+	fixture_commit(f);
+	durable_choose(durable, writer_appended(f->writer), 7);
+	works(durable_mark(durable, &f->err), f->err);
+	assert_int_equal(durable_choice(durable), 0);
+	assert_int_equal(store_confirmed(f->store)->now.choice, 0);
+	fixture_sync(f);
+	works(durable_mark(durable, &f->err), f->err);
+	assert_int_equal(durable_choice(durable), 7);
+	assert_int_equal(store_confirmed(f->store)->now.choice, 7);
+	reopen(f, FIXTURE_SEGMENT);
+	assert_int_equal(durable_choice(writer_durable(f->writer)), 7);
+}
+
 static void tables_whose_changes_cannot_be_placed_are_known_once_and_after_a_start(void **state)
 {
 	static const char none[] = "_table\tzzz\t_xid\t1\t_relid\t9\t_key\t\\N\t_action\tschema\ta\tx",
@@ -424,6 +484,8 @@ int main(void)
 	    TEST(a_definition_within_a_flushed_part_of_the_transaction_is_known),
 	    TEST(a_segment_opens_with_the_definitions_in_force),
 	    TEST(a_segment_does_not_open_with_a_dropped_table),
+	    TEST(where_other_tables_are_sent_a_segment_opens_with_a_note_and_their_definitions),
+	    TEST(a_choice_of_tables_counts_once_its_first_commit_is_synced),
 	    TEST(tables_whose_changes_cannot_be_placed_are_known_once_and_after_a_start),
 	    TEST(a_schema_line_without_a_relid_is_refused),
 	    TEST(idle_wal_is_durable_once_it_is_written_down),
