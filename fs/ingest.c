@@ -20,6 +20,7 @@ enum {
 	PAUSE_MOST_MS = 10000,
 	TICK_MS = 1000,        /* the longest wait while streaming; then idle WAL is looked at */
 	CONFIRM_MS = 5000,     /* a sign of life at least this often */
+	CAUGHT_UP_MS = 30000,  /* how often it is noted that all is here */
 	SPACE_MORE = 64 << 10, /* on a full disk: that much more is worth a try */
 	SPACE_RETRY_MS = 10000,
 	EVENTS_PER_ROUND = 64, /* before commits at hand are handed to the other thread */
@@ -42,6 +43,7 @@ struct ingest {
 	bool streamed; /* once, since it was started */
 	uint64_t told_lsn;
 	int64_t told_ms, idle_ms;
+	int64_t noted_ms;                        /* when the file was told that all is here; 0: not yet */
 	size_t unplaced_added, unplaced_removed; /* those that are in the status */
 
 	pthread_mutex_t lock; /* all below */
@@ -124,6 +126,15 @@ static void wait_for(struct ingest *in, int fd, int timeout_ms)
 
 /* ---- answering the source ----------------------------------------------- */
 
+/* For the next start, were this one to end without a word. */
+static void note_time(struct ingest *in)
+{
+	if (in->noted_ms && clock_ms() - in->noted_ms < CAUGHT_UP_MS)
+		return;
+	in->noted_ms = clock_ms();
+	confirmed_set_time(store_confirmed(in->store), time(NULL));
+}
+
 static void note_progress(struct ingest *in, uint64_t durable)
 {
 	pthread_mutex_lock(&in->lock);
@@ -131,9 +142,13 @@ static void note_progress(struct ingest *in, uint64_t durable)
 	in->status.source_lsn = in->source->ops->end_lsn(in->source);
 	in->status.transactions = in->intake.transactions;
 	in->status.lines = in->intake.lines;
-	if (!in->intake.incoming.open && durable >= in->status.source_lsn && durable >= writer_appended_lsn(in->writer))
+	bool all =
+	    !in->intake.incoming.open && durable >= in->status.source_lsn && durable >= writer_appended_lsn(in->writer);
+	if (all)
 		in->caught_up_ms = clock_ms();
 	pthread_mutex_unlock(&in->lock);
+	if (all)
+		note_time(in);
 }
 
 static int confirm(struct ingest *in, struct err *err)

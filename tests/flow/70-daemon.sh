@@ -65,6 +65,21 @@ server_start
 sql "INSERT INTO zzz VALUES ('fox2', 'hen2')"
 check "it goes on when the server is back" caught_up "$mnt" 60
 
+# A crash beside an idle server, some time after the last that came of it.
+sql "SELECT pg_switch_wal()" >/dev/null
+caught_up "$mnt"
+daemon_stop
+touch -d '2 hours ago' "$store/confirmed"
+sleep 20
+daemon_start "$store" "$mnt"
+wait_for 30 "[[ \$(status_of '$mnt' state) == streaming && \$(status_of '$mnt' lag_seconds) == 0 ]]"
+daemon_kill
+server_stop fast
+daemon_start "$store" "$mnt"
+lag=$(status_of "$mnt" lag_seconds)
+check "what was here until a crash is no lag ($lag s)" test "$lag" -lt 15
+server_start
+
 # A connection that ends.
 for _ in 1 2 3; do
 	wait_for 30 "[[ -n \$(slot_pid) ]]"
