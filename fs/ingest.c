@@ -20,7 +20,7 @@ enum {
 	PAUSE_MOST_MS = 10000,
 	TICK_MS = 1000,        /* the longest wait while streaming; then idle WAL is looked at */
 	CONFIRM_MS = 5000,     /* a sign of life at least this often */
-	CAUGHT_UP_MS = 30000,  /* how often it is noted that all is here */
+	CAUGHT_UP_MS = 10000,  /* how often it is noted that all is here */
 	SPACE_MORE = 64 << 10, /* on a full disk: that much more is worth a try */
 	SPACE_RETRY_MS = 10000,
 	EVENTS_PER_ROUND = 64, /* before commits at hand are handed to the other thread */
