@@ -293,6 +293,38 @@ const char *pg_text(const PGresult *res, int row, int column)
 	return PQgetvalue(res, row, column);
 }
 
+static bool says_role(const char *conninfo)
+{
+	PQconninfoOption *parsed = PQconninfoParse(conninfo, NULL);
+	bool says = !parsed || strstr(conninfo, "://") || getenv("PGUSER") || getenv("PGSERVICE");
+
+	for (PQconninfoOption *option = parsed; option && option->keyword; option++)
+		if (strcmp(option->keyword, "user") == 0 || strcmp(option->keyword, "service") == 0)
+			says = says || option->val;
+	PQconninfoFree(parsed);
+	return says;
+}
+
+char *pg_with_role(const char *conninfo, const PGconn *conn)
+{
+	const char *role = PQuser(conn);
+	size_t len = strlen(conninfo);
+
+	if (!role || says_role(conninfo))
+		return strdup(conninfo);
+	char *text = malloc(len + 2 * strlen(role) + sizeof " user=''"), *to = text;
+	if (!text)
+		return NULL;
+	to += sprintf(to, "%s%suser='", conninfo, len ? " " : "");
+	for (; *role; role++) {
+		if (*role == '\'' || *role == '\\')
+			*to++ = '\\';
+		*to++ = *role;
+	}
+	strcpy(to, "'");
+	return text;
+}
+
 void pg_where(const PGconn *conn, char *text, size_t size)
 {
 	const char *host = PQhost(conn), *port = PQport(conn), *db = PQdb(conn);

@@ -25,6 +25,10 @@ int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult 
 /* A value of a result, borrowed from it; "" for NULL, and where the server's answer has no such value. */
 const char *pg_text(const PGresult *res, int row, int column);
 
+/* `conninfo`, which led to `conn`, with the role that logged in, where that was taken from who asked: to be freed;
+ * NULL: out of memory. */
+char *pg_with_role(const char *conninfo, const PGconn *conn);
+
 /* "host:port/dbname", to name the server without its secrets. */
 void pg_where(const PGconn *conn, char *text, size_t size);
 

@@ -198,6 +198,12 @@ static int connect_both(struct init *init, struct err *err)
 
 	if (r < 0)
 		return err_prefix(err, r, "connecting to the server");
+	/* The daemon may be started by another user, and while the server is away. */
+	char *conninfo = pg_with_role(init->config.conninfo, init->conn);
+	if (!conninfo)
+		return err_set(err, -ENOMEM, "out of memory");
+	free(init->config.conninfo);
+	init->config.conninfo = conninfo;
 	int problems = server_problems(init->conn, !init->again, say_error, err);
 	pg_where(init->conn, where, sizeof where);
 	if (problems > 0)

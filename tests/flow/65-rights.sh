@@ -157,6 +157,21 @@ like "which asks, so it has reached the server" "$output" "nothing was dropped"
 setting conninfo "$conninfo"
 chown -R "$wanted:" store
 
+# init writes down whose role it had, for a daemon that root starts before there is a server.
+mkdir "$work/of-games"
+chown games: "$work/of-games"
+unset PGUSER
+exits "a user's init" 0 setpriv --reuid=games --regid="$(id -g games)" --clear-groups -- \
+	"$build/daystream" init "$work/of-games/store" --conninfo "${conninfo/user=postgres/}" --slot games
+like "has the role in the settings" "$(cat "$work/of-games/store/daystream.conf")" "conninfo = .*user=.*games"
+server_stop
+daemon_start "$work/of-games/store" mnt
+server_start
+export PGUSER=$role
+check "with which the daemon goes on once the server is there" caught_up "$mnt"
+daemon_stop
+exits "its slot goes" 0 daystream drop --yes "$work/of-games/store"
+
 # What somebody closed to the user, without a copy being the remedy.
 for file in "$(find store/segments -name '*.day' | sort -V | head -n 1)" store/confirmed; do
 	chown sys: "$file"
