@@ -5,8 +5,16 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "chunks.h"
 
-static void emit(struct filter_sink *sink, const char *bytes, size_t len, size_t *taken)
+/* Whether that many bytes of the table are at least as many as are wanted still. */
+static bool fills(const struct filter_sink *sink, size_t len)
+{
+	return len >= sink->skip && len - sink->skip >= sink->want - sink->len;
+}
+
+/* Of so many bytes of the table, those that are wanted. Returns how many that took. */
+static size_t emit(struct filter_sink *sink, const char *bytes, size_t len)
 {
 	size_t skipped = sink->skip < len ? (size_t)sink->skip : len;
 	size_t n = len - skipped < sink->want - sink->len ? len - skipped : sink->want - sink->len;
@@ -15,21 +23,33 @@ static void emit(struct filter_sink *sink, const char *bytes, size_t len, size_t
 		memcpy(sink->buf + sink->len, bytes + skipped, n);
 	sink->skip -= skipped;
 	sink->len += n;
-	*taken = skipped + n;
+	return skipped + n;
 }
 
-/* Whether buf[0..len) is enough to tell whose line starts there; if so, *ours says it. */
-static bool head_complete(struct span pairs, const char *buf, size_t len, bool *ours)
+/* Behind the stamp of the line that starts at `at`; NULL where that is not all there. */
+static const char *behind_stamp(const char *at, const char *end)
 {
-	const char *at = buf, *end = buf + len;
+	const size_t second = sizeof "_c\t1507507200" - 1; /* most have as many digits */
+	int tabs = 4;                                      /* _c, its value, _s, its value */
+
+	if ((size_t)(end - at) > second + 4 && memcmp(at + second, "\t_s\t", 4) == 0) {
+		at += second + 4;
+		tabs = 1;
+	}
+	for (; at && tabs > 0; tabs--)
+		if ((at = memchr(at, '\t', (size_t)(end - at))))
+			at++;
+	return at;
+}
+
+/* Whether line[0..end) is enough to tell whose line starts there; if so, *ours says it. */
+static bool head_complete(struct span pairs, const char *line, const char *end, bool *ours)
+{
+	const char *at = behind_stamp(line, end);
 
 	*ours = false;
-	for (int tabs = 0; tabs < 4; tabs++) { /* _c, its value, _s, its value */
-		at = memchr(at, '\t', (size_t)(end - at));
-		if (!at)
-			return memchr(buf, '\n', len) != NULL;
-		at++;
-	}
+	if (!at)
+		return memchr(line, '\n', (size_t)(end - line)) != NULL;
 	size_t have = (size_t)(end - at) < pairs.len ? (size_t)(end - at) : pairs.len;
 	if (memcmp(at, pairs.at, have) != 0)
 		return true;
@@ -39,46 +59,79 @@ static bool head_complete(struct span pairs, const char *buf, size_t len, bool *
 	return true;
 }
 
+/* The line that the reading is within, if it is, and whose that is. */
+struct within {
+	bool line, ours;
+};
+
+/* Takes bytes[0..len), which start at the cursor, until the sink is full or a head is not all there; returns how many
+ * it has taken. Adjacent lines of the table are copied at once. */
+static size_t take(struct span pairs, struct filter_cursor *cursor, struct filter_sink *sink, struct within *within,
+                   const char *bytes, size_t len)
+{
+	const char *at = bytes, *end = bytes + len, *from = NULL; /* of the adjacent ones */
+
+	while (at < end && sink->len < sink->want) {
+		if (!within->line && !head_complete(pairs, at, end, &within->ours))
+			break;
+		if (!within->ours && from) {
+			cursor->taken += emit(sink, from, (size_t)(at - from));
+			from = NULL;
+		}
+		if (within->ours && !from)
+			from = at;
+		if (within->ours && !within->line) {
+			cursor->line_off = cursor->off + (uint64_t)(at - bytes);
+			cursor->line_taken = cursor->taken + (uint64_t)(at - from);
+		}
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+		at = newline ? newline + 1 : end;
+		within->line = !newline;
+		if (within->ours && fills(sink, (size_t)(at - from))) {
+			size_t taken = emit(sink, from, (size_t)(at - from));
+			within->line |= taken < (size_t)(at - from);
+			cursor->taken += taken;
+			at = from + taken;
+			from = NULL;
+		}
+	}
+	if (from)
+		cursor->taken += emit(sink, from, (size_t)(at - from));
+	return (size_t)(at - bytes);
+}
+
+/* From the cursor on: to the end of a chunk of the segment, or of the run, so that no chunk is read twice. */
+static size_t next_len(const struct filter_cursor *cursor, const struct filter_run *run, size_t most)
+{
+	size_t len = most - (size_t)(cursor->off % CHUNK_LEN);
+
+	return run->to - cursor->off < len ? (size_t)(run->to - cursor->off) : len;
+}
+
 int filter_read(struct span pairs, struct filter_cursor *cursor, const struct filter_run *run, struct filter_sink *sink,
                 struct err *err)
 {
-	enum { CHUNK = 256 << 10 };
-	char *chunk = malloc(CHUNK);
-	bool ours = cursor->in_line, within = cursor->in_line;
-	int r = chunk ? 0 : err_set(err, -ENOMEM, "out of memory");
+	enum { STRETCH = 4 * CHUNK_LEN };
+	char *bytes = malloc(STRETCH);
+	struct within within = {cursor->in_line, cursor->in_line};
+	int r = bytes ? 0 : err_set(err, -ENOMEM, "out of memory");
 
 	while (r == 0 && cursor->off < run->to && sink->len < sink->want) {
-		size_t len = run->to - cursor->off < CHUNK ? (size_t)(run->to - cursor->off) : CHUNK, at = 0;
-		long n = bytes_read(run->segment, cursor->off, chunk, len, err);
+		long n = bytes_read(run->segment, cursor->off, bytes, next_len(cursor, run, STRETCH), err);
 		if (n <= 0) {
 			r = n < 0 ? (int)n : err_set(err, -EIO, "a segment ends within a run of a table's lines");
 			break;
 		}
-		while (at < (size_t)n && sink->len < sink->want) {
-			if (!within && !head_complete(pairs, chunk + at, (size_t)n - at, &ours)) {
-				if (at == 0 && cursor->off + (uint64_t)n >= run->to)
-					r = err_set(err, -EIO, "a segment ends within a line");
-				break;
-			}
-			char *newline = memchr(chunk + at, '\n', (size_t)n - at);
-			size_t piece = newline ? (size_t)(newline - (chunk + at)) + 1 : (size_t)n - at, taken = piece;
-			if (ours && !within) {
-				cursor->line_off = cursor->off + at;
-				cursor->line_taken = cursor->taken;
-			}
-			if (ours) {
-				emit(sink, chunk + at, piece, &taken);
-				cursor->taken += taken;
-			}
-			within = !newline || taken < piece;
-			at += taken;
-		}
-		if (at == 0 && r == 0) /* a head is never that long */
-			r = err_set(err, -EIO, "not a line of the format at %llu", (unsigned long long)cursor->off);
-		cursor->off += at;
+		size_t taken = take(pairs, cursor, sink, &within, bytes, (size_t)n);
+		if (taken == 0) /* a head is never that long */
+			r = cursor->off + (uint64_t)n >= run->to
+			        ? err_set(err, -EIO, "a segment ends within a line")
+			        : err_set(err, -EIO, "not a line of the format at %llu",
+			                  (unsigned long long)cursor->off);
+		cursor->off += taken;
 	}
 	/* Within a line of another table nobody stops: it belongs to the run. */
-	cursor->in_line = within;
-	free(chunk);
+	cursor->in_line = within.line;
+	free(bytes);
 	return r;
 }
