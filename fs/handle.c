@@ -23,6 +23,7 @@ struct handle *handle_new(struct handle_set *set)
 	struct handle *handle = calloc(1, sizeof *handle);
 
 	if (handle) {
+		ahead_init(&handle->ahead, &set->reading_ahead);
 		pthread_mutex_lock(&set->lock);
 		DL_APPEND(set->open, handle);
 		pthread_mutex_unlock(&set->lock);
@@ -49,6 +50,7 @@ void handle_free(struct handle_set *set, struct handle *handle)
 	pthread_mutex_unlock(&set->lock);
 	if (poll)
 		fuse_pollhandle_destroy(poll);
+	ahead_fini(&handle->ahead);
 	if (handle->file)
 		file_close(handle->file);
 	if (handle->dir)

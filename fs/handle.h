@@ -10,11 +10,14 @@
 #include <fuse_lowlevel.h>
 #include <pthread.h>
 
+#include "ahead.h"
 #include "dir.h"
 
 struct handle {
 	struct file *file; /* or */
 	struct dir *dir;
+	bool direct; /* the kernel caches nothing of it; set once */
+	struct ahead ahead;
 	uint64_t ino; /* set once, by who opens it: whose growth is to be announced; 0: none */
 	/* Under the set's lock. */
 	uint64_t served;           /* the end of what was read so far */
@@ -29,6 +32,7 @@ struct handle_set {
 	pthread_mutex_t lock;
 	struct handle *open, *polled; /* the latter: who has waited longest comes first */
 	uint64_t polls;
+	atomic_uint reading_ahead; /* how many */
 };
 
 void handle_set_init(struct handle_set *set);

@@ -263,8 +263,9 @@ static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 		handle->ino = ino;
 	handle_opened(&serve->handles, handle, is_followed(&node));
 	info->fh = (uint64_t)(uintptr_t)handle;
-	info->direct_io = !file_is_final(serve->shown, &node);
-	info->keep_cache = !info->direct_io;
+	handle->direct = !file_is_final(serve->shown, &node);
+	info->direct_io = handle->direct;
+	info->keep_cache = !handle->direct;
 	if (fuse_reply_open(req, info) < 0)
 		free_handle(serve, ino, handle);
 }
@@ -295,28 +296,42 @@ static char *thread_buffer(struct serve *serve, size_t size)
 	return buffer->bytes;
 }
 
+static void reply_read(fuse_req_t req, struct handle *handle, const char *bytes, size_t n, uint64_t off, size_t size)
+{
+	struct err err = {""};
+	uint64_t end = off + n, len;
+	/* `tail -f` asks for no more than what it knows to be there. */
+	bool ended = n < size || (file_len(handle->file, &len, &err) == 0 && end >= len);
+
+	handle_served(&of(req)->handles, handle, end, ended);
+	fuse_reply_buf(req, bytes, n);
+}
+
 static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *info)
 {
-	struct serve *serve = of(req);
 	struct handle *handle = of_info(info);
 	struct err err = {""};
-	char *buf = thread_buffer(serve, size);
+	char *buf = thread_buffer(of(req), size);
+	const char *bytes = buf;
+	bool direct = handle->direct; /* after the reply, what is not held may be released */
 
 	(void)ino;
 	if (!buf || off < 0) {
 		fuse_reply_err(req, buf ? EINVAL : ENOMEM);
 		return;
 	}
-	long n = file_read(handle->file, (uint64_t)off, buf, size, &err);
-	if (n < 0) {
+	if (direct) /* else the kernel reads ahead */
+		ahead_lock(&handle->ahead);
+	long n = direct ? ahead_read(&handle->ahead, handle->file, (uint64_t)off, buf, size, &bytes, &err)
+	                : file_read(handle->file, (uint64_t)off, buf, size, &err);
+	if (n < 0)
 		reply_error(req, (int)n, &err);
-		return;
+	else
+		reply_read(req, handle, bytes, (size_t)n, (uint64_t)off, size);
+	if (direct) {
+		ahead_go(&handle->ahead, handle->file);
+		ahead_unlock(&handle->ahead);
 	}
-	uint64_t end = (uint64_t)off + (uint64_t)n, len;
-	/* `tail -f` asks for no more than what it knows to be there. */
-	bool ended = (size_t)n < size || (file_len(handle->file, &len, &err) == 0 && end >= len);
-	handle_served(&serve->handles, handle, end, ended);
-	fuse_reply_buf(req, buf, (size_t)n);
 }
 
 static void on_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info, struct fuse_pollhandle *poll)

@@ -1,0 +1,143 @@
+/* Who reads a growing file with read-ahead gets what stands in it, as far as it goes by then, wherever he reads. */
+#include "ahead.h"
+#include "naive.h"
+
+enum { READERS = AHEAD_MOST + 3, MOST = 1 << 20 };
+
+struct reader {
+	struct file *file;
+	struct ahead ahead;
+	uint64_t at;
+};
+
+struct readers {
+	struct fixture f;
+	struct shown shown;
+	atomic_uint used;
+	struct reader all[READERS];
+	char *text; /* of the whole stream, so far */
+	size_t len;
+};
+
+static void grow(struct readers *r, uint64_t bytes)
+{
+	static int transactions;
+
+	for (uint64_t from = store_len(r->f.store); store_len(r->f.store) < from + bytes;) {
+		for (int i = 0; i < 20; i++, transactions++)
+			put_transaction(&r->f, transactions, 1000000);
+		fixture_sync(&r->f);
+	}
+	free(r->text);
+	r->text = fixture_shown(r->f.store, &r->len);
+}
+
+static void start(struct readers *r)
+{
+	const struct node live = {.kind = NODE_LIVE};
+
+	seed = 11;
+	*r = (struct readers){.used = 0};
+	fixture_start(&r->f, 700000);
+	r->shown = (struct shown){.store = r->f.store, .views = view_set_new(r->f.store)};
+	for (int i = 0; i < READERS; i++) {
+		works(file_open(&r->all[i].file, &r->shown, &live, &r->f.err), r->f.err);
+		ahead_init(&r->all[i].ahead, &r->used);
+	}
+}
+
+static void end(struct readers *r)
+{
+	for (int i = 0; i < READERS; i++) {
+		ahead_fini(&r->all[i].ahead);
+		file_close(r->all[i].file);
+	}
+	assert_int_equal(r->used, 0);
+	view_set_free(r->shown.views);
+	free(r->text);
+	fixture_end(&r->f);
+}
+
+/* A read from where the reader is, as serve answers it. */
+static size_t read_some(struct readers *r, struct reader *reader, size_t want)
+{
+	static char own[MOST];
+	const char *bytes;
+	size_t left = reader->at < r->len ? r->len - (size_t)reader->at : 0;
+
+	ahead_lock(&reader->ahead);
+	long n = ahead_read(&reader->ahead, reader->file, reader->at, own, want, &bytes, &r->f.err);
+	works(n, r->f.err);
+	assert_int_equal((size_t)n, left < want ? left : want);
+	assert_memory_equal(bytes, r->text + (left ? reader->at : 0), (size_t)n);
+	ahead_go(&reader->ahead, reader->file);
+	ahead_unlock(&reader->ahead);
+	assert_true(r->used <= AHEAD_MOST);
+	reader->at += (uint64_t)n;
+	return (size_t)n;
+}
+
+static void any_reads_of_a_growing_file_get_what_is_there(void **state)
+{
+	struct readers r;
+
+	(void)state;
+	start(&r);
+	grow(&r, 3 << 20);
+	for (int i = 0; i < 2000; i++) {
+		struct reader *reader = &r.all[any(READERS)];
+		if (any(30) == 0)
+			reader->at = any(8) * (r.len / 8) + any(3);
+		for (uint64_t reads = any(8); reads > 0; reads--)
+			read_some(&r, reader, any(40) == 0 ? MOST : 1 + any(90000));
+		if (any(80) == 0)
+			grow(&r, any(200000));
+	}
+	end(&r);
+}
+
+static void what_came_behind_its_end_is_read_too(void **state)
+{
+	struct readers r;
+	struct reader *reader = &r.all[0];
+
+	(void)state;
+	start(&r);
+	grow(&r, 400000);
+	while (reader->at < 200000)
+		read_some(&r, reader, 50000);
+	assert_int_equal(r.used, 1);
+	grow(&r, 300000);
+	assert_int_equal(read_some(&r, reader, 350000), 350000);
+	end(&r);
+}
+
+static void who_is_at_the_end_or_elsewhere_holds_no_memory(void **state)
+{
+	struct readers r;
+	struct reader *reader = &r.all[0];
+
+	(void)state;
+	start(&r);
+	grow(&r, 400000);
+	while (read_some(&r, reader, 50000) == 50000)
+		;
+	assert_int_equal(r.used, 0);
+	for (reader->at = 0; reader->at < 200000;)
+		read_some(&r, reader, 50000);
+	assert_int_equal(r.used, 1);
+	reader->at = 7;
+	read_some(&r, reader, 50);
+	assert_int_equal(r.used, 0);
+	end(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(any_reads_of_a_growing_file_get_what_is_there),
+	    cmocka_unit_test(what_came_behind_its_end_is_read_too),
+	    cmocka_unit_test(who_is_at_the_end_or_elsewhere_holds_no_memory),
+	};
+	return cmocka_run_group_tests_name("ahead", tests, NULL, NULL);
+}
