@@ -36,10 +36,28 @@ static const char *behind_stamp(const char *at, const char *end)
 		at += second + 4;
 		tabs = 1;
 	}
-	for (; at && tabs > 0; tabs--)
-		if ((at = memchr(at, '\t', (size_t)(end - at))))
+	for (; tabs > 0; tabs--, at++) {
+		while (at < end && *at != '\t')
 			at++;
+		if (at == end)
+			return NULL;
+	}
 	return at;
+}
+
+/* Whether `pairs` and a tab stand at `at`, where so many bytes are. Most lines of other tables differ at the end of the
+ * name. */
+static bool stands(struct span pairs, const char *at)
+{
+	uint64_t here, there;
+
+	if (at[pairs.len] != '\t')
+		return false;
+	if (pairs.len < sizeof here)
+		return memcmp(at, pairs.at, pairs.len) == 0;
+	memcpy(&here, at + pairs.len - sizeof here, sizeof here);
+	memcpy(&there, pairs.at + pairs.len - sizeof there, sizeof there);
+	return here == there && memcmp(at, pairs.at, pairs.len) == 0;
 }
 
 /* Whether line[0..end) is enough to tell whose line starts there; if so, *ours says it. */
@@ -50,13 +68,11 @@ static bool head_complete(struct span pairs, const char *line, const char *end, 
 	*ours = false;
 	if (!at)
 		return memchr(line, '\n', (size_t)(end - line)) != NULL;
-	size_t have = (size_t)(end - at) < pairs.len ? (size_t)(end - at) : pairs.len;
-	if (memcmp(at, pairs.at, have) != 0)
+	if ((size_t)(end - at) > pairs.len) {
+		*ours = stands(pairs, at);
 		return true;
-	if ((size_t)(end - at) <= pairs.len)
-		return false;
-	*ours = at[pairs.len] == '\t';
-	return true;
+	}
+	return memcmp(at, pairs.at, (size_t)(end - at)) != 0;
 }
 
 /* The line that the reading is within, if it is, and whose that is. */
