@@ -59,6 +59,11 @@ static int unescape_letter(char letter)
 	}
 }
 
+bool line_is_escape(char letter)
+{
+	return unescape_letter(letter) >= 0;
+}
+
 long line_unescape(char *out, struct span value)
 {
 	const char *at = value.at, *end = value.at + value.len;
@@ -84,13 +89,6 @@ long line_unescape(char *out, struct span value)
 bool line_is_null(struct span value)
 {
 	return value.len == 2 && value.at[0] == '\\' && value.at[1] == 'N';
-}
-
-bool span_is(struct span span, const char *text)
-{
-	size_t len = strlen(text);
-
-	return span.at && span.len == len && memcmp(span.at, text, len) == 0;
 }
 
 int line_next(struct span *rest, struct span *name, struct span *value)
@@ -119,7 +117,7 @@ static bool whole_number(struct span span, uint64_t *number)
 }
 
 /* Takes the pair called `name` off `rest` into `value` where it is next. */
-static bool take(struct span *rest, const char *name, struct span *value)
+static inline __attribute__((always_inline)) bool take(struct span *rest, const char *name, struct span *value)
 {
 	size_t len = strlen(name);
 	struct span found;
@@ -157,9 +155,9 @@ bool line_parse(const char *line, size_t len, struct line_head *head)
 	return true;
 }
 
-/* The length of the character at text[0), 0 where it is none: no surrogate, nothing overlong. */
-static size_t utf8_len(const unsigned char *text, size_t len)
+size_t line_char_len(const char *at, size_t len)
 {
+	const unsigned char *text = (const unsigned char *)at;
 	unsigned char first = text[0], second = len > 1 ? text[1] : 0;
 	size_t n = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
 
@@ -183,28 +181,9 @@ size_t line_utf8_len(const char *text, size_t len)
 			i += sizeof eight;
 			continue;
 		}
-		if ((n = utf8_len((const unsigned char *)text + i, len - i)) == 0)
+		if ((n = line_char_len(text + i, len - i)) == 0)
 			break;
 		i += n;
 	}
 	return i;
-}
-
-bool line_sound(const char *line, size_t len)
-{
-	size_t tabs = 0;
-
-	for (size_t i = 0; (i += line_plain_len(line + i, len - i)) < len; i++) {
-		if (line[i] == '\t') {
-			tabs++;
-			continue;
-		}
-		if (line[i] != '\\' || i + 1 == len)
-			return false;
-		/* NULL is a whole value. */
-		bool whole = tabs % 2 == 1 && line[i - 1] == '\t' && (i + 2 == len || line[i + 2] == '\t');
-		if (unescape_letter(line[++i]) < 0 && !(line[i] == 'N' && whole))
-			return false;
-	}
-	return tabs % 2 == 1 && !memchr(line, 0, len) && line_utf8_len(line, len) == len;
 }

@@ -22,6 +22,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "position.h"
 
@@ -53,7 +54,13 @@ size_t line_escape(char *out, const char *text, size_t len);
 long line_unescape(char *out, struct span value);
 
 bool line_is_null(struct span value);
-bool span_is(struct span span, const char *text);
+/* Here, so that a known text's length is known, too: some are asked of each line. */
+static inline bool span_is(struct span span, const char *text)
+{
+	size_t len = strlen(text);
+
+	return span.at && span.len == len && memcmp(span.at, text, len) == 0;
+}
 
 /* Takes the next pair off `rest`. 1: there was one; 0: the end; -1: a name
  * without a value. */
@@ -64,12 +71,13 @@ int line_next(struct span *rest, struct span *name, struct span *value);
  * `_s`, numbers that are none. */
 bool line_parse(const char *line, size_t len, struct line_head *head);
 
+/* Whether a backslash may stand before it. */
+bool line_is_escape(char letter);
+
+/* The length of the character of UTF-8 at text[0], 0 where it is none: no surrogate, nothing overlong. */
+size_t line_char_len(const char *text, size_t len);
+
 /* How many leading bytes of text[0..len) are whole characters of UTF-8. */
 size_t line_utf8_len(const char *text, size_t len);
-
-/* Whether all of a line can be read: each name has a value, what has to be escaped
- * is, by the letters above, and the text is UTF-8 without a NUL. Asked once, where
- * lines come in. */
-bool line_sound(const char *line, size_t len);
 
 #endif

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "record.h"
+#include "sound.h"
 
 /* "2017-10-09 00:00:00.5+00" -> Unix time. A transaction that was replicated with an
  * origin has that origin's time, which may be anything, "infinity" too: what no calendar
@@ -40,6 +41,7 @@ static bool take_begin(struct incoming *in, struct incoming_line *taken)
 	    !span_is(name, "time") || !second_of(value, &taken->second))
 		return false;
 	in->open = true;
+	in->begun_len = 0;
 	in->xid_len = xid.len;
 	if (xid.len)
 		memcpy(in->xid, xid.at, xid.len);
@@ -54,6 +56,7 @@ static bool take_commit(struct incoming *in, struct incoming_line *taken)
 		return false;
 	taken->lsn = in->lsn = commit.lsn;
 	in->open = false;
+	in->begun_len = 0;
 	return true;
 }
 
@@ -91,6 +94,42 @@ static bool take_change(struct incoming *in, const struct line_head *head)
 	return true;
 }
 
+/* ---- rows that begin as the one before ---------------------------------- */
+
+static bool is_row(struct span action)
+{
+	return span_is(action, "insert") || span_is(action, "update") || span_is(action, "delete") ||
+	       span_is(action, "replace");
+}
+
+static void note_begun(struct incoming *in, const char *line, const struct line_head *head)
+{
+	size_t len = head->pairs.at ? (size_t)(head->pairs.at - line) : 0;
+
+	if (len == 0 || len > sizeof in->begun || !is_row(head->action)) {
+		in->begun_len = 0;
+		return;
+	}
+	memcpy(in->begun, line, len);
+	in->begun_len = len;
+	in->head = *head;
+	struct span *const spans[] = {&in->head.schema, &in->head.table,  &in->head.xid,        &in->head.relid,
+	                              &in->head.key,    &in->head.action, &in->head.table_pairs};
+	for (size_t i = 0; i < sizeof spans / sizeof *spans; i++)
+		if (spans[i]->at)
+			spans[i]->at = in->begun + (spans[i]->at - line);
+}
+
+/* It is in the same transaction and table, and has the same action: all that was looked at then. */
+static bool begins_the_same(const struct incoming *in, const char *line, size_t len, struct line_head *head)
+{
+	if (in->begun_len == 0 || len < in->begun_len || memcmp(line, in->begun, in->begun_len) != 0)
+		return false;
+	*head = in->head;
+	head->pairs = (struct span){line + in->begun_len, len - in->begun_len};
+	return true;
+}
+
 static int refuse(const char *what, const char *line, size_t len, struct err *err)
 {
 	return err_set(err, -EPROTO, "the source sent %s: \"%.*s\"%s; is the output plugin deltaflood of this version?",
@@ -102,11 +141,17 @@ void incoming_start(struct incoming *in, uint64_t lsn)
 	*in = (struct incoming){.lsn = lsn};
 }
 
-int incoming_take(struct incoming *in, const char *line, size_t len, struct incoming_line *taken, struct err *err)
+int incoming_take(struct incoming *in, const char *line, size_t text_len, struct incoming_line *taken, struct err *err)
 {
 	struct line_head *head = &taken->head;
+	bool sound;
+	size_t len = sound_line(line, text_len, &sound);
 
-	if (!line_parse(line, len, head) || head->stamped || !line_sound(line, len))
+	taken->len = len;
+	taken->kind = INCOMING_CHANGE;
+	if (sound && begins_the_same(in, line, len, head))
+		return 0;
+	if (!sound || !line_parse(line, len, head) || head->stamped)
 		return refuse("what is no line of the format", line, len, err);
 	if (span_is(head->action, "begin")) {
 		taken->kind = INCOMING_BEGIN;
@@ -118,6 +163,8 @@ int incoming_take(struct incoming *in, const char *line, size_t len, struct inco
 		taken->kind = INCOMING_COMMIT;
 		return take_commit(in, taken) ? 0 : refuse("a commit line that cannot be taken", line, len, err);
 	}
-	taken->kind = INCOMING_CHANGE;
-	return take_change(in, head) ? 0 : refuse("a line that names no table, or a wrong one", line, len, err);
+	if (!take_change(in, head))
+		return refuse("a line that names no table, or a wrong one", line, len, err);
+	note_begun(in, line, head);
+	return 0;
 }

@@ -15,10 +15,13 @@ enum incoming_kind { INCOMING_BEGIN, INCOMING_CHANGE, INCOMING_COMMIT };
 
 struct incoming_line {
 	enum incoming_kind kind;
-	struct line_head head; /* borrows the line */
+	size_t len;            /* without its '\n' */
+	struct line_head head; /* borrows the line, and `incoming` until the next one */
 	uint64_t second;       /* INCOMING_BEGIN: when it committed, Unix time */
 	uint64_t lsn;          /* INCOMING_COMMIT: the end of its commit record */
 };
+
+enum { INCOMING_BEGUN_MAX = 512 };
 
 struct incoming {
 	uint64_t lsn; /* of the last commit, which the next one's is above */
@@ -27,13 +30,17 @@ struct incoming {
 	size_t xid_len;
 	char table[2 * NAME_PATH_MAX]; /* the pairs that named a table last, known to be good */
 	size_t table_len;
+	/* How the last row of this transaction began, up to its own pairs: mostly the next one begins so, too. */
+	char begun[INCOMING_BEGUN_MAX];
+	size_t begun_len;      /* 0: there was none */
+	struct line_head head; /* its; borrows `begun` */
 };
 
 /* A connection begins behind the commit that ends at `lsn`. */
 void incoming_start(struct incoming *incoming, uint64_t lsn);
 
-/* The next line, without its '\n'. -EPROTO: it cannot stand there, or is none. */
-int incoming_take(struct incoming *incoming, const char *line, size_t len, struct incoming_line *taken,
+/* The first line of text[0..len), in which '\n' stands between lines. -EPROTO: it cannot stand there, or is none. */
+int incoming_take(struct incoming *incoming, const char *text, size_t len, struct incoming_line *taken,
                   struct err *err);
 
 #endif

@@ -95,13 +95,15 @@ static int commit_transaction(struct intake *intake, const char *line, size_t le
 	return 0;
 }
 
-static int take_line(struct intake *intake, const char *line, size_t len, struct err *err)
+/* The first one of what came; *len is its length then. */
+static int take_line(struct intake *intake, const char *line, size_t *len, struct err *err)
 {
 	struct incoming_line taken;
-	int r = incoming_take(&intake->incoming, line, len, &taken, err);
+	int r = incoming_take(&intake->incoming, line, *len, &taken, err);
 
 	if (r < 0)
 		return r;
+	*len = taken.len;
 	intake->rows |= intake->resuming && is_row(taken.head.action);
 	/* The writer sees none of it: it might begin a segment for what it has, with another position than the
 	 * first that is new would give it. */
@@ -111,21 +113,22 @@ static int take_line(struct intake *intake, const char *line, size_t len, struct
 		intake->rows = false;
 		intake->open_lines = 0;
 		return again ? 0 : begin_transaction(intake, taken.second, err);
-	case INCOMING_COMMIT: return commit_transaction(intake, line, len, taken.lsn, err);
-	default: intake->open_lines++; return again ? 0 : writer_line(intake->writer, line, len, &taken.head, err);
+	case INCOMING_COMMIT: return commit_transaction(intake, line, taken.len, taken.lsn, err);
+	default:
+		intake->open_lines++;
+		return again ? 0 : writer_line(intake->writer, line, taken.len, &taken.head, err);
 	}
 }
 
 int intake_lines(struct intake *intake, const char *data, size_t len, struct err *err)
 {
-	while (len > 0) {
-		const char *newline = memchr(data, '\n', len);
-		size_t line_len = newline ? (size_t)(newline - data) : len;
-		int r = take_line(intake, data, line_len, err);
+	for (size_t line_len = len; len > 0; len -= line_len) {
+		line_len = len;
+		int r = take_line(intake, data, &line_len, err);
 		if (r < 0)
 			return r;
-		data += line_len + 1;
-		len -= newline ? line_len + 1 : line_len;
+		line_len += line_len < len; /* its '\n' */
+		data += line_len;
 	}
 	return 0;
 }

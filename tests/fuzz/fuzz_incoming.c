@@ -19,8 +19,18 @@ static void check_taken(struct seen *seen, const char *line, size_t len, const s
 {
 	struct span rest = {line, len}, name, value;
 	char path[NAME_PATH_MAX];
+	struct line_head head;
 	int more;
 
+	/* Also where only its beginning was compared with that of the line before. */
+	must(line_parse(line, len, &head));
+	const struct span is[] = {taken->head.schema, taken->head.table,  taken->head.xid,         taken->head.relid,
+	                          taken->head.key,    taken->head.action, taken->head.table_pairs, taken->head.pairs};
+	const struct span ought[] = {head.schema, head.table,  head.xid,         head.relid,
+	                             head.key,    head.action, head.table_pairs, head.pairs};
+	for (size_t i = 0; i < sizeof is / sizeof *is; i++)
+		must(!is[i].at == !ought[i].at && is[i].len == ought[i].len &&
+		     (!is[i].at || memcmp(is[i].at, ought[i].at, is[i].len) == 0));
 	while ((more = line_next(&rest, &name, &value)) == 1) {
 		char *raw = malloc(value.len + 1);
 		must(raw && !memchr(value.at, 0, value.len) && !memchr(name.at, 0, name.len));
@@ -64,12 +74,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t left = (size_t)(message + size - at); left > 0;) {
 		const char *newline = memchr(at, '\n', left);
 		size_t len = newline ? (size_t)(newline - at) : left;
-		r = incoming_take(&incoming, at, len, &taken, &err);
+		r = incoming_take(&incoming, at, left, &taken, &err);
 		if (r < 0) {
-			must(r == -EPROTO && *err.text && line_utf8_len(err.text, strlen(err.text)) == strlen(err.text));
+			must(r == -EPROTO && *err.text &&
+			     line_utf8_len(err.text, strlen(err.text)) == strlen(err.text));
 			must(!strpbrk(err.text, "\n\t\r"));
 			break;
 		}
+		must(taken.len == len);
 		check_taken(&seen, at, len, &taken);
 		left -= newline ? len + 1 : len;
 		at = newline ? newline + 1 : at;
