@@ -34,16 +34,42 @@ int chunks_add(struct chunks *chunks, const void *bytes, size_t len)
 {
 	const char *at = bytes;
 
-	if (grow(chunks, chunks_count(chunks->len + len)) < 0)
+	if (grow(chunks, chunks_count(chunks->len + len) - chunks->first) < 0)
 		return -ENOMEM;
 	while (len > 0) {
 		size_t had = (size_t)(chunks->len % CHUNK_LEN), n = CHUNK_LEN - had < len ? CHUNK_LEN - had : len;
-		uint32_t *sum = &chunks->sums[chunks->len / CHUNK_LEN];
+		uint32_t *sum = &chunks->sums[chunks->len / CHUNK_LEN - chunks->first];
 		*sum = crc32c(had ? *sum : 0, at, n);
 		chunks->len += n;
 		at += n;
 		len -= n;
 	}
+	return 0;
+}
+
+uint32_t chunks_open_sum(const struct chunks *chunks)
+{
+	return chunks->len % CHUNK_LEN ? chunks->sums[chunks->len / CHUNK_LEN - chunks->first] : 0;
+}
+
+int chunks_behind(struct chunks *chunks, uint64_t len, uint32_t sum)
+{
+	*chunks = (struct chunks){.len = len, .first = len / CHUNK_LEN};
+	if (grow(chunks, 1) < 0)
+		return -ENOMEM;
+	chunks->sums[0] = sum;
+	return 0;
+}
+
+int chunks_join(struct chunks *chunks, const struct chunks *more)
+{
+	uint64_t count = chunks_count(more->len) - more->first;
+
+	if (grow(chunks, more->first + count - chunks->first) < 0)
+		return -ENOMEM;
+	if (count)
+		memcpy(chunks->sums + (more->first - chunks->first), more->sums, count * sizeof *more->sums);
+	chunks->len = more->len;
 	return 0;
 }
 

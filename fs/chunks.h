@@ -22,12 +22,19 @@ uint64_t chunks_count(uint64_t len);
 struct chunks {
 	uint32_t *sums; /* CRC-32C */
 	size_t cap;
-	uint64_t len; /* bytes that are in the sums */
+	uint64_t len;   /* bytes that are in the sums, with those of the chunks before */
+	uint64_t first; /* the number of the first one here */
 };
 
 /* The bytes that follow. -ENOMEM. */
 int chunks_add(struct chunks *chunks, const void *bytes, size_t len);
 void chunks_fini(struct chunks *chunks);
+
+/* The sums of a file's bytes from `len` on, to be joined to those before, whose last, unended chunk has the sum
+ * chunks_open_sum. -ENOMEM. */
+int chunks_behind(struct chunks *chunks, uint64_t len, uint32_t sum);
+uint32_t chunks_open_sum(const struct chunks *chunks);
+int chunks_join(struct chunks *chunks, const struct chunks *more);
 
 /* A file with its sums. */
 struct chunks_file {

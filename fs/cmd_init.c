@@ -17,9 +17,10 @@
 #include "fit.h"
 #include "log.h"
 #include "name.h"
+#include "origin.h"
 #include "privileges.h"
 #include "server.h"
-#include "writer.h"
+#include "store.h"
 
 struct init {
 	const char *path;
@@ -323,8 +324,7 @@ static int write_store(struct init *init, int dirfd, const struct server_origin 
 		confirmed_close(&confirmed);
 	}
 	if (r == 0)
-		r = writer_origin(segments, init->after, second, &init->origin, saved->xid, init->lsn, saved->time,
-		                  err);
+		r = origin_write(segments, init->after, second, &init->origin, saved->xid, init->lsn, saved->time, err);
 	close(segments);
 	if (r == 0)
 		r = config_write(&init->config, dirfd, err);

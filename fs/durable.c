@@ -74,19 +74,25 @@ void durable_fini(struct durable *durable)
 {
 	if (mark_due_ms(durable) >= 0)
 		durable_mark(durable, NULL);
+	index_free(durable->more);
 	pthread_cond_destroy(&durable->wake);
 	pthread_mutex_destroy(&durable->lock);
 }
 
-void durable_appended(struct durable *durable, const struct store_end *end, int fd)
+int durable_appended(struct durable *durable, const struct store_end *end, int fd, struct index *more, struct err *err)
 {
+	int r = 0;
+
 	pthread_mutex_lock(&durable->lock);
-	if (position_cmp(durable->appended.last, end->last) != 0) {
-		durable->appended = *end;
-		durable->fd = fd;
-		pthread_cond_signal(&durable->wake);
-	}
+	durable->appended = *end;
+	durable->fd = fd;
+	if (!durable->more)
+		durable->more = more;
+	else if ((r = index_join(durable->more, more)) == 0)
+		index_free(more);
+	pthread_cond_signal(&durable->wake);
 	pthread_mutex_unlock(&durable->lock);
+	return r < 0 ? err_set(err, r, "out of memory for the index") : 0;
 }
 
 bool durable_reached(struct durable *durable, struct position last)
@@ -173,7 +179,8 @@ static void forget_idle(struct durable *durable)
 	pthread_mutex_unlock(&durable->lock);
 }
 
-static int sync_commits(struct durable *durable, const struct store_end *end, int fd, struct err *err)
+static int sync_commits(struct durable *durable, const struct store_end *end, int fd, const struct index *more,
+                        struct err *err)
 {
 	int r;
 
@@ -182,7 +189,7 @@ static int sync_commits(struct durable *durable, const struct store_end *end, in
 	/* A new segment's name has to be on disk as well. */
 	if (position_cmp(end->first, durable->synced.first) != 0 && fsync(store_segments_dirfd(durable->store)) < 0)
 		return err_errno(err, "syncing the folder of the segments");
-	if ((r = store_show(durable->store, end, fd, err)) < 0)
+	if ((r = store_show(durable->store, end, fd, more, err)) < 0)
 		return r;
 	pthread_mutex_lock(&durable->lock);
 	durable->synced = *end;
@@ -205,12 +212,16 @@ int durable_sync(struct durable *durable, int timeout_ms, struct err *err)
 	struct store_end end = durable->appended;
 	int fd = durable->fd;
 	uint64_t idle = durable->idle_wanted;
+	struct index *more = durable->more;
+	durable->more = NULL;
 	bool commits = position_cmp(end.last, durable->synced.last) != 0, work = work_to_do(durable);
 	pthread_mutex_unlock(&durable->lock);
 	if (!work)
 		return mark_due_ms(durable) == 0 && (r = durable_mark(durable, err)) < 0 ? r : 0;
 
-	if (commits && (r = sync_commits(durable, &end, fd, err)) < 0)
+	r = commits ? sync_commits(durable, &end, fd, more, err) : 0;
+	index_free(more);
+	if (r < 0)
 		return err_prefix(err, r, "segments/%s", segment_name(name, end.first));
 	uint64_t told = store_confirmed(durable->store)->now.idle_lsn;
 	bool idle_more = idle > durable_lsn(durable);

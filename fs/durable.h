@@ -17,6 +17,7 @@ struct durable {
 	pthread_cond_t wake;
 	struct store_end appended; /* the last commit that the kernel has */
 	int fd;                    /* of its segment; borrowed */
+	struct index *more;        /* what the index has to learn of it; owned */
 	struct store_end synced;
 	uint64_t idle_wanted, lsn;
 	uint32_t choice, choosing; /* confirmed.h's; that of a commit which is appended, */
@@ -36,8 +37,9 @@ int durable_mark(struct durable *durable, struct err *err);
 void durable_fini(struct durable *durable);
 
 /* The appending thread: the kernel has all up to `end`, which is in the file `fd`; that
- * stays open until durable_reached tells that it is synced. */
-void durable_appended(struct durable *durable, const struct store_end *end, int fd);
+ * stays open until durable_reached tells that it is synced. `more`, which it takes over, is the index of the lines
+ * since the last time. */
+int durable_appended(struct durable *durable, const struct store_end *end, int fd, struct index *more, struct err *err);
 bool durable_reached(struct durable *durable, struct position last);
 
 /* The appending thread: the source needs nothing before `lsn` any more, and all it sent

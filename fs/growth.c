@@ -143,7 +143,7 @@ static int show(struct growth *growth, const struct arrival *arrival, struct err
 {
 	const struct segment_end *end = &arrival->end;
 	struct store_end shown = {arrival->first, end->off, end->last, end->lsn, end->origin, end->sum};
-	int r = store_show(growth->shown.store, &shown, arrival->fd, err);
+	int r = store_show(growth->shown.store, &shown, arrival->fd, NULL, err);
 
 	if (r == 0)
 		growth->end = *end;

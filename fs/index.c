@@ -25,7 +25,10 @@ struct index {
 	struct index_file *file; /* mapped; or, growing, all below */
 	struct index_block *blocks;
 	size_t block_count, block_cap;
+	uint64_t blocks_before, block_off; /* of the index that it goes on from; where the last block starts */
 	uint64_t max_xid;
+	char xid[20]; /* the one that was looked at last */
+	size_t xid_len;
 	struct chunks chunks;
 	struct index_defined *defined; /* not taken yet */
 	size_t defined_count, defined_cap;
@@ -37,6 +40,27 @@ struct index {
 struct index *index_new(void)
 {
 	return calloc(1, sizeof(struct index));
+}
+
+struct index *index_new_behind(struct index_end end)
+{
+	struct index *index = index_new();
+
+	if (!index)
+		return NULL;
+	index->blocks_before = end.blocks;
+	index->block_off = end.block_off;
+	if (chunks_behind(&index->chunks, end.len, end.sum) < 0) {
+		free(index);
+		return NULL;
+	}
+	return index;
+}
+
+struct index_end index_end(const struct index *index)
+{
+	return (struct index_end){index->blocks_before + index->block_count, index->block_off, index->chunks.len,
+	                          chunks_open_sum(&index->chunks)};
 }
 
 void index_free(struct index *index)
@@ -105,52 +129,136 @@ static struct index_table *add_table(struct index *index, struct span pairs)
 	return table;
 }
 
-static uint64_t xid_of(const struct line_head *head)
+/* Most lines have the one of the line before. */
+static void note_xid(struct index *index, struct span text)
 {
 	uint64_t xid;
 
-	return head->xid.at && position_parse_number(head->xid.at, head->xid.len, &xid) == head->xid.len ? xid : 0;
+	if (!text.at || (text.len == index->xid_len && memcmp(text.at, index->xid, text.len) == 0))
+		return;
+	if (position_parse_number(text.at, text.len, &xid) != text.len)
+		return;
+	memcpy(index->xid, text.at, text.len);
+	index->xid_len = text.len;
+	if (xid > index->max_xid)
+		index->max_xid = xid;
+}
+
+static int note_defined(struct index *index, uint64_t off, size_t len)
+{
+	if (!reserve((void **)&index->defined, index->defined_count, &index->defined_cap, sizeof *index->defined))
+		return -ENOMEM;
+	index->defined[index->defined_count++] = (struct index_defined){off, len};
+	return 0;
+}
+
+static int add_block(struct index *index, uint64_t off, struct position first)
+{
+	if (!reserve((void **)&index->blocks, index->block_count, &index->block_cap, sizeof *index->blocks))
+		return -ENOMEM;
+	index->blocks[index->block_count++] = (struct index_block){off, first};
+	index->block_off = off;
+	return 0;
+}
+
+static int add_post(struct index_table *table, struct index_post post)
+{
+	if (!reserve((void **)&table->posts, table->post_count, &table->post_cap, sizeof *table->posts))
+		return -ENOMEM;
+	table->posts[table->post_count++] = post;
+	return 0;
+}
+
+static bool is_in_block(const struct index_table *table, uint64_t block)
+{
+	return table->post_count > 0 && table->posts[table->post_count - 1].block == block;
+}
+
+static void note_changed(struct index *index, struct index_table *table)
+{
+	if (table->changed)
+		return;
+	table->changed = true;
+	table->next_changed = index->changed;
+	index->changed = table;
+}
+
+static struct index_table *get_table(struct index *index, struct span pairs)
+{
+	struct index_table *table = find_table(index, pairs);
+
+	return table ? table : add_table(index, pairs);
+}
+
+int index_line(struct index *index, uint64_t off, size_t len, struct position position, const struct line_head *head)
+{
+	uint64_t blocks = index->blocks_before + index->block_count;
+
+	if ((blocks == 0 || off - index->block_off >= INDEX_BLOCK_LEN) && add_block(index, off, position) < 0)
+		return -ENOMEM;
+	note_xid(index, head->xid);
+	if (!head->table_pairs.at)
+		return 0;
+	if ((span_is(head->action, "schema") || span_is(head->action, "drop")) && note_defined(index, off, len) < 0)
+		return -ENOMEM;
+
+	struct index_table *table = get_table(index, head->table_pairs);
+	if (!table)
+		return -ENOMEM;
+	index->latest = table;
+	uint64_t block = index->blocks_before + index->block_count - 1;
+	if (!is_in_block(table, block) && add_post(table, (struct index_post){table->bytes, block}) < 0)
+		return -ENOMEM;
+	table->bytes += len;
+	table->last_epoch = position.epoch;
+	note_changed(index, table);
+	return 0;
+}
+
+int index_bytes(struct index *index, const char *bytes, size_t len)
+{
+	return chunks_add(&index->chunks, bytes, len);
 }
 
 int index_add(struct index *index, uint64_t off, const char *line, size_t len, const struct line_head *head)
 {
-	if (chunks_add(&index->chunks, line, len) < 0)
-		return -ENOMEM;
-	if (index->block_count == 0 || off - index->blocks[index->block_count - 1].off >= INDEX_BLOCK_LEN) {
-		if (!reserve((void **)&index->blocks, index->block_count, &index->block_cap, sizeof *index->blocks))
-			return -ENOMEM;
-		index->blocks[index->block_count++] = (struct index_block){off, head->position};
-	}
-	uint64_t xid = xid_of(head);
-	if (xid > index->max_xid)
-		index->max_xid = xid;
-	if (!head->table_pairs.at)
-		return 0;
-	if (span_is(head->action, "schema") || span_is(head->action, "drop")) {
-		if (!reserve((void **)&index->defined, index->defined_count, &index->defined_cap,
-		             sizeof *index->defined))
-			return -ENOMEM;
-		index->defined[index->defined_count++] = (struct index_defined){off, len};
-	}
+	return index_bytes(index, line, len) < 0 ? -ENOMEM : index_line(index, off, len, head->position, head);
+}
 
-	struct index_table *table = find_table(index, head->table_pairs);
-	if (!table && !(table = add_table(index, head->table_pairs)))
-		return -ENOMEM;
-	index->latest = table;
+/* ---- joining ------------------------------------------------------------ */
 
-	uint64_t block = index->block_count - 1;
-	if (table->post_count == 0 || table->posts[table->post_count - 1].block != block) {
-		if (!reserve((void **)&table->posts, table->post_count, &table->post_cap, sizeof *table->posts))
+static int join_table(struct index *index, const struct index_table *more)
+{
+	struct index_table *table = get_table(index, (struct span){more->pairs, more->pairs_len});
+
+	if (!table)
+		return -ENOMEM;
+	for (size_t i = 0; i < more->post_count; i++) {
+		struct index_post post = {table->bytes + more->posts[i].before, more->posts[i].block};
+		if (!is_in_block(table, post.block) && add_post(table, post) < 0)
 			return -ENOMEM;
-		table->posts[table->post_count++] = (struct index_post){table->bytes, block};
 	}
-	table->bytes += len;
-	table->last_epoch = head->position.epoch;
-	if (!table->changed) {
-		table->changed = true;
-		table->next_changed = index->changed;
-		index->changed = table;
-	}
+	table->bytes += more->bytes;
+	table->last_epoch = more->last_epoch;
+	note_changed(index, table);
+	return 0;
+}
+
+int index_join(struct index *index, const struct index *more)
+{
+	if (chunks_join(&index->chunks, &more->chunks) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < more->block_count; i++)
+		if (add_block(index, more->blocks[i].off, more->blocks[i].first) < 0)
+			return -ENOMEM;
+	for (size_t i = 0; i < more->defined_count; i++)
+		if (note_defined(index, more->defined[i].off, more->defined[i].len) < 0)
+			return -ENOMEM;
+	for (const struct index_table *table = more->tables; table; table = table->hh.next)
+		if (join_table(index, table) < 0)
+			return -ENOMEM;
+	if (more->max_xid > index->max_xid)
+		index->max_xid = more->max_xid;
 	return 0;
 }
 

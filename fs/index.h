@@ -38,6 +38,24 @@ void index_free(struct index *index);
  * '\n'. It does not count for readers before index_show. -ENOMEM. */
 int index_add(struct index *index, uint64_t off, const char *line, size_t len, const struct line_head *head);
 
+/* The same in two: the line, for which its stamp and the pseudo-columns behind it do; and the bytes, of any number of
+ * lines at once. */
+int index_line(struct index *index, uint64_t off, size_t len, struct position position, const struct line_head *head);
+int index_bytes(struct index *index, const char *bytes, size_t len);
+
+/* Where an index ends, for one of the lines behind that alone, which is joined to it later: so these can be added by
+ * another thread, without a lock. */
+struct index_end {
+	uint64_t blocks, block_off; /* their count; where the last one starts */
+	uint64_t len;               /* bytes that are in it */
+	uint32_t sum;               /* of those that are no whole chunk yet */
+};
+struct index_end index_end(const struct index *index);
+struct index *index_new_behind(struct index_end end);
+
+/* Adds what is in `more`, which begins where `index` ends. -ENOMEM: `index` cannot be used any more. */
+int index_join(struct index *index, const struct index *more);
+
 /* The `schema` and `drop` lines that were added since this was asked before: an array of *count, which the
  * caller frees. NULL where there is none, as in a mapped index. */
 struct index_defined {

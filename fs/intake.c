@@ -78,15 +78,18 @@ static bool is_row(struct span action)
 	       span_is(action, "truncate");
 }
 
-static int commit_transaction(struct intake *intake, const char *line, size_t len, uint64_t lsn, struct err *err)
+static int commit_transaction(struct intake *intake, const char *line, const struct incoming_line *taken,
+                              struct err *err)
 {
+	uint64_t lsn = taken->lsn;
+	size_t len = taken->len;
 	int r = 0;
 
 	if (intake->resuming && (r = resume_commit(&intake->resume, lsn, crc32c(0, line, len), intake->rows, err)) < 0)
 		return r;
 	if (r == 1)
 		return writer_rollback(intake->writer, err);
-	if ((r = writer_commit(intake->writer, line, len, lsn, err)) < 0)
+	if ((r = writer_commit(intake->writer, line, len, &taken->head, lsn, err)) < 0)
 		return r;
 	durable_choose(writer_durable(intake->writer), writer_appended(intake->writer), intake->source->choice);
 	intake->resuming = false;
@@ -113,7 +116,7 @@ static int take_line(struct intake *intake, const char *line, size_t *len, struc
 		intake->rows = false;
 		intake->open_lines = 0;
 		return again ? 0 : begin_transaction(intake, taken.second, err);
-	case INCOMING_COMMIT: return commit_transaction(intake, line, taken.len, taken.lsn, err);
+	case INCOMING_COMMIT: return commit_transaction(intake, line, &taken, err);
 	default:
 		intake->open_lines++;
 		return again ? 0 : writer_line(intake->writer, line, taken.len, &taken.head, err);

@@ -36,7 +36,7 @@ int segment_list(int dirfd, bool clean, struct position **list, size_t *count, s
 int segment_find_lost(int dirfd, struct position *lost, struct err *err);
 
 /* Whether it is the first one that a store ever had: `init` wrote its origin and commit line
- * (writer_origin), in generation 1. */
+ * (origin.h), in generation 1. */
 bool segment_is_first(int fd);
 
 /* How far a segment is whole: up to the end of its last good commit. */

@@ -432,12 +432,36 @@ static int show_new_segment(struct store *store, const struct store_end *end, in
 	return 0;
 }
 
-int store_show(struct store *store, const struct store_end *end, int fd, struct err *err)
+/* Reads the lines from newest->len to `to`. */
+static int index_lines(struct store *store, struct segment *newest, uint64_t to, struct err *err)
 {
 	enum { STEP = 1 << 20 }; /* how long readers wait at most: a step's indexing */
+	uint64_t step = STEP;
+
+	for (uint64_t from = newest->len; from < to;) {
+		uint64_t start = from, until = to - from > step ? from + step : to;
+		pthread_rwlock_wrlock(&store->segments.lock);
+		int r = segment_index(newest->fd, &from, until, newest->index, err);
+		pthread_rwlock_unlock(&store->segments.lock);
+		if (r < 0)
+			return r;
+		step = from == start ? step * 2 : STEP;
+	}
+	return 0;
+}
+
+static int join_index(struct store *store, struct segment *newest, const struct index *more, struct err *err)
+{
+	pthread_rwlock_wrlock(&store->segments.lock);
+	int r = index_join(newest->index, more);
+	pthread_rwlock_unlock(&store->segments.lock);
+	return r < 0 ? err_set(err, r, "out of memory for the index") : 0;
+}
+
+int store_show(struct store *store, const struct store_end *end, int fd, const struct index *more, struct err *err)
+{
 	struct segment *newest = segments_last(&store->segments);
 	pthread_rwlock_t *lock = &store->segments.lock;
-	uint64_t step = STEP;
 	int r;
 
 	if (!newest || position_cmp(newest->first, end->first) != 0) {
@@ -445,15 +469,9 @@ int store_show(struct store *store, const struct store_end *end, int fd, struct 
 			return r;
 		newest = segments_last(&store->segments);
 	}
-	for (uint64_t from = newest->len; from < end->off;) {
-		uint64_t start = from, to = end->off - from > step ? from + step : end->off;
-		pthread_rwlock_wrlock(lock);
-		r = segment_index(newest->fd, &from, to, newest->index, err);
-		pthread_rwlock_unlock(lock);
-		if (r < 0)
-			return r;
-		step = from == start ? step * 2 : STEP;
-	}
+	r = more ? join_index(store, newest, more, err) : index_lines(store, newest, end->off, err);
+	if (r < 0)
+		return r;
 	if ((r = defined_read(&store->defined, newest, err)) < 0)
 		return r;
 

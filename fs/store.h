@@ -77,8 +77,9 @@ uint64_t store_len(struct store *store);
 long store_read(struct store *store, uint64_t off, char *buf, size_t len, struct err *err);
 
 /* Shows all up to `end`, which is durable; the writer only. `fd` is of the
- * segment `end->first`, and becomes the store's where that is a new one. */
-int store_show(struct store *store, const struct store_end *end, int fd, struct err *err);
+ * segment `end->first`, and becomes the store's where that is a new one. `more` is the index of what comes to be
+ * shown; NULL: it is read. */
+int store_show(struct store *store, const struct store_end *end, int fd, const struct index *more, struct err *err);
 
 /* Waits until more than `seen` bytes are shown, at most `timeout_ms`, or until
  * store_wake. Returns the length of the stream. */

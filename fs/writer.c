@@ -11,8 +11,11 @@
 #include "catalog.h"
 #include "crc32c.h"
 #include "name.h"
+#include "noted.h"
+#include "origin.h"
 #include "reserve.h"
 #include "scan.h"
+#include "stamp.h"
 
 enum {
 	FLUSH_LEN = 256 << 10, /* buffered bytes that are worth a write */
@@ -25,6 +28,7 @@ struct writer {
 	struct durable durable;
 
 	struct append end;     /* of the newest segment */
+	struct noted noted;    /* of its lines that are not handed to `durable` yet */
 	struct position first; /* of the newest segment */
 	struct position last;  /* of the last line */
 	struct origin origin;
@@ -40,79 +44,51 @@ struct writer {
 	struct append_mark mark; /* at its begin */
 	struct position before;  /* last, at its begin */
 	struct store_end commit; /* the last one, written or not */
+	struct position handed;  /* the last one that `durable` has */
 };
 
 /* ---- lines -------------------------------------------------------------- */
 
-static size_t print_number(char *out, uint64_t number)
-{
-	char digits[20];
-	size_t n = 0;
-
-	do
-		digits[n++] = (char)('0' + number % 10);
-	while (number /= 10);
-	for (size_t i = 0; i < n; i++)
-		out[i] = digits[n - 1 - i];
-	return n;
-}
-
-enum { STAMP_MAX = 4 + 20 + 4 + 20 + 1 };
-
-/* "_c\t<epoch>\t_s\t<seq>\t" */
-static size_t print_stamp(char *out, struct position position)
-{
-	size_t n = 0;
-
-	memcpy(out, "_c\t", 3);
-	n = 3 + print_number(out + 3, position.epoch);
-	memcpy(out + n, "\t_s\t", 4);
-	n += 4;
-	n += print_number(out + n, position.seq);
-	out[n++] = '\t';
-	return n;
-}
-
-static struct position next_position(struct position last, uint64_t second)
-{
-	bool same = last.epoch >= second;
-
-	return same ? (struct position){last.epoch, last.seq + 1} : (struct position){second, 0};
-}
-
 /* Appends a stamped line in pieces: `line`, then `tail`, then '\n'. */
-static int put(struct writer *w, const char *line, size_t len, const char *tail, size_t tail_len, struct err *err)
+static int put(struct writer *w, const char *line, size_t len, const char *tail, size_t tail_len,
+               const struct line_head *head, struct err *err)
 {
 	char *out = append_room(&w->end, STAMP_MAX + len + tail_len + 1, err);
 
 	if (!out)
 		return -ENOMEM;
-	w->last = next_position(w->last, w->second);
-	size_t n = print_stamp(out, w->last);
+	w->last = stamp_next(w->last, w->second);
+	size_t n = stamp_print(out, w->last);
 	memcpy(out + n, line, len);
 	n += len;
 	memcpy(out + n, tail, tail_len);
 	n += tail_len;
 	out[n++] = '\n';
 	append_added(&w->end, n);
-	return 0;
+	return noted_line(&w->noted, n, w->last, head, err);
 }
 
 static int write_out(struct writer *w, struct err *err)
 {
 	char name[SEGMENT_NAME_MAX];
-	int r = append_write(&w->end, err);
+	int r = noted_sum(&w->noted, err);
 
+	if (r == 0)
+		r = append_write(&w->end, err);
 	return r < 0 ? err_prefix(err, r, "segments/%s", segment_name(name, w->first)) : 0;
 }
 
 int writer_flush(struct writer *w, struct err *err)
 {
+	struct index *more;
 	int r = write_out(w, err);
 
-	if (r == 0) /* again, where there is no new one */
-		durable_appended(&w->durable, &w->commit, w->end.fd);
-	return r;
+	if (r < 0 || position_cmp(w->handed, w->commit.last) == 0)
+		return r;
+	if ((r = noted_take(&w->noted, w->commit.off, &more, err)) < 0)
+		return r;
+	w->handed = w->commit.last;
+	return durable_appended(&w->durable, &w->commit, w->end.fd, more, err);
 }
 
 /* ---- definitions -------------------------------------------------------- */
@@ -157,12 +133,12 @@ static int in_force(struct writer *w, const struct line_head *head, struct err *
 	return same;
 }
 
-static int put_definition(struct writer *w, const char *line, size_t len, struct err *err)
+static int put_definition(struct writer *w, const char *line, size_t len, const struct line_head *bare, struct err *err)
 {
 	struct line_head head;
 	uint64_t off = w->end.off;
 	size_t at = w->end.len;
-	int r = put(w, line, len, "", 0, err);
+	int r = put(w, line, len, "", 0, bare, err);
 
 	if (r < 0)
 		return r;
@@ -175,7 +151,7 @@ static int put_definition(struct writer *w, const char *line, size_t len, struct
 }
 
 /* Takes the pseudo-columns off that an opening definition does not have. */
-static size_t strip_definition(const char *line, size_t len, char *out)
+static size_t strip_definition(const char *line, size_t len, char *out, struct line_head *bare)
 {
 	struct line_head head;
 
@@ -186,33 +162,19 @@ static size_t strip_definition(const char *line, size_t len, char *out)
 	memcpy(out, head.table_pairs.at, n);
 	out[n++] = '\t';
 	memcpy(out + n, said, (size_t)(line + len - said));
-	return n + (size_t)(line + len - said);
+	n += (size_t)(line + len - said);
+	return line_parse(out, n, bare) ? n : 0;
 }
 
 /* ---- segments ----------------------------------------------------------- */
 
-static size_t print_origin(char *out, size_t size, const struct origin *origin)
-{
-	char database[2 * sizeof origin->database], slot[2 * sizeof origin->slot];
-	size_t database_len = line_escape(database, origin->database, strlen(origin->database));
-	size_t slot_len = line_escape(slot, origin->slot, strlen(origin->slot));
-
-	int n = snprintf(out, size,
-	                 "_action\torigin\tsystem\t%llu\ttimeline\t%u\tdatabase\t%.*s\tslot\t%.*s\tgeneration\t%llu",
-	                 (unsigned long long)origin->system, origin->timeline, (int)database_len, database,
-	                 (int)slot_len, slot, (unsigned long long)origin->generation);
-	return (size_t)n;
-}
-enum { ORIGIN_MAX = 2048 };
-
 /* Of a table that is left out from now on, nothing that is in force would come in the next segments. */
-static bool is_sent(const struct writer *w, const char *line, size_t len)
+static bool is_sent(const struct writer *w, const struct line_head *head)
 {
 	char component[NAME_PATH_MAX];
-	struct line_head head;
 
-	return !w->tables || !*w->tables || !line_parse(line, len, &head) ||
-	       name_listed(w->tables, component, name_of_pairs(component, head.table_pairs));
+	return !w->tables || !*w->tables ||
+	       name_listed(w->tables, component, name_of_pairs(component, head->table_pairs));
 }
 
 /* The definitions in force, copied from the segment that ends. */
@@ -223,11 +185,12 @@ static int put_definitions(struct writer *w, const struct append *old_end, const
 		char *line = read_definition(old_end, &old->entries[i], err);
 		if (!line)
 			return -EIO;
+		struct line_head head;
 		char *bare = malloc((size_t)old->entries[i].len + 1);
-		size_t len = bare ? strip_definition(line, old->entries[i].len, bare) : 0;
-		int r = !len                    ? err_set(err, -EIO, "a definition in force cannot be read back")
-		        : is_sent(w, bare, len) ? put_definition(w, bare, len, err)
-		                                : 0;
+		size_t len = bare ? strip_definition(line, old->entries[i].len, bare, &head) : 0;
+		int r = !len                ? err_set(err, -EIO, "a definition in force cannot be read back")
+		        : is_sent(w, &head) ? put_definition(w, bare, len, &head, err)
+		                            : 0;
 		free(bare);
 		free(line);
 		if (r < 0)
@@ -247,7 +210,7 @@ static void drop_note(struct writer *w)
 static int roll(struct writer *w, struct err *err)
 {
 	char name[SEGMENT_NAME_MAX], text[ORIGIN_MAX];
-	struct position first = next_position(w->last, w->second);
+	struct position first = stamp_next(w->last, w->second);
 	struct append old_end = {.off = w->end.off};
 	struct catalog old = w->catalog;
 	int dirfd = store_segments_dirfd(w->store);
@@ -259,12 +222,15 @@ static int roll(struct writer *w, struct err *err)
 	w->catalog = (struct catalog){0};
 	w->first = first;
 	w->has_commit = w->roll = false;
-	size_t len = print_origin(text, sizeof text, &w->origin);
-	int r = put(w, text, len, "", 0, err);
+	noted_fini(&w->noted);
+	size_t len = origin_print(text, sizeof text, &w->origin);
+	int r = noted_init(&w->noted, &w->end, (struct index_end){0}, err);
+	if (r == 0)
+		r = put(w, text, len, "", 0, &(struct line_head){0}, err);
 	if (r == 0)
 		r = put_definitions(w, &old_end, &old, err);
 	if (r == 0 && w->note)
-		r = put(w, w->note, w->note_len, "", 0, err);
+		r = put(w, w->note, w->note_len, "", 0, &(struct line_head){0}, err);
 	if (r == 0)
 		drop_note(w);
 	catalog_fini(&old);
@@ -309,7 +275,7 @@ int writer_line(struct writer *w, const char *line, size_t len, const struct lin
 	if (!drop && !span_is(head->action, "schema")) {
 		if (catalog_unplaced(&w->catalog, head) && unplaced_add(&w->unplaced, head) < 0)
 			return err_set(err, -ENOMEM, "out of memory for a table's name");
-		return put(w, line, len, "", 0, err);
+		return put(w, line, len, "", 0, head, err);
 	}
 
 	if (!drop && (r = in_force(w, head, err)) != 0)
@@ -321,14 +287,15 @@ int writer_line(struct writer *w, const char *line, size_t len, const struct lin
 	}
 	if (!drop) {
 		forget_unplaced(w, head);
-		return put_definition(w, line, len, err);
+		return put_definition(w, line, len, head, err);
 	}
 	catalog_drop(&w->catalog, head);
 	unplaced_remove(&w->unplaced, head);
-	return put(w, line, len, "", 0, err);
+	return put(w, line, len, "", 0, head, err);
 }
 
-int writer_commit(struct writer *w, const char *line, size_t len, uint64_t lsn, struct err *err)
+int writer_commit(struct writer *w, const char *line, size_t len, const struct line_head *head, uint64_t lsn,
+                  struct err *err)
 {
 	static const char tail[] = "\tcrc\t01234567";
 	enum { DIGITS = 8, NEWLINE = 1, PAIR = 4 + DIGITS + NEWLINE };
@@ -336,7 +303,7 @@ int writer_commit(struct writer *w, const char *line, size_t len, uint64_t lsn, 
 
 	if (w->end.len >= FLUSH_LEN && (r = write_out(w, err)) < 0)
 		return r;
-	if ((r = put(w, line, len, tail, sizeof tail - 1, err)) < 0)
+	if ((r = put(w, line, len, tail, sizeof tail - 1, head, err)) < 0)
 		return r;
 	crc_print(w->end.buf + w->end.len - DIGITS - NEWLINE, append_sum(&w->end, PAIR));
 	append_restart_sum(&w->end);
@@ -352,7 +319,7 @@ int writer_rollback(struct writer *w, struct err *err)
 	if (!w->open)
 		return 0;
 	int r = append_back(&w->end, w->mark, err);
-	if (r < 0)
+	if (r < 0 || (r = noted_back(&w->noted, err)) < 0)
 		return r;
 	w->last = w->before;
 	w->open = false;
@@ -466,12 +433,16 @@ int writer_open(struct writer **out, struct store *store, uint64_t segment_bytes
 	w->last = w->commit.last;
 	w->origin = w->commit.origin;
 	w->has_commit = true;
+	w->handed = w->last;
 	durable_init(&w->durable, store, &w->commit);
 
-	int fd = fcntl(segments_last(store_segments(store))->fd, F_DUPFD_CLOEXEC, 0);
+	const struct segment *newest = segments_last(store_segments(store));
+	int fd = fcntl(newest->fd, F_DUPFD_CLOEXEC, 0);
 	int r = append_init(&w->end, fd, w->commit.off, err);
 	if (r == 0 && fd < 0)
 		r = err_errno(err, "opening the newest segment");
+	if (r == 0)
+		r = noted_init(&w->noted, &w->end, index_end(newest->index), err);
 	if (r == 0)
 		r = read_catalog(w, w->commit.off, err);
 	/* What the store opened with is on disk: from now on its loss is damage. And what
@@ -497,39 +468,11 @@ void writer_close(struct writer *w)
 	if (!w)
 		return;
 	durable_fini(&w->durable);
+	noted_fini(&w->noted);
 	append_fini(&w->end);
 	catalog_fini(&w->catalog);
 	catalog_fini(&w->catalog_before);
 	unplaced_fini(&w->unplaced);
 	drop_note(w);
 	free(w);
-}
-
-int writer_origin(int segments_dirfd, struct position after, uint64_t second, const struct origin *origin, uint64_t xid,
-                  uint64_t lsn, const char *time, struct err *err)
-{
-	char text[ORIGIN_MAX], name[SEGMENT_NAME_MAX], temporary[SEGMENT_NAME_MAX + 4], lsn_text[LSN_TEXT_MAX];
-	struct writer w = {.last = after, .second = second < after.epoch ? after.epoch : second};
-
-	segment_name(name, next_position(after, w.second));
-	snprintf(temporary, sizeof temporary, "%s.new", name);
-	int fd = openat(segments_dirfd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_errno(err, "creating segments/%s", temporary);
-	int r = append_init(&w.end, fd, 0, err);
-	if (r == 0)
-		r = put(&w, text, print_origin(text, sizeof text, origin), "", 0, err);
-	int n = snprintf(text, sizeof text, "_xid\t%llu\t_action\tcommit\tlsn\t%s\ttime\t%s", (unsigned long long)xid,
-	                 lsn_print(lsn_text, lsn), time);
-	if (r == 0)
-		r = writer_commit(&w, text, (size_t)n, lsn, err);
-	if (r == 0)
-		r = err_prefix(err, append_write(&w.end, err), "segments/%s", temporary);
-	if (r == 0 && (fsync(fd) < 0 || renameat(segments_dirfd, temporary, segments_dirfd, name) < 0 ||
-	               fsync(segments_dirfd) < 0))
-		r = err_errno(err, "writing segments/%s", name);
-	if (r < 0)
-		unlinkat(segments_dirfd, temporary, 0);
-	append_fini(&w.end);
-	return r;
 }

@@ -40,8 +40,9 @@ int writer_begin(struct writer *writer, uint64_t second, struct err *err);
  * left out, a `drop` line takes one out of force. */
 int writer_line(struct writer *writer, const char *line, size_t len, const struct line_head *head, struct err *err);
 
-/* The `commit` line, without stamp and crc; ends the transaction. */
-int writer_commit(struct writer *writer, const char *line, size_t len, uint64_t lsn, struct err *err);
+/* The `commit` line, without stamp and crc, and its head; ends the transaction. */
+int writer_commit(struct writer *writer, const char *line, size_t len, const struct line_head *head, uint64_t lsn,
+                  struct err *err);
 
 /* Takes back a begun transaction, if there is one: the source broke off. */
 int writer_rollback(struct writer *writer, struct err *err);
@@ -66,11 +67,5 @@ const struct unplaced *writer_unplaced(const struct writer *writer);
 
 /* What syncs and shows its commits; as long as the writer is open. */
 struct durable *writer_durable(struct writer *writer);
-
-/* Starts a store, or a new generation of one: writes a segment that holds the
- * `origin` line and a commit line of `xid` at `lsn`, synced. `after` is the last
- * position before it (zeros for none). */
-int writer_origin(int segments_dirfd, struct position after, uint64_t second, const struct origin *origin, uint64_t xid,
-                  uint64_t lsn, const char *time, struct err *err);
 
 #endif

@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "origin.h"
 #include "store.h"
 #include "writer.h"
 
@@ -81,8 +82,8 @@ static inline void fixture_origin(struct fixture *f)
 	must(mkdir(path, 0700) == 0);
 	int fd = open(path, O_RDONLY | O_DIRECTORY);
 	must(fd >= 0);
-	works(writer_origin(fd, (struct position){0}, fixture_second, &origin, 9, fixture_lsn, "2017-10-09 00:00:00+00",
-	                    &f->err),
+	works(origin_write(fd, (struct position){0}, fixture_second, &origin, 9, fixture_lsn, "2017-10-09 00:00:00+00",
+	                   &f->err),
 	      f->err);
 	close(fd);
 	f->lsn = fixture_lsn;
@@ -169,10 +170,12 @@ static inline void fixture_define(struct fixture *f, const char *table, unsigned
 static inline int fixture_try_commit(struct fixture *f)
 {
 	char line[160], lsn[LSN_TEXT_MAX];
+	struct line_head head;
 
 	snprintf(line, sizeof line, "_xid\t%u\t_action\tcommit\tlsn\t%s\ttime\t2017-10-09 00:00:00+00", f->xid,
 	         lsn_print(lsn, f->lsn + 0x100));
-	int r = writer_commit(f->writer, line, strlen(line), f->lsn + 0x100, &f->err);
+	must(line_parse(line, strlen(line), &head));
+	int r = writer_commit(f->writer, line, strlen(line), &head, f->lsn + 0x100, &f->err);
 	if (r == 0)
 		f->lsn += 0x100;
 	return r;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "origin.h"
 #include "ticks.h"
 #include "writer.h"
 
@@ -63,8 +64,8 @@ static void create(struct fill *fill)
 		ticks_die(fill->path);
 	int segments = openat(dirfd, "segments", O_RDONLY | O_DIRECTORY);
 	must(fill, config_write(&config, dirfd, &fill->err));
-	must(fill, writer_origin(segments, (struct position){0}, fill->first, &origin, fill->xid, 0x1000000,
-	                         "2026-01-01 00:00:00+00", &fill->err));
+	must(fill, origin_write(segments, (struct position){0}, fill->first, &origin, fill->xid, 0x1000000,
+	                        "2026-01-01 00:00:00+00", &fill->err));
 	close(segments);
 	close(dirfd);
 	must(fill, store_open(&fill->store, fill->path, STORE_WRITE, &fill->err));
@@ -128,6 +129,7 @@ static void insert(struct fill *fill)
 static void transaction(struct fill *fill)
 {
 	char line[160], lsn[LSN_TEXT_MAX];
+	struct line_head head;
 	double share = (double)fill->done / (double)fill->bytes;
 	uint64_t second = fill->first + (uint64_t)((share < 1 ? share : 1) * (double)fill->seconds) + fill->today;
 	int r;
@@ -141,7 +143,8 @@ static void transaction(struct fill *fill)
 	fill->lsn += 0x1000;
 	int len = snprintf(line, sizeof line, "_xid\t%llu\t_action\tcommit\tlsn\t%s\ttime\t2026-01-01 00:00:00+00",
 	                   (unsigned long long)fill->xid, lsn_print(lsn, fill->lsn));
-	must(fill, writer_commit(fill->writer, line, (size_t)len, fill->lsn, &fill->err));
+	line_parse(line, (size_t)len, &head);
+	must(fill, writer_commit(fill->writer, line, (size_t)len, &head, fill->lsn, &fill->err));
 	fill->done += (uint64_t)len + 40;
 	if (fill->unsynced > SYNC_EVERY)
 		sync_all(fill);

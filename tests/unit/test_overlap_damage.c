@@ -127,8 +127,8 @@ static void a_new_generation_ends_it(void **state)
 	store_end(f.store, &last);
 	begin("20:20:");
 	assert_int_equal(step(0), 0);
-	works(writer_origin(store_segments_dirfd(f.store), last.last, fixture_second, &origin, 21, f.lsn + 0x100,
-	                    "2017-10-09 00:00:00+00", &f.err),
+	works(origin_write(store_segments_dirfd(f.store), last.last, fixture_second, &origin, 21, f.lsn + 0x100,
+	                   "2017-10-09 00:00:00+00", &f.err),
 	      f.err);
 	assert_int_equal(step(22), 0); /* not known to be on disk */
 	fixture_close(&f);

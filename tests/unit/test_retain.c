@@ -228,8 +228,8 @@ static void snapshots_of_an_older_generation_go(void **state)
 	assert_int_equal(give_up(day(10), false), 0);
 	assert_true(there(four));
 	store_end(f.store, &end);
-	works(writer_origin(store_segments_dirfd(f.store), end.last, day(11), &origin, 99, end.lsn + 1,
-	                    "2017-10-20 00:00:00+00", &f.err),
+	works(origin_write(store_segments_dirfd(f.store), end.last, day(11), &origin, 99, end.lsn + 1,
+	                   "2017-10-20 00:00:00+00", &f.err),
 	      f.err);
 	close_all();
 	open_all(1);
