@@ -1,5 +1,7 @@
 #include "recall.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "names.h"
@@ -8,31 +10,56 @@ struct recall {
 	const struct shown *shown;
 	struct tree *tree;
 	uint64_t ino;
+	struct position snapshot; /* whose names are tried */
 	char *name;
 	struct node *node;
 };
 
+static int try_node(struct recall *recall, struct node node)
+{
+	file_pin(recall->shown, &node);
+	if (tree_peek(recall->tree, &node) != recall->ino)
+		return 0;
+	*recall->node = node;
+	recall->node->table = strcpy(recall->name, node.table);
+	return 1;
+}
+
 static int try_name(const char *name, void *ctx)
 {
-	static const enum node_kind kinds[] = {NODE_TABLE, NODE_DEFINITION};
+	return try_node(ctx, (struct node){.kind = NODE_TABLE, .table = name}) ||
+	       try_node(ctx, (struct node){.kind = NODE_DEFINITION, .table = name});
+}
+
+static int try_copy(const char *name, void *ctx)
+{
 	struct recall *recall = ctx;
 
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-		struct node node = {.kind = kinds[i], .table = name};
-		file_pin(recall->shown, &node);
-		if (tree_peek(recall->tree, &node) != recall->ino)
-			continue;
-		*recall->node = node;
-		recall->node->table = strcpy(recall->name, name);
-		return 1;
+	return try_node(recall, (struct node){.kind = NODE_COPY, .position = recall->snapshot, .table = name});
+}
+
+static int try_snapshots(struct recall *recall, struct err *err)
+{
+	struct store *store = recall->shown->store;
+	struct position *list;
+	size_t count;
+	int r = arrived_list(recall->shown->arrived, store, &list, &count, err);
+
+	for (size_t i = count; i > 0 && r == 0; i--) {
+		recall->snapshot = list[i - 1];
+		r = snapshots_tables(store_dirfd(store), recall->snapshot, try_copy, recall, err);
+		/* It went meanwhile, or is damaged, which another one need not suffer from. */
+		r = r == -ENOENT || r == -EBADMSG || r == -EIO ? 0 : r;
 	}
-	return 0;
+	free(list);
+	return r;
 }
 
 int recall_node(const struct shown *shown, struct tree *tree, uint64_t ino, char name[NAME_PATH_MAX], struct node *node,
                 struct err *err)
 {
-	struct recall recall = {shown, tree, ino, name, node};
+	struct recall recall = {.shown = shown, .tree = tree, .ino = ino, .name = name, .node = node};
+	int r = names_list(shown->store, try_name, &recall, err);
 
-	return names_list(shown->store, try_name, &recall, err);
+	return r == 0 ? try_snapshots(&recall, err) : r;
 }
