@@ -25,6 +25,8 @@ struct follow {
 	bool within; /* the first transaction was not read from its start */
 	struct position last;
 	bool has_last;
+	struct position from; /* before the first line, where it was opened */
+	bool has_from;
 	uint64_t last_xid;
 	struct position skip; /* of a plain file, what was applied already */
 	int pause_ms;
@@ -143,6 +145,8 @@ int follow_open_from(struct follow **opened, const struct follow_source *source,
 		return open_failed(source, from, rc, err);
 	}
 	follow->within = from && from->seq > 0;
+	follow->has_from = from;
+	follow->from = from ? *from : (struct position){0};
 	*opened = follow;
 	return 0;
 }
@@ -307,7 +311,10 @@ static int ask_again(struct follow *follow, struct err *err)
 	int rc = check_size(follow, err);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	path_after(path, sizeof path, follow->source, follow->has_last ? &follow->last : NULL);
+	if (follow->has_last)
+		path_after(path, sizeof path, follow->source, &follow->last);
+	else
+		follow_path(path, sizeof path, follow->source, follow->has_from ? &follow->from : NULL);
 	rc = input_open(&input, path, NULL);
 	long n = rc < 0 ? rc : input_read(&input, &byte, 1);
 	input_close(&input);

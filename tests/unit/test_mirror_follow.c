@@ -290,6 +290,24 @@ static void a_file_that_is_dead_at_the_other_end_is_noticed(void **state)
 	close(stop);
 }
 
+static void a_second_without_a_line_yet_is_waited_for(void **state)
+{
+	struct place *p = *state;
+	int stop = eventfd(0, EFD_CLOEXEC);
+	unsigned lines;
+
+	publish(p, "live");
+	folder_write(p->dir, "since/1507507209/0/live", "", 0);
+	assert_int_equal(follow_open_second(&p->follow, &p->source, 1507507209, &p->err), 0);
+	/* Longer than it takes until the end is asked about again. */
+	for (int i = 0; i < 60; i++) {
+		if (read_all(p, &lines) != 0)
+			fail_msg("%s", p->err.text);
+		follow_wait(p->follow, stop);
+	}
+	close(stop);
+}
+
 static void waits_end_when_asked_to(void **state)
 {
 	struct place *p = *state;
@@ -325,6 +343,7 @@ int main(void)
 	    TEST(zeros_and_lines_that_are_none_are_refused),
 	    TEST(a_line_may_be_longer_than_any_buffer),
 	    TEST(a_file_that_is_dead_at_the_other_end_is_noticed),
+	    TEST(a_second_without_a_line_yet_is_waited_for),
 	    TEST(waits_end_when_asked_to),
 	};
 
