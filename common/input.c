@@ -79,13 +79,10 @@ int input_kind(const char *path)
 
 int input_link(const char *path, char *target, size_t size)
 {
-	const struct input_way *way = way_of(path);
+	ssize_t n = way_of(path) ? -1 : readlink(path, target, size - 1);
 
-	if (way)
-		return way->link(path, target, size);
-	ssize_t n = readlink(path, target, size - 1);
 	if (n < 0)
-		return -errno;
+		return way_of(path) ? -ENOSYS : -errno;
 	target[n] = 0;
 	return 0;
 }

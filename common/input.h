@@ -32,7 +32,6 @@ struct input_way {
 	int64_t (*size)(void *file);
 	void (*close)(void *file);
 	int (*kind)(const char *path);
-	int (*link)(const char *path, char *target, size_t size);
 	int (*list)(const char *path, char ***names, struct err *err);
 };
 
@@ -55,7 +54,7 @@ int input_look(const char *path, struct err *err);
 /* enum input_kind, or an error. */
 int input_kind(const char *path);
 
-/* What a link says, cut where it is too long. */
+/* What a link says, cut where it is too long. -ENOSYS of another way: there, links are not read. */
 int input_link(const char *path, char *target, size_t size);
 
 /* How many names a folder has, in any order; to be given to input_free. "cannot list PATH: why". */

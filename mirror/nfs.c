@@ -3,7 +3,7 @@
  *
  * libnfs is asked by its asynchronous calls, one at a time, whatever the thread: so each wait has an end. It gets no
  * retries, no cache and no reading ahead: a file that grows is asked about anew each time, and who reads knows what to do
- * when a connection breaks.
+ * when a connection breaks. Links are not read: of version 4, libnfs 4 gives what they say without an end.
  */
 #include "nfs.h"
 
@@ -117,15 +117,6 @@ static void on_bytes(int status, struct nfs_context *context, void *data, void *
 	on_answer(status, context, data, ctx);
 	if (status > 0)
 		memcpy(link->buf, data, (size_t)status < link->size ? (size_t)status : link->size);
-}
-
-static void on_text(int status, struct nfs_context *context, void *data, void *ctx)
-{
-	struct link *link = ctx;
-
-	on_answer(status, context, data, ctx);
-	if (status >= 0)
-		snprintf(link->buf, link->size, "%s", (const char *)data);
 }
 
 static void on_stat(int status, struct nfs_context *context, void *data, void *ctx)
@@ -398,20 +389,6 @@ static int kind_of(const char *path)
 	return rc < 0 ? meaning(rc) : kind;
 }
 
-static int read_link(const char *path, char *target, size_t size)
-{
-	struct link *link = begin(NULL, NULL);
-	int rc = 0;
-
-	if (link) {
-		link->buf = target;
-		link->size = size;
-		rc = answer(link, nfs_readlink_async(link->context, below(path), on_text, link));
-	}
-	rc = end(link, rc);
-	return rc < 0 ? meaning(rc) : 0;
-}
-
 static int take_names(struct link *link, struct nfsdir *folder, char ***names)
 {
 	struct nfsdirent *entry;
@@ -456,7 +433,6 @@ int nfs_use(const char *url, const char *options, struct err *err)
 	                                     .size = file_size,
 	                                     .close = close_file,
 	                                     .kind = kind_of,
-	                                     .link = read_link,
 	                                     .list = list_names};
 	const char *host = url + sizeof scheme - 1, *path = strchr(host, '/');
 
