@@ -425,7 +425,7 @@ def open_many(mount, pid, count, growth):
              lambda i: "/since/%d/%d/live" % lines[i % len(lines)],
              lambda i: "/since/%d/%d/tables/%s" % (*lines[i % len(lines)], tables[i % len(tables)]),
              lambda i: "/by-time/%d/%d" % lines[i % len(lines)], lambda i: copies[i % len(copies)][len(mount):],
-             lambda i: "/by-time/%d/all" % lines[-1 - i % 100][0], lambda i: "/status", lambda i: "/metrics")
+             lambda i: "/by-time/%d/all" % lines[-1 - i % min(100, len(lines))][0], lambda i: "/status", lambda i: "/metrics")
     after = []
     for _ in range(4):
         files = [os.open(mount + kinds[i % len(kinds)](i), os.O_RDONLY) for i in range(count)]
