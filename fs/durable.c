@@ -103,6 +103,14 @@ bool durable_reached(struct durable *durable, struct position last)
 	return reached;
 }
 
+bool durable_busy(struct durable *durable)
+{
+	pthread_mutex_lock(&durable->lock);
+	bool busy = position_cmp(durable->appended.last, durable->synced.last) != 0;
+	pthread_mutex_unlock(&durable->lock);
+	return busy;
+}
+
 void durable_idle(struct durable *durable, uint64_t lsn)
 {
 	pthread_mutex_lock(&durable->lock);

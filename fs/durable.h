@@ -42,6 +42,9 @@ void durable_fini(struct durable *durable);
 int durable_appended(struct durable *durable, const struct store_end *end, int fd, struct index *more, struct err *err);
 bool durable_reached(struct durable *durable, struct position last);
 
+/* The appending thread: whether commits are on their way to the disk. */
+bool durable_busy(struct durable *durable);
+
 /* The appending thread: the source needs nothing before `lsn` any more, and all it sent
  * up to there was told by durable_appended. */
 void durable_idle(struct durable *durable, uint64_t lsn);

@@ -23,7 +23,9 @@ enum {
 	CAUGHT_UP_MS = 10000,  /* how often it is noted that all is here */
 	SPACE_MORE = 64 << 10, /* on a full disk: that much more is worth a try */
 	SPACE_RETRY_MS = 10000,
-	EVENTS_PER_ROUND = 64, /* before commits at hand are handed to the other thread */
+	EVENTS_PER_ROUND = 64,  /* before commits at hand are handed to the other thread */
+	ROUND_SMALL = 32 << 10, /* bytes: the source has not much to say */
+	GATHER_US = 500,        /* for which it may be left alone then, while the disk is at work */
 };
 
 struct ingest {
@@ -113,15 +115,21 @@ static void fail(struct ingest *in, int code, const struct err *err)
 }
 
 /* Waits for the source (fd, or -1), the other thread or a stop. */
-static void wait_for(struct ingest *in, int fd, int timeout_ms)
+static void wait_us(struct ingest *in, int fd, int64_t timeout_us)
 {
 	struct pollfd fds[2] = {{in->wakefd, POLLIN, 0}, {fd, POLLIN, 0}};
+	struct timespec timeout = {timeout_us / 1000000, timeout_us % 1000000 * 1000};
 	uint64_t count;
 
-	poll(fds, fd < 0 ? 1 : 2, timeout_ms);
+	ppoll(fds, fd < 0 ? 1 : 2, &timeout, NULL);
 	if (fds[0].revents && read(in->wakefd, &count, sizeof count) < 0) {
 		/* nothing to take: somebody else's wake-up was ours */
 	}
+}
+
+static void wait_for(struct ingest *in, int fd, int timeout_ms)
+{
+	wait_us(in, fd, 1000 * (int64_t)timeout_ms);
 }
 
 /* ---- answering the source ----------------------------------------------- */
@@ -217,8 +225,9 @@ static void note_unplaced(struct ingest *in)
 }
 
 /* Takes what is at hand. 1: there may be more. */
-static int take_round(struct ingest *in, struct err *err)
+static int take_round(struct ingest *in, size_t *bytes, struct err *err)
 {
+	*bytes = 0;
 	for (int i = 0; i < EVENTS_PER_ROUND; i++) {
 		struct source_event event;
 		int r = in->source->ops->receive(in->source, &event, err);
@@ -227,6 +236,7 @@ static int take_round(struct ingest *in, struct err *err)
 		note_unplaced(in);
 		if (r < 0)
 			return r;
+		*bytes += event.len;
 		if (event.kind == SOURCE_NOTHING)
 			return 0;
 		if (event.kind == SOURCE_IDLE) {
@@ -238,20 +248,31 @@ static int take_round(struct ingest *in, struct err *err)
 	return 1;
 }
 
+/* Commits that come while the disk is at work are gathered, and handed over when it is free: small transactions would
+ * wake a thread each, and none would be on disk any sooner. */
 static int stream(struct ingest *in, struct err *err)
 {
+	size_t bytes;
+	int r;
+
 	while (!stopping(in)) {
-		int more = take_round(in, err);
+		int more = take_round(in, &bytes, err);
 		if (more < 0)
 			return more;
-		int r = writer_flush(in->writer, err);
-		if (r < 0)
-			return r;
-		offer_idle(in);
+		bool gather = durable_busy(in->durable) && !in->reply;
+		if (!gather) {
+			if ((r = writer_flush(in->writer, err)) < 0)
+				return r;
+			offer_idle(in);
+		}
 		if ((r = confirm(in, err)) < 0)
 			return r;
-		if (!more)
-			wait_for(in, in->source->ops->fd(in->source), TICK_MS);
+		if (more)
+			continue;
+		if (gather && bytes < ROUND_SMALL)
+			wait_us(in, -1, GATHER_US);
+		else
+			wait_for(in, in->source->ops->fd(in->source), gather ? 1 : TICK_MS);
 	}
 	return -EINTR;
 }
@@ -288,11 +309,13 @@ static int follow(struct ingest *in, bool *settled, struct err *err)
 		confirm(in, &(struct err){0});
 	in->source->ops->stop(in->source);
 	*settled = writer_appended_lsn(in->writer) > appended || clock_ms() - since >= PAUSE_MOST_MS;
-	struct err undo;
-	int undone = writer_rollback(in->writer, &undo);
-	if (undone < 0) {
-		*err = undo;
-		return undone;
+	struct err why;
+	int left = writer_rollback(in->writer, &why);
+	if (left == 0 && (r == -EINTR || r == -EAGAIN)) /* commits that were gathered */
+		left = writer_flush(in->writer, &why);
+	if (left < 0) {
+		*err = why;
+		return left;
 	}
 	return r;
 }
