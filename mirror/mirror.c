@@ -7,8 +7,10 @@
 
 #include "clock.h"
 #include "filter.h"
+#include "input.h"
 #include "log.h"
 #include "mountpoint.h"
+#include "registry.h"
 #include "stop.h"
 
 /* What one SQLite transaction holds at most, but for the transaction that goes beyond. */
@@ -258,6 +260,33 @@ static int at_later(struct mirror *mirror, struct err *err)
 	return rc < 0 ? rc : is_reached(mirror, false) ? DONE : GO_ON;
 }
 
+static int look(const char *mount, const char *folder, const char *name)
+{
+	char path[4200];
+
+	snprintf(path, sizeof path, "%s/%s%s", mount, folder, name);
+	return input_look(path, NULL);
+}
+
+/* A table of which a snapshot has the rows, and the stream no line yet: then it has no file. */
+static bool has_no_line(const struct mirror *mirror)
+{
+	const struct follow_source *source = &mirror->wish->source;
+
+	return source->mount && source->table && mirror->database.has_position &&
+	       registry_named(apply_registry(mirror->apply), source->table) && look(source->mount, "", "live") == 0 &&
+	       look(source->mount, "tables/", source->table) == -ENOENT && look(source->mount, "", "live") == 0;
+}
+
+static int at_no_line(struct mirror *mirror, const struct mirror_goal *goal)
+{
+	went_on(mirror);
+	if (is_reached(mirror, true) || goal->end || interrupted(goal))
+		return DONE;
+	stop_pause(PAUSE_LEAST_MS);
+	return GO_ON;
+}
+
 /* One line, or a wait for it. `from_apply` tells whose error it is. */
 static int step(struct mirror *mirror, const struct mirror_goal *goal, bool *from_apply, struct err *err)
 {
@@ -265,6 +294,8 @@ static int step(struct mirror *mirror, const struct mirror_goal *goal, bool *fro
 
 	*from_apply = false;
 	int rc = mirror->follow ? 0 : connect_mount(mirror, err);
+	if (rc == -ENOTCONN && has_no_line(mirror))
+		return at_no_line(mirror, goal);
 	if (rc == 0)
 		rc = follow_next(mirror->follow, &line, err);
 	if (rc < 0)

@@ -5,6 +5,8 @@
 
 server_up
 pgbench -q -i -s 1 >/dev/null 2>&1
+sql "CREATE TABLE still (id int PRIMARY KEY)"
+sql "INSERT INTO still VALUES (1), (2), (3)"
 stream_up
 snapshot_taken
 pgbench -n -c 2 -t 200 >/dev/null 2>&1
@@ -49,6 +51,20 @@ exits "--tables does not go with it" 1 deltamirror --once --tables pgbench_accou
 exits "--resync does" 0 deltamirror --once --resync "$table" "$mirror"
 equal "and brings the same"
 exits "--verify compares that table, and misses no other" 0 deltamirror --verify "$conninfo" "$mirror"
+
+# A table that has rows, and no line in the stream yet, has no file.
+check_not "there is none" test -e "$mnt/tables/still"
+exits "a mirror of such a table begins with the snapshot" 0 timeout 60 deltamirror --once "$mnt/tables/still" "$work/still.sqlite"
+is "which has its rows" "$(sqlite3 "$work/still.sqlite" 'SELECT group_concat(id) FROM still')" 1,2,3
+exits "and again" 0 timeout 60 deltamirror --once "$mnt/tables/still" "$work/still.sqlite"
+deltamirror "$mnt/tables/still" "$work/still.sqlite" >"$work/still.log" 2>&1 &
+still=$!
+sleep 0.5
+sql "UPDATE still SET id = 4 WHERE id = 3"
+check "one that follows takes the first line" wait_for 20 "[[ \$(sqlite3 '$work/still.sqlite' 'SELECT group_concat(id) FROM still') == 1,2,4 ]]"
+is "and has nothing to complain of" "$(grep -c warning "$work/still.log")" 0
+end_process $still
+exits "a table that there is not is an error" 1 timeout 60 deltamirror --once "$mnt/tables/nowhere" "$work/nowhere.sqlite"
 
 sql "CREATE TABLE young (id int PRIMARY KEY, v text)"
 sql "INSERT INTO young SELECT i, 'v' FROM generate_series(1, 100) i"
