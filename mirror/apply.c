@@ -5,32 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "change.h"
 #include "filter.h"
-#include "name.h"
 #include "record.h"
 #include "registry.h"
-
-/* A `replace` is kept until its `update`; room above this is given back. */
-#define HELD_KEPT (4u << 20)
 
 struct apply {
 	struct database *database;
 	const char *tables;
-	void (*warn)(const char *text);
-	struct registry *registry;
+	struct changes changes;
 	size_t lines, bytes;
 	bool in_transaction;
-	bool warned;     /* of an action that is not known */
-	bool first_time; /* a new mirror, which has not reached the end of what is published yet */
-	const char *tolerated;
+	bool first_time;  /* a new mirror, which has not reached the end of what is published yet */
 	bool table_file;  /* no commit lines come */
 	uint64_t skip_to; /* a new mirror passes over all generations before this one */
-
-	/* Of a `replace` that waits for its update. */
-	struct relation *held_table;
-	char *held;
-	size_t held_len, held_size;
-	bool holding;
 };
 
 int apply_open(struct apply **opened, struct database *database, const char *tables, uint64_t newest_generation,
@@ -43,12 +31,14 @@ int apply_open(struct apply **opened, struct database *database, const char *tab
 		return err_set(err, -ENOMEM, "out of memory");
 	apply->database = database;
 	apply->tables = tables;
-	apply->warn = warn;
+	apply->changes.warn = warn;
+	apply->changes.database = database;
+	survey_init(&apply->changes.survey, database->sqlite);
 	apply->first_time = !database->has_position;
 	apply->skip_to = apply->first_time ? newest_generation : 0;
 	apply->table_file = database->table_file;
-	int rc =
-	    registry_open(&apply->registry, database->sqlite, tables, database->exact, database->numeric, warn, err);
+	int rc = registry_open(&apply->changes.registry, database->sqlite, tables, database->exact, database->numeric,
+	                       warn, err);
 	if (rc < 0) {
 		apply_close(apply);
 		return rc;
@@ -61,128 +51,11 @@ void apply_close(struct apply *apply)
 {
 	if (!apply)
 		return;
-	registry_close(apply->registry);
+	changes_fini(&apply->changes);
+	registry_close(apply->changes.registry);
 	if (apply->database->open_transaction)
 		database_rollback(apply->database, NULL);
-	free(apply->held);
 	free(apply);
-}
-
-static int hold(struct apply *apply, struct relation *table, struct span pairs, struct err *err)
-{
-	if (pairs.len > apply->held_size || apply->held_size > HELD_KEPT) {
-		size_t size = pairs.len < 4096 ? 4096 : pairs.len;
-		free(apply->held);
-		apply->held = malloc(size);
-		apply->held_size = apply->held ? size : 0;
-		if (!apply->held)
-			return err_set(err, -ENOMEM, "out of memory for an old row of %zu bytes", pairs.len);
-	}
-	if (pairs.len > 0)
-		memcpy(apply->held, pairs.at, pairs.len);
-	apply->held_len = pairs.len;
-	apply->held_table = table;
-	apply->holding = true;
-	return 0;
-}
-
-static int warn_unknown(struct apply *apply, struct span action)
-{
-	char text[200];
-
-	if (!apply->warned) {
-		snprintf(text, sizeof text,
-		         "lines with _action \"%.*s\" are passed over: this program does not know what they mean",
-		         (int)(action.len < 60 ? action.len : 60), action.at);
-		apply->warn(text);
-	}
-	apply->warned = true;
-	return 0;
-}
-
-static bool is_tolerated(const struct apply *apply, const struct relation *table)
-{
-	const struct definition *definition = &table->schema.definition;
-	char name[NAME_PATH_MAX];
-
-	if (!apply->tolerated)
-		return false;
-	size_t len = name_join(name, definition->schema, definition->table);
-	return filter_has(apply->tolerated, name, len);
-}
-
-static int say_remedy(const struct relation *table, int code, struct err *err)
-{
-	const struct definition *definition = &table->schema.definition;
-	char name[NAME_PATH_MAX];
-	struct err reason = *err;
-
-	name_join(name, definition->schema, definition->table);
-	return err_set(err, code, "%.600s; --resync=%.300s brings the table anew", reason.text, name);
-}
-
-/* After an error: 0 where the change can be passed over, which is marked. */
-static int unplaced(struct apply *apply, struct relation *table, const struct line_head *head, int code,
-                    struct err *err)
-{
-	struct err mark_err;
-	char text[1500], at[POSITION_TEXT_MAX];
-	bool marked = *table->schema.inexact_since;
-
-	if (code != -ENOENT && !(code == -EEXIST && marked))
-		return code;
-	if (!marked && table->schema.match != SCHEMA_NONE && !is_tolerated(apply, table))
-		return say_remedy(table, code, err);
-	int rc = relation_mark(table, head->position, &mark_err);
-	if (rc < 0)
-		*err = mark_err;
-	if (rc == 1) {
-		snprintf(text, sizeof text,
-		         "table \"%s\" is not exact from %s on: %s; such changes are passed over, --resync=TABLE then "
-		         "brings it anew",
-		         table->schema.name, position_print(at, head->position), err->text);
-		apply->warn(text);
-	}
-	return rc < 0 ? rc : 0;
-}
-
-static int change_row(struct apply *apply, struct relation *table, const struct line_head *head, struct err *err)
-{
-	struct span action = head->action;
-
-	if (span_is(action, "insert"))
-		return relation_insert(table, head->pairs, err);
-	if (span_is(action, "update") && apply->holding) {
-		apply->holding = false;
-		struct span old = {apply->held_len ? apply->held : NULL, apply->held_len};
-		return relation_replace(table, old, head->pairs, err);
-	}
-	if (span_is(action, "update"))
-		return relation_update(table, head->pairs, err);
-	if (span_is(action, "replace"))
-		return hold(apply, table, head->pairs, err);
-	if (span_is(action, "delete"))
-		return relation_delete(table, head->pairs, err);
-	if (!span_is(action, "truncate"))
-		return warn_unknown(apply, action);
-	int rc = relation_truncate(table, err);
-	return rc < 0 ? rc : relation_unmark(table, apply->database->exact, err);
-}
-
-static int apply_row(struct apply *apply, const struct line_head *head, struct err *err)
-{
-	struct span action = head->action;
-	struct relation *table;
-	int rc = registry_find(apply->registry, head, &table, err);
-
-	if (rc < 0)
-		return rc;
-	if (apply->holding && (table != apply->held_table || !span_is(action, "update")))
-		return err_set(err, -EBADMSG, "a replace was not followed by its update");
-	if (!table)
-		return 0;
-	rc = change_row(apply, table, head, err);
-	return rc < 0 ? unplaced(apply, table, head, rc, err) : 0;
 }
 
 /* The stream begins anew. A mirror that was already followed cannot know what it
@@ -193,7 +66,7 @@ static int begin_anew(struct apply *apply, const struct origin *origin, struct e
 	struct database *database = apply->database;
 
 	if (apply->first_time)
-		return registry_clear(apply->registry, err);
+		return registry_clear(apply->changes.registry, err);
 	return err_set(err, -ESTALE,
 	               "the stream could not go on where it stood: here begins generation %llu (database %s of system "
 	               "%llu), and %s is a mirror of generation %llu; --resync brings it there",
@@ -233,7 +106,7 @@ static int apply_end(struct apply *apply, const struct line_head *head, struct e
 
 	if (!commit_parse(head, &commit))
 		return err_set(err, -EBADMSG, "the commit line does not follow the format (docs/FORMAT.md)");
-	int rc = registry_check(apply->registry, err);
+	int rc = registry_check(apply->changes.registry, err);
 	if (rc < 0)
 		return rc;
 	lsn_print(database->lsn, commit.lsn);
@@ -264,49 +137,47 @@ static int apply_message(struct apply *apply, const struct line_head *head, stru
 		if (content[sizeof lead - 1] && !(list = filter_normalize(content + sizeof lead - 1, err)))
 			rc = -EBADMSG;
 		if (rc == 0)
-			rc = registry_choose(apply->registry, list, existing, head->position, err);
+			rc = registry_choose(apply->changes.registry, list, existing, head->position, err);
 	}
 	free(list);
 	free(content);
 	return rc;
 }
 
+static bool is_definition(const struct line_head *head)
+{
+	return span_is(head->action, "schema") || span_is(head->action, "drop");
+}
+
 static int dispatch(struct apply *apply, const struct line_head *head, struct err *err)
 {
 	struct span action = head->action;
 
-	bool defines = span_is(action, "schema"), drops = span_is(action, "drop");
-
-	if (head->table.at && !defines && !drops)
-		return apply_row(apply, head, err);
-	if (apply->holding)
+	if (apply->changes.holding)
 		return err_set(err, -EBADMSG, "a replace was not followed by its update");
-	if (defines)
-		return registry_define(apply->registry, head, err);
-	if (drops && head->table.at)
-		return registry_drop(apply->registry, head, err);
+	if (span_is(action, "schema"))
+		return registry_define(apply->changes.registry, head, err);
+	if (span_is(action, "drop") && head->table.at)
+		return registry_drop(apply->changes.registry, head, err);
 	if (span_is(action, "commit"))
 		return apply_end(apply, head, err);
 	if (span_is(action, "origin"))
 		return apply_origin(apply, head, err);
-	return span_is(action, "message") ? apply_message(apply, head, err) : warn_unknown(apply, action);
+	return span_is(action, "message") ? apply_message(apply, head, err) : changes_unknown(&apply->changes, action);
 }
 
-/* Puts where it happened before the sentence; both names as they stand in the line. */
-static int where(const struct line_head *head, int rc, struct err *err)
+/* A line that is no row's. */
+static int other_line(struct apply *apply, const struct line_head *head, struct err *err)
 {
-	char at[POSITION_TEXT_MAX];
-	size_t schema_len = head->schema.len < 300 ? head->schema.len : 300;
-	size_t table_len = head->table.len < 300 ? head->table.len : 300;
+	/* A commit, or a message of a transaction, changes nothing of them. */
+	bool tables_change = !head->xid.at || is_definition(head);
+	int rc = tables_change ? changes_flush(&apply->changes, err) : 0;
 
-	/* Of a copy, lines have none. */
-	snprintf(at, sizeof at, "copy");
-	if (head->stamped)
-		position_print(at, head->position);
-	if (!head->table.at)
-		return err_prefix(err, rc, "%s", at);
-	return err_prefix(err, rc, "%s table %.*s%s%.*s", at, (int)schema_len, head->schema.at ? head->schema.at : "",
-	                  head->schema.at ? "." : "", (int)table_len, head->table.at);
+	if (rc < 0)
+		return rc;
+	apply->changes.look |= tables_change;
+	rc = dispatch(apply, head, err);
+	return rc < 0 ? changes_where(head, rc, err) : 0;
 }
 
 /* True for lines of a generation that is over, which a new mirror has no use for. */
@@ -328,21 +199,26 @@ int apply_line(struct apply *apply, const struct line_head *head, struct err *er
 	if (is_over(apply, head))
 		return 0;
 
-	if (!database->open_transaction && (rc = database_begin(database, err)) < 0)
-		return rc;
+	if (!database->open_transaction) {
+		if ((rc = database_begin(database, err)) < 0)
+			return rc;
+		apply->changes.look = true;
+	}
 	apply->lines++;
 	apply->bytes += head->pairs.len;
 	apply->in_transaction = apply->in_transaction || (head->xid.at && !apply->table_file);
 	if (!database->has_origin && !span_is(head->action, "origin") && !apply->table_file)
-		rc = err_set(err, -EBADMSG, "the stream does not begin with an origin line");
+		rc = changes_where(head, err_set(err, -EBADMSG, "the stream does not begin with an origin line"), err);
+	else if (head->table.at && !is_definition(head))
+		rc = changes_line(&apply->changes, head, err);
 	else
-		rc = dispatch(apply, head, err);
+		rc = other_line(apply, head, err);
 	if (rc == 0 && apply->table_file && head->stamped) {
 		database->position = head->position;
 		database->has_position = true;
 		database->lsn[0] = 0;
 	}
-	return rc < 0 ? where(head, rc, err) : 0;
+	return rc;
 }
 
 int apply_refill(struct apply *apply, const struct origin *origin, struct err *err)
@@ -358,24 +234,29 @@ int apply_refill(struct apply *apply, const struct origin *origin, struct err *e
 	database->origin = *origin;
 	database->has_origin = true;
 	apply->skip_to = 0;
-	return registry_refill(apply->registry, foreign, err);
+	return registry_refill(apply->changes.registry, foreign, err);
 }
 
 int apply_refilled(struct apply *apply, struct err *err)
 {
 	apply->database->exact = true;
 	apply->first_time = false;
-	return registry_refilled(apply->registry, err);
+	return registry_refilled(apply->changes.registry, err);
 }
 
 void apply_tolerate(struct apply *apply, const char *tables)
 {
-	apply->tolerated = tables;
+	apply->changes.tolerated = tables;
+}
+
+void apply_coalesce(struct apply *apply, bool on)
+{
+	apply->changes.coalesces = on;
 }
 
 struct registry *apply_registry(struct apply *apply)
 {
-	return apply->registry;
+	return apply->changes.registry;
 }
 
 void apply_caught_up(struct apply *apply)
@@ -405,17 +286,19 @@ int apply_commit(struct apply *apply, struct err *err)
 		return 0;
 	if (apply->in_transaction)
 		return err_set(err, -EINVAL, "a transaction of the stream has not ended yet");
-	return database_commit(apply->database, err);
+	int rc = changes_flush(&apply->changes, err);
+	return rc < 0 ? rc : database_commit(apply->database, err);
 }
 
 int apply_rollback(struct apply *apply, struct err *err)
 {
 	apply->lines = apply->bytes = 0;
-	apply->in_transaction = apply->holding = false;
-	registry_close(apply->registry);
-	apply->registry = NULL;
+	apply->in_transaction = false;
+	changes_forget(&apply->changes);
+	registry_close(apply->changes.registry);
+	apply->changes.registry = NULL;
 	int rc = database_rollback(apply->database, err);
 	return rc < 0 ? rc
-	              : registry_open(&apply->registry, apply->database->sqlite, apply->tables, apply->database->exact,
-	                              apply->database->numeric, apply->warn, err);
+	              : registry_open(&apply->changes.registry, apply->database->sqlite, apply->tables,
+	                              apply->database->exact, apply->database->numeric, apply->changes.warn, err);
 }

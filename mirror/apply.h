@@ -7,8 +7,8 @@
  *                                   the stream is to be read again from there
  *
  * Many transactions of the stream make one of SQLite, never a part of one.
- * Lines go to SQLite as they come, so a transaction of any size needs no more
- * memory than SQLite's page cache.
+ * Lines go to SQLite as they come, or by the batches of coalesce.h, so a transaction of any size needs no more
+ * memory than those and SQLite's page cache.
  *
  * A mirror of one table's file (database.table_file) gets no commit lines: there the caller
  * commits only where a transaction ends, and the position is that of the last line.
@@ -21,7 +21,7 @@
  *
  * Errors: as in relation.h; beside these -ESTALE where the stream is another one
  * than the mirror was made from, so that only a new start helps. Sentences
- * begin with the line's position and its table.
+ * begin with the line's position and its table. A row that waited (apply_coalesce) may be found wrong only later.
  */
 #ifndef MIRROR_APPLY_H
 #define MIRROR_APPLY_H
@@ -59,6 +59,10 @@ int apply_refilled(struct apply *apply, struct err *err);
 
 /* These tables (a normalized list, borrowed; NULL: none) are brought anew meanwhile. */
 void apply_tolerate(struct apply *apply, const char *tables);
+
+/* Whether rows wait for the end of their batch, so that only the last state of each is written (coalesce.h). At first
+ * they do not. Change it only where nothing waits: after apply_commit or apply_rollback. */
+void apply_coalesce(struct apply *apply, bool on);
 
 /* Its tables; borrowed until the next apply_rollback. */
 struct registry *apply_registry(struct apply *apply);

@@ -202,13 +202,14 @@ static void tell_waiting(struct mirror *mirror)
 }
 
 /* There is no more at this time. */
-static int at_end(struct mirror *mirror, const struct mirror_goal *goal, struct err *err)
+static int at_end(struct mirror *mirror, const struct mirror_goal *goal, bool *from_apply, struct err *err)
 {
 	bool in_line = follow_in_line(mirror->follow);
 	/* Of a table's file, a line that has not come wholly may belong to the last transaction. */
 	bool unfinished = apply_in_transaction(mirror->apply) || (in_line && mirror->database.table_file);
 	int rc = unfinished ? 0 : commit(mirror, err);
 
+	*from_apply = rc < 0;
 	if (rc < 0)
 		return rc;
 	/* sshfs shows a file that cannot be read on, a damaged one, as one that has ended. */
@@ -301,15 +302,18 @@ static int step(struct mirror *mirror, const struct mirror_goal *goal, bool *fro
 	if (rc < 0)
 		return rc;
 	if (rc == 0)
-		return at_end(mirror, goal, err);
+		return at_end(mirror, goal, from_apply, err);
 	mirror->unfinished_ms = 0;
 	*from_apply = true;
 	if (mirror->wish->until && line.head.xid.at && !until_has(mirror->wish->until, &line.head))
 		return at_later(mirror, err);
 	/* Of a table's file, this tells that the transaction before was whole. */
 	rc = line.begins && batch_full(mirror) && !mirror->whole ? commit(mirror, err) : 0;
-	if (rc == 0)
+	if (rc == 0) {
+		/* What is wrong is to be known by its line. */
+		apply_coalesce(mirror->apply, mirror->tries == 0);
 		rc = apply_line(mirror->apply, &line.head, err);
+	}
 	return rc == 0 && line.commit ? at_commit(mirror, goal, err) : rc;
 }
 

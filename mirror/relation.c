@@ -77,8 +77,10 @@ static const struct schema_column *find_column(const struct schema *schema, unsi
 	return NULL;
 }
 
-static int read_row(const struct schema *schema, struct relation_row *row, struct span rest, struct err *err)
+/* What is longer than a number stays where it is: on the line, or in the room. */
+static int read_row(struct relation *table, struct relation_row *row, struct span rest, struct err *err)
 {
+	const struct schema *schema = &table->schema;
 	unsigned expected = 0;
 
 	memset(row->values, 0, schema->column_count * sizeof *row->values);
@@ -94,9 +96,12 @@ static int read_row(const struct schema *schema, struct relation_row *row, struc
 		unsigned i = (unsigned)(column - schema->columns);
 		const char *at = rest.at + column->wire_len + 1, *end = rest.at + rest.len;
 		const char *tab = memchr(at, '\t', (size_t)(end - at));
-		if (row->values[i].at)
+		if (row->values[i].kind)
 			return err_set(err, -EBADMSG, "the line has column \"%s\" twice", column->name);
-		row->values[i] = (struct span){at, (size_t)((tab ? tab : end) - at)};
+		struct span text = {at, (size_t)((tab ? tab : end) - at)};
+		int rc = value_read(&row->values[i], column->storage, text, &table->room, err);
+		if (rc < 0)
+			return err_prefix(err, rc, "column \"%s\"", column->name);
 		row->present++;
 		expected = i + 1;
 		rest = tab ? (struct span){tab + 1, (size_t)(end - tab - 1)} : (struct span){NULL, 0};
@@ -105,16 +110,15 @@ static int read_row(const struct schema *schema, struct relation_row *row, struc
 }
 
 /* Binds the columns that are there, or of them only the key's, from parameter `first` on. */
-static int bind_row(struct relation *table, sqlite3_stmt *stmt, const struct relation_row *row, unsigned first,
+static int bind_row(const struct schema *schema, sqlite3_stmt *stmt, const struct relation_row *row, unsigned first,
                     bool key_only, struct err *err)
 {
-	const struct schema *schema = &table->schema;
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < schema->column_count; i++) {
-		if (!row->values[i].at || (key_only && !schema->columns[i].key))
+		if (!row->values[i].kind || (key_only && !schema->columns[i].key))
 			continue;
-		rc = value_bind(stmt, (int)(first + i), schema->columns[i].storage, row->values[i], &table->room, err);
+		rc = value_put(stmt, (int)(first + i), &row->values[i], err);
 		if (rc < 0)
 			err_prefix(err, rc, "column \"%s\"", schema->columns[i].name);
 	}
@@ -132,9 +136,9 @@ static int run(struct relation *table, enum statement_kind kind, const struct re
 
 	int rc = statement_get(&table->statements, kind, row ? row->values : NULL, row ? row->present : 0, &stmt, err);
 	if (rc == 0 && row)
-		rc = bind_row(table, stmt, row, 1, false, err);
+		rc = bind_row(schema, stmt, row, 1, false, err);
 	if (rc == 0 && old)
-		rc = bind_row(table, stmt, old, schema->column_count + 1, schema->match == SCHEMA_KEY, err);
+		rc = bind_row(schema, stmt, old, schema->column_count + 1, schema->match == SCHEMA_KEY, err);
 	if (rc < 0)
 		return rc;
 	sqlite3_step(stmt);
@@ -151,24 +155,21 @@ static int begin(struct relation *table, const char *what, const struct span *ol
 {
 	const struct schema *schema = &table->schema;
 	struct relation_row *placing = old ? &table->old : &table->row;
-	int rc = 0;
 
 	if (table->emptied)
 		return err_set(err, -EBADMSG,
 		               "the table's new key does not fit its rows, and no truncate came; "
 		               "delete the database and start again");
-	if (row)
-		rc = read_row(schema, &table->row, *row, err);
+	int rc = value_room_reset(&table->room, (row ? row->len : 0) + (old ? old->len : 0), err);
+	if (rc == 0 && row)
+		rc = read_row(table, &table->row, *row, err);
 	if (rc == 0 && old)
-		rc = read_row(schema, &table->old, *old, err);
-	if (rc == 0)
-		rc = value_room_reset(&table->room, (row ? row->len : 0) + (old ? old->len : 0), err);
+		rc = read_row(table, &table->old, *old, err);
 	if (rc < 0)
 		return rc;
 	for (unsigned i = 0; schema->match == SCHEMA_KEY && i < schema->key_count; i++) {
 		const struct schema_column *column = &schema->columns[schema->key[i]];
-		struct span value = placing->values[schema->key[i]];
-		if (!value.at || line_is_null(value))
+		if (placing->values[schema->key[i]].kind <= VALUE_NULL)
 			return err_set(err, -EBADMSG, "this %s does not say column \"%s\" of the key", what,
 			               column->name);
 	}
@@ -190,7 +191,7 @@ static int not_placeable(const struct relation *table, const char *what, struct 
 	return -ENOENT;
 }
 
-/* The placing row's key, as the line spells it. */
+/* The placing row's key, as far as there is room. */
 static void print_key(const struct relation *table, const struct relation_row *row, char *text, size_t size)
 {
 	const struct schema *schema = &table->schema;
@@ -198,16 +199,16 @@ static void print_key(const struct relation *table, const struct relation_row *r
 
 	*text = 0;
 	for (unsigned i = 0; i < schema->column_count && len < size; i++) {
-		struct span value = row->values[i];
-		if (!value.at || (schema->match == SCHEMA_KEY && !schema->columns[i].key))
+		char value[80];
+		if (!row->values[i].kind || (schema->match == SCHEMA_KEY && !schema->columns[i].key))
 			continue;
-		int n = snprintf(text + len, size - len, "%s%s %.*s", len ? ", " : "", schema->columns[i].name,
-		                 (int)(value.len < 60 ? value.len : 60), value.at);
+		int n = snprintf(text + len, size - len, "%s%s %s", len ? ", " : "", schema->columns[i].name,
+		                 value_print(value, sizeof value, &row->values[i]));
 		len += n > 0 ? (size_t)n : 0;
 	}
 }
 
-static int no_such_row(const struct relation *table, const char *what, const struct relation_row *row, struct err *err)
+int relation_missing(const struct relation *table, const char *what, const struct relation_row *row, struct err *err)
 {
 	char key[400];
 
@@ -220,23 +221,50 @@ static int no_such_row(const struct relation *table, const char *what, const str
 	               what, key);
 }
 
-/* After begin: all that the line says is in table->row. */
-static int insert_row(struct relation *table, struct err *err)
+int relation_read(struct relation *table, enum relation_change change, struct span pairs, struct relation_row **row,
+                  struct err *err)
+{
+	static const char *const what[] = {"insert", "update", "delete"};
+	bool old = change == RELATION_DELETE;
+
+	*row = old ? &table->old : &table->row;
+	int rc = begin(table, what[change], old ? &pairs : NULL, old ? NULL : &pairs, err);
+	if (rc == 0 && change == RELATION_INSERT && table->row.present != table->schema.column_count)
+		return err_set(err, -EBADMSG, "this insert does not say the whole row");
+	return rc;
+}
+
+int relation_make_insert(struct relation *table, struct err *err)
 {
 	int changed = run(table, STATEMENT_INSERT, &table->row, NULL, err);
 
 	return changed < 0 ? changed : 0;
 }
 
-int relation_insert(struct relation *table, struct span row, struct err *err)
+int relation_make_update(struct relation *table, bool add, struct err *err)
 {
-	int rc = begin(table, "insert", NULL, &row, err);
+	int changed = run(table, STATEMENT_UPDATE, &table->row, NULL, err);
 
-	if (rc < 0)
-		return rc;
-	if (table->row.present != table->schema.column_count)
-		return err_set(err, -EBADMSG, "this insert does not say the whole row");
-	return insert_row(table, err);
+	if (changed != 0)
+		return changed < 0 ? changed : 0;
+	return add ? relation_make_insert(table, err) : relation_missing(table, "update", &table->row, err);
+}
+
+int relation_make_delete(struct relation *table, bool must, struct err *err)
+{
+	int changed = run(table, STATEMENT_DELETE, NULL, &table->old, err);
+
+	if (changed == 0 && must)
+		return relation_missing(table, "delete", &table->old, err);
+	return changed < 0 ? changed : 0;
+}
+
+int relation_insert(struct relation *table, struct span pairs, struct err *err)
+{
+	struct relation_row *row;
+	int rc = relation_read(table, RELATION_INSERT, pairs, &row, err);
+
+	return rc < 0 ? rc : relation_make_insert(table, err);
 }
 
 static int update_row(struct relation *table, struct err *err)
@@ -245,11 +273,8 @@ static int update_row(struct relation *table, struct err *err)
 	bool whole = table->row.present == schema->column_count;
 
 	if (table->row.present == schema->key_count)
-		return whole && !table->exact ? insert_row(table, err) : 0;
-	int changed = run(table, STATEMENT_UPDATE, &table->row, NULL, err);
-	if (changed != 0)
-		return changed < 0 ? changed : 0;
-	return whole && !table->exact ? insert_row(table, err) : no_such_row(table, "update", &table->row, err);
+		return whole && !table->exact ? relation_make_insert(table, err) : 0;
+	return relation_make_update(table, whole && !table->exact, err);
 }
 
 int relation_update(struct relation *table, struct span row, struct err *err)
@@ -267,8 +292,7 @@ static bool same_key(const struct relation *table)
 	const struct schema *schema = &table->schema;
 
 	for (unsigned i = 0; i < schema->key_count; i++) {
-		struct span was = table->old.values[schema->key[i]], is = table->row.values[schema->key[i]];
-		if (!is.at || is.len != was.len || memcmp(is.at, was.at, is.len) != 0)
+		if (!value_same(&table->old.values[schema->key[i]], &table->row.values[schema->key[i]]))
 			return false;
 	}
 	return true;
@@ -287,20 +311,17 @@ int relation_replace(struct relation *table, struct span old, struct span row, s
 	if (changed != 0)
 		return changed < 0 ? changed : 0;
 	bool whole = table->row.present == table->schema.column_count;
-	return whole && !table->exact ? insert_row(table, err) : no_such_row(table, "update", &table->old, err);
+	return whole && !table->exact ? relation_make_insert(table, err)
+	                              : relation_missing(table, "update", &table->old, err);
 }
 
 int relation_delete(struct relation *table, struct span old, struct err *err)
 {
 	if (table->schema.match == SCHEMA_NONE)
 		return not_placeable(table, "delete", err);
-	int rc = begin(table, "delete", &old, NULL, err);
-	if (rc < 0)
-		return rc;
-	int changed = run(table, STATEMENT_DELETE, NULL, &table->old, err);
-	if (changed == 0 && table->exact)
-		return no_such_row(table, "delete", &table->old, err);
-	return changed < 0 ? changed : 0;
+	struct relation_row *row;
+	int rc = relation_read(table, RELATION_DELETE, old, &row, err);
+	return rc < 0 ? rc : relation_make_delete(table, table->exact, err);
 }
 
 int relation_truncate(struct relation *table, struct err *err)

@@ -29,7 +29,7 @@
 #include "value.h"
 
 struct relation_row {
-	struct span *values; /* one for each column; at is NULL where it is absent */
+	struct value *values; /* one for each column */
 	unsigned present;
 };
 
@@ -39,10 +39,13 @@ struct relation {
 	struct statement_cache statements;
 	struct relation_row row, old;
 	struct value_room room;
-	bool partial; /* it came with another name than it had: older rows are missing */
-	bool emptied; /* alter_table said so: only a truncate may come next */
-	bool exact;   /* all rows are here */
-	bool seen;    /* since registry_refill */
+	bool partial;      /* it came with another name than it had: older rows are missing */
+	bool emptied;      /* alter_table said so: only a truncate may come next */
+	bool exact;        /* all rows are here */
+	bool seen;         /* since registry_refill */
+	uint32_t number;   /* within a batch, coalesce.h's */
+	unsigned surveyed; /* by survey.h: when, and what it found */
+	bool coalesces;
 };
 
 /* Takes `schema`, whose table exists, over (it is empty afterwards). NULL: no memory; then
@@ -63,6 +66,21 @@ int relation_replace(struct relation *table, struct span old, struct span row, s
 
 int relation_delete(struct relation *table, struct span old, struct err *err);
 int relation_truncate(struct relation *table, struct err *err);
+
+/* The same in two steps, for coalesce.h. A line is read and checked: an insert says the whole row, all say the key. `row`
+ * is table->row, or table->old of a delete. */
+enum relation_change { RELATION_INSERT, RELATION_UPDATE, RELATION_DELETE };
+int relation_read(struct relation *table, enum relation_change change, struct span pairs, struct relation_row **row,
+                  struct err *err);
+
+/* table->row is inserted; replaces the columns that it says, where a row that is not there may be added (then it is
+ * whole) or is an error; table->old is deleted, where it must be there or need not. */
+int relation_make_insert(struct relation *table, struct err *err);
+int relation_make_update(struct relation *table, bool add, struct err *err);
+int relation_make_delete(struct relation *table, bool must, struct err *err);
+
+/* -ENOENT with the sentence: `what` (an update, say) speaks of a row that is not there. */
+int relation_missing(const struct relation *table, const char *what, const struct relation_row *row, struct err *err);
 
 /* A change at `position` was passed over; the table's first such one is written down. 1 where this was
  * it, else 0. */

@@ -72,13 +72,13 @@ static void append_old_row(sqlite3_str *sql, const struct schema *schema)
 	sqlite3_str_appendall(sql, ") LIMIT 1)");
 }
 
-static void append_update(sqlite3_str *sql, const struct schema *schema, bool move, const struct span *values)
+static void append_update(sqlite3_str *sql, const struct schema *schema, bool move, const struct value *values)
 {
 	unsigned set = 0;
 
 	sqlite3_str_appendf(sql, "UPDATE \"%w\"", schema->name);
 	for (unsigned i = 0; i < schema->column_count; i++)
-		if (values[i].at && (move || !schema->columns[i].key))
+		if (values[i].kind && (move || !schema->columns[i].key))
 			sqlite3_str_appendf(sql, "%s\"%w\" = ?%u", set++ ? ", " : " SET ", schema->columns[i].name,
 			                    i + 1);
 	if (move)
@@ -87,7 +87,7 @@ static void append_update(sqlite3_str *sql, const struct schema *schema, bool mo
 		append_key(sql, schema, 1);
 }
 
-static int prepare(struct statement_cache *cache, enum statement_kind kind, const struct span *values,
+static int prepare(struct statement_cache *cache, enum statement_kind kind, const struct value *values,
                    sqlite3_stmt **stmt, struct err *err)
 {
 	sqlite3_str *sql = sqlite3_str_new(cache->sqlite);
@@ -120,7 +120,7 @@ static void clear_partial(struct statement_cache *cache)
 	}
 }
 
-static int get_partial(struct statement_cache *cache, enum statement_kind kind, const struct span *values,
+static int get_partial(struct statement_cache *cache, enum statement_kind kind, const struct value *values,
                        sqlite3_stmt **stmt, struct err *err)
 {
 	unsigned count = cache->schema->column_count;
@@ -131,7 +131,7 @@ static int get_partial(struct statement_cache *cache, enum statement_kind kind, 
 		return err_set(err, -ENOMEM, "out of memory for a statement");
 	partial->shape[0] = (unsigned char)kind;
 	for (unsigned i = 0; i < count; i++)
-		if (values[i].at)
+		if (values[i].kind)
 			partial->shape[1 + i / 8] |= (unsigned char)(1u << i % 8);
 	HASH_FIND(hh, cache->partial, partial->shape, shape_len, found);
 	if (found) {
@@ -151,7 +151,7 @@ static int get_partial(struct statement_cache *cache, enum statement_kind kind, 
 	return 0;
 }
 
-int statement_get(struct statement_cache *cache, enum statement_kind kind, const struct span *values, unsigned present,
+int statement_get(struct statement_cache *cache, enum statement_kind kind, const struct value *values, unsigned present,
                   sqlite3_stmt **stmt, struct err *err)
 {
 	bool whole = kind == STATEMENT_INSERT || kind == STATEMENT_DELETE || present == cache->schema->column_count;

@@ -22,8 +22,8 @@
 #include <sqlite3.h>
 
 #include "err.h"
-#include "line.h"
 #include "schema.h"
+#include "value.h"
 
 enum statement_kind { STATEMENT_INSERT, STATEMENT_UPDATE, STATEMENT_MOVE, STATEMENT_DELETE, STATEMENT_KINDS };
 
@@ -36,10 +36,9 @@ struct statement_cache {
 	struct statement_partial *partial;    /* with some absent: a bounded number of them */
 };
 
-/* The statement that sets the columns of `values` (one for each of the schema's; those
- * whose `at` is NULL are absent; `present` of them are there). It stays the
+/* The statement that sets the columns of `values` (one for each of the schema's, `present` of which are there). It stays the
  * cache's, and is gone with the next call. -EIO where SQLite does not take it. */
-int statement_get(struct statement_cache *cache, enum statement_kind kind, const struct span *values, unsigned present,
+int statement_get(struct statement_cache *cache, enum statement_kind kind, const struct value *values, unsigned present,
                   sqlite3_stmt **stmt, struct err *err);
 
 /* Finalizes all: before the table is altered, and at the end. */

@@ -1,7 +1,9 @@
 #include "value.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -237,13 +239,13 @@ static int order_numbers(const struct value *a, const struct value *b)
 
 int value_order(const struct value *a, const struct value *b)
 {
-	static const int ranks[] = {
-	    [VALUE_NULL] = 0, [VALUE_INTEGER] = 1, [VALUE_REAL] = 1, [VALUE_TEXT] = 2, [VALUE_BLOB] = 3};
+	static const int ranks[] = {[VALUE_ABSENT] = -1, [VALUE_NULL] = 0, [VALUE_INTEGER] = 1,
+	                            [VALUE_REAL] = 1,    [VALUE_TEXT] = 2, [VALUE_BLOB] = 3};
 	int rank = ranks[a->kind];
 
 	if (rank != ranks[b->kind])
 		return rank - ranks[b->kind];
-	if (rank == 0)
+	if (rank <= 0)
 		return 0;
 	if (rank == 1)
 		return order_numbers(a, b);
@@ -257,11 +259,26 @@ bool value_same(const struct value *a, const struct value *b)
 	if (a->kind != b->kind)
 		return false;
 	switch (a->kind) {
+	case VALUE_ABSENT:
 	case VALUE_NULL: return true;
 	case VALUE_INTEGER: return a->integer == b->integer;
 	case VALUE_REAL: return memcmp(&a->real, &b->real, sizeof a->real) == 0;
 	default: return a->len == b->len && (a->len == 0 || memcmp(a->at, b->at, a->len) == 0);
 	}
+}
+
+char *value_print(char *text, size_t size, const struct value *value)
+{
+	size_t len = value->len < size / 2 ? value->len : size / 2 - 1;
+
+	switch (value->kind) {
+	case VALUE_INTEGER: snprintf(text, size, "%" PRId64, value->integer); break;
+	case VALUE_REAL: snprintf(text, size, "%.17g", value->real); break;
+	case VALUE_TEXT: text[line_escape(text, value->at, len)] = 0; break;
+	case VALUE_BLOB: snprintf(text, size, "a bytea of %zu bytes", value->len); break;
+	default: snprintf(text, size, "\\N"); break;
+	}
+	return text;
 }
 
 static int put(sqlite3_stmt *stmt, int parameter, const struct value *value)

@@ -54,9 +54,9 @@ struct value_room {
 int value_room_reset(struct value_room *room, size_t need, struct err *err);
 void value_room_fini(struct value_room *room);
 
-enum value_kind { VALUE_NULL, VALUE_INTEGER, VALUE_REAL, VALUE_TEXT, VALUE_BLOB };
+enum value_kind { VALUE_ABSENT, VALUE_NULL, VALUE_INTEGER, VALUE_REAL, VALUE_TEXT, VALUE_BLOB };
 
-/* What SQLite holds, or is to hold. */
+/* What SQLite holds, or is to hold; absent: the line does not say it. */
 struct value {
 	enum value_kind kind;
 	int64_t integer;
@@ -78,6 +78,9 @@ int value_order(const struct value *a, const struct value *b);
 
 /* Equal in kind and in each bit. */
 bool value_same(const struct value *a, const struct value *b);
+
+/* What a person can tell it by, in at most `size` bytes; returns `text`. */
+char *value_print(char *text, size_t size, const struct value *value);
 
 /* SQLite borrows the bytes until the statement is reset. */
 int value_put(sqlite3_stmt *stmt, int parameter, const struct value *value, struct err *err);

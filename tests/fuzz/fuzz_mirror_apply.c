@@ -1,6 +1,6 @@
 /*
- * fuzz_mirror_apply.c - any lines at all, in whole transactions: whether each is committed by itself or all at
- * once, up to the first that cannot be applied, the mirror is the same, and a sound database.
+ * fuzz_mirror_apply.c - any lines at all, in whole transactions: whether each is committed by itself, line by line, or all at
+ * once, with only the last state of each row (coalesce.h), up to the first that cannot be applied, the mirror is the same, and a sound database.
  *
  * The input is lines without position; "commit" ends a transaction. Positions and checksums are put right, as the
  * daemon does, so that what says the lines is applied.
@@ -127,6 +127,7 @@ static int step(struct world *world)
 	struct err err = {0};
 
 	int rc = follow_next(world->follow, &line, &err);
+	apply_coalesce(world->apply, !world->each);
 	if (rc > 0)
 		rc = apply_line(world->apply, &line.head, &err) < 0 ? -1 : 1;
 	if (rc > 0 && line.commit && world->each)
