@@ -155,6 +155,16 @@ bool line_parse(const char *line, size_t len, struct line_head *head)
 	return true;
 }
 
+void line_head_move(struct line_head *head, const char *from, const char *to)
+{
+	struct span *const spans[] = {&head->schema, &head->table,  &head->xid,         &head->relid,
+	                              &head->key,    &head->action, &head->table_pairs, &head->pairs};
+
+	for (size_t i = 0; i < sizeof spans / sizeof *spans; i++)
+		if (spans[i]->at)
+			spans[i]->at = to + (spans[i]->at - from);
+}
+
 size_t line_char_len(const char *at, size_t len)
 {
 	const unsigned char *text = (const unsigned char *)at;

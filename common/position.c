@@ -22,9 +22,12 @@ size_t position_parse_number(const char *text, size_t len, uint64_t *number)
 	uint64_t value = 0;
 	size_t i = 0;
 
+	if (len > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9')
+		return 0;
+	/* So many digits fit in any case. */
+	for (; i < len && i < 19 && text[i] >= '0' && text[i] <= '9'; i++)
+		value = 10 * value + (uint64_t)(text[i] - '0');
 	for (; i < len && text[i] >= '0' && text[i] <= '9'; i++) {
-		if (i == 1 && text[0] == '0')
-			return 0;
 		if (__builtin_mul_overflow(value, 10u, &value) ||
 		    __builtin_add_overflow(value, (uint64_t)(text[i] - '0'), &value))
 			return 0;

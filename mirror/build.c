@@ -179,9 +179,9 @@ int build_new(const struct mirror_wish *wish, struct err *err)
 	int rc = build_beside(&mirror, wish, path, err);
 	if (rc == 0) {
 		/* Nothing of it may be in use when it is closed. */
-		follow_close(mirror.follow);
+		ahead_close(mirror.ahead);
 		apply_close(mirror.apply);
-		mirror.follow = NULL;
+		mirror.ahead = NULL;
 		mirror.apply = NULL;
 		rc = database_rename(&mirror.database, wish->path, err);
 	}

@@ -169,7 +169,8 @@ static const char save_sql[] = "UPDATE _daystream SET epoch = ?1, seq = ?2, lsn 
 
 static int open_sqlite(struct database *database, const struct database_want *want, struct err *err)
 {
-	int rc = sqlite3_open_v2(database->path, &database->sqlite, SQLITE_OPEN_READWRITE, NULL);
+	/* No two threads use it at a time. */
+	int rc = sqlite3_open_v2(database->path, &database->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 
 	if (rc != SQLITE_OK)
 		return sql_error(database->sqlite, database->path, err);

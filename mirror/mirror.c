@@ -75,10 +75,10 @@ int mirror_open(struct mirror *mirror, const struct mirror_wish *wish, const cha
 
 void mirror_close(struct mirror *mirror)
 {
-	follow_close(mirror->follow);
+	ahead_close(mirror->ahead);
 	apply_close(mirror->apply);
 	database_close(&mirror->database);
-	mirror->follow = NULL;
+	mirror->ahead = NULL;
 	mirror->apply = NULL;
 }
 
@@ -121,7 +121,7 @@ static int connect_mount(struct mirror *mirror, struct err *err)
 	if (rc == 0 && database->has_position)
 		rc = follow_recognize(source, database->position, database->lsn, err);
 	if (rc == 0)
-		rc = follow_open(&mirror->follow, source, database->has_position ? &database->position : NULL, err);
+		rc = ahead_open(&mirror->ahead, source, database->has_position ? &database->position : NULL, err);
 	if (rc < 0)
 		return rc;
 	if (!mirror->away && !mirror->wish->once && mirror->tries == 0 && !mirror->quiet && !mirror->has_last)
@@ -143,8 +143,8 @@ static void went_on(struct mirror *mirror)
 /* Undoes the batch; the stream is to be opened again. */
 static int disconnect(struct mirror *mirror, struct err *err)
 {
-	follow_close(mirror->follow);
-	mirror->follow = NULL;
+	ahead_close(mirror->ahead);
+	mirror->ahead = NULL;
 	return apply_rollback(mirror->apply, err);
 }
 
@@ -204,7 +204,7 @@ static void tell_waiting(struct mirror *mirror)
 /* There is no more at this time. */
 static int at_end(struct mirror *mirror, const struct mirror_goal *goal, bool *from_apply, struct err *err)
 {
-	bool in_line = follow_in_line(mirror->follow);
+	bool in_line = ahead_in_line(mirror->ahead);
 	/* Of a table's file, a line that has not come wholly may belong to the last transaction. */
 	bool unfinished = apply_in_transaction(mirror->apply) || (in_line && mirror->database.table_file);
 	int rc = unfinished ? 0 : commit(mirror, err);
@@ -213,9 +213,9 @@ static int at_end(struct mirror *mirror, const struct mirror_goal *goal, bool *f
 	if (rc < 0)
 		return rc;
 	/* sshfs shows a file that cannot be read on, a damaged one, as one that has ended. */
-	if (mirror->away && follow_is_cut(mirror->follow))
+	if (mirror->away && ahead_is_cut(mirror->ahead))
 		return err_set(err, -ENOTCONN, "%s ends before what is there", source_name(mirror));
-	bool cut = goal->least && position_cmp(follow_position(mirror->follow), goal->position) < 0 &&
+	bool cut = goal->least && position_cmp(ahead_position(mirror->ahead), goal->position) < 0 &&
 	           position_cmp(mirror->database.position, goal->position) < 0;
 	if (!unfinished && !in_line && !cut) {
 		mirror->unfinished_ms = 0;
@@ -228,13 +228,13 @@ static int at_end(struct mirror *mirror, const struct mirror_goal *goal, bool *f
 		mirror->unfinished_ms = clock_ms();
 	} else if (clock_ms() - mirror->unfinished_ms > UNFINISHED_MS) {
 		char at[POSITION_TEXT_MAX];
-		position_print(at, follow_position(mirror->follow));
+		position_print(at, ahead_position(mirror->ahead));
 		return err_set(
 		    err, -EBADMSG,
 		    "the stream ends after %s, %s: see in its /status whether a file of the store is damaged", at,
 		    cut ? "before what is there" : "within a transaction");
 	}
-	follow_wait(mirror->follow, stop_fd());
+	ahead_wait(mirror->ahead, stop_fd());
 	return GO_ON;
 }
 
@@ -242,7 +242,7 @@ static int at_end(struct mirror *mirror, const struct mirror_goal *goal, bool *f
 static int at_commit(struct mirror *mirror, const struct mirror_goal *goal, struct err *err)
 {
 	bool done = interrupted(goal) || is_reached(mirror, false) ||
-	            (goal->at && position_cmp(follow_position(mirror->follow), goal->position) >= 0);
+	            (goal->at && position_cmp(ahead_position(mirror->ahead), goal->position) >= 0);
 
 	if (!done && (mirror->whole || !batch_full(mirror)))
 		return GO_ON;
@@ -294,11 +294,11 @@ static int step(struct mirror *mirror, const struct mirror_goal *goal, bool *fro
 	struct follow_line line;
 
 	*from_apply = false;
-	int rc = mirror->follow ? 0 : connect_mount(mirror, err);
+	int rc = mirror->ahead ? 0 : connect_mount(mirror, err);
 	if (rc == -ENOTCONN && has_no_line(mirror))
 		return at_no_line(mirror, goal);
 	if (rc == 0)
-		rc = follow_next(mirror->follow, &line, err);
+		rc = ahead_next(mirror->ahead, &line, err);
 	if (rc < 0)
 		return rc;
 	if (rc == 0)
@@ -321,8 +321,8 @@ static int step(struct mirror *mirror, const struct mirror_goal *goal, bool *fro
 static bool blame_damage(struct mirror *mirror, struct err *err)
 {
 	bool stuck =
-	    mirror->follow && (mirror->wish->once || mirror->whole ||
-	                       (mirror->away && position_cmp(follow_position(mirror->follow), mirror->trouble) <= 0));
+	    mirror->ahead && (mirror->wish->once || mirror->whole ||
+	                      (mirror->away && position_cmp(ahead_position(mirror->ahead), mirror->trouble) <= 0));
 	char at[POSITION_TEXT_MAX];
 	struct err reason = *err;
 
@@ -343,11 +343,11 @@ static int wait_for_mount(struct mirror *mirror, struct err *err)
 		return -ENOTCONN;
 	if (!mirror->away || blamed)
 		log_warn("%s; waiting for it", err->text);
-	if (mirror->follow && position_cmp(follow_position(mirror->follow), mirror->trouble) > 0)
-		mirror->trouble = follow_position(mirror->follow);
+	if (mirror->ahead && position_cmp(ahead_position(mirror->ahead), mirror->trouble) > 0)
+		mirror->trouble = ahead_position(mirror->ahead);
 	mirror->blamed |= blamed;
 	mirror->away = true;
-	int rc = mirror->follow ? disconnect(mirror, err) : 0;
+	int rc = mirror->ahead ? disconnect(mirror, err) : 0;
 	pause_growing(mirror);
 	return rc;
 }
@@ -371,7 +371,7 @@ static int wait_for_space(struct mirror *mirror, struct err *err)
 /* Tries the same lines again, unless that was done often enough. */
 static int try_again(struct mirror *mirror, int code, bool from_apply, struct err *err)
 {
-	struct position at = mirror->follow ? follow_position(mirror->follow) : mirror->trouble;
+	struct position at = mirror->ahead ? ahead_position(mirror->ahead) : mirror->trouble;
 
 	if (mirror->tries == 0 || position_cmp(at, mirror->trouble) > 0)
 		mirror->trouble = at;
@@ -424,7 +424,7 @@ int mirror_run(struct mirror *mirror, const struct mirror_goal *goal, struct err
 		return 0;
 	while (rc != DONE && !stop_asked()) {
 		/* Whatever is open here is whole only with the mount at hand. */
-		if (!mirror->follow && interrupted(goal))
+		if (!mirror->ahead && interrupted(goal))
 			return 0;
 		rc = step(mirror, goal, &from_apply, err);
 		if (rc < 0 && mirror->whole && rc != -EINTR)

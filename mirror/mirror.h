@@ -2,11 +2,11 @@
  * mirror.h - the loop: what is followed -> the database, and what to do when it breaks.
  *
  *                  a line                      end, or a full batch at a commit line
- *     follow_next ───────▶ apply_line ─────▶ apply_commit ─────▶ follow_wait ─▶ follow_next
+ *     ahead_next ────────▶ apply_line ─────▶ apply_commit ─────▶ ahead_wait ──▶ ahead_next
  *         │                    │
  *         │ the mount is away  │ something is wrong
  *         ▼                    ▼
- *     apply_rollback, a pause, follow_open directly after the last apply_commit
+ *     apply_rollback, a pause, ahead_open directly after the last apply_commit
  *
  * So it goes on a full disk, too.
  *
@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ahead.h"
 #include "apply.h"
 #include "database.h"
 #include "err.h"
@@ -47,9 +48,9 @@ struct mirror {
 	const struct mirror_wish *wish;
 	struct database database;
 	struct apply *apply;
-	struct follow *follow; /* NULL while the mount is away */
-	bool quiet;            /* what it does is a part of something that was said */
-	bool whole;            /* all is one transaction of SQLite, to be begun anew after any trouble */
+	struct ahead *ahead; /* NULL while the mount is away */
+	bool quiet;          /* what it does is a part of something that was said */
+	bool whole;          /* all is one transaction of SQLite, to be begun anew after any trouble */
 	int pause_ms;
 	bool away;             /* and it has been said; until something comes that had not come before */
 	bool blamed;           /* damage over there was said to be the reason */

@@ -48,15 +48,15 @@ int resync_all(struct mirror *mirror, struct err *err)
 	struct err second;
 	int rc;
 
-	follow_close(mirror->follow);
-	mirror->follow = NULL;
+	ahead_close(mirror->ahead);
+	mirror->ahead = NULL;
 	mirror->away = false;
 	mirror->tries = 0;
 	log_info("bringing %s anew; readers see the old copy until then", wish->path);
 	rc = apply_rollback(mirror->apply, err);
 	while (rc == 0 && (rc = resync_once(mirror, err)) < 0) {
-		follow_close(mirror->follow);
-		mirror->follow = NULL;
+		ahead_close(mirror->ahead);
+		mirror->ahead = NULL;
 		int undone = apply_rollback(mirror->apply, &second);
 		rc = build_again(&tries, wish, rc, err);
 		if (rc == 0 && undone < 0) {

@@ -27,13 +27,19 @@ static void on_signal(int number)
 	stop_ask();
 }
 
+static void on_nudge(int number)
+{
+	(void)number;
+}
+
 int stop_catch(struct err *err)
 {
 	/* No SA_RESTART: a read that hangs is to end. */
-	struct sigaction action = {.sa_handler = on_signal};
+	struct sigaction action = {.sa_handler = on_signal}, nudge = {.sa_handler = on_nudge};
 
 	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (event_fd < 0 || sigaction(SIGTERM, &action, NULL) < 0 || sigaction(SIGINT, &action, NULL) < 0)
+	if (event_fd < 0 || sigaction(SIGTERM, &action, NULL) < 0 || sigaction(SIGINT, &action, NULL) < 0 ||
+	    sigaction(SIGURG, &nudge, NULL) < 0)
 		return err_errno(err, "cannot catch signals");
 	return 0;
 }
@@ -46,6 +52,11 @@ bool stop_asked(void)
 int stop_fd(void)
 {
 	return event_fd;
+}
+
+void stop_interrupt(pthread_t thread)
+{
+	pthread_kill(thread, SIGURG);
 }
 
 void stop_pause(int ms)

@@ -4,6 +4,7 @@
 #ifndef MIRROR_STOP_H
 #define MIRROR_STOP_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "err.h"
@@ -19,6 +20,9 @@ int stop_fd(void);
 
 /* As a signal does: for the other threads, where one of them has failed. */
 void stop_ask(void);
+
+/* A system call of that thread that hangs ends with EINTR, if it is in one now. */
+void stop_interrupt(pthread_t thread);
 
 /* Waits so long, or until a signal comes. */
 void stop_pause(int ms);

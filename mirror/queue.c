@@ -1,0 +1,115 @@
+#include "queue.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "stop.h"
+
+/* How often a wait looks whether the program is to end. */
+#define LOOK_MS 100
+
+int queue_init(struct queue *queue, struct err *err)
+{
+	pthread_condattr_t monotonic;
+
+	*queue = (struct queue){.lock = PTHREAD_MUTEX_INITIALIZER};
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&queue->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	for (size_t i = 0; i < QUEUE_BLOCKS; i++) {
+		struct block *block = &queue->blocks[i];
+		block->text = malloc(BLOCK_BYTES);
+		block->lines = malloc(BLOCK_LINES * sizeof *block->lines);
+		if (!block->text || !block->lines)
+			return err_set(err, -ENOMEM, "out of memory for lines that are read ahead");
+	}
+	return 0;
+}
+
+void queue_fini(struct queue *queue)
+{
+	for (size_t i = 0; i < QUEUE_BLOCKS; i++) {
+		free(queue->blocks[i].text);
+		free(queue->blocks[i].lines);
+	}
+	pthread_cond_destroy(&queue->changed);
+	pthread_mutex_destroy(&queue->lock);
+}
+
+struct block *queue_room(struct queue *queue)
+{
+	pthread_mutex_lock(&queue->lock);
+	while (!queue->closed && queue->pushed - queue->done == QUEUE_BLOCKS)
+		pthread_cond_wait(&queue->changed, &queue->lock);
+	struct block *block = queue->closed ? NULL : &queue->blocks[queue->pushed % QUEUE_BLOCKS];
+	pthread_mutex_unlock(&queue->lock);
+	if (block)
+		*block = (struct block){.text = block->text, .lines = block->lines};
+	return block;
+}
+
+void queue_push(struct queue *queue)
+{
+	pthread_mutex_lock(&queue->lock);
+	queue->pushed++;
+	pthread_cond_signal(&queue->changed);
+	pthread_mutex_unlock(&queue->lock);
+}
+
+bool queue_drain(struct queue *queue)
+{
+	pthread_mutex_lock(&queue->lock);
+	while (!queue->closed && queue->done < queue->pushed)
+		pthread_cond_wait(&queue->changed, &queue->lock);
+	bool closed = queue->closed;
+	pthread_mutex_unlock(&queue->lock);
+	return !closed;
+}
+
+struct block *queue_take(struct queue *queue, pthread_t reader)
+{
+	struct timespec look;
+
+	pthread_mutex_lock(&queue->lock);
+	queue->done = queue->taken;
+	pthread_cond_signal(&queue->changed);
+	while (queue->pushed == queue->taken) {
+		clock_gettime(CLOCK_MONOTONIC, &look);
+		look.tv_nsec += LOOK_MS * 1000000L;
+		look.tv_sec += look.tv_nsec / 1000000000L;
+		look.tv_nsec %= 1000000000L;
+		if (pthread_cond_timedwait(&queue->changed, &queue->lock, &look) == ETIMEDOUT && stop_asked())
+			stop_interrupt(reader);
+	}
+	struct block *block = &queue->blocks[queue->taken++ % QUEUE_BLOCKS];
+	pthread_mutex_unlock(&queue->lock);
+	return block;
+}
+
+void queue_close(struct queue *queue)
+{
+	pthread_mutex_lock(&queue->lock);
+	queue->closed = true;
+	pthread_cond_broadcast(&queue->changed);
+	pthread_mutex_unlock(&queue->lock);
+}
+
+bool block_add(struct block *block, const struct follow_line *line)
+{
+	struct follow_line *added = &block->lines[block->count];
+
+	if (block->lent || block->count == BLOCK_LINES || (block->count > 0 && line->len > BLOCK_BYTES - block->used))
+		return false;
+	*added = *line;
+	block->count++;
+	block->lent = line->len > BLOCK_BYTES;
+	if (block->lent)
+		return true;
+	added->text = memcpy(block->text + block->used, line->text, line->len);
+	line_head_move(&added->head, line->text, added->text);
+	block->used += line->len;
+	return true;
+}

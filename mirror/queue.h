@@ -1,0 +1,67 @@
+/*
+ * queue.h - lines on their way from the thread that reads them to the one that applies them.
+ *
+ *     queue_room ─▶ block_add ... ─▶ queue_push          the reader; waits where all blocks are on their way
+ *     queue_take ─▶ block->lines ... ─▶ queue_take       who applies; gives the block before back
+ *
+ * A block is some hundred KB, and there are QUEUE_BLOCKS of them: that is all the memory, however long the stream. A
+ * line that is longer than a block is not copied, but lent: it is alone in its block, and what it stands in
+ * must not change until the next queue_take (queue_drain waits for that).
+ *
+ * One thread at each end.
+ */
+#ifndef MIRROR_QUEUE_H
+#define MIRROR_QUEUE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "err.h"
+#include "follow.h"
+
+#define QUEUE_BLOCKS 4
+#define BLOCK_BYTES ((size_t)256 << 10)
+#define BLOCK_LINES ((size_t)2048)
+
+struct block {
+	char *text;
+	size_t used;
+	struct follow_line *lines;
+	size_t count;
+	bool lent;
+	bool last; /* the reader has stopped behind it: */
+	int rc;    /* for that reason */
+	struct err err;
+};
+
+struct queue {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct block blocks[QUEUE_BLOCKS];
+	size_t pushed, taken, done; /* so many, ever; the one taken last is not done with */
+	bool closed;
+};
+
+/* -ENOMEM; queue_fini in any case, when only one thread is left. */
+int queue_init(struct queue *queue, struct err *err);
+void queue_fini(struct queue *queue);
+
+/* The reader's: an empty block; NULL: it is to end. */
+struct block *queue_room(struct queue *queue);
+void queue_push(struct queue *queue);
+
+/* Waits until all that was pushed is done with. False: it is to end. */
+bool queue_drain(struct queue *queue);
+
+/* False: there is no room for it, but in an empty block there always is. */
+bool block_add(struct block *block, const struct follow_line *line);
+
+/* The next block, borrowed until the next call; one has to be on its way, or to come. Where the program is to end
+ * meanwhile, a call of `reader` that hangs is interrupted. */
+struct block *queue_take(struct queue *queue, pthread_t reader);
+
+/* The other end's waits end, now and later. */
+void queue_close(struct queue *queue);
+
+#endif
