@@ -5,12 +5,9 @@
 #include <stdlib.h>
 
 #include "queue.h"
-#include "stop.h"
 
 /* So many lines without an end in between are worth the thread. */
 #define ALONE_LINES 500
-/* How long its end is waited for before its call is interrupted once more. */
-#define END_MS 50
 
 struct ahead {
 	struct follow *follow; /* the thread's while it runs */
@@ -111,20 +108,12 @@ static int start(struct ahead *ahead, struct err *err)
 
 static void end(struct ahead *ahead)
 {
-	struct timespec until;
-
 	pthread_mutex_lock(&ahead->queue.lock);
 	ahead->ends = true;
 	pthread_cond_signal(&ahead->go);
 	pthread_mutex_unlock(&ahead->queue.lock);
 	queue_close(&ahead->queue);
-	do {
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += END_MS * 1000000L;
-		until.tv_sec += until.tv_nsec / 1000000000L;
-		until.tv_nsec %= 1000000000L;
-		stop_interrupt(ahead->thread);
-	} while (pthread_timedjoin_np(ahead->thread, NULL, &until) != 0);
+	queue_join(ahead->thread);
 	queue_fini(&ahead->queue);
 }
 

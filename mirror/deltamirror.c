@@ -317,6 +317,8 @@ int main(int argc, char **argv)
 	wish->tables = arguments.tables;
 	wish->resync_tables = arguments.resync_tables;
 	signal(SIGPIPE, SIG_IGN); /* a log that nobody reads is no reason to end */
+	/* Nobody asks, and each count takes a lock. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	int rc = stop_catch(&err);
 	if (rc == 0)
 		rc = find_place(&arguments, &err);

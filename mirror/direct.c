@@ -5,12 +5,21 @@
 #include <string.h>
 
 #include "copy.h"
+#include "feed.h"
 #include "load.h"
 #include "mountpoint.h"
 #include "stop.h"
 
-static int load_lines(void *ctx, const char *lines, size_t len, uint64_t rows, struct err *err)
+/* A table's rows, received by a thread. */
+struct table_copy {
+	struct copy_worker *worker;
+	size_t table;
+	struct feed *feed;
+};
+
+static int give_lines(void *ctx, const char *lines, size_t len, uint64_t rows, struct err *err)
 {
+	struct table_copy *table = ctx;
 	const char *end = lines + len;
 	int rc = 0;
 
@@ -19,10 +28,18 @@ static int load_lines(void *ctx, const char *lines, size_t len, uint64_t rows, s
 		const char *newline = memchr(lines, '\n', (size_t)(end - lines));
 		if (!newline)
 			return err_set(err, -EBADMSG, "the server's copy ends within a line");
-		rc = load_line(ctx, lines, (size_t)(newline - lines), err);
+		rc = feed_line(table->feed, lines, (size_t)(newline - lines), err);
 		lines = newline + 1;
 	}
 	return rc == 0 && stop_asked() ? -EINTR : rc;
+}
+
+static int receive_table(void *ctx, struct feed *feed, struct err *err)
+{
+	struct table_copy *table = ctx;
+
+	table->feed = feed;
+	return copy_rows(table->worker, table->table, give_lines, table, err);
 }
 
 static int load_tables(struct load *load, struct copy *copy, struct err *err)
@@ -38,9 +55,10 @@ static int load_tables(struct load *load, struct copy *copy, struct err *err)
 	int rc = copy_worker_open(&worker, copy, err);
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		progress_at(load->progress, tables[i].name);
-		rc = load_line(load, tables[i].schema, strlen(tables[i].schema), err);
+		struct table_copy table = {worker, i, NULL};
+		rc = load_text(load, tables[i].schema, strlen(tables[i].schema), err);
 		if (rc == 0)
-			rc = copy_rows(worker, i, load_lines, load, err);
+			rc = feed_run(receive_table, &table, load_line, load, err);
 		load_tell(load);
 	}
 	copy_worker_close(worker);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "feed.h"
 #include "filter.h"
 #include "log.h"
 #include "stop.h"
@@ -19,17 +20,26 @@ void load_tell(struct load *load)
 	load->rows = load->bytes = 0;
 }
 
-int load_line(void *ctx, const char *text, size_t len, struct err *err)
+int load_text(struct load *load, const char *text, size_t len, struct err *err)
+{
+	struct follow_line line = {.text = text, .len = len};
+
+	if (!line_parse(text, len, &line.head))
+		line.head = (struct line_head){0};
+	return load_line(load, &line, err);
+}
+
+int load_line(void *ctx, const struct follow_line *line, struct err *err)
 {
 	struct load *load = ctx;
-	struct line_head head;
+	const struct line_head *head = &line->head;
 
-	if (!line_parse(text, len, &head) || head.xid.at || head.stamped || !head.table.at)
+	if (!head->action.at || head->xid.at || head->stamped || !head->table.at)
 		return err_set(err, -EBADMSG, "what stands there is no line of a copy (docs/FORMAT.md): %.*s",
-		               (int)(len < 100 ? len : 100), text);
-	int rc = apply_line(load->apply, &head, err);
-	load->rows += span_is(head.action, "insert");
-	load->bytes += len + 1;
+		               (int)(line->len < 100 ? line->len : 100), line->text);
+	int rc = apply_line(load->apply, head, err);
+	load->rows += span_is(head->action, "insert");
+	load->bytes += line->len + 1;
 	if (load->rows >= TELL_ROWS)
 		load_tell(load);
 	return rc;
@@ -135,7 +145,7 @@ static int load_stranger(struct load *load, const struct snapshot *snapshot, con
 	int rc = snapshot_definition(snapshot, table, &line, &len, err);
 
 	if (rc == 0)
-		rc = load_line(load, line, len, err);
+		rc = load_text(load, line, len, err);
 	free(line);
 	return rc;
 }
@@ -157,6 +167,28 @@ static void say_missing(const struct snapshot *snapshot, const char *tables)
 	}
 }
 
+/* A table's file, read by a thread. */
+struct table_read {
+	const struct snapshot *snapshot;
+	const struct manifest_table *table;
+	struct feed *feed;
+};
+
+static int give_line(void *ctx, const char *text, size_t len, struct err *err)
+{
+	struct table_read *read = ctx;
+
+	return feed_line(read->feed, text, len, err);
+}
+
+static int read_table(void *ctx, struct feed *feed, struct err *err)
+{
+	struct table_read *read = ctx;
+
+	read->feed = feed;
+	return snapshot_table(read->snapshot, read->table, give_line, read, err);
+}
+
 int load_snapshot(struct apply *apply, const struct snapshot *snapshot, const char *tables, struct err *err)
 {
 	const struct manifest *manifest = &snapshot->manifest;
@@ -174,7 +206,8 @@ int load_snapshot(struct apply *apply, const struct snapshot *snapshot, const ch
 			continue;
 		}
 		progress_at(load.progress, table->name);
-		rc = snapshot_table(snapshot, table, load_line, &load, err);
+		struct table_read read = {snapshot, table, NULL};
+		rc = feed_run(read_table, &read, load_line, &load, err);
 		load_tell(&load);
 	}
 	if (rc == 0)

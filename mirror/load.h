@@ -36,7 +36,8 @@ struct load {
 };
 
 /* A line of a copy: a definition, or a row. `ctx` is the struct load. */
-int load_line(void *ctx, const char *text, size_t len, struct err *err);
+int load_line(void *ctx, const struct follow_line *line, struct err *err);
+int load_text(struct load *load, const char *text, size_t len, struct err *err);
 
 /* Tells the progress what was loaded since. */
 void load_tell(struct load *load);

@@ -9,6 +9,10 @@
 
 /* How often a wait looks whether the program is to end. */
 #define LOOK_MS 100
+/* For so many blocks, or for room for them, a wait is. */
+#define AT_ONCE (QUEUE_BLOCKS / 2)
+/* How long a thread's end is waited for before its call is interrupted once more. */
+#define END_MS 50
 
 int queue_init(struct queue *queue, struct err *err)
 {
@@ -42,8 +46,9 @@ void queue_fini(struct queue *queue)
 struct block *queue_room(struct queue *queue)
 {
 	pthread_mutex_lock(&queue->lock);
-	while (!queue->closed && queue->pushed - queue->done == QUEUE_BLOCKS)
-		pthread_cond_wait(&queue->changed, &queue->lock);
+	if (queue->pushed - queue->done == QUEUE_BLOCKS)
+		while (!queue->closed && queue->pushed - queue->done > QUEUE_BLOCKS - AT_ONCE)
+			pthread_cond_wait(&queue->changed, &queue->lock);
 	struct block *block = queue->closed ? NULL : &queue->blocks[queue->pushed % QUEUE_BLOCKS];
 	pthread_mutex_unlock(&queue->lock);
 	if (block)
@@ -53,9 +58,13 @@ struct block *queue_room(struct queue *queue)
 
 void queue_push(struct queue *queue)
 {
+	const struct block *block = &queue->blocks[queue->pushed % QUEUE_BLOCKS];
+
 	pthread_mutex_lock(&queue->lock);
 	queue->pushed++;
-	pthread_cond_signal(&queue->changed);
+	queue->urgent = block->last || block->lent;
+	if (queue->urgent || queue->pushed - queue->taken >= AT_ONCE)
+		pthread_cond_signal(&queue->changed);
 	pthread_mutex_unlock(&queue->lock);
 }
 
@@ -69,24 +78,44 @@ bool queue_drain(struct queue *queue)
 	return !closed;
 }
 
+static struct timespec after(clockid_t clock, long ms)
+{
+	struct timespec at;
+
+	clock_gettime(clock, &at);
+	at.tv_nsec += ms * 1000000L;
+	at.tv_sec += at.tv_nsec / 1000000000L;
+	at.tv_nsec %= 1000000000L;
+	return at;
+}
+
 struct block *queue_take(struct queue *queue, pthread_t reader)
 {
 	struct timespec look;
 
 	pthread_mutex_lock(&queue->lock);
 	queue->done = queue->taken;
-	pthread_cond_signal(&queue->changed);
-	while (queue->pushed == queue->taken) {
-		clock_gettime(CLOCK_MONOTONIC, &look);
-		look.tv_nsec += LOOK_MS * 1000000L;
-		look.tv_sec += look.tv_nsec / 1000000000L;
-		look.tv_nsec %= 1000000000L;
+	bool empty = queue->pushed == queue->taken;
+	if (empty || queue->pushed - queue->done == QUEUE_BLOCKS - AT_ONCE)
+		pthread_cond_signal(&queue->changed);
+	while (empty && queue->pushed - queue->taken < AT_ONCE && !(queue->urgent && queue->pushed > queue->taken)) {
+		look = after(CLOCK_MONOTONIC, LOOK_MS);
 		if (pthread_cond_timedwait(&queue->changed, &queue->lock, &look) == ETIMEDOUT && stop_asked())
 			stop_interrupt(reader);
 	}
 	struct block *block = &queue->blocks[queue->taken++ % QUEUE_BLOCKS];
 	pthread_mutex_unlock(&queue->lock);
 	return block;
+}
+
+void queue_join(pthread_t reader)
+{
+	struct timespec until;
+
+	do {
+		stop_interrupt(reader);
+		until = after(CLOCK_REALTIME, END_MS);
+	} while (pthread_timedjoin_np(reader, NULL, &until) != 0);
 }
 
 void queue_close(struct queue *queue)

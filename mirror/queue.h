@@ -4,7 +4,8 @@
  *     queue_room ─▶ block_add ... ─▶ queue_push          the reader; waits where all blocks are on their way
  *     queue_take ─▶ block->lines ... ─▶ queue_take       who applies; gives the block before back
  *
- * A block is some hundred KB, and there are QUEUE_BLOCKS of them: that is all the memory, however long the stream. A
+ * A block is some hundred KB, and there are QUEUE_BLOCKS of them: that is all the memory, however long the stream. Who
+ * has to wait does so for some of them at once: on a busy machine each wait costs more than a block is worth. A
  * line that is longer than a block is not copied, but lent: it is alone in its block, and what it stands in
  * must not change until the next queue_take (queue_drain waits for that).
  *
@@ -20,9 +21,9 @@
 #include "err.h"
 #include "follow.h"
 
-#define QUEUE_BLOCKS 4
-#define BLOCK_BYTES ((size_t)256 << 10)
-#define BLOCK_LINES ((size_t)2048)
+#define QUEUE_BLOCKS 16
+#define BLOCK_BYTES ((size_t)128 << 10)
+#define BLOCK_LINES ((size_t)1024)
 
 struct block {
 	char *text;
@@ -40,6 +41,7 @@ struct queue {
 	pthread_cond_t changed;
 	struct block blocks[QUEUE_BLOCKS];
 	size_t pushed, taken, done; /* so many, ever; the one taken last is not done with */
+	bool urgent;                /* no more comes before what was pushed is taken */
 	bool closed;
 };
 
@@ -61,7 +63,10 @@ bool block_add(struct block *block, const struct follow_line *line);
  * meanwhile, a call of `reader` that hangs is interrupted. */
 struct block *queue_take(struct queue *queue, pthread_t reader);
 
-/* The other end's waits end, now and later. */
+/* The reader's waits end, now and later. */
 void queue_close(struct queue *queue);
+
+/* After queue_close: until that thread has ended. A call of it that hangs is interrupted. */
+void queue_join(pthread_t reader);
 
 #endif

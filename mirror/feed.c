@@ -1,0 +1,92 @@
+#include "feed.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "queue.h"
+
+struct feed {
+	struct queue queue;
+	struct block *block; /* the reading thread's */
+	feed_read *read;
+	void *read_ctx;
+};
+
+static int is_over(struct err *err)
+{
+	return err_set(err, -ECANCELED, "no more lines are wanted");
+}
+
+/* The block goes, and an empty one comes. */
+static int next_block(struct feed *feed, struct err *err)
+{
+	bool lent = feed->block->lent;
+
+	queue_push(&feed->queue);
+	feed->block = lent && !queue_drain(&feed->queue) ? NULL : queue_room(&feed->queue);
+	return feed->block ? 0 : is_over(err);
+}
+
+int feed_line(struct feed *feed, const char *text, size_t len, struct err *err)
+{
+	struct follow_line line = {.text = text, .len = len};
+
+	if (!line_parse(text, len, &line.head))
+		line.head = (struct line_head){0};
+	int rc = block_add(feed->block, &line) ? 0 : next_block(feed, err);
+	if (rc < 0)
+		return rc;
+	if (feed->block->count == 0)
+		block_add(feed->block, &line);
+	return feed->block->lent ? next_block(feed, err) : 0;
+}
+
+static void *run(void *ctx)
+{
+	struct feed *feed = ctx;
+	struct err err = {0};
+
+	feed->block = queue_room(&feed->queue);
+	int rc = feed->block ? feed->read(feed->read_ctx, feed, &err) : 0;
+	if (feed->block) {
+		feed->block->last = true;
+		feed->block->rc = rc;
+		feed->block->err = err;
+		queue_push(&feed->queue);
+	}
+	return NULL;
+}
+
+static int take_all(struct feed *feed, pthread_t thread, feed_each *each, void *ctx, struct err *err)
+{
+	for (;;) {
+		const struct block *block = queue_take(&feed->queue, thread);
+		for (size_t i = 0; i < block->count; i++) {
+			int rc = each(ctx, &block->lines[i], err);
+			if (rc < 0)
+				return rc;
+		}
+		if (!block->last)
+			continue;
+		if (block->rc < 0)
+			*err = block->err;
+		return block->rc;
+	}
+}
+
+int feed_run(feed_read *read, void *read_ctx, feed_each *each, void *each_ctx, struct err *err)
+{
+	struct feed feed = {.read = read, .read_ctx = read_ctx};
+	pthread_t thread;
+
+	int rc = queue_init(&feed.queue, err);
+	if (rc == 0 && pthread_create(&thread, NULL, run, &feed) != 0)
+		rc = err_set(err, -EAGAIN, "cannot start a thread");
+	if (rc == 0) {
+		rc = take_all(&feed, thread, each, each_ctx, err);
+		queue_close(&feed.queue);
+		queue_join(thread);
+	}
+	queue_fini(&feed.queue);
+	return rc;
+}

@@ -1,0 +1,31 @@
+/*
+ * feed.h - lines that one function has, for another one on a second thread: so a copy is received while its rows are
+ * inserted.
+ *
+ *     read ─▶ feed_line ─▶ queue.h ─▶ each
+ *     └── a thread of its own ──┘     └─ the caller's ─┘
+ */
+#ifndef MIRROR_FEED_H
+#define MIRROR_FEED_H
+
+#include <stddef.h>
+
+#include "err.h"
+#include "follow.h"
+
+struct feed;
+
+/* Gives all its lines to feed_line; an error of which it returns. */
+typedef int feed_read(void *ctx, struct feed *feed, struct err *err);
+
+/* A line whose grammar is wrong has no head.action. Its error ends it all. */
+typedef int feed_each(void *ctx, const struct follow_line *line, struct err *err);
+
+/* The first error of the two; one of `read` comes when `each` has had all lines before it. -EAGAIN, -ENOMEM: there is
+ * no thread. */
+int feed_run(feed_read *read, void *read_ctx, feed_each *each, void *each_ctx, struct err *err);
+
+/* One line, without its '\n'; borrowed for the call. */
+int feed_line(struct feed *feed, const char *text, size_t len, struct err *err);
+
+#endif
