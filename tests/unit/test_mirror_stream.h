@@ -33,7 +33,7 @@
 
 struct stream {
 	char *text;
-	size_t len;
+	size_t len, size;
 	uint32_t crc;
 	struct position next;
 	unsigned xid;
@@ -41,8 +41,11 @@ struct stream {
 
 static void stream_bytes(struct stream *stream, const char *bytes, size_t len)
 {
-	stream->text = realloc(stream->text, stream->len + len + 1);
-	assert_non_null(stream->text);
+	if (stream->len + len >= stream->size) {
+		stream->size = 2 * (stream->len + len) + 1000;
+		stream->text = realloc(stream->text, stream->size);
+		assert_non_null(stream->text);
+	}
 	memcpy(stream->text + stream->len, bytes, len);
 	stream->len += len;
 	stream->text[stream->len] = 0;
