@@ -11,18 +11,15 @@
 #define TABLE_DIGITS sizeof(uint32_t)
 
 struct coalesce_record {
-	struct relation *table;
 	struct position position;
-	uint32_t at;      /* of its values in bytes */
-	uint32_t present; /* columns, and in the two highest bits the change */
+	size_t at; /* of its values in bytes */
 };
 
-#define CHANGE_SHIFT 30
-#define PRESENT_MASK ((1u << CHANGE_SHIFT) - 1)
-
+/* All that is looked at of a line which another one takes the place of. */
 struct coalesce_item {
 	uint64_t key; /* of the key's first column: ordered as it is, but for what is longer */
-	uint32_t table, record;
+	uint32_t table;
+	unsigned record : 24, change : 2, whole : 1; /* whole: it says all columns */
 };
 
 /* ---- adding */
@@ -118,10 +115,12 @@ int coalesce_add(struct coalesce *coalesce, struct relation *table, enum relatio
 		return 0;
 	if (!reserve_rows(coalesce) || !reserve_bytes(coalesce, len) || !number_table(coalesce, table))
 		return out_of_memory(err);
-	coalesce->records[coalesce->count] = (struct coalesce_record){table, position, (uint32_t)coalesce->used,
-	                                                              (uint32_t)change << CHANGE_SHIFT | row->present};
-	coalesce->items[coalesce->count] =
-	    (struct coalesce_item){sort_key(&row->values[schema->key[0]]), table->number, (uint32_t)coalesce->count};
+	coalesce->records[coalesce->count] = (struct coalesce_record){position, coalesce->used};
+	coalesce->items[coalesce->count] = (struct coalesce_item){.key = sort_key(&row->values[schema->key[0]]),
+	                                                          .table = table->number,
+	                                                          .record = coalesce->count & (COALESCE_ROWS - 1),
+	                                                          .change = change & 3,
+	                                                          .whole = row->present == schema->column_count};
 	pack_row(coalesce->bytes + coalesce->used, schema, row->values, key_only);
 	coalesce->used += len;
 	coalesce->count++;
@@ -168,17 +167,22 @@ static void sort(struct coalesce *coalesce)
 	}
 }
 
-static int compare_keys(const struct coalesce *coalesce, const struct coalesce_record *a,
-                        const struct coalesce_record *b)
+/* The values that a line says. */
+static const char *values_of(const struct coalesce *coalesce, const struct coalesce_item *item)
 {
-	return pack_order(coalesce->bytes + a->at, coalesce->bytes + b->at, a->table->schema.key_count);
+	return coalesce->bytes + coalesce->records[item->record].at;
+}
+
+static int compare_keys(const struct coalesce *coalesce, const struct coalesce_item *a, const struct coalesce_item *b)
+{
+	return pack_order(values_of(coalesce, a), values_of(coalesce, b), coalesce->tables[a->table]->schema.key_count);
 }
 
 static int compare_items(const void *a, const void *b, void *ctx)
 {
 	const struct coalesce *coalesce = ctx;
 	const struct coalesce_item *x = a, *y = b;
-	int order = compare_keys(coalesce, &coalesce->records[x->record], &coalesce->records[y->record]);
+	int order = compare_keys(coalesce, x, y);
 
 	return order ? order : (x->record > y->record) - (x->record < y->record);
 }
@@ -201,13 +205,13 @@ static int missing(struct relation *table, struct relation_row *row, const char 
 }
 
 /* One line more. */
-static int follow_up(const struct coalesce *coalesce, struct net *net, const struct coalesce_record *record, size_t i,
+static int follow_up(const struct coalesce *coalesce, struct net *net, const struct coalesce_item *item, size_t i,
                      struct err *err)
 {
-	struct relation *table = record->table;
-	bool add = !table->exact && (record->present & PRESENT_MASK) == table->schema.column_count;
+	struct relation *table = coalesce->tables[item->table];
+	bool add = !table->exact && item->whole;
 
-	switch ((enum relation_change)(record->present >> CHANGE_SHIFT)) {
+	switch ((enum relation_change)item->change) {
 	case RELATION_INSERT:
 		if (net->now != NET_UPDATE) {
 			net->now = NET_INSERT;
@@ -219,15 +223,14 @@ static int follow_up(const struct coalesce *coalesce, struct net *net, const str
 			*net = (struct net){.now = NET_UPDATE, .add = add, .from = i};
 		} else if (net->now == NET_DELETED) {
 			if (!add)
-				return missing(table, &table->row, coalesce->bytes + record->at, "update", err);
+				return missing(table, &table->row, values_of(coalesce, item), "update", err);
 			net->now = NET_INSERT;
 			net->from = i;
 		}
 		return 0;
 	default:
 		if (net->now == NET_DELETED)
-			return table->exact ? missing(table, &table->old, coalesce->bytes + record->at, "delete", err)
-			                    : 0;
+			return table->exact ? missing(table, &table->old, values_of(coalesce, item), "delete", err) : 0;
 		if (!net->deletes)
 			net->must = net->now == NET_UPDATE ? !net->add : net->now == NET_NOTHING && table->exact;
 		net->deletes = true;
@@ -239,37 +242,36 @@ static int follow_up(const struct coalesce *coalesce, struct net *net, const str
 static int make(const struct coalesce *coalesce, const struct net *net, const struct coalesce_item *run, size_t count,
                 struct err *err)
 {
-	struct relation *table = coalesce->records[run->record].table;
+	struct relation *table = coalesce->tables[run->table];
 	const struct schema *schema = &table->schema;
 	int rc = 0;
 
 	if (net->deletes) {
-		pack_read_key(coalesce->bytes + coalesce->records[run->record].at, schema, table->old.values);
+		pack_read_key(values_of(coalesce, run), schema, table->old.values);
 		rc = relation_make_delete(table, net->must, err);
 	}
 	if (rc < 0 || net->now == NET_DELETED)
 		return rc;
-	pack_read_key(coalesce->bytes + coalesce->records[run->record].at, schema, table->row.values);
+	pack_read_key(values_of(coalesce, run), schema, table->row.values);
 	table->row.present = schema->key_count;
 	for (size_t i = count; i-- > net->from && table->row.present < schema->column_count;)
-		table->row.present +=
-		    pack_read_rest(coalesce->bytes + coalesce->records[run[i].record].at, schema, table->row.values);
+		table->row.present += pack_read_rest(values_of(coalesce, &run[i]), schema, table->row.values);
 	return net->now == NET_INSERT ? relation_make_insert(table, err) : relation_make_update(table, net->add, err);
 }
 
 static int apply_key(const struct coalesce *coalesce, const struct coalesce_item *run, size_t count,
                      struct coalesce_failed *failed, struct err *err)
 {
-	const struct coalesce_record *first = &coalesce->records[run->record];
 	struct net net = {0};
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < count; i++)
-		rc = follow_up(coalesce, &net, &coalesce->records[run[i].record], i, err);
+		rc = follow_up(coalesce, &net, &run[i], i, err);
 	if (rc == 0)
 		rc = make(coalesce, &net, run, count, err);
 	if (rc < 0)
-		*failed = (struct coalesce_failed){first->table, first->position};
+		*failed =
+		    (struct coalesce_failed){coalesce->tables[run->table], coalesce->records[run->record].position};
 	return rc;
 }
 
@@ -277,7 +279,7 @@ static int apply_key(const struct coalesce *coalesce, const struct coalesce_item
 static int apply_group(struct coalesce *coalesce, struct coalesce_item *group, size_t count,
                        struct coalesce_failed *failed, struct err *err)
 {
-	const struct schema *schema = &coalesce->records[group->record].table->schema;
+	const struct schema *schema = &coalesce->tables[group->table]->schema;
 	enum storage storage = schema->columns[schema->key[0]].storage;
 	int rc = 0;
 
@@ -285,8 +287,7 @@ static int apply_group(struct coalesce *coalesce, struct coalesce_item *group, s
 		return apply_key(coalesce, group, count, failed, err);
 	qsort_r(group, count, sizeof *group, compare_items, coalesce);
 	for (size_t i = 0, next; rc == 0 && i < count; i = next) {
-		for (next = i + 1; next < count && compare_keys(coalesce, &coalesce->records[group[i].record],
-		                                                &coalesce->records[group[next].record]) == 0;)
+		for (next = i + 1; next < count && compare_keys(coalesce, &group[i], &group[next]) == 0;)
 			next++;
 		rc = apply_key(coalesce, group + i, next - i, failed, err);
 	}

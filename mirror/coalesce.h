@@ -19,7 +19,7 @@
  * Only for tables whose rows a key tells apart, and where nothing looks at the steps in between: whether one
  * is so, survey.h tells. What is not added has to be preceded by coalesce_flush.
  *
- * Memory: COALESCE_BYTES and 64 bytes for each of COALESCE_ROWS, once so much has come.
+ * Memory: COALESCE_BYTES and 56 bytes for each of COALESCE_ROWS, once so much has come.
  */
 #ifndef MIRROR_COALESCE_H
 #define MIRROR_COALESCE_H
