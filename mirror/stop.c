@@ -3,11 +3,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t asked;
+static atomic_bool asked; /* by a signal, or a thread */
 static int event_fd = -1;
 
 void stop_ask(void)
@@ -15,7 +16,7 @@ void stop_ask(void)
 	uint64_t one = 1;
 	int saved = errno;
 
-	asked = 1;
+	asked = true;
 	if (write(event_fd, &one, sizeof one) < 0 && errno != EAGAIN)
 		_exit(1);
 	errno = saved;
