@@ -16,26 +16,28 @@ static const char pinned[] = " -c datestyle=ISO -c timezone=UTC -c intervalstyle
 /* Half the time for large transactions; the user's own setting wins. */
 static const char preferred[] = "-c logical_decoding_work_mem=256MB ";
 
+static int left_ms(long long until)
+{
+	long long left = until - clock_ms();
+
+	return left < 0 ? 0 : left > 1 << 30 ? 1 << 30 : (int)left;
+}
+
 int pg_wait(int fd, bool write, int wakefd, int timeout_ms)
 {
 	struct pollfd fds[2] = {{fd, write ? POLLOUT : POLLIN, 0}, {wakefd, POLLIN, 0}};
+	long long until = clock_ms() + timeout_ms;
 	int n;
 
+	/* Signals that come all the time do not prolong it. */
 	do
-		n = poll(fds, wakefd < 0 ? 1 : 2, timeout_ms);
+		n = poll(fds, wakefd < 0 ? 1 : 2, timeout_ms < 0 ? -1 : left_ms(until));
 	while (n < 0 && errno == EINTR && wakefd < 0);
 	if (n < 0 && errno == EINTR)
 		return 0;
 	if (n > 0 && wakefd >= 0 && fds[1].revents)
 		return -EINTR;
 	return n > 0;
-}
-
-static int left_ms(long long until)
-{
-	long long left = until - clock_ms();
-
-	return left < 0 ? 0 : left > 1 << 30 ? 1 << 30 : (int)left;
 }
 
 /* libpq's sentences end with '\n' and may have several lines. Of a verbose one, the line of the

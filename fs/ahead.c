@@ -3,6 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+
+/* A view is held for so much at once, and the reader's next request waits for so long at most. */
+#define STEP_LEN ((size_t)128 << 10)
+enum { LONG_MS = 20 };
+
 void ahead_init(struct ahead *ahead, atomic_uint *used)
 {
 	*ahead = (struct ahead){.used = used};
@@ -52,7 +58,7 @@ static long read_on(struct ahead *ahead, struct file *file, uint64_t off, size_t
 	char *at = ahead->buf + ahead->from;
 	*bytes = at;
 	if (ahead->len < len) {
-		long n = file_read(file, off + ahead->len, at + ahead->len, len - ahead->len, err);
+		long n = file_peek(file, off + ahead->len, at + ahead->len, len - ahead->len, err);
 		if (n < 0)
 			return n;
 		ahead->len += (size_t)n;
@@ -67,7 +73,9 @@ long ahead_read(struct ahead *ahead, struct file *file, uint64_t off, char *own,
 
 	ahead->onwards = off == ahead->next ? ahead->onwards + 1 : 0;
 	*bytes = own;
-	long n = has ? read_on(ahead, file, off, len, bytes, err) : file_read(file, off, own, len, err);
+	long n = has ? read_on(ahead, file, off, len, bytes, err) : file_peek(file, off, own, len, err);
+	if (n >= 0)
+		file_passed(file, off + (uint64_t)n);
 	/* Who comes to the end, or leaves his way, has no more use for it. */
 	ahead->next = off + (n > 0 ? (size_t)n : 0);
 	if (n < (long)len)
@@ -95,8 +103,15 @@ void ahead_go(struct ahead *ahead, struct file *file)
 	}
 	if ((ahead->len > 0 && ahead->next < ahead->off + ahead->len) || !get_buffer(ahead))
 		return;
-	long n = file_read(file, ahead->next, ahead->buf, AHEAD_LEN, &err);
+	int64_t since = clock_ms();
+	long n = 1;
 	ahead->off = ahead->next;
-	ahead->from = 0;
-	ahead->len = n > 0 ? (size_t)n : 0;
+	ahead->from = ahead->len = 0;
+	for (size_t step = STEP_LEN; n > 0 && ahead->len < AHEAD_LEN && clock_ms() - since < LONG_MS;
+	     ahead->len += (size_t)n) {
+		step = step < AHEAD_LEN - ahead->len ? step : AHEAD_LEN - ahead->len;
+		n = file_peek(file, ahead->off + ahead->len, ahead->buf + ahead->len, step, &err);
+		if (n < 0)
+			break;
+	}
 }

@@ -233,7 +233,9 @@ int durable_sync(struct durable *durable, int timeout_ms, struct err *err)
 		return err_prefix(err, r, "segments/%s", segment_name(name, end.first));
 	uint64_t told = store_confirmed(durable->store)->now.idle_lsn;
 	bool idle_more = idle > durable_lsn(durable);
-	if (!idle_more && clock_ms() - durable->marked_ms < MARK_MS) {
+	/* Which tables it is of must be as durable as what is of them. */
+	bool chosen = durable_choice(durable) == store_confirmed(durable->store)->now.choice;
+	if (!idle_more && chosen && clock_ms() - durable->marked_ms < MARK_MS) {
 		confirmed_tell(store_confirmed(durable->store), synced_now(durable, told));
 		return 1;
 	}

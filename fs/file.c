@@ -338,10 +338,10 @@ void file_close(struct file *file)
 	free(file);
 }
 
-long file_read(struct file *file, uint64_t off, char *buf, size_t len, struct err *err)
+long file_peek(struct file *file, uint64_t off, char *buf, size_t len, struct err *err)
 {
 	if (file->view)
-		return view_read(file->view, off, buf, len, err);
+		return view_peek(file->view, off, buf, len, err);
 	if (file->part)
 		return part_read(file->part, off, buf, len, err);
 	if (off >= file->len)
@@ -350,6 +350,21 @@ long file_read(struct file *file, uint64_t off, char *buf, size_t len, struct er
 		len = (size_t)(file->len - off);
 	memcpy(buf, file->text + off, len);
 	return (long)len;
+}
+
+void file_passed(struct file *file, uint64_t next)
+{
+	if (file->view)
+		view_passed(file->view, next);
+}
+
+long file_read(struct file *file, uint64_t off, char *buf, size_t len, struct err *err)
+{
+	long n = file_peek(file, off, buf, len, err);
+
+	if (n >= 0)
+		file_passed(file, off + (uint64_t)n);
+	return n;
 }
 
 int file_len(struct file *file, uint64_t *len, struct err *err)

@@ -53,6 +53,10 @@ void file_close(struct file *file);
 /* Copies from `off`; fewer bytes only at the end. Count or -errno. Any thread. */
 long file_read(struct file *file, uint64_t off, char *buf, size_t len, struct err *err);
 
+/* The same in two: read for later, and given to the reader, up to `next`: retention may have what is before. */
+long file_peek(struct file *file, uint64_t off, char *buf, size_t len, struct err *err);
+void file_passed(struct file *file, uint64_t next);
+
 /* Its length now. */
 int file_len(struct file *file, uint64_t *len, struct err *err);
 

@@ -233,15 +233,29 @@ static long read_placed(struct view *view, uint64_t off, char *buf, size_t len, 
 	return store_read(view->set->store, view->base + off, buf, len, err);
 }
 
-long view_read(struct view *view, uint64_t off, char *buf, size_t len, struct err *err)
+long view_peek(struct view *view, uint64_t off, char *buf, size_t len, struct err *err)
 {
 	pthread_mutex_lock(&view->lock);
 	long n = place(view, err);
 	if (n > 0)
 		n = read_placed(view, off, buf, len, err);
-	if (n >= 0)
-		view->next = off + (uint64_t)n;
 	pthread_mutex_unlock(&view->lock);
+	return n;
+}
+
+void view_passed(struct view *view, uint64_t next)
+{
+	pthread_mutex_lock(&view->lock);
+	view->next = next;
+	pthread_mutex_unlock(&view->lock);
+}
+
+long view_read(struct view *view, uint64_t off, char *buf, size_t len, struct err *err)
+{
+	long n = view_peek(view, off, buf, len, err);
+
+	if (n >= 0)
+		view_passed(view, off + (uint64_t)n);
 	return n;
 }
 

@@ -50,6 +50,10 @@ int view_stat(struct view_set *set, const struct view_key *key, uint64_t *len, u
  * given up. */
 long view_read(struct view *view, uint64_t off, char *buf, size_t len, struct err *err);
 
+/* The same in two: what is read for later use is still needed; `next` is what the reader needs from now on. */
+long view_peek(struct view *view, uint64_t off, char *buf, size_t len, struct err *err);
+void view_passed(struct view *view, uint64_t next);
+
 /* The number of the oldest segment that an open view still reads: from the byte on that follows what it
  * read last. Without any, the newest. A view that cannot tell (damage) needs nothing. */
 size_t view_set_needed(struct view_set *set);

@@ -99,7 +99,7 @@ static int start(struct ahead *ahead, struct err *err)
 	int rc = queue_init(&ahead->queue, err);
 
 	if (rc == 0 && pthread_create(&ahead->thread, NULL, run, ahead) != 0)
-		rc = err_set(err, -EAGAIN, "cannot start a thread");
+		rc = err_set(err, -ENOMEM, "cannot start a thread");
 	if (rc < 0)
 		queue_fini(&ahead->queue);
 	ahead->started = rc == 0;

@@ -239,6 +239,11 @@ int apply_refill(struct apply *apply, const struct origin *origin, struct err *e
 
 int apply_refilled(struct apply *apply, struct err *err)
 {
+	/* What people keep beside the rows is put back into rows that are there. */
+	int rc = changes_flush(&apply->changes, err);
+
+	if (rc < 0)
+		return rc;
 	apply->database->exact = true;
 	apply->first_time = false;
 	return registry_refilled(apply->changes.registry, err);

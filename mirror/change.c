@@ -190,6 +190,7 @@ void changes_forget(struct changes *changes)
 	coalesce_clear(&changes->coalesce);
 	changes->holding = false;
 	changes->look = true;
+	changes->survey.seen = -1; /* a version that was rolled back comes again for something else */
 }
 
 int changes_where(const struct line_head *head, int code, struct err *err)

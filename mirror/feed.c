@@ -81,7 +81,7 @@ int feed_run(feed_read *read, void *read_ctx, feed_each *each, void *each_ctx, s
 
 	int rc = queue_init(&feed.queue, err);
 	if (rc == 0 && pthread_create(&thread, NULL, run, &feed) != 0)
-		rc = err_set(err, -EAGAIN, "cannot start a thread");
+		rc = err_set(err, -ENOMEM, "cannot start a thread");
 	if (rc == 0) {
 		rc = take_all(&feed, thread, each, each_ctx, err);
 		queue_close(&feed.queue);

@@ -59,8 +59,10 @@ static int is_lacking(struct load *load, const struct line_head *head, struct er
 			               origin.generation);
 		load->passing = origin.generation < load->generation;
 	}
-	if (load->passing || !head->xid.at)
+	if (load->passing)
 		return 0;
+	if (!head->xid.at) /* of no transaction is what tells of other tables */
+		return span_is(head->action, "message");
 	if (position_parse_number(head->xid.at, head->xid.len, &xid) != head->xid.len)
 		return err_set(err, -EBADMSG, "%.*s is no transaction's number", (int)head->xid.len, head->xid.at);
 	return !load->visible || !visible_has(load->visible, xid);

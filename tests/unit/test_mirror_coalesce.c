@@ -331,6 +331,29 @@ static void what_is_wrong_is_said_with_its_place_and_remedy(void **state)
 	assert_string_equal(ask(pair->last, "SELECT group_concat(a) FROM t"), "one,two");
 }
 
+static void what_people_keep_is_put_back_into_rows_that_waited(void **state)
+{
+	struct pair *pair = *state;
+	struct origin origin = {
+	    .system = 7123, .timeline = 1, .generation = 1, .database = "bank", .slot = "daystream"};
+	struct world *worlds[] = {pair->each, pair->last};
+
+	both_start(pair);
+	assert_true(both_commit(pair));
+	both_run(pair, "ALTER TABLE t ADD COLUMN note; UPDATE t SET note = 'mine ' || id");
+	for (int i = 0; i < 2; i++) {
+		struct world *w = worlds[i];
+		assert_int_equal(apply_refill(w->apply, &origin, &w->err), 0);
+		define(w, T, 1, "id", ID "\t" A "\t" B);
+		change(w, T, "insert\tid\t1\ta\tuno\tb\teins");
+		change(w, T, "insert\tid\t2\ta\tdue\tb\tzwei");
+		assert_int_equal(world_feed(w), 0);
+		assert_int_equal(apply_refilled(w->apply, &w->err), 0);
+	}
+	assert_true(both_commit(pair));
+	assert_string_equal(ask(pair->last, "SELECT group_concat(note) FROM t"), "mine 1,mine 2");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -342,6 +365,7 @@ int main(void)
 	    TEST(a_long_row_goes_its_own_way),
 	    TEST(what_is_kept_has_a_bound),
 	    TEST(what_is_wrong_is_said_with_its_place_and_remedy),
+	    TEST(what_people_keep_is_put_back_into_rows_that_waited),
 	};
 
 	return cmocka_run_group_tests_name("mirror: coalesced", tests, NULL, NULL);
