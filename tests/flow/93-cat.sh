@@ -130,6 +130,8 @@ four=$!
 daystream cat --follow --until "$(sql "SELECT clock_timestamp() + interval '3 s'")" "$mnt" >"$work/until.followed" 2>"$work/until.log" &
 five=$!
 until=$(date +%s)
+# All of them have begun before the mount goes.
+for what in mount store table until; do wait_for 30 "[[ -s '$work/$what.followed' ]]" "the follower \"$what\""; done
 traffic 81 100
 daemon_stop
 traffic 101 120
