@@ -42,7 +42,7 @@ static int receive_table(void *ctx, struct feed *feed, struct err *err)
 	return copy_rows(table->worker, table->table, give_lines, table, err);
 }
 
-static int load_tables(struct load *load, struct copy *copy, struct err *err)
+static int load_tables(struct load *load, struct copy *copy, const struct feed_end *end, struct err *err)
 {
 	struct copy_worker *worker = NULL;
 	size_t count;
@@ -58,7 +58,7 @@ static int load_tables(struct load *load, struct copy *copy, struct err *err)
 		struct table_copy table = {worker, i, NULL};
 		rc = load_text(load, tables[i].schema, strlen(tables[i].schema), err);
 		if (rc == 0)
-			rc = feed_run(receive_table, &table, load_line, load, err);
+			rc = feed_run(receive_table, &table, load_line, load, end, err);
 		load_tell(load);
 	}
 	copy_worker_close(worker);
@@ -104,32 +104,41 @@ static int load_stream(struct load *load, struct copy *copy, const char *mount, 
 	return rc;
 }
 
-int direct_load(struct apply *apply, const char *mount, const char *conninfo, const char *tables, struct err *err)
+static int load_all(struct apply *apply, struct copy *copy, const struct origin *origin, const char *mount,
+                    const struct feed_end *end, struct err *err)
 {
-	struct load load = {.apply = apply};
-	struct copy *copy = NULL;
-	struct origin origin;
+	struct load load = {.apply = apply, .generation = origin->generation};
 
-	int rc = stream_origin(mount, &origin, err);
-	if (rc == 0)
-		rc = copy_open(&copy, conninfo, tables, false, stop_fd(), err);
-	if (rc == 0)
-		rc = check_origin(mount, &origin, copy_origin(copy), err);
-	if (rc < 0) {
-		copy_close(copy);
-		return rc;
-	}
-	load.generation = origin.generation;
 	load.progress = progress_open("copying", 0);
-	rc = apply_refill(apply, &origin, err);
+	int rc = apply_refill(apply, origin, err);
 	if (rc == 0)
-		rc = load_tables(&load, copy, err);
+		rc = load_tables(&load, copy, end, err);
 	if (rc == 0)
 		rc = apply_refilled(apply, err);
 	if (rc == 0)
 		rc = load_stream(&load, copy, mount, err);
 	load_tell(&load);
 	progress_close(load.progress, rc == 0);
+	return rc;
+}
+
+int direct_load(struct apply *apply, const char *mount, const char *conninfo, const char *tables, struct err *err)
+{
+	struct feed_end end;
+	struct copy *copy = NULL;
+	struct origin origin;
+
+	int rc = feed_end_open(&end, err);
+	if (rc < 0)
+		return rc;
+	rc = stream_origin(mount, &origin, err);
+	if (rc == 0)
+		rc = copy_open(&copy, conninfo, tables, false, end.fd, err);
+	if (rc == 0)
+		rc = check_origin(mount, &origin, copy_origin(copy), err);
+	if (rc == 0)
+		rc = load_all(apply, copy, &origin, mount, &end, err);
 	copy_close(copy);
+	feed_end_close(&end);
 	return rc;
 }

@@ -2,8 +2,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "queue.h"
+#include "stop.h"
 
 struct feed {
 	struct queue queue;
@@ -11,6 +16,43 @@ struct feed {
 	feed_read *read;
 	void *read_ctx;
 };
+
+static int watch(int epoll_fd, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	return fd < 0 ? 0 : epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+int feed_end_open(struct feed_end *end, struct err *err)
+{
+	end->over_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	end->fd = epoll_create1(EPOLL_CLOEXEC);
+	if (end->over_fd < 0 || end->fd < 0 || watch(end->fd, end->over_fd) < 0 || watch(end->fd, stop_fd()) < 0) {
+		int rc = err_errno(err, "cannot wait for several things");
+		feed_end_close(end);
+		return rc;
+	}
+	return 0;
+}
+
+void feed_end_close(struct feed_end *end)
+{
+	if (end->over_fd >= 0)
+		close(end->over_fd);
+	if (end->fd >= 0)
+		close(end->fd);
+	*end = (struct feed_end){-1, -1};
+}
+
+static void tell_end(const struct feed_end *end)
+{
+	uint64_t one = 1;
+
+	if (end && write(end->over_fd, &one, sizeof one) < 0) {
+		/* it is readable already */
+	}
+}
 
 static int is_over(struct err *err)
 {
@@ -74,7 +116,8 @@ static int take_all(struct feed *feed, pthread_t thread, feed_each *each, void *
 	}
 }
 
-int feed_run(feed_read *read, void *read_ctx, feed_each *each, void *each_ctx, struct err *err)
+int feed_run(feed_read *read, void *read_ctx, feed_each *each, void *each_ctx, const struct feed_end *end,
+             struct err *err)
 {
 	struct feed feed = {.read = read, .read_ctx = read_ctx};
 	pthread_t thread;
@@ -84,6 +127,8 @@ int feed_run(feed_read *read, void *read_ctx, feed_each *each, void *each_ctx, s
 		rc = err_set(err, -ENOMEM, "cannot start a thread");
 	if (rc == 0) {
 		rc = take_all(&feed, thread, each, each_ctx, err);
+		if (rc < 0)
+			tell_end(end);
 		queue_close(&feed.queue);
 		queue_join(thread);
 	}

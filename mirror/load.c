@@ -209,7 +209,7 @@ int load_snapshot(struct apply *apply, const struct snapshot *snapshot, const ch
 		}
 		progress_at(load.progress, table->name);
 		struct table_read read = {snapshot, table, NULL};
-		rc = feed_run(read_table, &read, load_line, &load, err);
+		rc = feed_run(read_table, &read, load_line, &load, NULL, err);
 		load_tell(&load);
 	}
 	if (rc == 0)

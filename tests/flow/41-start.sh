@@ -2,6 +2,7 @@
 # A new mirror has all rows, those from before the stream too: from a snapshot, or from the
 # server, while others write; and whatever interrupts it, no half-filled file has its name.
 # shellcheck source=lib.sh
+# shellcheck disable=SC2016 # wait_for expands them
 . "$(dirname "$0")/lib.sh"
 
 server_up
@@ -108,6 +109,30 @@ building --from "$conninfo"
 kill -TERM "$pid"
 exits "so it does while the server copies" 0 wait "$pid"
 is "and nothing is left" "$(compgen -G "$mirror*" || true)" ""
+
+# What somebody added to the mirror refuses a row, after a while; behind that one stands a value that somebody has locked.
+sql "CREATE TABLE locked (id int PRIMARY KEY, v text)"
+sql "ALTER TABLE locked ALTER v SET STORAGE EXTERNAL"
+exits "a mirror of one table" 0 deltamirror --once --tables=locked --from "$conninfo" "$mnt" "$mirror"
+sqlite3 "$mirror" "CREATE TRIGGER refuse BEFORE INSERT ON locked WHEN NEW.id = 2500 BEGIN
+	SELECT count(*) FROM locked a, locked b WHERE a.v <> b.v; SELECT RAISE(ABORT, 'not this one'); END"
+sql "INSERT INTO locked SELECT i, repeat('x', 1000) FROM generate_series(1, 4000) i"
+sql "INSERT INTO locked VALUES (-1, repeat('y', 100000))"
+index=$(sql "SELECT i.indexrelid::regclass FROM pg_class c JOIN pg_index i ON i.indrelid = c.reltoastrelid WHERE c.relname = 'locked'")
+mkfifo "$work/locker"
+psql -qX >/dev/null <"$work/locker" &
+locker=$!
+exec 7>"$work/locker"
+echo "BEGIN; REINDEX INDEX $index;" >&7
+held="SELECT count(*) FROM pg_locks WHERE relation = '$index'::regclass AND mode = 'AccessExclusiveLock' AND granted"
+check "a value is locked" wait_for 30 '[[ $(sql "$held") == 1 ]]'
+exits "an error of the mirror ends it while the server waits" 1 \
+	timeout 60 deltamirror --once --resync --tables=locked --from "$conninfo" "$mnt" "$mirror"
+like "with its own sentence" "$output" "error: .*not this one"
+exec 7>&-
+wait "$locker"
+rm -f "$mirror"*
+sql "DROP TABLE locked"
 
 building
 daemon_kill
