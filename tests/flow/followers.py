@@ -29,6 +29,7 @@ import threading
 import time
 
 POLL_S = 20  # no commit of a test is that long in coming
+CROWD_S = 150  # nor is all that a crowd has to read
 
 
 def position_of(line):
@@ -164,6 +165,7 @@ def follow_to_mark(path, how, mark, shared, opened):
     poller.register(file, select.POLLIN)
     digest, length, tail, marked = hashlib.sha256(), 0, b"", False
     rand = random.Random(path)
+    end = time.monotonic() + CROWD_S
     while True:
         size = 2000 if how == "slow" and not shared.hurried() else rand.choice((777, 4096, 65536, 1 << 20))
         data = os.read(file, size)
@@ -179,6 +181,8 @@ def follow_to_mark(path, how, mark, shared, opened):
         elif marked:
             os.close(file)
             return length, digest.hexdigest()
+        elif time.monotonic() > end:
+            raise ValueError("has %d bytes of %d, and no more come" % (length, os.fstat(file).st_size))
         elif how == "poll":
             if not poller.poll(POLL_S * 1000):
                 raise ValueError("poll(2) did not wake")
@@ -186,9 +190,29 @@ def follow_to_mark(path, how, mark, shared, opened):
             time.sleep(rand.random() * 0.05)
 
 
+def copy_mapped(file, page, size, copy):
+    """By write(2), which comes back short where a look would be a SIGBUS. How many bytes there were.
+
+    The kernel does not believe a size that was asked for before it learned a smaller one, though it tells it
+    (fuse_change_attributes): it has to be asked again."""
+    end = time.monotonic() + POLL_S
+    with mmap.mmap(file, size - page, mmap.MAP_PRIVATE, mmap.PROT_READ, offset=page) as mapped:
+        while True:
+            try:
+                length = os.pwrite(copy, mapped, 0)
+            except OSError as error:
+                if error.errno != errno.EFAULT:
+                    raise
+                length = 0
+            if length == size - page or time.monotonic() > end:
+                return length
+            os.fstat(file)
+
+
 def read_at_random(mount, truth, seed, shared, opened):
     """pread and mmap at all kinds of places; how often."""
     file, last, count, stale = os.open(mount + "/live", os.O_RDONLY), 0, 0, 0
+    copy = os.memfd_create("copy")
     rand = random.Random(seed)
     opened()
     while not shared.ended():
@@ -217,9 +241,11 @@ def read_at_random(mount, truth, seed, shared, opened):
         count += 1
         page = max(0, size - rand.randrange(1, 40000)) // 4096 * 4096
         if size > page:
-            with mmap.mmap(file, size - page, mmap.MAP_PRIVATE, mmap.PROT_READ, offset=page) as mapped:
-                if mapped[:] != truth.read(page, size - page):
-                    raise ValueError("what is mapped from %d to %d differs" % (page, size))
+            length = copy_mapped(file, page, size, copy)
+            if length < size - page and page >= truth.given_up():
+                raise ValueError("%d bytes are mapped from %d to %d" % (length, page, size))
+            if os.pread(copy, length, 0) != truth.read(page, length):
+                raise ValueError("what is mapped from %d to %d differs" % (page, size))
     return count, stale
 
 
@@ -232,12 +258,25 @@ def stop_reading(mount, kind, opened):
             pass
         poller = select.poll()
         poller.register(file, select.POLLIN)
-        threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGSTOP)).start()
         opened()
+        threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGSTOP)).start()
         poller.poll()
-    opened()
+    else:
+        opened()
     while True:
         os.kill(os.getpid(), signal.SIGSTOP) if kind == 2 else time.sleep(1)
+
+
+def doing(pid):
+    """A process, for people: its state, and what it waits for; Z is one that has died."""
+    text = ""
+    for name in ("stat", "wchan", "syscall"):
+        try:
+            with open("/proc/%d/%s" % (pid, name), encoding="ascii") as file:
+                text += file.read(100).rstrip("\0\n") + " "
+        except OSError as error:
+            text += error.strerror + " "
+    return text
 
 
 class Crowd:
@@ -261,14 +300,20 @@ class Crowd:
         while count > 0:
             count -= len(os.read(self.ready_fd, count))
 
-    def reports(self, count):
-        """Of so many, by name, whatever else is still running."""
-        found, rest = {}, b""
-        while len(found) < count:
+    def reports(self, kinds):
+        """Of those whose names begin so, by name, whatever else is still running; of who has none after a while, what
+        he does."""
+        missing = {name: pid for pid, name in self.pids.items() if name.startswith(kinds)}
+        found, rest, end = {}, b"", time.monotonic() + CROWD_S + 30
+        while missing:
+            if not select.select([self.report_fd], [], [], max(0, end - time.monotonic()))[0]:
+                found.update((name, "no report: " + doing(pid)) for name, pid in missing.items())
+                break
             *lines, rest = (rest + os.read(self.report_fd, 65536)).split(b"\n")
             for line in lines:
                 name, result = line.decode().split("\t", 1)
                 found[name] = result
+                missing.pop(name, None)
         return found
 
     def kill(self):
@@ -332,13 +377,12 @@ def crowd(mount, segments, folder, count, mark, ready, tables):
             if mark.encode() in open(truth.names()[-1], "rb").read()[-100000:]:
                 shared.hurry()
             time.sleep(0.2)
-    keeper = threading.Thread(target=keep)
+    keeper = threading.Thread(target=keep, daemon=True)  # else an error here would wait for it
     keeper.start()
-    found = people.reports(count)
+    found = people.reports("/")
     shared.end()
     keeper.join()
-    if not any(name.startswith("random") for name in found):
-        found.update(people.reports(2))
+    found.update(people.reports("random"))
     people.kill()
     right, wrong = right_answers(truth, paths, mark.encode()), []
     for name, result in sorted(found.items()):
@@ -376,7 +420,7 @@ def hold(mount, count, ready):
         people.add(str(i), hold_one, mount)
     people.await_opened(count)
     open(ready, "w").close()
-    errors = people.reports(count)
+    errors = people.reports("")
     people.kill()
     print({number: list(errors.values()).count(number) for number in set(errors.values())})
     return 0

@@ -28,6 +28,18 @@ result() { # STATUS SENTENCE [DETAIL]
 	fi
 }
 
+# Whoever stops a test that hangs wants to know where it stood.
+stopped() {
+	local i
+	printf '# stopped at line'
+	for i in "${BASH_LINENO[@]}"; do
+		((i == 0)) || printf ' %s' "$i"
+	done
+	echo
+	exit 143
+}
+trap stopped TERM
+
 # In this shell, not in one below it: so a command may start a daemon.
 run_quietly() { # COMMAND...: leaves $status and $output
 	status=0
