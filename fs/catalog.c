@@ -146,6 +146,15 @@ bool catalog_drop(struct catalog *catalog, const struct line_head *head)
 	return catalog->count < before;
 }
 
+int catalog_line(struct catalog *catalog, const struct line_head *head, uint64_t off, const char *line, size_t len)
+{
+	if (span_is(head->action, "schema"))
+		return catalog_put(catalog, head, off, line, len) == -ENOMEM ? -ENOMEM : 0;
+	if (span_is(head->action, "drop"))
+		catalog_drop(catalog, head);
+	return 0;
+}
+
 bool catalog_unplaced(const struct catalog *catalog, const struct line_head *head)
 {
 	if (catalog->keyless == 0 || !head->table_pairs.at ||

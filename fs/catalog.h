@@ -51,6 +51,10 @@ bool catalog_is(const struct catalog_entry *entry, const char *line);
 /* Takes the definition of the table of a `drop` line out of force. False where there is none. */
 bool catalog_drop(struct catalog *catalog, const struct line_head *head);
 
+/* What a line of a segment, whatever it is, does to the definitions in force. One that no follower could read is in
+ * force for nobody. -ENOMEM. */
+int catalog_line(struct catalog *catalog, const struct line_head *head, uint64_t off, const char *line, size_t len);
+
 /* True for a change of a row that is there already, of a table in force without a replica
  * identity. Costs nothing where there is no such table. */
 bool catalog_unplaced(const struct catalog *catalog, const struct line_head *head);

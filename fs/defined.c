@@ -35,7 +35,6 @@ static int read_line(struct segment *segment, uint64_t off, size_t len, char **l
 	return n < 0 ? (int)n : 0;
 }
 
-/* What no follower could read is in force for nobody. */
 static int take(struct catalog *catalog, struct segment *segment, const struct index_defined *at, struct err *err)
 {
 	struct line_head head;
@@ -45,14 +44,20 @@ static int take(struct catalog *catalog, struct segment *segment, const struct i
 
 	if (r < 0)
 		return r;
-	if (!line_parse(line, len, &head))
-		r = -EBADMSG;
-	else if (span_is(head.action, "schema"))
-		r = catalog_put(catalog, &head, at->off, line, len);
-	else
-		catalog_drop(catalog, &head);
+	if (line_parse(line, len, &head))
+		r = catalog_line(catalog, &head, at->off, line, len);
 	free(line);
-	return r == -ENOMEM ? err_set(err, r, "out of memory for the definitions") : 0;
+	return r < 0 ? err_set(err, r, "out of memory for the definitions") : 0;
+}
+
+void defined_start(struct defined *defined, struct segment *newest, struct catalog *catalog)
+{
+	size_t count;
+
+	free(index_take_defined(newest->index, &count));
+	defined->catalog = *catalog;
+	*catalog = (struct catalog){0};
+	defined->segment = newest;
 }
 
 int defined_read(struct defined *defined, struct segment *newest, struct err *err)

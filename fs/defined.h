@@ -4,7 +4,7 @@
  * Taken from the lines of the newest segment as these are shown, which opens with all of them; so it
  * needs no writer. Memory: that of a catalog.
  *
- * Threads: defined_read and defined_show by who shows; all else any.
+ * Threads: defined_start, defined_read and defined_show by who shows; all else any.
  */
 #ifndef FS_DEFINED_H
 #define FS_DEFINED_H
@@ -21,6 +21,9 @@ struct defined {
 
 void defined_init(struct defined *defined, struct segments *segments);
 void defined_fini(struct defined *defined);
+
+/* Those of the newest segment when the store is opened: takes `catalog`, which is of all lines of its index. */
+void defined_start(struct defined *defined, struct segment *newest, struct catalog *catalog);
 
 /* Reads the `schema` and `drop` lines that were added to the index of the newest segment. -EBADMSG where
  * they are damaged. Then lets readers see it; under the segments' write lock. */

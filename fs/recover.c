@@ -50,13 +50,13 @@ static int remove_segment(int dirfd, struct position first, struct err *err)
 }
 
 int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struct position synced, bool only,
-                   struct segment_end *end, struct err *err)
+                   struct segment_end *end, struct learnt *learnt, struct err *err)
 {
 	char name[SEGMENT_NAME_MAX], mark[POSITION_TEXT_MAX], has[POSITION_TEXT_MAX];
 	bool known = synced.epoch != 0;
 	struct err why = {""};
 	struct position origin;
-	int r = segment_verify(fd, first, len, synced, end, &why);
+	int r = segment_read(fd, first, len, synced, end, learnt, &why);
 
 	segment_name(name, first);
 	if (r < 0 && r != -EBADMSG)

@@ -18,9 +18,9 @@
 
 /* `len` is the file's; `synced` the last commit known to be durable, zeros
  * where nothing is known; `only`: no segment stands before it. end->off is 0 where
- * the file was removed. */
+ * the file was removed. *learnt is what the file holds then (segment_read); the caller frees it, also after an error. */
 int recover_newest(int dirfd, int fd, struct position first, uint64_t len, struct position synced, bool only,
-                   struct segment_end *end, struct err *err);
+                   struct segment_end *end, struct learnt *learnt, struct err *err);
 
 /* That a sealed segment ends as the one that starts at `next` needs it: cut off or overwritten ends
  * show, and segments that are missing. -EBADMSG, with what to do. */

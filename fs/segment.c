@@ -203,10 +203,10 @@ static const char *check_line(struct walk *walk, const char *line, size_t len, s
 	return NULL;
 }
 
-/* From *end on, which is zeros or whole. Where `index` is given, it gets every line; it is of use only where 0 is
+/* From *end on, which is zeros or whole. `learnt`, which may be NULL, gets every line; it is of use only where 0 is
  * returned. */
 static int verify(int fd, struct position first, uint64_t len, struct position mark, struct segment_end *end,
-                  struct index *index, struct err *err)
+                  struct learnt *learnt, struct err *err)
 {
 	struct walk walk = {.first = first, .last = end->last, .started = end->off > 0};
 	struct scan scan;
@@ -225,10 +225,8 @@ static int verify(int fd, struct position first, uint64_t len, struct position m
 			r = err_set(err, -EBADMSG, "at %llu: %s", (unsigned long long)off, reason);
 			break;
 		}
-		if (index && (r = index_add(index, off, line, line_len + 1, &head)) < 0) {
-			err_set(err, r, "out of memory for the index");
+		if (learnt && (r = learnt_line(learnt, off, line, line_len, &head, err)) < 0)
 			break;
-		}
 		if (commit.has_crc) {
 			uint64_t mark_off = position_cmp(walk.last, mark) <= 0 ? scan.off : end->mark_off;
 			*end = (struct segment_end){scan.off, walk.last, commit.lsn, origin, walk.sum, mark_off};
@@ -247,6 +245,33 @@ int segment_verify(int fd, struct position first, uint64_t len, struct position 
 {
 	*end = (struct segment_end){0};
 	return verify(fd, first, len, mark, end, NULL, err);
+}
+
+/* Of bytes 0..len, which were found whole. */
+static int learn_again(int fd, struct position first, uint64_t len, struct learnt *learnt, struct err *err)
+{
+	struct segment_end end = {0};
+	int r = learnt_init(learnt, err);
+
+	return r < 0 ? r : verify(fd, first, len, (struct position){0}, &end, learnt, err);
+}
+
+int segment_read(int fd, struct position first, uint64_t len, struct position mark, struct segment_end *end,
+                 struct learnt *learnt, struct err *err)
+{
+	*end = (struct segment_end){0};
+	int r = learnt_init(learnt, err), again = 0;
+
+	if (r == 0)
+		r = verify(fd, first, len, mark, end, learnt, err);
+	if (r == 0 && end->off > 0)
+		return 0;
+	learnt_fini(learnt);
+	if (r == -EBADMSG && end->off > 0)
+		again = learn_again(fd, first, end->off, learnt, err);
+	if (again < 0)
+		learnt_fini(learnt);
+	return again < 0 ? again : r;
 }
 
 int segment_verify_more(int fd, struct position first, const struct segment_end *from, uint64_t len,
@@ -388,19 +413,19 @@ int segment_index(int fd, uint64_t *from, uint64_t to, struct index *index, stru
 
 int segment_build_index(int fd, struct position first, uint64_t len, struct index **out, struct err *err)
 {
-	struct index *index = index_new();
 	struct segment_end end = {0};
-	int r = index ? 0 : err_set(err, -ENOMEM, "out of memory for the index");
+	struct learnt learnt;
+	int r = learnt_init(&learnt, err);
 
 	if (r == 0)
-		r = verify(fd, first, len, (struct position){0}, &end, index, err);
-	if (r < 0) {
-		index_free(index);
-		index = NULL;
-	} else {
-		index_show(index);
+		r = verify(fd, first, len, (struct position){0}, &end, &learnt, err);
+	*out = NULL;
+	if (r == 0) {
+		*out = learnt.index;
+		learnt.index = NULL;
+		index_show(*out);
 	}
-	*out = index;
+	learnt_fini(&learnt);
 	return r;
 }
 

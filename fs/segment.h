@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "err.h"
-#include "index.h"
+#include "learnt.h"
 #include "position.h"
 #include "record.h"
 
@@ -54,6 +54,11 @@ struct segment_end {
  * `err`, and *end says what is good before that; or an error of reading. */
 int segment_verify(int fd, struct position first, uint64_t len, struct position mark, struct segment_end *end,
                    struct err *err);
+
+/* The same, and what bytes 0..end->off hold: zeros where that is nothing, or after another error. The caller frees
+ * *learnt. Where a part behind that is to be left out, it reads twice. */
+int segment_read(int fd, struct position first, uint64_t len, struct position mark, struct segment_end *end,
+                 struct learnt *learnt, struct err *err);
 
 /* The origin line that it opens with: false where there is none. */
 bool segment_origin(int fd, struct origin *origin);

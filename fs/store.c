@@ -25,6 +25,7 @@ struct store {
 	struct damage damage;
 	struct segments segments;
 	struct defined defined;
+	struct unplaced unplaced;  /* of the newest segment, when it was opened; the writer takes it */
 	struct store_end end;      /* under the segments' lock */
 	pthread_mutex_t wait_lock; /* for `more` */
 	pthread_cond_t more;
@@ -59,6 +60,14 @@ struct segments *store_segments(struct store *store)
 struct defined *store_defined(struct store *store)
 {
 	return &store->defined;
+}
+
+struct unplaced store_take_unplaced(struct store *store)
+{
+	struct unplaced unplaced = store->unplaced;
+
+	store->unplaced = (struct unplaced){0};
+	return unplaced;
 }
 
 /* ---- opening ------------------------------------------------------------ */
@@ -105,8 +114,9 @@ static struct position known_end(const struct store *store, const struct segment
 	           : store->confirmed.now.last;
 }
 
-/* Of the newest segment: where it is whole. */
-static int find_end(struct store *store, struct segment *segment, struct segment_end *end, struct err *err)
+/* Of the newest segment: where it is whole, and what it holds up to there. */
+static int find_end(struct store *store, struct segment *segment, struct segment_end *end, struct learnt *learnt,
+                    struct err *err)
 {
 	char name[SEGMENT_NAME_MAX];
 
@@ -117,9 +127,20 @@ static int find_end(struct store *store, struct segment *segment, struct segment
 	store->segments.open++;
 	if (store->mode != STORE_READ)
 		return recover_newest(store->segments_dirfd, segment->fd, segment->first, segment->len,
-		                      known_end(store, segment), store->segments.count == 1, end, err);
-	int r = segment_verify(segment->fd, segment->first, segment->len, (struct position){0}, end, err);
+		                      known_end(store, segment), store->segments.count == 1, end, learnt, err);
+	int r = segment_read(segment->fd, segment->first, segment->len, (struct position){0}, end, learnt, err);
 	return r == -EBADMSG ? 0 : r; /* a reader takes what is good so far */
+}
+
+/* What was learnt of it becomes the store's. */
+static void take_learnt(struct store *store, struct segment *segment, struct learnt *learnt)
+{
+	segment->index = learnt->index;
+	learnt->index = NULL;
+	index_show(segment->index);
+	defined_start(&store->defined, segment, &learnt->catalog);
+	store->unplaced = learnt->unplaced;
+	learnt->unplaced = (struct unplaced){0};
 }
 
 /* Finds where the newest segment is whole, and indexes it up to there. A
@@ -128,13 +149,17 @@ static int open_newest(struct store *store, struct err *err)
 {
 	struct segment *segment;
 	struct segment_end end;
-	int r;
 
 	for (;;) {
+		struct learnt learnt = {0};
 		if (store->segments.count == 0)
 			return no_segments(store, "no whole segment in it", err);
 		segment = segments_last(&store->segments);
-		if ((r = find_end(store, segment, &end, err)) < 0)
+		int r = find_end(store, segment, &end, &learnt, err);
+		if (r == 0 && end.off > 0)
+			take_learnt(store, segment, &learnt);
+		learnt_fini(&learnt);
+		if (r < 0)
 			return r;
 		if (end.off > 0)
 			break;
@@ -142,11 +167,6 @@ static int open_newest(struct store *store, struct err *err)
 	}
 	segment->len = end.off;
 	segment->growing = true;
-	if ((r = segment_build_index(segment->fd, segment->first, end.off, &segment->index, err)) < 0)
-		return r;
-	if ((r = defined_read(&store->defined, segment, err)) < 0)
-		return r;
-	defined_show(&store->defined, segment);
 	store->end = (struct store_end){segment->first, end.off, end.last, end.lsn, end.origin, end.sum};
 	return 0;
 }
@@ -346,6 +366,7 @@ void store_close(struct store *store)
 {
 	if (!store)
 		return;
+	unplaced_fini(&store->unplaced);
 	defined_fini(&store->defined);
 	segments_fini(&store->segments);
 	damage_fini(&store->damage);

@@ -69,6 +69,10 @@ struct segments *store_segments(struct store *store);
 /* The definitions in force at the end of what is shown. */
 struct defined *store_defined(struct store *store);
 
+/* The tables whose changes could not be placed, as the newest segment told when the store was opened: once, for the
+ * writer, who frees it. */
+struct unplaced store_take_unplaced(struct store *store);
+
 /* The length of the whole stream in bytes, also of those given up. */
 uint64_t store_len(struct store *store);
 

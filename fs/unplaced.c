@@ -51,6 +51,15 @@ void unplaced_remove(struct unplaced *unplaced, const struct line_head *head)
 	memmove(&unplaced->names[i], &unplaced->names[i + 1], (unplaced->count - i) * sizeof *unplaced->names);
 }
 
+int unplaced_line(struct unplaced *unplaced, const struct catalog *catalog, const struct line_head *head)
+{
+	/* With a replica identity, what comes can be placed again. */
+	if (span_is(head->action, "drop") ||
+	    (span_is(head->action, "schema") && head->key.at && !line_is_null(head->key)))
+		unplaced_remove(unplaced, head);
+	return catalog_unplaced(catalog, head) ? unplaced_add(unplaced, head) : 0;
+}
+
 char *unplaced_print(char *text, size_t size, const struct unplaced *unplaced)
 {
 	static const char more[] = ",...";

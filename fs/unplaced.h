@@ -10,7 +10,7 @@
 
 #include <stddef.h>
 
-#include "line.h"
+#include "catalog.h"
 
 struct unplaced {
 	char **names; /* path names (name.h), in the order in which they came */
@@ -23,6 +23,9 @@ int unplaced_add(struct unplaced *unplaced, const struct line_head *head);
 
 /* The table of a `drop` line is of no interest any more, nor that of a `schema` line with a `_key`. */
 void unplaced_remove(struct unplaced *unplaced, const struct line_head *head);
+
+/* What a line, whatever it is, says about that, with the definitions in force behind it. -ENOMEM. */
+int unplaced_line(struct unplaced *unplaced, const struct catalog *catalog, const struct line_head *head);
 
 /* The names joined by commas, as many as fit; "..." stands for the others. Returns `text`. */
 char *unplaced_print(char *text, size_t size, const struct unplaced *unplaced);

@@ -14,7 +14,6 @@
 #include "noted.h"
 #include "origin.h"
 #include "reserve.h"
-#include "scan.h"
 #include "stamp.h"
 
 enum {
@@ -258,39 +257,27 @@ int writer_begin(struct writer *w, uint64_t second, struct err *err)
 	return 0;
 }
 
-/* With a replica identity, what comes can be placed again. */
-static void forget_unplaced(struct writer *w, const struct line_head *head)
-{
-	if (head->key.at && !line_is_null(head->key))
-		unplaced_remove(&w->unplaced, head);
-}
-
 int writer_line(struct writer *w, const char *line, size_t len, const struct line_head *head, struct err *err)
 {
 	int r;
 
 	if (w->end.len >= FLUSH_LEN && (r = write_out(w, err)) < 0)
 		return r;
-	bool drop = span_is(head->action, "drop");
-	if (!drop && !span_is(head->action, "schema")) {
-		if (catalog_unplaced(&w->catalog, head) && unplaced_add(&w->unplaced, head) < 0)
-			return err_set(err, -ENOMEM, "out of memory for a table's name");
-		return put(w, line, len, "", 0, head, err);
-	}
-
-	if (!drop && (r = in_force(w, head, err)) != 0)
+	bool drop = span_is(head->action, "drop"), schema = span_is(head->action, "schema");
+	if (schema && (r = in_force(w, head, err)) != 0)
 		return r < 0 ? r : 0;
+	if (unplaced_line(&w->unplaced, &w->catalog, head) < 0)
+		return err_set(err, -ENOMEM, "out of memory for a table's name");
+	if (!drop && !schema)
+		return put(w, line, len, "", 0, head, err);
 	if (!w->catalog_changed) {
 		if (catalog_copy(&w->catalog_before, &w->catalog) < 0)
 			return err_set(err, -ENOMEM, "out of memory for the definitions");
 		w->catalog_changed = true;
 	}
-	if (!drop) {
-		forget_unplaced(w, head);
+	if (schema)
 		return put_definition(w, line, len, head, err);
-	}
 	catalog_drop(&w->catalog, head);
-	unplaced_remove(&w->unplaced, head);
 	return put(w, line, len, "", 0, head, err);
 }
 
@@ -382,43 +369,6 @@ struct durable *writer_durable(struct writer *w)
 
 /* ---- opening ------------------------------------------------------------ */
 
-/* What one line of the newest segment does to the definitions in force. */
-static int read_line(struct writer *w, const struct line_head *head, uint64_t off, const char *line, size_t len)
-{
-	if (span_is(head->action, "schema")) {
-		forget_unplaced(w, head);
-		return catalog_put(&w->catalog, head, off, line, len);
-	}
-	if (span_is(head->action, "drop")) {
-		catalog_drop(&w->catalog, head);
-		unplaced_remove(&w->unplaced, head);
-	}
-	return catalog_unplaced(&w->catalog, head) ? unplaced_add(&w->unplaced, head) : 0;
-}
-
-/* Finds the definitions in force in the newest segment. */
-static int read_catalog(struct writer *w, uint64_t len, struct err *err)
-{
-	struct scan scan;
-	const char *line;
-	size_t line_len;
-	uint64_t off;
-	int r = scan_init(&scan, w->end.fd, 0, len, err);
-
-	if (r < 0)
-		return r;
-	while ((r = scan_next(&scan, &line, &line_len, &off, err)) == 1) {
-		struct line_head head;
-		if (line_parse(line, line_len, &head) && (r = read_line(w, &head, off, line, line_len)) < 0) {
-			err_set(err, r, "the %.*s line at %llu cannot be read", (int)head.action.len, head.action.at,
-			        (unsigned long long)off);
-			break;
-		}
-	}
-	scan_fini(&scan);
-	return r;
-}
-
 int writer_open(struct writer **out, struct store *store, uint64_t segment_bytes, struct err *err)
 {
 	struct writer *w = calloc(1, sizeof *w);
@@ -443,8 +393,9 @@ int writer_open(struct writer **out, struct store *store, uint64_t segment_bytes
 		r = err_errno(err, "opening the newest segment");
 	if (r == 0)
 		r = noted_init(&w->noted, &w->end, index_end(newest->index), err);
-	if (r == 0)
-		r = read_catalog(w, w->commit.off, err);
+	if (r == 0 && catalog_copy(&w->catalog, &store_defined(store)->catalog) < 0)
+		r = err_set(err, -ENOMEM, "out of memory for the definitions");
+	w->unplaced = store_take_unplaced(store);
 	/* What the store opened with is on disk: from now on its loss is damage. And what
 	 * the mark says of idle WAL may have been read from memory, unsynced before a
 	 * kill: written anew it holds. */

@@ -73,13 +73,42 @@ static void check_verified(int fd, struct position first, uint64_t len, struct s
 	must(again.off < end->off);
 }
 
+/* What was learnt on the way is that of the whole part alone. */
+static void check_learnt(int fd, struct position first, const struct segment_end *end, struct learnt *learnt)
+{
+	struct index *index = NULL;
+	struct err err;
+
+	must((learnt->index != NULL) == (end->off > 0));
+	if (end->off > 0) {
+		must(segment_build_index(fd, first, end->off, &index, &err) == 0);
+		struct index_end is = index_end(index), has = index_end(learnt->index);
+		must(is.blocks == has.blocks && is.block_off == has.block_off && is.len == has.len &&
+		     is.sum == has.sum);
+		index_free(index);
+	}
+	learnt_fini(learnt);
+}
+
+static int recover(int fd, struct position first, uint64_t len, struct position synced, struct segment_end *end)
+{
+	struct learnt learnt = {0};
+	struct err err;
+	int r = recover_newest(folder, fd, first, len, synced, false, end, &learnt, &err);
+
+	if (r == 0)
+		check_learnt(fd, first, end, &learnt);
+	learnt_fini(&learnt);
+	return r;
+}
+
 static void check_recovered(int fd, struct position first, uint64_t len)
 {
 	struct segment_end end, again;
 	struct err err;
 	struct stat st;
 	const struct position nothing = {0, 0};
-	int r = recover_newest(folder, fd, first, len, nothing, false, &end, &err);
+	int r = recover(fd, first, len, nothing, &end);
 
 	must(r == 0 || r == -EBADMSG);
 	must(fstat(fd, &st) == 0);
@@ -90,10 +119,8 @@ static void check_recovered(int fd, struct position first, uint64_t len)
 	} else {
 		must((uint64_t)st.st_size == end.off);
 		must(segment_verify(fd, first, end.off, nothing, &again, &err) == 0 && same_end(&end, &again));
-		must(recover_newest(folder, fd, first, end.off, end.last, false, &again, &err) == 0 &&
-		     same_end(&end, &again));
-		must(recover_newest(folder, fd, first, end.off, (struct position){end.last.epoch + 1, 0}, false, &again,
-		                    &err) == -EBADMSG);
+		must(recover(fd, first, end.off, end.last, &again) == 0 && same_end(&end, &again));
+		must(recover(fd, first, end.off, (struct position){end.last.epoch + 1, 0}, &again) == -EBADMSG);
 	}
 }
 
