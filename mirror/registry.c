@@ -247,14 +247,15 @@ static struct known *find_relid(struct registry *registry, const struct line_hea
 	return known;
 }
 
-/* A table that was made just now: where it had another name before, or was left out of the stream, its rows are missing,
- * unless they come with it: of a copy, lines have no stamp. */
+/* A table that came or came back just now: where it had another name before, or was left out of the stream, rows are
+ * missing, unless they come with it: of a copy, lines have no stamp. */
 static int greet(struct registry *registry, const struct line_head *head, struct err *err)
 {
 	struct known *known = find_relid(registry, head);
+	int rc = strangers_take(&registry->strangers, registry->sqlite, relid_of(head), err);
 
-	if (!strangers_take(&registry->strangers, relid_of(head)) || !head->stamped)
-		return 0;
+	if (rc <= 0 || !head->stamped)
+		return rc;
 	char *text = sqlite3_mprintf("table \"%w\" had another name, which --tables leaves out, or was left out of the "
 	                             "stream: its older rows are missing here, and --resync=TABLE brings them from a "
 	                             "newer snapshot",
@@ -263,7 +264,7 @@ static int greet(struct registry *registry, const struct line_head *head, struct
 		registry->warn(text);
 	sqlite3_free(text);
 	known->table->partial = true;
-	int rc = relation_mark(known->table, head->position, err);
+	rc = relation_mark(known->table, head->position, err);
 	return rc < 0 ? rc : 0;
 }
 
@@ -329,7 +330,7 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 	if (rc == 0) {
 		if (known && (rc = displace(registry, known->table, err)) < 0)
 			return rc;
-		return strangers_add(&registry->strangers, relid_of(head)) ? 0 : out_of_memory(err);
+		return strangers_add(&registry->strangers, registry->sqlite, relid_of(head), err);
 	}
 
 	rc = schema_parse(&schema, head, registry->numeric, err);
@@ -353,9 +354,9 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 		rc = schema_create(registry->sqlite, &schema, err);
 		if (rc == 0)
 			rc = add_table(registry, &schema, err);
-		if (rc == 0)
-			rc = greet(registry, head, err);
 	}
+	if (rc == 0)
+		rc = greet(registry, head, err);
 out:
 	schema_fini(&schema);
 	return rc;
@@ -390,9 +391,8 @@ static int expect(struct registry *registry, const char *existing, struct err *e
 		if (end == at)
 			return err_set(err, -EBADMSG, "the tables that it says there are, are no OIDs");
 		HASH_FIND(hh, registry->by_relid, &relid, sizeof relid, known);
-		if (!known && (rc = strangers_save(registry->sqlite, relid, err)) == 0 &&
-		    !strangers_add(&registry->strangers, relid))
-			rc = out_of_memory(err);
+		if (!known)
+			rc = strangers_add(&registry->strangers, registry->sqlite, relid, err);
 		at = *end == ' ' ? end + 1 : end;
 	}
 	return rc;

@@ -20,27 +20,15 @@ static struct stranger *find(struct stranger *strangers, uint32_t relid)
 	return stranger;
 }
 
-bool strangers_add(struct stranger **strangers, uint32_t relid)
+static int add(struct stranger **strangers, uint32_t relid, struct err *err)
 {
-	if (find(*strangers, relid))
-		return true;
 	struct stranger *stranger = calloc(1, sizeof *stranger);
+
 	if (!stranger)
-		return false;
+		return err_set(err, -ENOMEM, "out of memory for the list of tables");
 	stranger->relid = relid;
 	HASH_ADD(hh, *strangers, relid, sizeof stranger->relid, stranger);
-	return true;
-}
-
-bool strangers_take(struct stranger **strangers, uint32_t relid)
-{
-	struct stranger *stranger = find(*strangers, relid);
-
-	if (!stranger)
-		return false;
-	HASH_DEL(*strangers, stranger);
-	free(stranger);
-	return true;
+	return 0;
 }
 
 void strangers_free(struct stranger **strangers)
@@ -69,8 +57,7 @@ int strangers_load(struct stranger **strangers, sqlite3 *sqlite, struct err *err
 		return 0;
 	rc = sqlite3_prepare_v2(sqlite, "SELECT relid FROM _daystream_absent", -1, &stmt, NULL);
 	while (rc == SQLITE_OK && r == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		if (!strangers_add(strangers, (uint32_t)sqlite3_column_int64(stmt, 0)))
-			r = err_set(err, -ENOMEM, "out of memory for the list of tables");
+		r = add(strangers, (uint32_t)sqlite3_column_int64(stmt, 0), err);
 		rc = SQLITE_OK;
 	}
 	if (r == 0 && rc != SQLITE_DONE)
@@ -79,14 +66,33 @@ int strangers_load(struct stranger **strangers, sqlite3 *sqlite, struct err *err
 	return r;
 }
 
-int strangers_save(sqlite3 *sqlite, uint32_t relid, struct err *err)
+int strangers_add(struct stranger **strangers, sqlite3 *sqlite, uint32_t relid, struct err *err)
 {
 	char sql[100];
-	int rc =
-	    is_saved(sqlite) ? 0 : sql_run(sqlite, "CREATE TABLE _daystream_absent (relid INTEGER PRIMARY KEY)", err);
+	int rc = 0;
 
+	if (find(*strangers, relid))
+		return 0;
+	if (!is_saved(sqlite))
+		rc = sql_run(sqlite, "CREATE TABLE _daystream_absent (relid INTEGER PRIMARY KEY)", err);
 	snprintf(sql, sizeof sql, "INSERT OR IGNORE INTO _daystream_absent VALUES (%u)", (unsigned)relid);
-	return rc < 0 ? rc : sql_run(sqlite, sql, err);
+	if (rc == 0)
+		rc = sql_run(sqlite, sql, err);
+	return rc < 0 ? rc : add(strangers, relid, err);
+}
+
+int strangers_take(struct stranger **strangers, sqlite3 *sqlite, uint32_t relid, struct err *err)
+{
+	struct stranger *stranger = find(*strangers, relid);
+	char sql[100];
+
+	if (!stranger)
+		return 0;
+	HASH_DEL(*strangers, stranger);
+	free(stranger);
+	snprintf(sql, sizeof sql, "DELETE FROM _daystream_absent WHERE relid = %u", (unsigned)relid);
+	int rc = sql_run(sqlite, sql, err);
+	return rc < 0 ? rc : 1;
 }
 
 int strangers_clear(struct stranger **strangers, sqlite3 *sqlite, struct err *err)

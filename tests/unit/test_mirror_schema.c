@@ -293,6 +293,42 @@ static void a_table_that_leaves_the_list_is_moved_aside(void **state)
 	change(w, T, "delete\tid\t2");
 	commit(w);
 	assert_string_equal(ask(w, "SELECT count(*) FROM t"), "1");
+	/* What was done to it meanwhile, nobody told. */
+	assert_int_equal(world_warnings, 1);
+	assert_string_equal(ask(w, "SELECT name, inexact_since IS NULL FROM _daystream_tables"), "t|0");
+}
+
+/* No segment has begun since, which would open with its definition. */
+static void a_table_that_comes_into_the_list_lacks_its_older_rows_after_a_restart_too(void **state)
+{
+	struct world *w = *state;
+
+	world_close(w);
+	unlink(w->path);
+	w->tables = "t,v";
+	world_open(w);
+	define(w, "_table\tu", 1, "id", ID "\t" A);
+	change(w, "_table\tu", "insert\tid\t1\ta\tone");
+	commit(w);
+	world_close(w);
+	world_open(w);
+	define(w, "_table\tw", 2, "id", ID "\t" A);
+	assert_int_equal(world_feed(w), 0);
+	assert_int_equal(apply_rollback(w->apply, &w->err), 0);
+	define(w, T, 1, "id", ID "\t" A);
+	change(w, T, "insert\tid\t2\ta\ttwo");
+	define(w, "_table\tv", 2, "id", ID "\t" A);
+	commit(w);
+	assert_int_equal(world_warnings, 1);
+	assert_string_equal(ask(w, "SELECT name, inexact_since IS NULL FROM _daystream_tables ORDER BY name"),
+	                    "t|0\nv|1");
+	world_close(w);
+	world_open(w);
+	line(w, "_table\tt\t_xid\t9\t_action\tdrop");
+	define(w, T, 1, "id", ID "\t" A);
+	commit(w);
+	assert_int_equal(world_warnings, 1);
+	assert_string_equal(ask(w, "SELECT inexact_since FROM _daystream_tables WHERE name = 't'"), "NULL");
 }
 
 static void a_rollback_takes_definitions_back(void **state)
@@ -331,6 +367,7 @@ int main(void)
 	    TEST(a_new_table_takes_the_name_and_the_old_one_keeps_its_rows),
 	    TEST(names_of_tables_can_be_exchanged),
 	    TEST(a_table_that_leaves_the_list_is_moved_aside),
+	    TEST(a_table_that_comes_into_the_list_lacks_its_older_rows_after_a_restart_too),
 	    TEST(a_rollback_takes_definitions_back),
 	};
 
