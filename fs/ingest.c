@@ -374,6 +374,9 @@ static void *receive_thread(void *arg)
 			continue;
 		}
 		if (r != -EAGAIN) {
+			/* Commits that were gathered are whole, whatever comes behind them. */
+			if (r != -ENOMEM)
+				writer_flush(in->writer, &(struct err){0});
 			fail(in, r, &err);
 			break;
 		}

@@ -1,6 +1,14 @@
 /* From a source to the store, on disks that fill and fail. */
 #include "scene.h"
 
+static int received(struct scene *s)
+{
+	pthread_mutex_lock(&s->fake.lock);
+	int at = s->fake.at;
+	pthread_mutex_unlock(&s->fake.lock);
+	return at;
+}
+
 static void a_full_disk_is_waited_for(void **state)
 {
 	struct scene *s = *state;
@@ -38,6 +46,35 @@ static void a_stop_while_the_disk_is_full_is_quick_and_loses_nothing(void **stat
 	until(confirmed(s) == lsn_of(TRANSACTIONS - 1));
 	assert_int_equal(stop(s), 0);
 	all_is_there(s);
+}
+
+/* What came while the disk was at work is whole. */
+static void a_final_error_takes_no_commit_back_that_was_gathered(void **state)
+{
+	enum { GATHERED = 10 };
+	struct scene *s = *state;
+	struct store_end end;
+
+	fixture_close(&s->f);
+	fixture_open(&s->f, 1 << 20);
+	s->fake.store = s->f.store;
+	s->fake.last = 1;
+	sync_waits = true;
+	start(s);
+	until(sync_came);
+	pthread_mutex_lock(&s->fake.lock);
+	s->fake.last = GATHERED;
+	pthread_mutex_unlock(&s->fake.lock);
+	until(received(s) == GATHERED);
+	pthread_mutex_lock(&s->fake.lock);
+	s->fake.receive_error = -EPROTO;
+	pthread_mutex_unlock(&s->fake.lock);
+	until(s->ended);
+	sync_waits = false;
+	assert_int_equal(stop(s), -EPROTO);
+	assert_string_equal(s->f.err.text, "the source says no");
+	store_end(s->f.store, &end);
+	assert_int_equal(end.lsn, lsn_of(GATHERED - 1));
 }
 
 static void a_failed_write_or_sync_ends_it(void **state)
@@ -88,6 +125,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	    TEST(a_full_disk_is_waited_for),
 	    TEST(a_stop_while_the_disk_is_full_is_quick_and_loses_nothing),
+	    TEST(a_final_error_takes_no_commit_back_that_was_gathered),
 	    TEST(a_failed_write_or_sync_ends_it),
 	    TEST(a_full_disk_does_not_spin_on_idle_wal),
 	};
