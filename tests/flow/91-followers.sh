@@ -52,8 +52,9 @@ check "what they saw follows the rules" "$root/tests/flow/stream.py" rules --crc
 rm -r "$work/truth" "$work/stream"
 caught_up "$mnt"
 
-# ---- 10,000 files
+# ---- 10,000 files, of which none is given up meanwhile
 daemon_stop
+sed -i 's/^keep_bytes = .*/keep_bytes = 0/' "$store/daystream.conf"
 prlimit --nofile=1500:1500 daystreamfs "$store" "$mnt" -f >>"$work/daemon.log" 2>&1 &
 daemon_pid=$!
 wait_for 30 "mounted '$mnt'" "the daemon with few descriptors"
@@ -70,7 +71,6 @@ if [[ $EUID -eq 0 ]]; then # nobody else may open by a handle
 	wait_for 20 "[[ -e $work/ready ]] || ! alive $handles" "handles"
 fi
 daemon_stop
-sed -i 's/^keep_bytes = .*/keep_bytes = 0/' "$store/daystream.conf"
 daemon_start "$store" "$mnt"
 rm -f "$work/ready"
 if [[ $EUID -eq 0 ]]; then

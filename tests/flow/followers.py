@@ -463,13 +463,14 @@ def rss(pid):
 def open_many(mount, pid, count, growth):
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     lines = [position_of(line) for line in open(mount + "/live", "rb")]
+    whole = sorted({c for c, _ in lines} - {lines[0][0]})  # retention may have been at the first one
     tables = os.listdir(mount + "/tables")
     copies = glob.glob(mount + "/snapshots/*/tables/*")
     kinds = (lambda i: "/live", lambda i: "/tables/" + tables[i % len(tables)],
              lambda i: "/since/%d/%d/live" % lines[i % len(lines)],
              lambda i: "/since/%d/%d/tables/%s" % (*lines[i % len(lines)], tables[i % len(tables)]),
              lambda i: "/by-time/%d/%d" % lines[i % len(lines)], lambda i: copies[i % len(copies)][len(mount):],
-             lambda i: "/by-time/%d/all" % lines[-1 - i % min(100, len(lines))][0], lambda i: "/status", lambda i: "/metrics")
+             lambda i: "/by-time/%d/all" % whole[-1 - i % min(100, len(whole))], lambda i: "/status", lambda i: "/metrics")
     after = []
     for _ in range(4):
         files = [os.open(mount + kinds[i % len(kinds)](i), os.O_RDONLY) for i in range(count)]
