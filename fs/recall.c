@@ -55,10 +55,34 @@ static int try_snapshots(struct recall *recall, struct err *err)
 	return r;
 }
 
+static int try_since(const char *name, void *ctx)
+{
+	struct recall *recall = ctx;
+	struct node node = {NODE_SINCE_TABLE, recall->node->position, name};
+
+	if (tree_short_ino(&node) != recall->ino)
+		return 0;
+	if (recall->node->table) /* it may be the one or the other's */
+		return -ESTALE;
+	recall->node->table = strcpy(recall->name, name);
+	return 0;
+}
+
+/* Its node is there but for the name. */
+static int recall_since(struct recall *recall, struct err *err)
+{
+	int r = names_list(recall->shown->store, try_since, recall, err);
+
+	return r < 0 ? r : recall->node->table && tree_peek(recall->tree, recall->node) == recall->ino;
+}
+
 int recall_node(const struct shown *shown, struct tree *tree, uint64_t ino, char name[NAME_PATH_MAX], struct node *node,
                 struct err *err)
 {
 	struct recall recall = {.shown = shown, .tree = tree, .ino = ino, .name = name, .node = node};
+
+	if (tree_short_node(ino, node))
+		return recall_since(&recall, err);
 	int r = names_list(shown->store, try_name, &recall, err);
 
 	return r == 0 ? try_snapshots(&recall, err) : r;

@@ -2,8 +2,8 @@
  * recall.h - an inode number from before a restart -> its node.
  *
  * Most numbers say it themselves (tree.h). That of a table's file is made from its name, and an NFS server's
- * handle may have nothing else: so the names that there are are tried. Numbers below /since/<epoch>/<seq>/tables
- * stay stale until they are looked up again: there is no end of positions to try.
+ * handle may have nothing else: so the names that there are are tried. A number of /since/<epoch>/<seq>/tables that
+ * is no short one stays stale until its name is looked up again: there is no end of positions to try.
  */
 #ifndef FS_RECALL_H
 #define FS_RECALL_H
@@ -11,7 +11,7 @@
 #include "file.h"
 #include "name.h"
 
-/* 1: a file of /tables, /schema or a snapshot's tables, whose name is `name`; 0: of none of those that are there. */
+/* 1: a table's file, whose name is `name`; 0: of none of those that are there; -ESTALE: it may be of more than one. */
 int recall_node(const struct shown *shown, struct tree *tree, uint64_t ino, char name[NAME_PATH_MAX], struct node *node,
                 struct err *err);
 

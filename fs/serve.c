@@ -67,6 +67,7 @@ static double entry_timeout(const struct node *node)
 static void fill_entry(struct fuse_entry_param *entry, const struct node *node, uint64_t ino)
 {
 	entry->ino = ino;
+	entry->generation = tree_generation(ino, node);
 	entry->entry_timeout = entry_timeout(node);
 }
 

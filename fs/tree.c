@@ -12,6 +12,10 @@
 #include "name.h"
 
 enum { SEQ_BITS = 24, EPOCH_BITS = 33, KIND_SHIFT = SEQ_BITS + EPOCH_BITS };
+enum { SHORT_HASH_BITS = 13, SHORT_SEQ_BITS = 15, SHORT_EPOCH_BITS = 31, SHORT_SHIFT = 59 };
+static const uint64_t short_bits = 7ull << SHORT_SHIFT; /* as kinds from 28 on would have them */
+static const uint64_t short_since = 1ull << 30;         /* 2004 */
+_Static_assert(NODE_DEFINITION < 28, "numbers of nodes and short ones");
 static const uint64_t kept_bit = 1ull << 62;
 static const uint64_t root_ino = 1; /* FUSE_ROOT_ID */
 
@@ -24,7 +28,8 @@ struct kept {
 
 struct tree {
 	pthread_mutex_t lock;
-	struct kept *kept; /* the one that was looked up last comes last */
+	struct kept *kept;                     /* the one that was looked up last comes last */
+	uint32_t owners[1 << SHORT_HASH_BITS]; /* the generation of the name that has this hash; 0: nobody yet */
 };
 
 static const struct fixed {
@@ -239,6 +244,11 @@ void tree_free(struct tree *tree)
 	free(tree);
 }
 
+static bool has_name(enum node_kind kind)
+{
+	return kind == NODE_TABLE || kind == NODE_SINCE_TABLE || kind == NODE_COPY || kind == NODE_DEFINITION;
+}
+
 static bool fits(const struct node *node)
 {
 	return !node->table && node->position.epoch >> EPOCH_BITS == 0 && node->position.seq >> SEQ_BITS == 0;
@@ -257,16 +267,79 @@ static bool same(const struct node *a, const struct node *b)
 	       (!a->table || strcmp(a->table, b->table) == 0);
 }
 
+static uint64_t name_hash(const struct node *node)
+{
+	return crc64_ecma_refl(0, (const unsigned char *)node->table, strlen(node->table));
+}
+
+static uint64_t low_bits(uint64_t value, int bits)
+{
+	return value & ((1ull << bits) - 1);
+}
+
+static bool is_short(uint64_t ino)
+{
+	return ino >> SHORT_SHIFT == short_bits >> SHORT_SHIFT;
+}
+
+/* A number that does not tell its node. */
+static bool is_kept(uint64_t ino)
+{
+	return ino & kept_bit || is_short(ino);
+}
+
+uint64_t tree_short_ino(const struct node *node)
+{
+	uint64_t epoch = node->position.epoch - short_since, seq = node->position.seq; /* before 2004: wraps */
+
+	if (node->kind != NODE_SINCE_TABLE || epoch >> SHORT_EPOCH_BITS != 0 || seq >> SHORT_SEQ_BITS != 0)
+		return 0;
+	return short_bits | (epoch << SHORT_SEQ_BITS | seq) << SHORT_HASH_BITS |
+	       low_bits(name_hash(node), SHORT_HASH_BITS);
+}
+
+bool tree_short_node(uint64_t ino, struct node *node)
+{
+	uint64_t seq = ino >> SHORT_HASH_BITS, epoch = seq >> SHORT_SEQ_BITS;
+
+	*node =
+	    (struct node){.kind = NODE_SINCE_TABLE,
+	                  .position = {low_bits(epoch, SHORT_EPOCH_BITS) + short_since, low_bits(seq, SHORT_SEQ_BITS)}};
+	return is_short(ino);
+}
+
+uint32_t tree_generation(uint64_t ino, const struct node *node)
+{
+	return is_short(ino) ? (uint32_t)(name_hash(node) >> 32) | 1 : 0;
+}
+
+/* The first name to come has the hash for good, so that nothing which the kernel still knows changes its meaning. */
+static bool has_hash(struct tree *tree, const struct node *node, uint64_t ino)
+{
+	uint32_t *owner = &tree->owners[low_bits(ino, SHORT_HASH_BITS)], generation = tree_generation(ino, node);
+
+	if (!*owner)
+		*owner = generation;
+	return *owner == generation;
+}
+
 /* The number that a kept node has, or will have. */
 static uint64_t kept_ino(struct tree *tree, const struct node *node, struct kept **found)
 {
+	uint64_t ino = tree_short_ino(node);
+
+	if (ino && has_hash(tree, node, ino)) {
+		HASH_FIND(hh, tree->kept, &ino, sizeof ino, *found);
+		if (!*found || same(&(*found)->node, node))
+			return ino;
+	}
 	uint64_t key[3] = {(uint64_t)node->kind, node->position.epoch, node->position.seq};
 	uint64_t hash = crc64_ecma_refl(0, (const unsigned char *)key, sizeof key);
 
 	if (node->table)
 		hash = crc64_ecma_refl(hash, (const unsigned char *)node->table, strlen(node->table));
 	for (;; hash++) { /* the next one, should two nodes ever meet in one number */
-		uint64_t ino = kept_bit | (hash & (kept_bit - 1));
+		ino = kept_bit | (hash & (kept_bit - 1));
 		HASH_FIND(hh, tree->kept, &ino, sizeof ino, *found);
 		if (!*found || same(&(*found)->node, node))
 			return ino;
@@ -341,7 +414,7 @@ void tree_forget(struct tree *tree, uint64_t ino, uint64_t lookups)
 {
 	struct kept *kept;
 
-	if (!(ino & kept_bit))
+	if (!is_kept(ino))
 		return;
 	pthread_mutex_lock(&tree->lock);
 	HASH_FIND(hh, tree->kept, &ino, sizeof ino, kept);
@@ -360,12 +433,12 @@ static bool find_node(struct tree *tree, uint64_t ino, struct node *node, uint64
 		*node = (struct node){.kind = NODE_ROOT};
 		return true;
 	}
-	if (!(ino & kept_bit)) {
+	if (!is_kept(ino)) {
 		uint64_t kind = ino >> KIND_SHIFT;
 		*node = (struct node){(enum node_kind)kind,
 		                      {ino >> SEQ_BITS & ((1ull << EPOCH_BITS) - 1), ino & ((1ull << SEQ_BITS) - 1)},
 		                      NULL};
-		return kind > NODE_ROOT && kind <= NODE_SCHEMA;
+		return kind > NODE_ROOT && kind <= NODE_SCHEMA && !has_name(node->kind);
 	}
 	pthread_mutex_lock(&tree->lock);
 	HASH_FIND(hh, tree->kept, &ino, sizeof ino, kept);
@@ -391,7 +464,7 @@ void tree_release(struct tree *tree, uint64_t ino)
 {
 	struct kept *kept;
 
-	if (!(ino & kept_bit))
+	if (!is_kept(ino))
 		return;
 	pthread_mutex_lock(&tree->lock);
 	HASH_FIND(hh, tree->kept, &ino, sizeof ino, kept);

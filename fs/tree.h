@@ -8,11 +8,19 @@
  *
  *     bit 62: 0    bits 57-61: kind    bits 24-56: epoch    bits 0-23: seq
  *
- * What does not fit (a table's name, a line beyond 2^24 of a second) is kept in a
- * table of nodes and has a number made from its hash, with bit 62 set. The kernel forgets such a number
- * when it likes, and positions are without number; so beyond TREE_KEPT those go that were not looked up for the
- * longest time and that nobody holds. Who comes with such a number is told that it is stale, and looks the
- * name up again, which gives the same number.
+ * That of /since/<epoch>/<seq>/tables/<name> is a short one, which holds the position and a hash of the name:
+ *
+ *     bit 62: 0    bits 59-61: 1    bits 28-58: epoch - 2^30    bits 13-27: seq    bits 0-12: hash
+ *
+ * Where names share a hash, it belongs, until we end, to the one that was asked for first. With the number goes a
+ * generation, 31 more bits of the name's hash: the kernel compares it with the one in an NFS server's handle. So
+ * a handle of before a restart leads to its file or is stale, whichever name has the number by now.
+ *
+ * What does not fit (a table's name elsewhere, a line beyond 2^24 of a second, a name whose hash is another one's)
+ * has a number made from its hash, with bit 62 set. Nodes with a name or such a number are kept in a table. The
+ * kernel forgets a number when it likes, and positions are without number; so beyond TREE_KEPT those go that were
+ * not looked up for the longest time and that nobody holds. Who comes with such a number is told that it is stale,
+ * and looks the name up again, which gives the same number.
  */
 #ifndef FS_TREE_H
 #define FS_TREE_H
@@ -93,6 +101,15 @@ void tree_free(struct tree *tree);
 uint64_t tree_ino(struct tree *tree, const struct node *node);
 uint64_t tree_peek(struct tree *tree, const struct node *node);
 void tree_forget(struct tree *tree, uint64_t ino, uint64_t lookups);
+
+/* The short number of a node, unless its hash is another name's by now; 0: it has none. */
+uint64_t tree_short_ino(const struct node *node);
+
+/* What a short number holds: its node, without the name. False for any other number. */
+bool tree_short_node(uint64_t ino, struct node *node);
+
+/* The generation of a node that has this number; 0 but for short ones. */
+uint32_t tree_generation(uint64_t ino, const struct node *node);
 
 /* The node of a number. Its strings may go at any time; with tree_hold they stay until tree_release. */
 bool tree_node(struct tree *tree, uint64_t ino, struct node *node);

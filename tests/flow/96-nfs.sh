@@ -18,6 +18,8 @@ ganesha_start
 is "nfs-ls lists the tree" "$(awk '{ print $NF }' "$work/ls" | sort)" "$(ls "$mnt")"
 check "nfs-cat gives /live as it is" cmp "$mnt/live" <(nfs_cat "$v3/live")
 check "over version 4, too" cmp "$mnt/live" <(nfs_cat "$v4/live?version=4")
+since=$(head -n 1 "$mnt/live" | awk -F '\t' '{ print "since/" $2 "/" $4 "/tables/zzz" }')
+check "a table's file from a position on" cmp "$mnt/$since" <(nfs_cat "$v3/$since")
 latest=$(readlink "$mnt/snapshots/latest")
 check "a snapshot's file" cmp "$mnt/snapshots/$latest/tables/zzz" <(nfs_cat "$v3/snapshots/$latest/tables/zzz")
 like "nothing can be written" "$(timeout 30 nfs-cp "$work/ls" "$v3/new" 2>&1 || true)" "rofs|read-only|access|perm"
@@ -33,11 +35,13 @@ followed() { # SENTENCE
 	caught_up "$mnt"
 	check "$1: /live" wait_for 30 "has live3 live"
 	check "$1: /tables/zzz" wait_for 30 "has table3 tables/zzz"
+	check "$1: /$since" wait_for 30 "has since3 $since"
 	check "$1: a snapshot's table" wait_for 30 "has copy3 'snapshots/$latest/tables/zzz'"
 }
 follow live3 "$v3/live"
 follow copy3 "$v3/snapshots/$latest/tables/zzz"
 follow table3 "$v3/tables/zzz"
+follow since3 "$v3/$since"
 follow live4 "$v4/live?version=4"
 for i in 1 2 3; do
 	sql "UPDATE zzz SET b = 'round $i' WHERE a % 10 = $i"
@@ -61,7 +65,7 @@ ganesha_start
 check "the mount has another device number" test "$was" != "$(stat -c %d "$mnt")"
 sql "UPDATE zzz SET b = 'on' WHERE a % 10 = 5"
 followed "the handles go on after the daemon was restarted"
-is "without a complaint" "$(cat "$work/live3.log" "$work/table3.log" "$work/copy3.log")" ""
+is "without a complaint" "$(cat "$work/live3.log" "$work/table3.log" "$work/since3.log" "$work/copy3.log")" ""
 
 # ---- a daemon that is killed: ganesha shows errors until it has ended, too
 daemon_kill
@@ -76,5 +80,6 @@ quiet=$(wc -l <"$work/copy3.log")
 sleep 1
 is "and without errors from then on" "$(wc -l <"$work/copy3.log")" "$quiet"
 check "with the processes and handles of before" alive "${follower[live3]}"
-check "all of them" alive "${follower[table3]}"
+check "that of /tables/zzz" alive "${follower[table3]}"
+check "that of /$since" alive "${follower[since3]}"
 plan

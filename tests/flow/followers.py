@@ -436,7 +436,7 @@ def handles(mount, ready):
     copy = os.path.realpath(mount + "/snapshots/latest")[len(os.path.realpath(mount)):]
     found = {}
     for path in ("/live", "/status", "/by-time/%d" % c, "/by-time/%d/%d" % (c, s), "/since/%d/%d/live" % (c, s),
-                 copy, copy + "/overlap", copy + "/tables"):
+                 "/since/%d/0/tables/zzz" % (c + 1), copy, copy + "/overlap", copy + "/tables"):
         handle, kind = Handle(size=128), ctypes.c_int()
         if libc.name_to_handle_at(-100, (mount + path).encode(), ctypes.byref(handle), ctypes.byref(kind), 0) < 0:
             raise OSError(ctypes.get_errno(), path)

@@ -68,6 +68,7 @@ static const char *const lasting[] = {"",
                                       "since/7/8/live",
                                       "since/7/8/tables",
                                       "since/7/8/tables/zzz",
+                                      "since/1507507200/8/tables/zzz",
                                       "since/18446744073709551615/18446744073709551615/live"};
 enum { LASTING = sizeof lasting / sizeof *lasting };
 
@@ -110,6 +111,97 @@ static void numbers_and_modes_stay_over_a_restart(void **state)
 				fail_msg("%s has the number of %s", lasting[i], lasting[k]);
 	}
 	fixture_end(&f);
+}
+
+/* ---- handles, as an NFS server has them */
+
+struct held {
+	struct file_handle handle;
+	unsigned char bytes[MAX_HANDLE_SZ];
+};
+
+static struct held hold(const char *path)
+{
+	struct held held = {.handle = {.handle_bytes = MAX_HANDLE_SZ}};
+	int mount_id;
+
+	must(name_to_handle_at(AT_FDCWD, mounted_path(&m, path), &held.handle, &mount_id, 0) == 0);
+	return held;
+}
+
+/* What it leads to has this in it; NULL: it leads to nothing. */
+static void leads_to(struct held *held, const char *wanted)
+{
+	int root = open(m.path, O_RDONLY | O_DIRECTORY);
+	char buf[100] = "";
+
+	must(root >= 0);
+	int file = open_by_handle_at(root, &held->handle, O_RDONLY), why = errno;
+	ssize_t len = file < 0 ? 0 : read(file, buf, sizeof buf - 1);
+	close(root); /* who fails below, and ends, must have nothing open in a mount of its own: that would never end */
+	if (file >= 0)
+		close(file);
+	if (wanted) {
+		must(file >= 0 && len > 0);
+		must(strstr(buf, wanted));
+	} else {
+		assert_int_equal(file < 0 ? why : 0, ESTALE);
+	}
+}
+
+static void only(const char *name, const char *other)
+{
+	fixture_start(&f, FIXTURE_SEGMENT);
+	fixture_put(&f, fixture_second, name, "1");
+	if (other)
+		fixture_put(&f, fixture_second, other, "1");
+	mounted_start(&m, &f, NULL);
+}
+
+static void no_more(void)
+{
+	mounted_stop(&m);
+	fixture_end(&f);
+}
+
+/* Of a table from a position on. zzz and t19360 are names that share the hash of its number (tree.h). */
+static void a_handle_leads_to_its_file_or_nowhere(void **state)
+{
+	static const char zzz[] = "since/1507507200/0/tables/zzz", other[] = "since/1507507200/0/tables/t19360";
+	struct stat st[2];
+
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* nobody else may open by a handle */
+	only("zzz", NULL);
+	struct held held = hold(zzz);
+	must(stat(mounted_path(&m, zzz), &st[0]) == 0);
+	leads_to(&held, "\tzzz\t");
+	no_more();
+
+	only("zzz", "yyy"); /* the daemon was started again */
+	leads_to(&held, "\tzzz\t");
+	no_more();
+
+	only("t19360", NULL); /* the other one alone is left, and was not looked up */
+	leads_to(&held, NULL);
+	must(stat(mounted_path(&m, other), &st[1]) == 0);
+	assert_int_equal(st[0].st_ino, st[1].st_ino);
+	leads_to(&held, NULL);
+	no_more();
+
+	only("t19360", "zzz");
+	leads_to(&held, NULL);
+	must(stat(mounted_path(&m, other), &st[1]) == 0); /* which has the number from now on */
+	leads_to(&held, NULL);
+	must(stat(mounted_path(&m, zzz), &st[0]) == 0 && st[0].st_ino != st[1].st_ino);
+	leads_to(&held, NULL);
+	no_more();
+
+	only("t19360", "zzz");
+	must(stat(mounted_path(&m, zzz), &st[0]) == 0);
+	leads_to(&held, "\tzzz\t");
+	no_more();
 }
 
 /* ---- many seconds */
@@ -211,6 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_second_in_the_cache_is_not_opened_once_it_is_given_up),
 	    cmocka_unit_test(numbers_and_modes_stay_over_a_restart),
+	    cmocka_unit_test(a_handle_leads_to_its_file_or_nowhere),
 	    cmocka_unit_test(seconds_without_number_are_listed_in_bounded_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

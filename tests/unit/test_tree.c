@@ -245,6 +245,9 @@ static void numbers_that_were_not_given_out_are_no_nodes(void **state)
 	assert_false(tree_node(tree, 0, &node));
 	assert_false(tree_node(tree, 2, &node));
 	assert_true(tree_node(tree, (uint64_t)NODE_SCHEMA << 57, &node));
+	assert_false(tree_node(tree, (uint64_t)NODE_TABLE << 57, &node));
+	assert_false(tree_node(tree, (uint64_t)NODE_SINCE_TABLE << 57, &node));
+	assert_false(tree_node(tree, (uint64_t)NODE_COPY << 57, &node));
 	for (uint64_t kind = NODE_SCHEMA + 1; kind < 32; kind++)
 		assert_false(tree_node(tree, kind << 57, &node));
 	assert_false(tree_node(tree, 1ull << 62, &node));
@@ -286,10 +289,11 @@ static void folders_are_folders(void **state)
 	(void)state;
 	for (int kind = NODE_ROOT; kind <= NODE_DEFINITION; kind++) {
 		struct node node = {.kind = (enum node_kind)kind, .table = "zzz"};
-		bool file = kind == NODE_LIVE || kind == NODE_STATUS || kind == NODE_METRICS || kind == NODE_TABLE || kind == NODE_LINE ||
-		            kind == NODE_SECOND_ALL || kind == NODE_DAY ||
+		bool file = kind == NODE_LIVE || kind == NODE_STATUS || kind == NODE_METRICS || kind == NODE_TABLE ||
+		            kind == NODE_LINE || kind == NODE_SECOND_ALL || kind == NODE_DAY ||
 		            kind == NODE_SINCE_LIVE || kind == NODE_SINCE_TABLE || kind == NODE_LATEST ||
-		            kind == NODE_MANIFEST || kind == NODE_OVERLAP || kind == NODE_COPY || kind == NODE_DEFINITION;
+		            kind == NODE_MANIFEST || kind == NODE_OVERLAP || kind == NODE_COPY ||
+		            kind == NODE_DEFINITION;
 		assert_int_equal(node_is_dir(&node), !file);
 	}
 }
@@ -338,6 +342,105 @@ static void what_is_held_stays_whatever_the_kernel_forgets(void **state)
 	assert_true(tree_node(tree, 1, &node));
 }
 
+/* ---- numbers of /since/<epoch>/<seq>/tables */
+
+static struct node since(uint64_t epoch, uint64_t seq, const char *name)
+{
+	return (struct node){NODE_SINCE_TABLE, {epoch, seq}, name};
+}
+
+/* A handle may be years old. */
+static void numbers_are_for_good(void **state)
+{
+	static const struct {
+		struct node node;
+		uint64_t ino;
+	} nodes[] = {{{NODE_LINE, {1507507200, 10}, NULL}, 1178213278522802186},
+	             {{NODE_LINE, {1507507200, 16777216}, NULL}, 9095423409836112187},
+	             {{NODE_SINCE_LIVE, {1507507200, 10}, NULL}, 2187019595053793290},
+	             {{NODE_TABLE, {0, 0}, "zzz"}, 8605170763834565090},
+	             {{NODE_TABLE, {1507507200, 0}, "zzz"}, 6834959158740275999},
+	             {{NODE_COPY, {1507507200, 10}, "zzz"}, 6735743171247862876},
+	             {{NODE_DEFINITION, {0, 0}, "s.a"}, 4942297840249999404},
+	             {{NODE_SINCE_TABLE, {1507507200, 10}, "zzz"}, 4151663272627619956},
+	             {{NODE_SINCE_TABLE, {1507507200, 32768}, "zzz"}, 6770374919441841492}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
+		assert_int_equal(tree_peek(tree, &nodes[i].node), nodes[i].ino);
+}
+
+static void a_short_number_holds_the_position_where_it_fits(void **state)
+{
+	static const struct {
+		uint64_t epoch, seq;
+		bool fits;
+	} positions[] = {{1073741824, 0, true},  {1073741823, 0, false},         {3221225471, 32767, true},
+	                 {3221225472, 0, false}, {1507507200, 32768, false},     {UINT64_MAX, 0, false},
+	                 {0, 0, false},          {1507507200, UINT64_MAX, false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof positions / sizeof *positions; i++) {
+		struct node node = since(positions[i].epoch, positions[i].seq, "zzz"), told;
+		uint64_t ino = tree_ino(tree, &node);
+		assert_int_equal(ino >> 62, !positions[i].fits);
+		assert_int_equal(tree_short_ino(&node), positions[i].fits ? ino : 0);
+		assert_int_equal(tree_short_node(ino, &told), positions[i].fits);
+		assert_int_equal(tree_generation(ino, &node) != 0, positions[i].fits);
+		if (positions[i].fits) {
+			assert_int_equal(told.kind, NODE_SINCE_TABLE);
+			assert_int_equal(position_cmp(told.position, node.position), 0);
+			assert_null(told.table);
+		}
+	}
+	struct node table = {NODE_TABLE, {1507507200, 0}, "zzz"}, live = {NODE_SINCE_LIVE, {1507507200, 0}, NULL};
+	assert_int_equal(tree_short_ino(&table), 0);
+	assert_int_equal(tree_short_ino(&live), 0);
+	assert_int_equal(tree_generation(tree_ino(tree, &table), &table), 0);
+	assert_int_equal(tree_generation(tree_ino(tree, &live), &live), 0);
+}
+
+/* Two names with the same short hash. */
+static void meet(char a[20], char b[20])
+{
+	strcpy(a, "zzz");
+	struct node first = since(1507507200, 0, a), second = since(1507507200, 0, b);
+	unsigned i = 0;
+
+	do
+		snprintf(b, 20, "t%u", i++);
+	while (tree_short_ino(&first) != tree_short_ino(&second));
+}
+
+static void of_names_with_one_hash_the_first_has_the_short_number(void **state)
+{
+	char a[20], b[20];
+	struct node back;
+
+	(void)state;
+	meet(a, b);
+	for (int turn = 0; turn < 2; turn++) {
+		struct tree *other = tree_new();
+		struct node first = since(1507507200, 0, turn ? b : a), second = since(1507507200, 0, turn ? a : b),
+		            elsewhere = since(1507507300, 0, second.table);
+		uint64_t ino = tree_peek(other, &first), longer = tree_ino(other, &second);
+		assert_true(ino == tree_short_ino(&first) && ino == tree_short_ino(&second));
+		assert_true(longer != ino && longer >> 62 == 1);
+		assert_true(tree_generation(ino, &first) != tree_generation(ino, &second));
+		assert_int_equal(tree_generation(longer, &second), 0);
+		assert_true(tree_ino(other, &first) == ino);
+		assert_true(tree_node(other, ino, &back));
+		assert_string_equal(back.table, first.table);
+		/* The kernel may know it still, after it was forgotten here. */
+		tree_forget(other, ino, 1);
+		tree_forget(other, longer, 1);
+		assert_true(tree_ino(other, &second) == longer);
+		assert_true(tree_ino(other, &elsewhere) >> 62 == 1);
+		assert_true(tree_ino(other, &first) == ino);
+		tree_free(other);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,6 +456,9 @@ int main(void)
 	    TEST(folders_are_folders),
 	    TEST(what_is_kept_is_no_more_than_may_be),
 	    TEST(what_is_held_stays_whatever_the_kernel_forgets),
+	    TEST(numbers_are_for_good),
+	    TEST(a_short_number_holds_the_position_where_it_fits),
+	    TEST(of_names_with_one_hash_the_first_has_the_short_number),
 	};
 	return cmocka_run_group_tests_name("tree", tests, NULL, NULL);
 }
