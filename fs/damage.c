@@ -13,6 +13,7 @@
 
 enum { FILES_MOST = 1000 }; /* then they are only counted */
 enum { AGAIN_MS = 600000 }; /* what a disk could not read, it may */
+enum { REST = 20 };         /* so many times as long as a look was, none follows */
 
 /* What tells that a file was written, or another one put in its place. */
 struct sight {
@@ -25,6 +26,7 @@ struct damaged {
 	char *name, *sentence;
 	struct sight seen; /* when it was looked at last */
 	int64_t looked_ms; /* 0: not yet */
+	int64_t rests_ms;  /* until then */
 	UT_hash_handle hh;
 };
 
@@ -92,6 +94,8 @@ static bool is_due(struct damaged *file, int store_dirfd)
 	struct stat st;
 	struct sight sight;
 
+	if (now < file->rests_ms)
+		return false;
 	memset(&sight, 0, sizeof sight); /* compared with its padding */
 	if (fstatat(store_dirfd, file->name, &st, 0) == 0) {
 		sight.ino = st.st_ino;
@@ -119,6 +123,17 @@ char *damage_due(struct damage *damage, int store_dirfd)
 	}
 	pthread_mutex_unlock(&damage->lock);
 	return name;
+}
+
+void damage_stays(struct damage *damage, const char *name, int64_t took_ms)
+{
+	struct damaged *file;
+
+	pthread_mutex_lock(&damage->lock);
+	HASH_FIND_STR(damage->files, name, file);
+	if (file)
+		file->rests_ms = clock_ms() + REST * took_ms;
+	pthread_mutex_unlock(&damage->lock);
 }
 
 void damage_over(struct damage *damage, const char *name)

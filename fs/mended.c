@@ -11,10 +11,11 @@
 
 #include "bytes.h"
 #include "chunks.h"
+#include "clock.h"
 #include "log.h"
 #include "name.h"
 
-enum { TICK_MS = 1000, BUSY_MS = 50, BUSY_TRIES = 100 };
+enum { TICK_MS = 1000 };
 
 /* False where it is to end. */
 static bool pause_for(int stop, int ms)
@@ -49,10 +50,7 @@ static bool look_at_segment(struct store *store, struct position first, int stop
 		return true; /* given up */
 	if (segments_hold(segments, segments_find(segments, first), &segment, NULL) < 0)
 		return false;
-	int r = -EBUSY;
-	for (int tries = 0; r == -EBUSY && tries < BUSY_TRIES && pause_for(stop, tries ? BUSY_MS : 0); tries++)
-		r = segments_renew(segments, segment, NULL);
-	if (r == 0)
+	if (segments_renew(segments, segment, NULL) == 0)
 		sound = is_segment_whole(segment, stop);
 	segments_release(segment);
 	return sound;
@@ -141,9 +139,12 @@ static void *run(void *arg)
 
 	while (pause_for(mended->stop_fd, TICK_MS))
 		while (pause_for(mended->stop_fd, 0) && (name = damage_due(damage, store_dirfd(mended->store)))) {
+			int64_t began_ms = clock_ms();
 			if (mended_is(mended->store, mended->parts, name, mended->stop_fd)) {
 				damage_over(damage, name);
 				log_info("%s is no longer damaged", name);
+			} else {
+				damage_stays(damage, name, clock_ms() - began_ms);
 			}
 			free(name);
 		}

@@ -2,8 +2,8 @@
  * mended.h - looks again at files that were found damaged (damage.h): one that is sound, as somebody mended it or put
  * its copy in its place, is read from then on, and no longer told in /status.
  *
- * A thread of its own, since it reads each of them through: once a second those that have changed, all others every
- * some minutes. What it finds is what readers would.
+ * A thread of its own, since it reads each of them through: once a second those that have changed (large ones that change
+ * all the time, less often), all others every some minutes. What it finds is what readers would.
  */
 #ifndef FS_MENDED_H
 #define FS_MENDED_H

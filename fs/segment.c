@@ -445,21 +445,21 @@ static bool is_of(struct index *index, int fd, uint64_t len)
 	return chunks_read(&file, 0, &byte, 1, NULL) == 1 && chunks_read(&file, len - 1, &byte, 1, NULL) == 1;
 }
 
-int segment_open_index(int dirfd, int fd, struct position first, uint64_t len, bool save, struct index **index,
+int segment_open_index(int dirfd, int fd, struct position first, uint64_t len, struct index **index, bool *built,
                        struct err *err)
 {
 	char name[SEGMENT_NAME_MAX];
-	struct index *built;
+	struct index *again;
 
+	*built = false;
 	bool loaded = index_load(index, dirfd, segment_index_name(name, first), len, NULL) == 0;
 	if (loaded && is_of(*index, fd, len))
 		return 0;
-	int r = segment_build_index(fd, first, len, &built, err);
+	int r = segment_build_index(fd, first, len, &again, err);
 	if (r == -EBADMSG && loaded)
 		return 0;
 	index_free(*index);
-	*index = built;
-	if (r == 0 && save)
-		index_save(built, dirfd, name, len, NULL);
+	*index = again;
+	*built = r == 0;
 	return r;
 }

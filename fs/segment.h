@@ -89,10 +89,9 @@ int segment_index(int fd, uint64_t *from, uint64_t to, struct index *index, stru
 int segment_build_index(int fd, struct position first, uint64_t len, struct index **index, struct err *err);
 
 /* The index of a sealed segment of `len` bytes: mapped, or, where there is none or it is wrong or another
- * segment's, built again and, where `save`, put beside the segment. That this cannot be
- * written (a full or read-only disk) does no harm to reading. -EBADMSG: there is none, and none can be built,
+ * segment's, *built again. -EBADMSG: there is none, and none can be built,
  * since the segment is damaged. (Where there is one, its sums tell which bytes are.) */
-int segment_open_index(int dirfd, int fd, struct position first, uint64_t len, bool save, struct index **index,
+int segment_open_index(int dirfd, int fd, struct position first, uint64_t len, struct index **index, bool *built,
                        struct err *err);
 
 #endif

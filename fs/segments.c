@@ -19,6 +19,15 @@ void segments_init(struct segments *segments, bool save, struct damage *damage)
 	pthread_rwlock_init(&segments->lock, &attr);
 	pthread_rwlockattr_destroy(&attr);
 	pthread_mutex_init(&segments->files, NULL);
+	pthread_cond_init(&segments->built, NULL);
+}
+
+static void forget_index(struct segment *segment)
+{
+	index_free(segment->index);
+	free(segment->damaged);
+	segment->index = NULL;
+	segment->damaged = NULL;
 }
 
 static void close_segment(struct segments *segments, struct segment *segment)
@@ -27,11 +36,8 @@ static void close_segment(struct segments *segments, struct segment *segment)
 		close(segment->fd);
 		segments->open--;
 	}
-	index_free(segment->index);
-	free(segment->damaged);
 	segment->fd = -1;
-	segment->index = NULL;
-	segment->damaged = NULL;
+	forget_index(segment);
 }
 
 void segments_fini(struct segments *segments)
@@ -39,6 +45,7 @@ void segments_fini(struct segments *segments)
 	while (segments->count)
 		segments_drop_last(segments);
 	free(segments->list);
+	pthread_cond_destroy(&segments->built);
 	pthread_mutex_destroy(&segments->files);
 	pthread_rwlock_destroy(&segments->lock);
 }
@@ -229,14 +236,21 @@ static void close_unused(struct segments *segments)
 	}
 }
 
-/* Under `files`. */
-static int open_file(struct segments *segments, struct segment *segment, struct err *err)
+static int open_name(const struct segments *segments, const struct segment *segment, struct err *err)
 {
 	char name[SEGMENT_NAME_MAX];
 	int fd = regular_open(segments->dirfd, "segments/", segment_name(name, segment->first), O_RDONLY, err);
 
+	return fd == -ENOENT ? err_set(err, -ESTALE, "segments/%s was given up", name) : fd;
+}
+
+/* Under `files`. */
+static int open_file(struct segments *segments, struct segment *segment, struct err *err)
+{
+	int fd = open_name(segments, segment, err);
+
 	if (fd < 0)
-		return fd == -ENOENT ? err_set(err, -ESTALE, "segments/%s was given up", name) : fd;
+		return fd;
 	pthread_rwlock_wrlock(&segments->lock);
 	segment->fd = fd;
 	segment->used = ++segments->clock;
@@ -280,21 +294,49 @@ void segments_release(struct segment *segment)
 	segment->holds--;
 }
 
+/* Under `files`. In the place of the descriptor that others may have in their hands. */
+static int exchange_file(struct segments *segments, struct segment *segment, struct err *err)
+{
+	int fd = open_name(segments, segment, err), r = 0;
+
+	if (fd < 0)
+		return fd;
+	if (dup3(fd, segment->fd, O_CLOEXEC) < 0)
+		r = err_errno(err, "opening a segment again");
+	close(fd);
+	if (r < 0)
+		return r;
+	pthread_rwlock_wrlock(&segments->lock);
+	forget_index(segment);
+	pthread_rwlock_unlock(&segments->lock);
+	return 0;
+}
+
 int segments_renew(struct segments *segments, struct segment *segment, struct err *err)
 {
-	int r = 0;
-
 	pthread_mutex_lock(&segments->files);
-	pthread_rwlock_wrlock(&segments->lock);
-	bool stays = segment->growing || segment->gone;
-	if (!stays && segment->holds > 1)
-		r = err_set(err, -EBUSY, "others read it");
-	else if (!stays)
-		close_segment(segments, segment);
-	pthread_rwlock_unlock(&segments->lock);
-	if (r == 0 && segment->fd < 0)
-		r = open_file(segments, segment, err);
+	while (segment->building) /* of the file as it was */
+		pthread_cond_wait(&segments->built, &segments->files);
+	int r = segment->growing || segment->gone ? 0 : exchange_file(segments, segment, err);
 	pthread_mutex_unlock(&segments->files);
+	return r;
+}
+
+/* Under `files`, but not while the segment is read for it: that may take long, and the writer seals others. */
+static int build_index(struct segments *segments, struct segment *segment, struct index **index, struct err *err)
+{
+	char name[SEGMENT_NAME_MAX];
+	bool built;
+
+	segment->building = true;
+	pthread_mutex_unlock(&segments->files);
+	int r = segment_open_index(segments->dirfd, segment->fd, segment->first, segment->len, index, &built, err);
+	pthread_mutex_lock(&segments->files);
+	segment->building = false;
+	pthread_cond_broadcast(&segments->built);
+	/* That it cannot be written (a full or read-only disk) does no harm to reading. */
+	if (built && segments->save && !segment->gone)
+		index_save(*index, segments->dirfd, segment_index_name(name, segment->first), segment->len, NULL);
 	return r;
 }
 
@@ -307,8 +349,7 @@ static int open_index(struct segments *segments, struct segment *segment, struct
 
 	if (segment->damaged)
 		return err_set(err, -EBADMSG, "%s", segment->damaged);
-	int r = segment_open_index(segments->dirfd, segment->fd, segment->first, segment->len,
-	                           segments->save && !segment->gone, &index, &why);
+	int r = build_index(segments, segment, &index, &why);
 	if (r == -EBADMSG)
 		segment->damaged = strdup(why.text);
 	if (r == -EBADMSG || r == -EIO) {
@@ -330,6 +371,8 @@ static int load_index(struct segments *segments, struct segment *segment, struct
 	int r = 0;
 
 	pthread_mutex_lock(&segments->files);
+	while (segment->building)
+		pthread_cond_wait(&segments->built, &segments->files);
 	if (!segment->index) /* else another thread was first */
 		r = open_index(segments, segment, err);
 	pthread_mutex_unlock(&segments->files);

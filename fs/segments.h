@@ -35,6 +35,7 @@ struct segment {
 	bool gone; /* unlinked */
 	struct index *index;
 	char *damaged; /* why it has no index, and can have none; or NULL */
+	bool building; /* the index; under `files`, which is free meanwhile */
 	atomic_uint holds;
 	atomic_uint_fast64_t used; /* the clock, then */
 };
@@ -45,6 +46,7 @@ struct segments {
 	bool save;             /* ours to change: indexes are put beside their segments, what was given up is removed */
 	pthread_rwlock_t lock; /* the list, and the newest one's len and index; short */
 	pthread_mutex_t files; /* opening, mapping and removing, one at a time; taken before `lock` */
+	pthread_cond_t built;  /* an index was, or cannot be */
 	struct segment **list;
 	size_t count, cap;
 	size_t oldest;              /* number of the first that is retained */
@@ -99,8 +101,8 @@ struct segment *segments_last(struct segments *segments);
 int segments_hold(struct segments *segments, size_t number, struct segment **segment, struct err *err);
 void segments_release(struct segment *segment);
 
-/* Forgets what is known of a sealed segment that only the caller holds, and opens the file that has its name now: one
- * that was damaged may have been mended, or another one put in its place. -EBUSY: others read it just now. */
+/* Forgets what is known of a sealed segment that the caller holds, and opens the file that has its name now: one
+ * that was damaged may have been mended, or another one put in its place. Who reads it meanwhile goes on in that one. */
 int segments_renew(struct segments *segments, struct segment *segment, struct err *err);
 
 /* The shown bytes of a held one. */

@@ -362,11 +362,12 @@ static int may_hold(const struct tail *tail, struct position first, uint64_t xmi
 	struct index *index;
 	uint64_t len;
 	char name[SEGMENT_NAME_MAX];
+	bool built;
 	int fd, r = open_segment(tail, first, &fd, &len, err);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if ((r = segment_open_index(tail->segments_dirfd, fd, first, len, false, &index, err)) == 0) {
+	if ((r = segment_open_index(tail->segments_dirfd, fd, first, len, &index, &built, err)) == 0) {
 		r = index_max_xid(index) >= xmin;
 		index_free(index);
 	}

@@ -1,6 +1,9 @@
 /* What is read of a segment is what was written there, or an error: whichever byte is wrong, with whatever index. */
 #include "fixture.h"
 
+#include <pthread.h>
+#include <sys/syscall.h>
+
 #include "bytes.h"
 #include "find.h"
 #include "mended.h"
@@ -11,6 +14,16 @@ static char *whole; /* the stream as it was written */
 static size_t whole_len;
 static unsigned told;
 static char sentence[1024];
+
+/* A disk that is slow, until it is told otherwise. */
+static _Atomic bool reads_wait, read_came;
+
+ssize_t pread(int fd, void *buf, size_t len, off_t off)
+{
+	for (; reads_wait; usleep(500))
+		read_came = true;
+	return syscall(SYS_pread64, fd, buf, len, off);
+}
 
 static void tell(const char *text)
 {
@@ -231,6 +244,92 @@ static void damage_is_told_until_it_is_mended(void **state)
 	assert_int_equal(told, 3);
 }
 
+static void a_segment_that_others_read_is_found_mended(void **state)
+{
+	uint64_t base = segments_start(store_segments(f.store), 1).base;
+	struct segment *segment;
+	char byte;
+	size_t len;
+
+	(void)state;
+	works(segments_hold(store_segments(f.store), 1, &segment, &f.err), f.err);
+	char *copy = fixture_read(&f, nth_name(1), &len);
+	fixture_flip(&f, nth_name(1), 70000);
+	assert_int_equal(store_read(f.store, base + 70000, &byte, 1, &f.err), -EBADMSG);
+	assert_false(is_mended(1));
+	fixture_unlink(&f, nth_name(1));
+	fixture_write(&f, nth_name(1), copy, len);
+	free(copy);
+	assert_true(is_mended(1));
+	assert_int_equal(store_read(f.store, base + 70000, &byte, 1, &f.err), 1);
+	assert_int_equal(bytes_read(segment, 70000, &byte, 1, &f.err), 1);
+	assert_int_equal(byte, whole[base + 70000]);
+	segments_release(segment);
+}
+
+static void what_changes_all_the_time_is_looked_at_by_and_by(void **state)
+{
+	struct damage *damage = store_damage(f.store);
+	char byte;
+
+	(void)state;
+	fixture_flip(&f, nth_name(0), 0);
+	assert_int_equal(store_read(f.store, 0, &byte, 1, &f.err), -EBADMSG);
+	assert_true(is_due());
+	damage_stays(damage, nth_name(0), 60000);
+	fixture_flip(&f, nth_name(0), 1);
+	assert_false(is_due());
+	damage_stays(damage, nth_name(0), 0);
+	assert_true(is_due());
+	assert_false(is_due());
+}
+
+static void *read_a_byte(void *off)
+{
+	struct err err;
+	char byte;
+
+	assert_int_equal(store_read(f.store, *(uint64_t *)off, &byte, 1, &err), 1);
+	return NULL;
+}
+
+static void *open_the_first(void *opened)
+{
+	struct segment *segment;
+	struct err err;
+
+	assert_int_equal(segments_hold(store_segments(f.store), 0, &segment, &err), 0);
+	assert_int_equal(segments_renew(store_segments(f.store), segment, &err), 0);
+	segments_release(segment);
+	*(_Atomic bool *)opened = true;
+	return NULL;
+}
+
+static void no_other_file_waits_for_an_index_that_is_built(void **state)
+{
+	_Atomic bool opened = false;
+	pthread_t reader, other;
+
+	(void)state;
+	fixture_unlink(&f, nth_index(1));
+	reopen();
+	uint64_t base = segments_start(store_segments(f.store), 1).base;
+	read_came = false;
+	reads_wait = true;
+	must(pthread_create(&reader, NULL, read_a_byte, &base) == 0);
+	while (!read_came)
+		usleep(500);
+	must(pthread_create(&other, NULL, open_the_first, (void *)&opened) == 0);
+	for (int i = 0; !opened && i < 10000; i++)
+		usleep(1000);
+	bool in_time = opened;
+	reads_wait = false;
+	pthread_join(reader, NULL);
+	pthread_join(other, NULL);
+	assert_true(in_time);
+	assert_true(fixture_size(&f, nth_index(1)) > 0);
+}
+
 /* A table's file, look-ups and listings go the same way. */
 static void whatever_reads_lines_finds_it(void **state)
 {
@@ -337,6 +436,9 @@ int main(void)
 	    TEST(a_flipped_byte_is_never_read_in_any_segment),
 	    TEST(damage_is_told_once_for_each_file),
 	    TEST(damage_is_told_until_it_is_mended),
+	    TEST(a_segment_that_others_read_is_found_mended),
+	    TEST(what_changes_all_the_time_is_looked_at_by_and_by),
+	    TEST(no_other_file_waits_for_an_index_that_is_built),
 	    TEST(whatever_reads_lines_finds_it),
 	    TEST(no_index_is_made_of_wrong_bytes),
 	    TEST(another_segments_index_is_built_again_in_silence),
