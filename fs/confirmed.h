@@ -8,7 +8,8 @@
  *   last       the last commit that was synced when this was written, so that
  *              a store which holds less has lost something it had published:
  *              a torn end behind it is the crash's, before it is damage.
- *   choice     which tables the source was asked for: a sum of the list (source.h).
+ *   choice     which tables the source was asked for: a sum of the list (source.h), or none's, from before the first
+ *              commit of another list until that is synced.
  *   segment..  where `last` stands, and what is before it: what a copy of the store is compared with (proof.h).
  *
  * Two slots of 512 bytes, each with a counter and a CRC-32C: a torn write spoils

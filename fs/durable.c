@@ -15,7 +15,7 @@ void durable_init(struct durable *durable, struct store *store, const struct sto
 	pthread_condattr_t monotonic;
 
 	*durable = (struct durable){.store = store, .appended = *end, .fd = -1, .synced = *end};
-	durable->choice = durable->choosing = store_confirmed(store)->now.choice;
+	durable->choice = durable->choosing = durable->marked = store_confirmed(store)->now.choice;
 	durable->lsn = idle > end->lsn ? idle : end->lsn;
 	pthread_mutex_init(&durable->lock, NULL);
 	pthread_condattr_init(&monotonic);
@@ -41,8 +41,14 @@ static struct confirmed synced_now(struct durable *durable, uint64_t idle_lsn)
 
 static int mark(struct durable *durable, uint64_t idle_lsn, struct err *err)
 {
+	struct confirmed now = synced_now(durable, idle_lsn);
+
 	durable->marked_ms = clock_ms();
-	return confirmed_write(store_confirmed(durable->store), synced_now(durable, idle_lsn), err);
+	int r = confirmed_write(store_confirmed(durable->store), now, err);
+	pthread_mutex_lock(&durable->lock);
+	durable->marked = store_confirmed(durable->store)->now.choice;
+	pthread_mutex_unlock(&durable->lock);
+	return r;
 }
 
 static bool disk_full(int r)
@@ -139,6 +145,20 @@ uint32_t durable_choice(struct durable *durable)
 	return choice;
 }
 
+bool durable_unsettled(struct durable *durable, uint32_t choice)
+{
+	pthread_mutex_lock(&durable->lock);
+	bool unsettled = durable->choosing == choice || durable->marked == ~choice;
+	if (!unsettled) {
+		durable->choosing = ~choice;
+		durable->chosen = durable->synced.last;
+		durable->unsettle = true;
+		pthread_cond_signal(&durable->wake);
+	}
+	pthread_mutex_unlock(&durable->lock);
+	return unsettled;
+}
+
 uint64_t durable_lsn(struct durable *durable)
 {
 	pthread_mutex_lock(&durable->lock);
@@ -159,7 +179,8 @@ void durable_stop(struct durable *durable)
 
 static bool work_to_do(const struct durable *durable)
 {
-	return position_cmp(durable->appended.last, durable->synced.last) != 0 || durable->idle_wanted > durable->lsn;
+	return position_cmp(durable->appended.last, durable->synced.last) != 0 || durable->idle_wanted > durable->lsn ||
+	       durable->unsettle;
 }
 
 static void wait_for_work(struct durable *durable, int timeout_ms)
@@ -223,6 +244,9 @@ int durable_sync(struct durable *durable, int timeout_ms, struct err *err)
 	struct index *more = durable->more;
 	durable->more = NULL;
 	bool commits = position_cmp(end.last, durable->synced.last) != 0, work = work_to_do(durable);
+	if (durable->unsettle)
+		durable->choice = durable->choosing;
+	durable->unsettle = false;
 	pthread_mutex_unlock(&durable->lock);
 	if (!work)
 		return mark_due_ms(durable) == 0 && (r = durable_mark(durable, err)) < 0 ? r : 0;

@@ -22,6 +22,8 @@ struct durable {
 	uint64_t idle_wanted, lsn;
 	uint32_t choice, choosing; /* confirmed.h's; that of a commit which is appended, */
 	struct position chosen;    /* this one */
+	uint32_t marked;           /* what STORE/confirmed says, synced */
+	bool unsettle;             /* `choosing` is to be marked, though no commit follows */
 	bool stop;
 	int64_t marked_ms; /* when STORE/confirmed was written; the syncing thread's */
 };
@@ -53,6 +55,11 @@ void durable_idle(struct durable *durable, uint64_t lsn);
  * that is synced. */
 void durable_choose(struct durable *durable, struct position commit, uint32_t choice);
 uint32_t durable_choice(struct durable *durable);
+
+/* The appending thread, before the first commit of another choice: whether it is marked that none holds any more, so that
+ * whatever a crash leaves of that commit, no list passes for the one that it is from. False: the syncing thread is about
+ * to; ask again. */
+bool durable_unsettled(struct durable *durable, uint32_t choice);
 
 /* Any thread: up to where everything is on disk and shown. */
 uint64_t durable_lsn(struct durable *durable);

@@ -77,6 +77,30 @@ static void a_final_error_takes_no_commit_back_that_was_gathered(void **state)
 	assert_int_equal(end.lsn, lsn_of(GATHERED - 1));
 }
 
+/* Killed then, the daemon might be started with the list that was before, which would be the one that is marked. */
+static void of_another_list_no_commit_is_written_before_the_last_one_is_over(void **state)
+{
+	struct scene *s = *state;
+	struct confirmed_file confirmed_now;
+	size_t len;
+
+	s->fake.source.choice = 7;
+	s->fake.last = 1;
+	sync_waits = true;
+	start(s);
+	until(received(s) == 1 && sync_came);
+	usleep(300000);
+	char *text = fixture_read(&s->f, "*.day", &len);
+	assert_null(strstr(text, "_table\tzzz"));
+	free(text);
+	sync_waits = false;
+	until(confirmed(s) == lsn_of(0));
+	assert_int_equal(stop(s), 0);
+	works(confirmed_open(&confirmed_now, store_dirfd(s->f.store), false, &s->f.err), s->f.err);
+	assert_int_equal(confirmed_now.now.choice, 7);
+	confirmed_close(&confirmed_now);
+}
+
 static void a_failed_write_or_sync_ends_it(void **state)
 {
 	struct scene *s = *state;
@@ -126,6 +150,7 @@ int main(void)
 	    TEST(a_full_disk_is_waited_for),
 	    TEST(a_stop_while_the_disk_is_full_is_quick_and_loses_nothing),
 	    TEST(a_final_error_takes_no_commit_back_that_was_gathered),
+	    TEST(of_another_list_no_commit_is_written_before_the_last_one_is_over),
 	    TEST(a_failed_write_or_sync_ends_it),
 	    TEST(a_full_disk_does_not_spin_on_idle_wal),
 	};

@@ -323,6 +323,25 @@ static void a_choice_of_tables_counts_once_its_first_commit_is_synced(void **sta
 	assert_int_equal(durable_choice(writer_durable(f->writer)), 7);
 }
 
+static void between_two_choices_of_tables_none_holds(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_put(f, fixture_second + 1, "zzz", "1");
+	for (uint32_t choice = 0; choice < 3; choice++) {
+		struct durable *durable = writer_durable(f->writer);
+		assert_int_equal(durable_unsettled(durable, choice), choice == 0);
+		while (!durable_unsettled(durable, choice))
+			assert_int_equal(durable_sync(durable, 0, &f->err), 1);
+		assert_int_equal(durable_sync(durable, 0, &f->err), 0);
+		/* Whatever was asked for before: the next choice is another. */
+		reopen(f, FIXTURE_SEGMENT);
+		durable = writer_durable(f->writer);
+		assert_int_equal(durable_choice(durable), choice ? ~choice : 0);
+		assert_true(durable_unsettled(durable, choice));
+	}
+}
+
 static void tables_whose_changes_cannot_be_placed_are_known_once_and_after_a_start(void **state)
 {
 	static const char none[] = "_table\tzzz\t_xid\t1\t_relid\t9\t_key\t\\N\t_action\tschema\ta\tx",
@@ -486,6 +505,7 @@ int main(void)
 	    TEST(a_segment_does_not_open_with_a_dropped_table),
 	    TEST(where_other_tables_are_sent_a_segment_opens_with_a_note_and_their_definitions),
 	    TEST(a_choice_of_tables_counts_once_its_first_commit_is_synced),
+	    TEST(between_two_choices_of_tables_none_holds),
 	    TEST(tables_whose_changes_cannot_be_placed_are_known_once_and_after_a_start),
 	    TEST(a_schema_line_without_a_relid_is_refused),
 	    TEST(idle_wal_is_durable_once_it_is_written_down),
