@@ -188,6 +188,11 @@ const struct published_table *copy_tables(const struct copy *copy, size_t *count
 	return copy->published.tables;
 }
 
+int copy_existing(struct copy *copy, char **relids, struct err *err)
+{
+	return published_existing(copy->leader, copy->wakefd, 0, relids, err);
+}
+
 uint64_t copy_since(const struct copy *copy)
 {
 	return copy->since;

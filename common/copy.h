@@ -44,6 +44,9 @@ const struct origin *copy_origin(const struct copy *copy);
 /* By name; borrowed until copy_close. */
 const struct published_table *copy_tables(const struct copy *copy, size_t *count);
 
+/* As published_existing, in the snapshot; before copy_mark. */
+int copy_existing(struct copy *copy, char **relids, struct err *err);
+
 /* No transaction that is in the stream and not visible committed before this second (Unix time), as long as the
  * server's clock does not jump back; 0: that is not known, since the role may not see it (pg_read_all_stats), the
  * server does not keep it (track_activities), or replication brings commits with times of their own. */

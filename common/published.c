@@ -326,3 +326,21 @@ int published_check(const struct published_table *table, PGconn *conn, int wakef
 	PQclear(res);
 	return r;
 }
+
+/* What was made after initdb has an OID from 16384 on. */
+static const char existing_sql[] =
+    "SELECT coalesce(pg_catalog.string_agg(c.oid::text, ' ' ORDER BY c.oid), '') FROM pg_catalog.pg_class c "
+    "WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384";
+
+int published_existing(PGconn *conn, int wakefd, int timeout_ms, char **relids, struct err *err)
+{
+	PGresult *res;
+	int r = pg_exec(conn, existing_sql, wakefd, timeout_ms, &res, NULL, err);
+
+	if (r < 0)
+		return r;
+	if (!(*relids = strdup(pg_text(res, 0, 0))))
+		r = err_set(err, -ENOMEM, "out of memory for the list of tables");
+	PQclear(res);
+	return r;
+}

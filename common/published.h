@@ -44,6 +44,10 @@ int published_read(struct published *published, PGconn *conn, const char *tables
                    struct err *err);
 void published_fini(struct published *published);
 
+/* All tables that there are, sent or not: their OIDs joined by blanks, to be freed. -EAGAIN where it takes longer than
+ * `timeout_ms` (0: no limit). */
+int published_existing(PGconn *conn, int wakefd, int timeout_ms, char **relids, struct err *err);
+
 /* By a connection whose snapshot is newer: -ESTALE where the table's shape is another one by now. */
 int published_check(const struct published_table *table, PGconn *conn, int wakefd, struct err *err);
 

@@ -14,6 +14,7 @@
 #include "crc32c.h"
 #include "fit.h"
 #include "message.h"
+#include "published.h"
 #include "sentinel.h"
 
 struct slot {
@@ -264,21 +265,13 @@ static uint64_t slot_end_lsn(const struct source *source)
 	return ((const struct slot *)source)->end_lsn;
 }
 
-/* What was made after initdb has an OID from 16384 on. */
 static int slot_existing(struct source *source, char **relids, int wakefd, struct err *err)
 {
-	static const char sql[] =
-	    "SELECT coalesce(pg_catalog.string_agg(c.oid::text, ' ' ORDER BY c.oid), '') FROM pg_catalog.pg_class c "
-	    "WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384";
 	PGconn *conn = NULL;
-	PGresult *res = NULL;
 	int r = pg_connect(&conn, of(source)->conninfo, false, wakefd, err);
 
-	if (r == 0 && (r = pg_exec(conn, sql, wakefd, query_ms, &res, NULL, err)) == 0) {
-		*relids = strdup(pg_text(res, 0, 0));
-		r = *relids ? 0 : err_set(err, -ENOMEM, "out of memory");
-		PQclear(res);
-	}
+	if (r == 0)
+		r = published_existing(conn, wakefd, query_ms, relids, err);
 	PQfinish(conn);
 	return r < 0 ? err_prefix(err, r, "asking which tables there are") : 0;
 }

@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "copy.h"
 #include "feed.h"
 #include "load.h"
 #include "mountpoint.h"
+#include "registry.h"
 #include "stop.h"
 
 /* A table's rows, received by a thread. */
@@ -87,6 +89,18 @@ static int check_origin(const char *mount, const struct origin *stream, const st
 	               mount, stream->database, stream->system, server->database, server->system);
 }
 
+/* Should one of the others get a name that is wanted, it is known that its rows are missing. */
+static int load_strangers(struct load *load, struct copy *copy, struct err *err)
+{
+	char *relids = NULL;
+	int rc = copy_existing(copy, &relids, err);
+
+	if (rc == 0)
+		rc = registry_expect(apply_registry(load->apply), relids, err);
+	free(relids);
+	return rc;
+}
+
 /* Where the stream begins to have what the copy lacks, up to the marker. */
 static int load_stream(struct load *load, struct copy *copy, const char *mount, struct err *err)
 {
@@ -105,7 +119,7 @@ static int load_stream(struct load *load, struct copy *copy, const char *mount, 
 }
 
 static int load_all(struct apply *apply, struct copy *copy, const struct origin *origin, const char *mount,
-                    const struct feed_end *end, struct err *err)
+                    const char *tables, const struct feed_end *end, struct err *err)
 {
 	struct load load = {.apply = apply, .generation = origin->generation};
 
@@ -115,6 +129,8 @@ static int load_all(struct apply *apply, struct copy *copy, const struct origin 
 		rc = load_tables(&load, copy, end, err);
 	if (rc == 0)
 		rc = apply_refilled(apply, err);
+	if (rc == 0 && tables)
+		rc = load_strangers(&load, copy, err);
 	if (rc == 0)
 		rc = load_stream(&load, copy, mount, err);
 	load_tell(&load);
@@ -137,7 +153,7 @@ int direct_load(struct apply *apply, const char *mount, const char *conninfo, co
 	if (rc == 0)
 		rc = check_origin(mount, &origin, copy_origin(copy), err);
 	if (rc == 0)
-		rc = load_all(apply, copy, &origin, mount, &end, err);
+		rc = load_all(apply, copy, &origin, mount, tables, &end, err);
 	copy_close(copy);
 	feed_end_close(&end);
 	return rc;

@@ -379,8 +379,7 @@ static int leave(struct registry *registry, struct relation *table, struct posit
 	return rc < 0 ? rc : 0;
 }
 
-/* Those that are not there, of the OIDs. */
-static int expect(struct registry *registry, const char *existing, struct err *err)
+int registry_expect(struct registry *registry, const char *existing, struct err *err)
 {
 	struct known *known;
 	int rc = 0;
@@ -411,7 +410,7 @@ int registry_choose(struct registry *registry, const char *tables, const char *e
 		if (len > 0 && !filter_has(tables, component, len))
 			rc = leave(registry, known->table, position, err);
 	}
-	return rc < 0 ? rc : expect(registry, existing, err);
+	return rc < 0 ? rc : registry_expect(registry, existing, err);
 }
 
 int registry_refill(struct registry *registry, bool foreign, struct err *err)

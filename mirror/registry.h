@@ -44,10 +44,13 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 int registry_drop(struct registry *registry, const struct line_head *head, struct err *err);
 
 /* From here on the stream has these tables (a normalized list, NULL: all): those that it has no more are marked as
- * inexact. So is one of `existing` (OIDs joined by blanks) that the mirror does not have, when it comes: its older rows
- * do not. */
+ * inexact. `existing`: as registry_expect. */
 int registry_choose(struct registry *registry, const char *tables, const char *existing, struct position position,
                     struct err *err);
+
+/* There are these tables (OIDs joined by blanks): of one that the mirror does not have, when it comes, the older rows do
+ * not. */
+int registry_expect(struct registry *registry, const char *existing, struct err *err);
 
 /* Drops all tables: a new generation begins. */
 int registry_clear(struct registry *registry, struct err *err);

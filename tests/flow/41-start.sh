@@ -2,7 +2,7 @@
 # A new mirror has all rows, those from before the stream too: from a snapshot, or from the
 # server, while others write; and whatever interrupts it, no half-filled file has its name.
 # shellcheck source=lib.sh
-# shellcheck disable=SC2016 # wait_for expands them
+# shellcheck disable=SC2016,SC2034 # wait_for expands them
 . "$(dirname "$0")/lib.sh"
 
 server_up
@@ -56,6 +56,24 @@ exits "part of it, too" 0 deltamirror --once --tables 's.o%2Edd t,old' "$mnt" "$
 is "and no more" "$(sqlite3 "$work/part.sqlite" 'SELECT group_concat(name) FROM (SELECT name FROM _daystream_tables ORDER BY 1)')" \
 	"old,s.o.dd t"
 is "whole" "$(sqlite3 "$work/part.sqlite" 'SELECT count(*) FROM old')" 20001
+
+# ---- a table that gets a name that is wanted
+
+sql "CREATE TABLE left_out (id int PRIMARY KEY)"
+sql "INSERT INTO left_out VALUES (1)"
+for from in "--from=$conninfo" --; do
+	exits "a mirror leaves a table out ($from)" 0 deltamirror --once --tables=full_rows,wanted "$from" "$mnt" "$work/named.sqlite"
+	sql "ALTER TABLE left_out RENAME TO wanted"
+	caught_up "$mnt"
+	exits "renamed, it comes ($from)" 0 deltamirror --once --tables=full_rows,wanted "$mnt" "$work/named.sqlite"
+	like "and is known to lack its older rows ($from)" "$output" 'warning: table "wanted" had another name.*--resync=TABLE'
+	is "which stays known ($from)" "$(sqlite3 "$work/named.sqlite" "SELECT name FROM _daystream_tables WHERE inexact_since IS NOT NULL")" wanted
+	sql "ALTER TABLE wanted RENAME TO left_out"
+	rm -f "$work/named.sqlite"*
+	snapshot_taken
+	caught_up "$mnt"
+done
+sql "DROP TABLE left_out"
 
 # ---- joining while others write
 
