@@ -428,6 +428,9 @@ int main(int argc, char **argv)
 
 	log_init("daystreamfs");
 	mallopt(M_ARENA_MAX, 1); /* what one thread frees, another one takes: threads that come and go keep nothing */
+	/* Buffers for whole requests are mapped, also when others were freed: what nobody uses of them, most of libfuse's,
+	 * takes no memory, and what is freed is gone. */
+	mallopt(M_MMAP_THRESHOLD, 512 << 10);
 	if (!(argv = args_take(argc, argv, false))) {
 		log_error("out of memory");
 		return EXIT_FAILURE;

@@ -44,7 +44,7 @@ check "200 followers see every byte, random readers right ones, no size goes bac
 sed 's/^/# /' "$work/crowd.log"
 cat "$work"/truth/*.day >/dev/null # what is left of them counts below
 after=$(memory)
-check "the daemon has grown little by them ($before kB, $after kB)" test $((lean * after)) -lt $((before + 40000))
+check "the daemon has grown little by them ($before kB, $after kB)" test $((lean * after)) -lt $((before + 30000))
 is_kept() { [[ $(cat "$store"/segments/*.day | wc -c) -le 1500000 && $(status_of "$mnt" oldest) != "$oldest" ]]; }
 check "those who stopped reading have not kept retention" wait_for 20 is_kept
 find "$work/truth" -name '*.day' | sort -V | xargs cat >"$work/stream"
