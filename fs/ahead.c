@@ -13,105 +13,168 @@ void ahead_init(struct ahead *ahead, atomic_uint *used)
 {
 	*ahead = (struct ahead){.used = used};
 	pthread_mutex_init(&ahead->lock, NULL);
+	pthread_cond_init(&ahead->changed, NULL);
 }
 
+/* What nobody uses. */
 static void drop(struct ahead *ahead)
 {
-	if (ahead->buf)
+	for (int i = 0; i < 2; i++) {
+		struct ahead_part *part = &ahead->parts[i];
+		if (!part->buf || part->replies > 0 || part == ahead->filling)
+			continue;
+		free(part->buf);
+		*part = (struct ahead_part){0};
 		--*ahead->used;
-	free(ahead->buf);
-	ahead->buf = NULL;
-	ahead->len = 0;
+	}
 }
 
 void ahead_fini(struct ahead *ahead)
 {
-	ahead_lock(ahead);
+	pthread_mutex_lock(&ahead->lock);
+	ahead->closing = true;
+	while (ahead->uses > 0)
+		pthread_cond_wait(&ahead->changed, &ahead->lock);
 	drop(ahead);
-	ahead_unlock(ahead);
+	pthread_mutex_unlock(&ahead->lock);
+	pthread_cond_destroy(&ahead->changed);
 	pthread_mutex_destroy(&ahead->lock);
 }
 
-void ahead_lock(struct ahead *ahead)
+static bool holds(const struct ahead_part *part, uint64_t off)
 {
-	pthread_mutex_lock(&ahead->lock);
+	return off >= part->off && off < part->off + part->len;
 }
 
-void ahead_unlock(struct ahead *ahead)
+/* The part that holds `off`; NULL where none does. */
+static struct ahead_part *part_of(struct ahead *ahead, uint64_t off)
 {
-	pthread_mutex_unlock(&ahead->lock);
+	return holds(&ahead->parts[0], off) ? &ahead->parts[0] : holds(&ahead->parts[1], off) ? &ahead->parts[1] : NULL;
 }
 
-/* What was read ahead from `off` on, and, where that is less than `len`, what comes behind it. */
-static long read_on(struct ahead *ahead, struct file *file, uint64_t off, size_t len, const char **bytes,
-                    struct err *err)
+/* The same, once it has all of `len` bytes that it is about to get. */
+static struct ahead_part *await_part(struct ahead *ahead, uint64_t off, size_t len)
 {
-	size_t passed = (size_t)(off - ahead->off);
+	const struct ahead_part *filling;
 
-	ahead->off = off;
-	ahead->from += passed;
-	ahead->len -= passed;
-	if (ahead->len < len && ahead->from + len > AHEAD_LEN) {
-		memmove(ahead->buf, ahead->buf + ahead->from, ahead->len);
-		ahead->from = 0;
+	while ((filling = ahead->filling) && off >= filling->off && off - filling->off < AHEAD_LEN &&
+	       off + len > filling->off + filling->len) {
+		ahead->awaited = off + len;
+		pthread_cond_wait(&ahead->changed, &ahead->lock);
 	}
-	char *at = ahead->buf + ahead->from;
-	*bytes = at;
-	if (ahead->len < len) {
-		long n = file_peek(file, off + ahead->len, at + ahead->len, len - ahead->len, err);
-		if (n < 0)
-			return n;
-		ahead->len += (size_t)n;
-	}
-	return (long)(len < ahead->len ? len : ahead->len);
+	return part_of(ahead, off);
 }
 
-long ahead_read(struct ahead *ahead, struct file *file, uint64_t off, char *own, size_t len, const char **bytes,
+/* Takes what has been read ahead: the whole of it where it is, or copies of pieces. */
+static size_t take(struct ahead *ahead, uint64_t off, char *own, size_t len, struct ahead_got *got)
+{
+	struct ahead_part *part;
+	size_t taken = 0;
+
+	while (taken < len && (part = await_part(ahead, off + taken, len - taken))) {
+		size_t at = (size_t)(off + taken - part->off), n = part->len - at;
+		if (n >= len && taken == 0) {
+			part->replies++;
+			*got = (struct ahead_got){.bytes = part->buf + at, .part = part};
+			return len;
+		}
+		n = n < len - taken ? n : len - taken;
+		memcpy(own + taken, part->buf + at, n);
+		taken += n;
+	}
+	return taken;
+}
+
+long ahead_read(struct ahead *ahead, struct file *file, uint64_t off, char *own, size_t len, struct ahead_got *got,
                 struct err *err)
 {
-	bool has = ahead->len > 0 && off >= ahead->off && off - ahead->off < ahead->len && len <= AHEAD_LEN;
-
+	*got = (struct ahead_got){.bytes = own};
+	pthread_mutex_lock(&ahead->lock);
+	ahead->uses++;
 	ahead->onwards = off == ahead->next ? ahead->onwards + 1 : 0;
-	*bytes = own;
-	long n = has ? read_on(ahead, file, off, len, bytes, err) : file_peek(file, off, own, len, err);
-	if (n >= 0)
-		file_passed(file, off + (uint64_t)n);
+	if (ahead->onwards == 0)
+		ahead->start = off;
+	size_t n = take(ahead, off, own, len, got);
+	pthread_mutex_unlock(&ahead->lock);
+
+	long rest = n < len ? file_peek(file, off + n, own + n, len - n, err) : 0;
+	if (rest >= 0)
+		file_passed(file, off + (n += (size_t)rest));
+
+	pthread_mutex_lock(&ahead->lock);
 	/* Who comes to the end, or leaves his way, has no more use for it. */
-	ahead->next = off + (n > 0 ? (size_t)n : 0);
-	if (n < (long)len)
+	ahead->next = off + n;
+	if (n < len)
 		ahead->onwards = 0;
-	return n;
+	got->more = part_of(ahead, ahead->next);
+	pthread_mutex_unlock(&ahead->lock);
+	return rest < 0 ? rest : (long)n;
 }
 
-static bool get_buffer(struct ahead *ahead)
+static bool get_buffer(struct ahead *ahead, struct ahead_part *part)
 {
-	if (ahead->buf)
+	if (part->buf)
 		return true;
-	if (++*ahead->used <= AHEAD_MOST && (ahead->buf = malloc(AHEAD_LEN)))
+	if (++*ahead->used <= AHEAD_MOST && (part->buf = malloc(AHEAD_LEN)))
 		return true;
 	--*ahead->used;
 	return false;
 }
 
-void ahead_go(struct ahead *ahead, struct file *file)
+/* A part for what comes next, and where that begins. NULL: there is enough, or no memory for it. */
+static struct ahead_part *next_part(struct ahead *ahead, uint64_t *off)
 {
-	struct err err;
+	const struct ahead_part *has = part_of(ahead, ahead->next);
+	struct ahead_part *part = &ahead->parts[has ? has == &ahead->parts[0] : ahead->parts[0].replies > 0];
 
-	if (ahead->onwards < 2) {
-		drop(ahead);
-		return;
-	}
-	if ((ahead->len > 0 && ahead->next < ahead->off + ahead->len) || !get_buffer(ahead))
-		return;
+	*off = has ? has->off + has->len : ahead->next;
+	if (part->replies > 0 ||
+	    (has && (has->len < AHEAD_LEN || ahead->next - ahead->start < AHEAD_LEN || holds(part, *off))))
+		return NULL;
+	return get_buffer(ahead, part) ? part : NULL;
+}
+
+/* Without the lock meanwhile. False where it did not become full: there is no more, or it takes long. */
+static bool fill(struct ahead *ahead, struct file *file, struct ahead_part *part, uint64_t off)
+{
 	int64_t since = clock_ms();
+	struct err err;
 	long n = 1;
-	ahead->off = ahead->next;
-	ahead->from = ahead->len = 0;
-	for (size_t step = STEP_LEN; n > 0 && ahead->len < AHEAD_LEN && clock_ms() - since < LONG_MS;
-	     ahead->len += (size_t)n) {
-		step = step < AHEAD_LEN - ahead->len ? step : AHEAD_LEN - ahead->len;
-		n = file_peek(file, ahead->off + ahead->len, ahead->buf + ahead->len, step, &err);
-		if (n < 0)
-			break;
+
+	part->off = off;
+	part->len = 0;
+	ahead->filling = part;
+	while (n > 0 && part->len < AHEAD_LEN && ahead->onwards >= 2 && !ahead->closing &&
+	       clock_ms() - since < LONG_MS) {
+		size_t len = part->len, step = STEP_LEN < AHEAD_LEN - len ? STEP_LEN : AHEAD_LEN - len;
+		pthread_mutex_unlock(&ahead->lock);
+		n = file_peek(file, off + len, part->buf + len, step, &err);
+		pthread_mutex_lock(&ahead->lock);
+		if (n > 0)
+			part->len += (size_t)n;
+		/* Not for each step: who is woken takes the processor from who reads. */
+		if (off + len < ahead->awaited && off + part->len >= ahead->awaited)
+			pthread_cond_broadcast(&ahead->changed);
 	}
+	ahead->filling = NULL;
+	pthread_cond_broadcast(&ahead->changed);
+	return part->len == AHEAD_LEN;
+}
+
+void ahead_go(struct ahead *ahead, struct file *file, const struct ahead_got *got)
+{
+	struct ahead_part *part;
+	uint64_t off;
+
+	pthread_mutex_lock(&ahead->lock);
+	if (got->part)
+		got->part->replies--;
+	while (!ahead->filling && ahead->onwards >= 2 && !ahead->closing && (part = next_part(ahead, &off)) &&
+	       fill(ahead, file, part, off))
+		;
+	if (ahead->onwards < 2)
+		drop(ahead);
+	if (--ahead->uses == 0)
+		pthread_cond_broadcast(&ahead->changed);
+	pthread_mutex_unlock(&ahead->lock);
 }

@@ -5,8 +5,12 @@
  * For files that the kernel does not read ahead in. Their bytes never change, so what was read before is as good as
  * what is read now; what comes behind its end is always read anew.
  *
- * Threads: any. Who holds one (ahead_lock) is alone with it: it is held from before a reply until what comes next is
- * read, so that the next request, and the release, wait for that.
+ *     request ─▶ ahead_read ─▶ reply, from a part or from the caller's buffer ─▶ ahead_go: the next part is read
+ *
+ * There are two parts, the second one for who has read a whole one: so one is read while another thread replies from
+ * the other. One thread at a time reads ahead; who has replied meanwhile is free for the next request.
+ *
+ * Threads: any. A use of it is what lies between an ahead_read and its ahead_go; ahead_fini waits for all of them.
  */
 #ifndef FS_AHEAD_H
 #define FS_AHEAD_H
@@ -18,32 +22,46 @@
 #include "file.h"
 
 enum {
-	AHEAD_LEN = 1 << 20, /* what is read ahead; the kernel asks for no more at once */
-	AHEAD_MOST = 8,      /* files that it is done for at the same time: bounds the memory */
+	AHEAD_LEN = 1 << 20, /* of a part; the kernel asks for no more at once */
+	AHEAD_MOST = 8,      /* parts of all files that may be there at the same time: bounds the memory */
+};
+
+/* Read from `off` on. */
+struct ahead_part {
+	char *buf; /* AHEAD_LEN; NULL: nothing */
+	uint64_t off;
+	size_t len;
+	unsigned replies; /* which are made from it: it has to stay as it is */
 };
 
 struct ahead {
-	pthread_mutex_t lock;
+	pthread_mutex_t lock; /* all below */
+	pthread_cond_t changed;
 	atomic_uint *used; /* of AHEAD_MOST; shared */
-	char *buf;         /* AHEAD_LEN; NULL: nobody reads on */
-	size_t from, len;  /* buf[from..from + len) is the file's from `off` on */
-	uint64_t off;
-	uint64_t next;    /* behind what was asked for last */
-	unsigned onwards; /* how many reads went on there, one after the other */
+	struct ahead_part parts[2];
+	const struct ahead_part *filling; /* grows just now */
+	uint64_t awaited;                 /* where it has to get to for who waits */
+	uint64_t start, next;             /* where he began to read on; behind what was asked for last */
+	unsigned onwards;                 /* how many reads went on there, one after the other */
+	unsigned uses;
+	bool closing;
 };
 
 void ahead_init(struct ahead *ahead, atomic_uint *used);
-void ahead_fini(struct ahead *ahead); /* waits for who holds it */
+void ahead_fini(struct ahead *ahead);
 
-void ahead_lock(struct ahead *ahead);
-void ahead_unlock(struct ahead *ahead);
+/* What was asked for. */
+struct ahead_got {
+	const char *bytes;       /* good until ahead_go */
+	struct ahead_part *part; /* they are in it; NULL: in the caller's own */
+	bool more;               /* it is known that the file goes on behind them */
+};
 
-/* As file_read, while it is held: the bytes are in `own`, or in a buffer that is good until ahead_go or
- * ahead_unlock. */
-long ahead_read(struct ahead *ahead, struct file *file, uint64_t off, char *own, size_t len, const char **bytes,
+/* As file_read; the bytes are in `own`, or in a part. An ahead_go has to follow, also after an error. */
+long ahead_read(struct ahead *ahead, struct file *file, uint64_t off, char *own, size_t len, struct ahead_got *got,
                 struct err *err);
 
 /* After the reply: reads ahead, where that is due. What fails shows when it is asked for. */
-void ahead_go(struct ahead *ahead, struct file *file);
+void ahead_go(struct ahead *ahead, struct file *file, const struct ahead_got *got);
 
 #endif

@@ -297,15 +297,16 @@ static char *thread_buffer(struct serve *serve, size_t size)
 	return buffer->bytes;
 }
 
-static void reply_read(fuse_req_t req, struct handle *handle, const char *bytes, size_t n, uint64_t off, size_t size)
+static void reply_read(fuse_req_t req, struct handle *handle, const struct ahead_got *got, size_t n, uint64_t off,
+                       size_t size)
 {
 	struct err err = {""};
 	uint64_t end = off + n, len;
 	/* `tail -f` asks for no more than what it knows to be there. */
-	bool ended = n < size || (file_len(handle->file, &len, &err) == 0 && end >= len);
+	bool ended = n < size || (!got->more && file_len(handle->file, &len, &err) == 0 && end >= len);
 
 	handle_served(&of(req)->handles, handle, end, ended);
-	fuse_reply_buf(req, bytes, n);
+	fuse_reply_buf(req, got->bytes, n);
 }
 
 static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *info)
@@ -313,7 +314,7 @@ static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 	struct handle *handle = of_info(info);
 	struct err err = {""};
 	char *buf = thread_buffer(of(req), size);
-	const char *bytes = buf;
+	struct ahead_got got = {.bytes = buf};
 	bool direct = handle->direct; /* after the reply, what is not held may be released */
 
 	(void)ino;
@@ -321,18 +322,15 @@ static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 		fuse_reply_err(req, buf ? EINVAL : ENOMEM);
 		return;
 	}
-	if (direct) /* else the kernel reads ahead */
-		ahead_lock(&handle->ahead);
-	long n = direct ? ahead_read(&handle->ahead, handle->file, (uint64_t)off, buf, size, &bytes, &err)
+	/* Else the kernel reads ahead. */
+	long n = direct ? ahead_read(&handle->ahead, handle->file, (uint64_t)off, buf, size, &got, &err)
 	                : file_read(handle->file, (uint64_t)off, buf, size, &err);
 	if (n < 0)
 		reply_error(req, (int)n, &err);
 	else
-		reply_read(req, handle, bytes, (size_t)n, (uint64_t)off, size);
-	if (direct) {
-		ahead_go(&handle->ahead, handle->file);
-		ahead_unlock(&handle->ahead);
-	}
+		reply_read(req, handle, &got, (size_t)n, (uint64_t)off, size);
+	if (direct)
+		ahead_go(&handle->ahead, handle->file, &got);
 }
 
 static void on_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info, struct fuse_pollhandle *poll)

@@ -62,16 +62,15 @@ static void end(struct readers *r)
 static size_t read_some(struct readers *r, struct reader *reader, size_t want)
 {
 	static char own[MOST];
-	const char *bytes;
+	struct ahead_got got;
 	size_t left = reader->at < r->len ? r->len - (size_t)reader->at : 0;
 
-	ahead_lock(&reader->ahead);
-	long n = ahead_read(&reader->ahead, reader->file, reader->at, own, want, &bytes, &r->f.err);
+	long n = ahead_read(&reader->ahead, reader->file, reader->at, own, want, &got, &r->f.err);
 	works(n, r->f.err);
 	assert_int_equal((size_t)n, left < want ? left : want);
-	assert_memory_equal(bytes, r->text + (left ? reader->at : 0), (size_t)n);
-	ahead_go(&reader->ahead, reader->file);
-	ahead_unlock(&reader->ahead);
+	assert_memory_equal(got.bytes, r->text + (left ? reader->at : 0), (size_t)n);
+	assert_true(!got.more || reader->at + (uint64_t)n < r->len);
+	ahead_go(&reader->ahead, reader->file, &got);
 	assert_true(r->used <= AHEAD_MOST);
 	reader->at += (uint64_t)n;
 	return (size_t)n;
@@ -132,11 +131,121 @@ static void who_is_at_the_end_or_elsewhere_holds_no_memory(void **state)
 	end(&r);
 }
 
+static void what_is_replied_from_stays_as_it_is(void **state)
+{
+	static char own[MOST];
+	struct readers r;
+	struct reader *reader = &r.all[0];
+	struct ahead_got got;
+
+	(void)state;
+	start(&r);
+	grow(&r, 8 << 20);
+	while (reader->at < 2 * AHEAD_LEN)
+		read_some(&r, reader, 65536);
+	const char *text = r.text + reader->at;
+	works(ahead_read(&reader->ahead, reader->file, reader->at, own, 65536, &got, &r.f.err), r.f.err);
+	assert_non_null(got.part);
+	for (reader->at += 65536; reader->at < 6 * AHEAD_LEN;)
+		read_some(&r, reader, 65536);
+	assert_memory_equal(got.bytes, text, 65536);
+	ahead_go(&reader->ahead, reader->file, &got);
+	end(&r);
+}
+
+/* As the kernel asks who reads on: for the next once it has the reply, which another thread gets while the first one
+ * reads ahead. */
+struct asking {
+	struct readers *r;
+	pthread_mutex_t lock;
+	uint64_t chance;
+	unsigned wrong;
+	bool ended;
+};
+
+static void serve_one(struct asking *asking, char *own)
+{
+	struct reader *reader = &asking->r->all[0];
+	struct ahead_got got;
+	struct err err;
+
+	pthread_mutex_lock(&asking->lock);
+	asking->chance = asking->chance * 6364136223846793005u + 1442695040888963407u;
+	uint64_t chance = asking->chance >> 33, at = reader->at;
+	size_t want = chance % 3 == 0 ? MOST : 1 + chance % 200000;
+	size_t left = asking->r->len - (size_t)at, most = left < want ? left : want;
+	long n = ahead_read(&reader->ahead, reader->file, at, own, want, &got, &err);
+	asking->wrong += n != (long)most || memcmp(got.bytes, asking->r->text + at, most) != 0;
+	if (at + most == asking->r->len)
+		asking->ended = true;
+	reader->at = chance % 97 == 0 ? at / 2 : at + most;
+	pthread_mutex_unlock(&asking->lock);
+	/* The reply is made now. */
+	bool wrong = n != (long)most || memcmp(got.bytes, asking->r->text + at, most) != 0;
+	ahead_go(&reader->ahead, reader->file, &got);
+	pthread_mutex_lock(&asking->lock);
+	asking->wrong += wrong;
+	pthread_mutex_unlock(&asking->lock);
+}
+
+static void *serve_all(void *arg)
+{
+	struct asking *asking = arg;
+	char *own = malloc(MOST);
+
+	for (bool ended = !own; !ended;) {
+		serve_one(asking, own);
+		pthread_mutex_lock(&asking->lock);
+		ended = asking->ended;
+		pthread_mutex_unlock(&asking->lock);
+	}
+	free(own);
+	return NULL;
+}
+
+static void one_thread_replies_while_another_reads_ahead(void **state)
+{
+	enum { SERVERS = 4 };
+	struct readers r;
+	struct asking asking = {.r = &r, .lock = PTHREAD_MUTEX_INITIALIZER, .chance = 5};
+	pthread_t threads[SERVERS];
+
+	(void)state;
+	start(&r);
+	grow(&r, 12 << 20);
+	for (int i = 0; i < SERVERS; i++)
+		must(pthread_create(&threads[i], NULL, serve_all, &asking) == 0);
+	for (int i = 0; i < SERVERS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(asking.wrong, 0);
+	end(&r);
+}
+
+static void who_reads_on_for_long_has_two_parts(void **state)
+{
+	struct readers r;
+	struct reader *reader = &r.all[0];
+
+	(void)state;
+	start(&r);
+	grow(&r, 4 << 20);
+	while (reader->at < AHEAD_LEN - 65536)
+		read_some(&r, reader, 65536);
+	assert_int_equal(r.used, 1);
+	while (reader->at < 2 * AHEAD_LEN)
+		read_some(&r, reader, 65536);
+	assert_int_equal(r.used, 2);
+	end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(any_reads_of_a_growing_file_get_what_is_there),
 	    cmocka_unit_test(what_came_behind_its_end_is_read_too),
+	    cmocka_unit_test(who_reads_on_for_long_has_two_parts),
+	    cmocka_unit_test(what_is_replied_from_stays_as_it_is),
+	    cmocka_unit_test(one_thread_replies_while_another_reads_ahead),
 	    cmocka_unit_test(who_is_at_the_end_or_elsewhere_holds_no_memory),
 	};
 	return cmocka_run_group_tests_name("ahead", tests, NULL, NULL);
