@@ -1,13 +1,16 @@
 #include "durable.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
 
-/* How old the mark in STORE/confirmed that is synced may grow under load. */
-enum { MARK_MS = 1000 };
+enum {
+	MARK_MS = 1000,      /* how old the mark in STORE/confirmed that is synced may grow under load */
+	START_LEN = 8 << 20, /* bytes of a large transaction that the disk may begin with */
+};
 
 void durable_init(struct durable *durable, struct store *store, const struct store_end *end)
 {
@@ -85,6 +88,24 @@ void durable_fini(struct durable *durable)
 	pthread_mutex_destroy(&durable->lock);
 }
 
+/* Under the lock. */
+static bool must_start(const struct durable *durable)
+{
+	return durable->written >= durable->started + START_LEN;
+}
+
+void durable_written(struct durable *durable, uint64_t off, int fd)
+{
+	pthread_mutex_lock(&durable->lock);
+	if (fd != durable->fd || off < durable->started) /* another file, or this one was cut */
+		durable->started = off;
+	durable->fd = fd;
+	durable->written = off;
+	if (must_start(durable))
+		pthread_cond_signal(&durable->wake);
+	pthread_mutex_unlock(&durable->lock);
+}
+
 int durable_appended(struct durable *durable, const struct store_end *end, int fd, struct index *more, struct err *err)
 {
 	int r = 0;
@@ -104,7 +125,7 @@ int durable_appended(struct durable *durable, const struct store_end *end, int f
 bool durable_reached(struct durable *durable, struct position last)
 {
 	pthread_mutex_lock(&durable->lock);
-	bool reached = position_cmp(durable->synced.last, last) >= 0;
+	bool reached = position_cmp(durable->synced.last, last) >= 0 && !durable->starting;
 	pthread_mutex_unlock(&durable->lock);
 	return reached;
 }
@@ -180,7 +201,7 @@ void durable_stop(struct durable *durable)
 static bool work_to_do(const struct durable *durable)
 {
 	return position_cmp(durable->appended.last, durable->synced.last) != 0 || durable->idle_wanted > durable->lsn ||
-	       durable->unsettle;
+	       durable->unsettle || must_start(durable);
 }
 
 static void wait_for_work(struct durable *durable, int timeout_ms)
@@ -197,6 +218,24 @@ static void advance(struct durable *durable, uint64_t lsn)
 	pthread_mutex_lock(&durable->lock);
 	if (lsn > durable->lsn)
 		durable->lsn = lsn;
+	pthread_mutex_unlock(&durable->lock);
+}
+
+/* Nothing waits for it, and what fails the sync of the commit tells. */
+static void start_writing(struct durable *durable)
+{
+	pthread_mutex_lock(&durable->lock);
+	uint64_t from = durable->started, to = durable->written;
+	int fd = durable->fd;
+	durable->starting = must_start(durable);
+	if (durable->starting)
+		durable->started = to;
+	pthread_mutex_unlock(&durable->lock);
+	if (!durable->starting)
+		return;
+	sync_file_range(fd, (off_t)from, (off_t)(to - from), SYNC_FILE_RANGE_WRITE);
+	pthread_mutex_lock(&durable->lock);
+	durable->starting = false;
 	pthread_mutex_unlock(&durable->lock);
 }
 
@@ -222,6 +261,8 @@ static int sync_commits(struct durable *durable, const struct store_end *end, in
 		return r;
 	pthread_mutex_lock(&durable->lock);
 	durable->synced = *end;
+	if (fd == durable->fd && durable->started < end->off)
+		durable->started = end->off;
 	if (position_cmp(end->last, durable->chosen) >= 0)
 		durable->choice = durable->choosing;
 	pthread_mutex_unlock(&durable->lock);
@@ -251,6 +292,8 @@ int durable_sync(struct durable *durable, int timeout_ms, struct err *err)
 	if (!work)
 		return mark_due_ms(durable) == 0 && (r = durable_mark(durable, err)) < 0 ? r : 0;
 
+	if (!commits)
+		start_writing(durable);
 	r = commits ? sync_commits(durable, &end, fd, more, err) : 0;
 	index_free(more);
 	if (r < 0)
@@ -259,6 +302,8 @@ int durable_sync(struct durable *durable, int timeout_ms, struct err *err)
 	bool idle_more = idle > durable_lsn(durable);
 	/* Which tables it is of must be as durable as what is of them. */
 	bool chosen = durable_choice(durable) == store_confirmed(durable->store)->now.choice;
+	if (!commits && !idle_more && chosen)
+		return 1;
 	if (!idle_more && chosen && clock_ms() - durable->marked_ms < MARK_MS) {
 		confirmed_tell(store_confirmed(durable->store), synced_now(durable, told));
 		return 1;

@@ -19,6 +19,8 @@ struct durable {
 	int fd;                    /* of its segment; borrowed */
 	struct index *more;        /* what the index has to learn of it; owned */
 	struct store_end synced;
+	uint64_t written, started; /* of `fd`, of what no commit covers yet; what the disk was told to write of it */
+	bool starting;             /* it is being told */
 	uint64_t idle_wanted, lsn;
 	uint32_t choice, choosing; /* confirmed.h's; that of a commit which is appended, */
 	struct position chosen;    /* this one */
@@ -43,6 +45,10 @@ void durable_fini(struct durable *durable);
  * since the last time. */
 int durable_appended(struct durable *durable, const struct store_end *end, int fd, struct index *more, struct err *err);
 bool durable_reached(struct durable *durable, struct position last);
+
+/* The appending thread: the kernel has `off` bytes of the file, of a transaction that goes on. The disk begins with those
+ * of a large one before its commit comes, which then has little to wait for. Nothing is promised of them. */
+void durable_written(struct durable *durable, uint64_t off, int fd);
 
 /* The appending thread: whether commits are on their way to the disk. */
 bool durable_busy(struct durable *durable);

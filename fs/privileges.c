@@ -150,6 +150,7 @@ static bool get_answer(const struct privileges *privileges, const char *conninfo
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return false;
+	fflush(NULL); /* else what is buffered might be written twice */
 	pid_t pid = fork();
 	if (pid == 0)
 		ask(privileges, conninfo, fds[1]);

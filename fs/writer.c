@@ -74,7 +74,10 @@ static int write_out(struct writer *w, struct err *err)
 
 	if (r == 0)
 		r = append_write(&w->end, err);
-	return r < 0 ? err_prefix(err, r, "segments/%s", segment_name(name, w->first)) : 0;
+	if (r < 0)
+		return err_prefix(err, r, "segments/%s", segment_name(name, w->first));
+	durable_written(&w->durable, w->end.off, w->end.fd);
+	return 0;
 }
 
 int writer_flush(struct writer *w, struct err *err)
