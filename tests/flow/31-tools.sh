@@ -21,7 +21,8 @@ needle=$(grep -n 'a needle' "$mnt/live" | cut -d : -f 1)
 line=$(sed -n "${needle}p" "$mnt/live" | cut -f 2,4 --output-delimiter /)
 {
 	printf '%s\n' "days/$(date -u -d "@${line%/*}" +%F)" live tables/quiet "by-time/$line" "by-time/${line%/*}/all"
-	find "$mnt/snapshots" -type f -path '*quiet' -printf 'snapshots/%P\n'
+	# One that was taken before the line came has it in its overlap.
+	find "$mnt/snapshots" -type f -path '*quiet' -exec grep -q 'a needle' {} \; -printf 'snapshots/%P\n'
 } | sort >"$work/wanted"
 exits "grep -r finds a line wherever it stands" 0 grep -rl 'a needle' "$mnt"
 is "and nowhere else" "$(cut -c $((${#mnt} + 2))- <<<"$output" | grep -v '/overlap$' | sort)" "$(cat "$work/wanted")"
