@@ -9,6 +9,7 @@
 #define RADIX 256
 #define KEY_DIGITS sizeof(uint64_t)
 #define TABLE_DIGITS sizeof(uint32_t)
+#define TOGETHER_LEAST 4
 
 struct coalesce_record {
 	struct position position;
@@ -239,77 +240,176 @@ static int follow_up(const struct coalesce *coalesce, struct net *net, const str
 	}
 }
 
-static int make(const struct coalesce *coalesce, const struct net *net, const struct coalesce_item *run, size_t count,
-                struct err *err)
+/* ---- making the changes, key by key */
+
+/* The lines of one key are items[from..to); those that the sort has left together with them go on until `end`. */
+struct flush {
+	struct supply supply; /* all that one statement takes */
+	struct coalesce *coalesce;
+	size_t from, to, end;
+	struct net net;
+	int rc;
+	struct err *err;
+};
+
+/* What the sort has left together is one key's where that is a single number. */
+static bool sort_is_enough(const struct schema *schema)
 {
-	struct relation *table = coalesce->tables[run->table];
+	enum storage storage = schema->columns[schema->key[0]].storage;
+
+	return schema->key_count == 1 && (storage == STORAGE_INTEGER || storage == STORAGE_BOOLEAN);
+}
+
+static void find_key(struct flush *flush)
+{
+	struct coalesce *coalesce = flush->coalesce;
+	struct coalesce_item *items = coalesce->items, *first = &items[flush->from];
+	bool enough = sort_is_enough(&coalesce->tables[first->table]->schema);
+
+	if (flush->from == flush->end) {
+		while (++flush->end < coalesce->count && items[flush->end].key == first->key &&
+		       items[flush->end].table == first->table)
+			;
+		if (!enough && flush->end - flush->from > 1)
+			qsort_r(first, flush->end - flush->from, sizeof *first, compare_items, coalesce);
+	}
+	flush->to = enough ? flush->end : flush->from + 1;
+	while (flush->to < flush->end && compare_keys(coalesce, first, &items[flush->to]) == 0)
+		flush->to++;
+}
+
+/* The next key, and what its lines come to. False: there is none, or an error. */
+static bool next_key(struct flush *flush)
+{
+	const struct coalesce *coalesce = flush->coalesce;
+
+	flush->from = flush->to;
+	if (flush->from == coalesce->count)
+		return false;
+	find_key(flush);
+	flush->net = (struct net){0};
+	for (size_t i = flush->from; flush->rc == 0 && i < flush->to; i++)
+		flush->rc = follow_up(coalesce, &flush->net, &coalesce->items[i], i, flush->err);
+	return flush->rc == 0;
+}
+
+static struct relation *table_of(const struct flush *flush)
+{
+	return flush->coalesce->tables[flush->coalesce->items[flush->from].table];
+}
+
+/* What the row is now, into its table's. */
+static void read_row(const struct flush *flush)
+{
+	const struct coalesce *coalesce = flush->coalesce;
+	struct relation *table = table_of(flush);
 	const struct schema *schema = &table->schema;
+
+	pack_read_key(values_of(coalesce, &coalesce->items[flush->from]), schema, table->row.values);
+	table->row.present = schema->key_count;
+	for (size_t i = flush->to; i-- > flush->net.from && table->row.present < schema->column_count;)
+		table->row.present +=
+		    pack_read_rest(values_of(coalesce, &coalesce->items[i]), schema, table->row.values);
+}
+
+static int make(const struct flush *flush)
+{
+	const struct coalesce *coalesce = flush->coalesce;
+	const struct net *net = &flush->net;
+	struct relation *table = table_of(flush);
 	int rc = 0;
 
 	if (net->deletes) {
-		pack_read_key(values_of(coalesce, run), schema, table->old.values);
-		rc = relation_make_delete(table, net->must, err);
+		pack_read_key(values_of(coalesce, &coalesce->items[flush->from]), &table->schema, table->old.values);
+		rc = relation_make_delete(table, net->must, flush->err);
 	}
 	if (rc < 0 || net->now == NET_DELETED)
 		return rc;
-	pack_read_key(values_of(coalesce, run), schema, table->row.values);
-	table->row.present = schema->key_count;
-	for (size_t i = count; i-- > net->from && table->row.present < schema->column_count;)
-		table->row.present += pack_read_rest(values_of(coalesce, &run[i]), schema, table->row.values);
-	return net->now == NET_INSERT ? relation_make_insert(table, err) : relation_make_update(table, net->add, err);
+	read_row(flush);
+	return net->now == NET_INSERT ? relation_make_insert(table, flush->err)
+	                              : relation_make_update(table, net->add, flush->err);
 }
 
-static int apply_key(const struct coalesce *coalesce, const struct coalesce_item *run, size_t count,
-                     struct coalesce_failed *failed, struct err *err)
+/* Whether a whole row is written, and what was there, if anything, goes on as this row. */
+static bool is_written(const struct flush *flush)
 {
-	struct net net = {0};
-	int rc = 0;
+	const struct net *net = &flush->net;
 
-	for (size_t i = 0; rc == 0 && i < count; i++)
-		rc = follow_up(coalesce, &net, &run[i], i, err);
-	if (rc == 0)
-		rc = make(coalesce, &net, run, count, err);
-	if (rc < 0)
-		*failed =
-		    (struct coalesce_failed){coalesce->tables[run->table], coalesce->records[run->record].position};
-	return rc;
+	return !net->deletes &&
+	       (net->now == NET_INSERT || (net->now == NET_UPDATE && flush->coalesce->items[net->from].whole));
 }
 
-/* Items that the sort has left together: one key's where that is a single number. */
-static int apply_group(struct coalesce *coalesce, struct coalesce_item *group, size_t count,
-                       struct coalesce_failed *failed, struct err *err)
+/* Whether so many keys come that one statement for them pays: not all of them are looked at. */
+static bool more_follow(const struct flush *flush)
 {
-	const struct schema *schema = &coalesce->tables[group->table]->schema;
-	enum storage storage = schema->columns[schema->key[0]].storage;
-	int rc = 0;
+	const struct coalesce *coalesce = flush->coalesce;
+	size_t then = flush->to + TOGETHER_LEAST;
 
-	if (count == 1 || (schema->key_count == 1 && (storage == STORAGE_INTEGER || storage == STORAGE_BOOLEAN)))
-		return apply_key(coalesce, group, count, failed, err);
-	qsort_r(group, count, sizeof *group, compare_items, coalesce);
-	for (size_t i = 0, next; rc == 0 && i < count; i = next) {
-		for (next = i + 1; next < count && compare_keys(coalesce, &group[i], &group[next]) == 0;)
-			next++;
-		rc = apply_key(coalesce, group + i, next - i, failed, err);
-	}
-	return rc;
+	return then < coalesce->count && coalesce->items[then].table == coalesce->items[flush->from].table &&
+	       coalesce->items[then].change != RELATION_DELETE;
+}
+
+/* Whether what was written last had to be there. */
+static bool was_missing(struct flush *flush)
+{
+	struct relation *table = table_of(flush);
+
+	if (!flush->supply.added || flush->net.now != NET_UPDATE || flush->net.add)
+		return false;
+	flush->rc = relation_missing(table, "update", &table->row, flush->err);
+	return true;
+}
+
+static bool next_together(struct supply *supply)
+{
+	struct flush *flush = (struct flush *)supply;
+	const struct relation *table = table_of(flush);
+
+	if (was_missing(flush) || !next_key(flush) || table_of(flush) != table || !is_written(flush))
+		return false;
+	read_row(flush);
+	return true;
+}
+
+/* All keys up to the first where more is to be done. */
+static int make_together(struct flush *flush)
+{
+	struct relation *table = table_of(flush);
+
+	flush->supply = (struct supply){.next = next_together, .values = table->row.values};
+	read_row(flush);
+	int rc = relation_make_all(table, &flush->supply, flush->err);
+	return flush->rc < 0 ? flush->rc : rc;
 }
 
 int coalesce_flush(struct coalesce *coalesce, struct coalesce_failed *failed, struct err *err)
 {
-	int rc = 0;
+	struct flush flush = {.coalesce = coalesce, .err = err};
 
 	*failed = (struct coalesce_failed){0};
 	if (!in_order(coalesce))
 		sort(coalesce);
-	for (size_t i = 0, next; rc == 0 && i < coalesce->count; i = next) {
-		struct coalesce_item *items = coalesce->items;
-		for (next = i + 1;
-		     next < coalesce->count && items[next].key == items[i].key && items[next].table == items[i].table;)
-			next++;
-		rc = apply_group(coalesce, items + i, next - i, failed, err);
+	next_key(&flush);
+	while (flush.rc == 0 && flush.from < coalesce->count) {
+		bool alone = !is_written(&flush) || !more_follow(&flush);
+		if (!alone)
+			flush.rc = make_together(&flush);
+		/* An insert is asked for what a new row has to be, where an update may do. */
+		if (alone || flush.rc == -EEXIST) {
+			flush.rc = make(&flush);
+			alone = true;
+		}
+		if (alone && flush.rc == 0)
+			next_key(&flush);
+	}
+	if (flush.rc < 0) {
+		const struct coalesce_item *item =
+		    &coalesce->items[flush.from < coalesce->count ? flush.from : coalesce->count - 1];
+		*failed =
+		    (struct coalesce_failed){coalesce->tables[item->table], coalesce->records[item->record].position};
 	}
 	coalesce_clear(coalesce);
-	return rc;
+	return flush.rc;
 }
 
 void coalesce_clear(struct coalesce *coalesce)

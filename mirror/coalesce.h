@@ -13,6 +13,9 @@
  *     ..., delete, insert, then updates         the delete, and the insert of what they come to: what people
  *                                               wrote into columns of theirs goes with the old row
  *
+ * Of keys that follow each other, one statement takes all whose whole row is written: that is less work for SQLite
+ * (supply.h).
+ *
  * That a change speaks of a row that is not there is found out as relation.h has it: from the lines, or when the
  * change is made.
  *

@@ -8,6 +8,7 @@
 
 #include "dbfile.h"
 #include "sql.h"
+#include "supply.h"
 
 static int create(struct database *database, const struct database_want *want, struct err *err)
 {
@@ -180,7 +181,8 @@ static int open_sqlite(struct database *database, const struct database_want *wa
 	sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	if (sqlite3_exec(database->sqlite, want->build ? build_settings : settings, NULL, NULL, NULL) != SQLITE_OK)
 		return sql_error(database->sqlite, database->path, err);
-	return value_add_functions(database->sqlite, err);
+	int added = value_add_functions(database->sqlite, err);
+	return added < 0 ? added : supply_register(database->sqlite, err);
 }
 
 int database_open(struct database *database, const char *path, const struct database_want *want, struct err *err)

@@ -10,7 +10,7 @@
 /* How often a wait looks whether the program is to end. */
 #define LOOK_MS 100
 /* For so many blocks, or for room for them, a wait is. */
-#define AT_ONCE (QUEUE_BLOCKS / 2)
+#define AT_ONCE ((size_t)8)
 /* How long a thread's end is waited for before its call is interrupted once more. */
 #define END_MS 50
 

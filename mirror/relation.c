@@ -125,6 +125,16 @@ static int bind_row(const struct schema *schema, sqlite3_stmt *stmt, const struc
 	return rc;
 }
 
+/* After sqlite3_step; returns the rows that it changed. */
+static int reset(struct relation *table, sqlite3_stmt *stmt, const char *doing, struct err *err)
+{
+	int rc = sqlite3_reset(stmt);
+	if (rc == SQLITE_OK)
+		return sqlite3_changes(table->sqlite);
+	int code = sql_error(table->sqlite, doing, err);
+	return rc == SQLITE_CONSTRAINT ? -EEXIST : rc == SQLITE_TOOBIG ? -EFBIG : code;
+}
+
 /* Runs one statement over row and old row (NULL: none); returns the rows it changed. */
 static int run(struct relation *table, enum statement_kind kind, const struct relation_row *row,
                const struct relation_row *old, struct err *err)
@@ -142,11 +152,7 @@ static int run(struct relation *table, enum statement_kind kind, const struct re
 	if (rc < 0)
 		return rc;
 	sqlite3_step(stmt);
-	rc = sqlite3_reset(stmt);
-	if (rc == SQLITE_OK)
-		return sqlite3_changes(table->sqlite);
-	int code = sql_error(table->sqlite, doing[kind], err);
-	return rc == SQLITE_CONSTRAINT ? -EEXIST : rc == SQLITE_TOOBIG ? -EFBIG : code;
+	return reset(table, stmt, doing[kind], err);
 }
 
 /* Reads the rows that a line brings, and sees that what places them is there. */
@@ -239,6 +245,18 @@ int relation_make_insert(struct relation *table, struct err *err)
 	int changed = run(table, STATEMENT_INSERT, &table->row, NULL, err);
 
 	return changed < 0 ? changed : 0;
+}
+
+int relation_make_all(struct relation *table, struct supply *supply, struct err *err)
+{
+	sqlite3_stmt *stmt;
+	int rc = statement_get(&table->statements, STATEMENT_PUT, NULL, 0, &stmt, err);
+
+	if (rc < 0)
+		return rc;
+	supply_step(stmt, supply);
+	rc = reset(table, stmt, "cannot write the row", err);
+	return rc < 0 ? rc : 0;
 }
 
 int relation_make_update(struct relation *table, bool add, struct err *err)

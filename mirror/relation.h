@@ -26,6 +26,7 @@
 #include "line.h"
 #include "schema.h"
 #include "statement.h"
+#include "supply.h"
 #include "value.h"
 
 struct relation_row {
@@ -78,6 +79,10 @@ int relation_read(struct relation *table, enum relation_change change, struct sp
 int relation_make_insert(struct relation *table, struct err *err);
 int relation_make_update(struct relation *table, bool add, struct err *err);
 int relation_make_delete(struct relation *table, bool must, struct err *err);
+
+/* Many whole rows (their `values` may be table->row's) are inserted, or take the place of what is there. An error is of
+ * the row that was given last. */
+int relation_make_all(struct relation *table, struct supply *supply, struct err *err);
 
 /* -ENOENT with the sentence: `what` (an update, say) speaks of a row that is not there. */
 int relation_missing(const struct relation *table, const char *what, const struct relation_row *row, struct err *err);

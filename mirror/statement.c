@@ -18,11 +18,23 @@ struct statement_partial {
 	unsigned char shape[]; /* the kind, and a bit for each column that is there */
 };
 
-static void append_insert(sqlite3_str *sql, const struct schema *schema)
+static void append_new(sqlite3_str *sql, const char *before, const struct schema *schema, unsigned i, bool many)
+{
+	const char *name = schema->columns[i].name;
+
+	sqlite3_str_appendf(sql, "%s\"%w\" = ", before, name);
+	if (many)
+		sqlite3_str_appendf(sql, "excluded.\"%w\"", name);
+	else
+		sqlite3_str_appendf(sql, "?%u", i + 1);
+}
+
+/* Of many rows, those before one that is wrong need not be undone by it: the transaction is. */
+static void append_insert(sqlite3_str *sql, const struct schema *schema, bool many)
 {
 	unsigned count = schema->column_count, set = 0;
 
-	sqlite3_str_appendf(sql, "INSERT INTO \"%w\"", schema->name);
+	sqlite3_str_appendf(sql, "INSERT %sINTO \"%w\"", many ? "OR FAIL " : "", schema->name);
 	if (count == 0) {
 		sqlite3_str_appendall(sql, " DEFAULT VALUES");
 		return;
@@ -30,8 +42,12 @@ static void append_insert(sqlite3_str *sql, const struct schema *schema)
 	for (unsigned i = 0; i < count; i++)
 		sqlite3_str_appendf(sql, "%s\"%w\"", i ? ", " : " (", schema->columns[i].name);
 	for (unsigned i = 0; i < count; i++)
-		sqlite3_str_appendf(sql, "%s?%u", i ? ", " : ") VALUES (", i + 1);
-	sqlite3_str_appendall(sql, ")");
+		sqlite3_str_appendf(sql, "%s%s%u",
+		                    i      ? ", "
+		                    : many ? ") SELECT "
+		                           : ") VALUES (",
+		                    many ? "c" : "?", i + !many);
+	sqlite3_str_appendall(sql, many ? " FROM _daystream_rows(?1) WHERE true" : ")");
 	if (schema->match != SCHEMA_KEY)
 		return;
 	for (unsigned i = 0; i < schema->key_count; i++)
@@ -39,8 +55,7 @@ static void append_insert(sqlite3_str *sql, const struct schema *schema)
 	sqlite3_str_appendall(sql, ") DO ");
 	for (unsigned i = 0; i < count; i++)
 		if (!schema->columns[i].key)
-			sqlite3_str_appendf(sql, "%s\"%w\" = ?%u", set++ ? ", " : "UPDATE SET ",
-			                    schema->columns[i].name, i + 1);
+			append_new(sql, set++ ? ", " : "UPDATE SET ", schema, i, many);
 	if (set == 0)
 		sqlite3_str_appendall(sql, "NOTHING");
 }
@@ -92,8 +107,8 @@ static int prepare(struct statement_cache *cache, enum statement_kind kind, cons
 {
 	sqlite3_str *sql = sqlite3_str_new(cache->sqlite);
 
-	if (kind == STATEMENT_INSERT) {
-		append_insert(sql, cache->schema);
+	if (kind == STATEMENT_INSERT || kind == STATEMENT_PUT) {
+		append_insert(sql, cache->schema, kind == STATEMENT_PUT);
 	} else if (kind == STATEMENT_DELETE) {
 		sqlite3_str_appendf(sql, "DELETE FROM \"%w\"", cache->schema->name);
 		append_old_row(sql, cache->schema);
@@ -154,7 +169,8 @@ static int get_partial(struct statement_cache *cache, enum statement_kind kind, 
 int statement_get(struct statement_cache *cache, enum statement_kind kind, const struct value *values, unsigned present,
                   sqlite3_stmt **stmt, struct err *err)
 {
-	bool whole = kind == STATEMENT_INSERT || kind == STATEMENT_DELETE || present == cache->schema->column_count;
+	bool whole = kind == STATEMENT_INSERT || kind == STATEMENT_PUT || kind == STATEMENT_DELETE ||
+	             present == cache->schema->column_count;
 	int rc = 0;
 
 	if (!whole)

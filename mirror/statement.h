@@ -10,6 +10,7 @@
  *     UPDATE   new values WHERE the new row's key; the key's columns stay
  *     MOVE     new values, the key's too, WHERE the old row
  *     DELETE   WHERE the old row
+ *     PUT      as INSERT, of all rows that ?1 gives (supply.h); with a key
  *
  * "The old row" is the one with the old key or, without a key, one of those
  * that equal it in all columns.
@@ -25,7 +26,14 @@
 #include "schema.h"
 #include "value.h"
 
-enum statement_kind { STATEMENT_INSERT, STATEMENT_UPDATE, STATEMENT_MOVE, STATEMENT_DELETE, STATEMENT_KINDS };
+enum statement_kind {
+	STATEMENT_INSERT,
+	STATEMENT_UPDATE,
+	STATEMENT_MOVE,
+	STATEMENT_DELETE,
+	STATEMENT_PUT,
+	STATEMENT_KINDS
+};
 
 struct statement_partial;
 

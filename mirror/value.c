@@ -310,6 +310,19 @@ int value_put(sqlite3_stmt *stmt, int parameter, const struct value *value, stru
 	return 0;
 }
 
+void value_result(sqlite3_context *context, const struct value *value)
+{
+	switch (value->kind) {
+	case VALUE_INTEGER: sqlite3_result_int64(context, value->integer); break;
+	case VALUE_REAL: sqlite3_result_double(context, value->real); break;
+	case VALUE_TEXT:
+		sqlite3_result_text64(context, value->at ? value->at : "", value->len, SQLITE_STATIC, SQLITE_UTF8);
+		break;
+	case VALUE_BLOB: sqlite3_result_blob64(context, value->at ? value->at : "", value->len, SQLITE_STATIC); break;
+	default: sqlite3_result_null(context); break;
+	}
+}
+
 static void minus_zero(sqlite3_context *context, int count, sqlite3_value **values)
 {
 	(void)count;

@@ -85,6 +85,9 @@ char *value_print(char *text, size_t size, const struct value *value);
 /* SQLite borrows the bytes until the statement is reset. */
 int value_put(sqlite3_stmt *stmt, int parameter, const struct value *value, struct err *err);
 
+/* As what a function or a virtual table of SQL returns; the bytes are borrowed as long as the row is. */
+void value_result(sqlite3_context *context, const struct value *value);
+
 /* Gives a connection the SQL function daystream_minus_zero(x): 1 where x is -0, else 0. To SQLite's
  * own comparisons -0 is 0. */
 int value_add_functions(sqlite3 *sqlite, struct err *err);

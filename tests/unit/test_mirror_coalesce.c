@@ -187,20 +187,28 @@ static void change_by_chance(struct pair *pair, struct kind *kind)
 	both_line(pair, body);
 }
 
-static void by_chance(struct pair *pair, unsigned seed, bool exact)
+/* All rows that there are, are here: none. */
+static void both_know_all(struct pair *pair)
 {
 	struct origin origin = {
 	    .system = 7123, .timeline = 1, .generation = 1, .database = "bank", .slot = "daystream"};
 	struct world *worlds[] = {pair->each, pair->last};
+
+	for (int i = 0; i < 2; i++)
+		if (apply_refill(worlds[i]->apply, &origin, &worlds[i]->err) < 0 ||
+		    apply_refilled(worlds[i]->apply, &worlds[i]->err) < 0)
+			fail_msg("%s", worlds[i]->err.text);
+}
+
+static void by_chance(struct pair *pair, unsigned seed, bool exact)
+{
 	struct kind now[TABLES], then[TABLES];
 	unsigned wrong = 0, rounds = 400;
 
 	chance = seed;
 	memcpy(now, kinds, sizeof now);
-	for (int i = 0; exact && i < 2; i++)
-		if (apply_refill(worlds[i]->apply, &origin, &worlds[i]->err) < 0 ||
-		    apply_refilled(worlds[i]->apply, &worlds[i]->err) < 0)
-			fail_msg("%s", worlds[i]->err.text);
+	if (exact)
+		both_know_all(pair);
 	for (unsigned i = 0; i < TABLES; i++)
 		both_define(pair, kinds[i].name, i + 1, kinds[i].key, kinds[i].columns);
 	assert_true(both_commit(pair));
@@ -316,6 +324,125 @@ static void what_is_kept_has_a_bound(void **state)
 	assert_string_equal(ask(pair->last, "SELECT count(*) FROM t"), "50002");
 }
 
+/* Keys enough that one statement takes many, until one comes that is also deleted or changed in part. */
+static void many_rows(struct pair *pair)
+{
+	static const struct {
+		const char *table, *key, *values;
+	} forms[] = {{T, "id\t%u", "a\tnew%u\tb\t\\N"}, {"_schema\tbank\t_table\tacc", "k\tsamesame%u\tf\t1", "v\t%u"}};
+	enum { MANY = 1009 };
+	bool there[MANY] = {0};
+	char key[100], values[100], body[300];
+
+	both_start(pair);
+	both_define(pair, kinds[1].name, 2, kinds[1].key, kinds[1].columns);
+	both_run(pair, "ALTER TABLE t ADD COLUMN note DEFAULT 'none'");
+	for (unsigned i = 0; i < 6000; i++) {
+		unsigned n = i * 7919 % MANY, what = there[n] ? i % 7 : 9;
+		for (int form = 0; form < 2; form++) {
+			snprintf(key, sizeof key, forms[form].key, 10 + n);
+			snprintf(values, sizeof values, forms[form].values, i);
+			snprintf(body, sizeof body, "%s\t%s%s%s",
+			         what == 9   ? "insert"
+			         : what == 0 ? "delete"
+			                     : "update",
+			         key, what == 0 ? "" : "\t",
+			         what == 0                ? ""
+			         : what == 1 && form == 0 ? "b\tpart"
+			                                  : values);
+			both_change(pair, forms[form].table, body);
+		}
+		there[n] = what != 0;
+		if (i % 1500 == 1499) {
+			assert_true(both_commit(pair));
+			both_run(pair, "UPDATE t SET note = 'seen' WHERE id % 3 = 0");
+		}
+	}
+	assert_string_equal(ask(pair->last, "SELECT count(*) > 500 FROM t WHERE note = 'none'"), "1");
+}
+
+static void many_rows_go_together(void **state)
+{
+	many_rows(*state);
+}
+
+static void so_they_do_where_all_rows_are_known(void **state)
+{
+	both_know_all(*state);
+	many_rows(*state);
+}
+
+static void of_rows_that_go_together_none_is_made_up(void **state)
+{
+	struct pair *pair = *state;
+	char body[100];
+
+	both_know_all(pair);
+	both_start(pair);
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(body, sizeof body, "insert\tid\t%u\ta\tx\tb\ty", 10 + i);
+		both_change(pair, T, body);
+	}
+	assert_true(both_commit(pair));
+	/* The last one, too. */
+	for (unsigned missing = 30; missing <= 39; missing += 9) {
+		snprintf(body, sizeof body, "DELETE FROM t WHERE id = %u", 10 + missing);
+		both_run(pair, body);
+		for (unsigned i = 0; i < 40; i++) {
+			snprintf(body, sizeof body, "update\tid\t%u\ta\tz\tb\tz", 10 + i);
+			both_change(pair, T, body);
+		}
+		assert_false(both_commit(pair));
+		snprintf(body, sizeof body, "this update speaks of (id %u) is not there", 10 + missing);
+		assert_non_null(strstr(pair->last->err.text, body));
+		snprintf(body, sizeof body, ".%u table t: the row", missing);
+		assert_non_null(strstr(pair->last->err.text, body));
+		both_run(pair, "INSERT OR IGNORE INTO t VALUES (40, 'x', 'y')");
+		apply_coalesce(pair->last->apply, true);
+	}
+	assert_string_equal(ask(pair->last, "SELECT count(*) FROM t WHERE a = 'z'"), "0");
+}
+
+/* What people keep beside a row makes it right, which a new one with the same values would not be. */
+static void rows_that_are_there_go_together_as_they_are(void **state)
+{
+	struct pair *pair = *state;
+	char body[100];
+
+	both_start(pair);
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(body, sizeof body, "insert\tid\t%u\ta\tx\tb\told", 10 + i);
+		both_change(pair, T, body);
+	}
+	assert_true(both_commit(pair));
+	both_run(pair,
+	         "ALTER TABLE t ADD COLUMN note DEFAULT 0 CHECK (b <> 'new' OR note > 0); UPDATE t SET note = id");
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(body, sizeof body, "update\tid\t%u\ta\ty\tb\t%s", 10 + i, i % 4 ? "old" : "new");
+		both_change(pair, T, body);
+	}
+	assert_true(both_commit(pair));
+	assert_string_equal(ask(pair->last, "SELECT count(*), sum(b = 'new') FROM t WHERE a = 'y' AND note = id"),
+	                    "40|10");
+}
+
+static void of_rows_that_go_together_the_wrong_one_is_named(void **state)
+{
+	struct pair *pair = *state;
+	char body[100];
+
+	both_start(pair);
+	assert_true(both_commit(pair));
+	both_run(pair, "ALTER TABLE t ADD COLUMN note DEFAULT 1 CHECK (b <> 'bad')");
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(body, sizeof body, "insert\tid\t%u\ta\tx\tb\t%s", 10 + i, i == 30 ? "bad" : "good");
+		both_change(pair, T, body);
+	}
+	assert_false(both_commit(pair));
+	assert_non_null(strstr(pair->last->err.text, ".30 table t: cannot insert the row: CHECK"));
+	assert_string_equal(ask(pair->last, "SELECT count(*) FROM t"), "2");
+}
+
 static void what_is_wrong_is_said_with_its_place_and_remedy(void **state)
 {
 	struct pair *pair = *state;
@@ -364,6 +491,11 @@ int main(void)
 	    TEST(rows_exchange_what_a_unique_index_keeps_apart),
 	    TEST(a_long_row_goes_its_own_way),
 	    TEST(what_is_kept_has_a_bound),
+	    TEST(many_rows_go_together),
+	    TEST(so_they_do_where_all_rows_are_known),
+	    TEST(of_rows_that_go_together_none_is_made_up),
+	    TEST(rows_that_are_there_go_together_as_they_are),
+	    TEST(of_rows_that_go_together_the_wrong_one_is_named),
 	    TEST(what_is_wrong_is_said_with_its_place_and_remedy),
 	    TEST(what_people_keep_is_put_back_into_rows_that_waited),
 	};
