@@ -1,23 +1,19 @@
 #include "health.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "clock.h"
+#include "worker.h"
 
 /* After an answer; where the slot is not in use, as before the stream has begun; after many that did not come. */
 enum { PAUSE_MS = 10000, PAUSE_INACTIVE_MS = 2000, PAUSE_MOST_MS = 60000 };
 
 struct health {
 	const struct config *config;
-	pthread_t thread;
-	bool running;
-	int stop_fd;
+	struct worker worker;
 
 	pthread_mutex_t lock; /* all below */
 	struct health_status status;
@@ -27,11 +23,11 @@ struct health {
 static int ask(struct health *health, struct server_slot *slot, struct err *err)
 {
 	PGconn *conn;
-	int r = pg_connect(&conn, health->config->conninfo, false, health->stop_fd, err);
+	int r = pg_connect(&conn, health->config->conninfo, false, health->worker.stop_fd, err);
 
 	if (r < 0)
 		return r;
-	r = server_slot(conn, health->config->slot, health->stop_fd, slot, err);
+	r = server_slot(conn, health->config->slot, health->worker.stop_fd, slot, err);
 	PQfinish(conn);
 	return r;
 }
@@ -52,7 +48,6 @@ static void keep(struct health *health, const struct server_slot *slot, int r, c
 static void *run(void *arg)
 {
 	struct health *health = arg;
-	struct pollfd stop = {.fd = health->stop_fd, .events = POLLIN};
 	int pause_ms = PAUSE_MS;
 
 	do {
@@ -66,7 +61,7 @@ static void *run(void *arg)
 			pause_ms = slot.active ? PAUSE_MS : PAUSE_INACTIVE_MS;
 		else
 			pause_ms = pause_ms * 2 < PAUSE_MOST_MS ? pause_ms * 2 : PAUSE_MOST_MS;
-	} while (poll(&stop, 1, pause_ms) == 0);
+	} while (worker_pause(health->worker.stop_fd, pause_ms));
 	return NULL;
 }
 
@@ -79,27 +74,19 @@ int health_start(struct health **out, const struct config *config, struct err *e
 		return err_set(err, -ENOMEM, "out of memory");
 	health->config = config;
 	pthread_mutex_init(&health->lock, NULL);
-	health->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (health->stop_fd < 0 || (errno = pthread_create(&health->thread, NULL, run, health)) != 0) {
-		int r = err_errno(err, "starting the thread that asks for the slot");
+	int r = worker_start(&health->worker, run, health, "asks for the slot", err);
+	if (r < 0)
 		health_stop(health);
-		return r;
-	}
-	health->running = true;
-	*out = health;
-	return 0;
+	else
+		*out = health;
+	return r;
 }
 
 void health_stop(struct health *health)
 {
-	uint64_t one = 1;
-
 	if (!health)
 		return;
-	if (health->running && write(health->stop_fd, &one, sizeof one) == sizeof one)
-		pthread_join(health->thread, NULL);
-	if (health->stop_fd >= 0)
-		close(health->stop_fd);
+	worker_stop(&health->worker);
 	pthread_mutex_destroy(&health->lock);
 	free(health);
 }

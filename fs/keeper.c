@@ -1,18 +1,16 @@
 #include "keeper.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
 #include "snapshot.h"
 #include "snapshots.h"
+#include "worker.h"
 
 enum { TICK_MS = 500, PAUSE_FIRST_MS = 1000, PAUSE_MOST_MS = 300000, JOBS = 2 };
 
@@ -21,8 +19,7 @@ struct keeper {
 	const struct config *config;
 	struct ingest *ingest;
 	bool automatic;
-	pthread_t thread;
-	int stop_fd;
+	struct worker worker;
 
 	pthread_mutex_t lock;     /* all below */
 	struct position outdated; /* one that is newer is needed; zeros: any will do */
@@ -59,7 +56,7 @@ static bool is_wanted(struct keeper *keeper)
 /* 0: taken, or somebody else is at it. */
 static int take(struct keeper *keeper, struct err *err)
 {
-	const struct snapshot_request request = {.jobs = JOBS, .wakefd = keeper->stop_fd};
+	const struct snapshot_request request = {.jobs = JOBS, .wakefd = keeper->worker.stop_fd};
 	struct position taken;
 	char name[POSITION_TEXT_MAX];
 
@@ -68,13 +65,6 @@ static int take(struct keeper *keeper, struct err *err)
 	if (r == 0)
 		log_info("the snapshot %s was taken", position_print(name, taken));
 	return r == -EBUSY ? 0 : r;
-}
-
-static bool is_stopped(struct keeper *keeper, int timeout_ms)
-{
-	struct pollfd fd = {.fd = keeper->stop_fd, .events = POLLIN};
-
-	return poll(&fd, 1, timeout_ms) > 0;
 }
 
 /* Somebody else has taken one. */
@@ -95,7 +85,7 @@ static void *run(void *arg)
 	struct err err;
 	int pause_ms = PAUSE_FIRST_MS;
 
-	while (!is_stopped(keeper, TICK_MS)) {
+	while (worker_pause(keeper->worker.stop_fd, TICK_MS)) {
 		if (!is_wanted(keeper)) {
 			forget_failure(keeper);
 			continue;
@@ -111,7 +101,7 @@ static void *run(void *arg)
 		if (pause_ms == PAUSE_FIRST_MS)
 			log_error("no snapshot can be taken: %s; trying again", err.text);
 		set_status(keeper, "failed", err.text);
-		if (is_stopped(keeper, pause_ms))
+		if (!worker_pause(keeper->worker.stop_fd, pause_ms))
 			break;
 		pause_ms = 2 * pause_ms < PAUSE_MOST_MS ? 2 * pause_ms : PAUSE_MOST_MS;
 	}
@@ -141,29 +131,20 @@ int keeper_start(struct keeper **out, struct store *store, const struct config *
 	keeper->automatic = strcmp(config->snapshot, "auto") == 0;
 	keeper->status.state = keeper->automatic ? "idle" : "off";
 	pthread_mutex_init(&keeper->lock, NULL);
-	keeper->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	clean(keeper);
-	if (keeper->stop_fd < 0 ||
-	    (keeper->automatic && (errno = pthread_create(&keeper->thread, NULL, run, keeper)) != 0)) {
-		int r = err_errno(err, "starting the thread that takes snapshots");
-		keeper->automatic = false;
+	int r = keeper->automatic ? worker_start(&keeper->worker, run, keeper, "takes snapshots", err) : 0;
+	if (r < 0)
 		keeper_stop(keeper);
-		return r;
-	}
-	*out = keeper;
-	return 0;
+	else
+		*out = keeper;
+	return r;
 }
 
 void keeper_stop(struct keeper *keeper)
 {
-	uint64_t one = 1;
-
 	if (!keeper)
 		return;
-	if (keeper->automatic && write(keeper->stop_fd, &one, sizeof one) == sizeof one)
-		pthread_join(keeper->thread, NULL);
-	if (keeper->stop_fd >= 0)
-		close(keeper->stop_fd);
+	worker_stop(&keeper->worker);
 	pthread_mutex_destroy(&keeper->lock);
 	free(keeper);
 }

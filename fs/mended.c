@@ -1,12 +1,9 @@
 #include "mended.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "bytes.h"
@@ -14,16 +11,9 @@
 #include "clock.h"
 #include "log.h"
 #include "name.h"
+#include "worker.h"
 
 enum { TICK_MS = 1000 };
-
-/* False where it is to end. */
-static bool pause_for(int stop, int ms)
-{
-	struct pollfd end = {.fd = stop, .events = POLLIN};
-
-	return poll(&end, 1, ms) == 0;
-}
 
 /* ---- a look -------------------------------------------------------------- */
 
@@ -33,7 +23,7 @@ static bool is_segment_whole(struct segment *segment, int stop)
 	char buf[CHUNK_LEN];
 	long n = 1;
 
-	while (n > 0 && off < len && pause_for(stop, 0)) {
+	while (n > 0 && off < len && worker_pause(stop, 0)) {
 		n = bytes_read(segment, off, buf, sizeof buf, NULL);
 		off += n > 0 ? (uint64_t)n : 0;
 	}
@@ -65,7 +55,7 @@ static bool is_part_whole(struct part_set *parts, struct position position, cons
 
 	if (part_open(&part, parts, position, name, NULL) < 0)
 		return false;
-	while (n > 0 && off < part_len(part) && pause_for(stop, 0)) {
+	while (n > 0 && off < part_len(part) && worker_pause(stop, 0)) {
 		n = part_read(part, off, buf, sizeof buf, NULL);
 		off += n > 0 ? (uint64_t)n : 0;
 	}
@@ -126,21 +116,20 @@ bool mended_is(struct store *store, struct part_set *parts, const char *name, in
 struct mended {
 	struct store *store;
 	struct part_set *parts;
-	pthread_t thread;
-	bool running;
-	int stop_fd;
+	struct worker worker;
 };
 
 static void *run(void *arg)
 {
 	struct mended *mended = arg;
 	struct damage *damage = store_damage(mended->store);
+	int stop_fd = mended->worker.stop_fd;
 	char *name;
 
-	while (pause_for(mended->stop_fd, TICK_MS))
-		while (pause_for(mended->stop_fd, 0) && (name = damage_due(damage, store_dirfd(mended->store)))) {
+	while (worker_pause(stop_fd, TICK_MS))
+		while (worker_pause(stop_fd, 0) && (name = damage_due(damage, store_dirfd(mended->store)))) {
 			int64_t began_ms = clock_ms();
-			if (mended_is(mended->store, mended->parts, name, mended->stop_fd)) {
+			if (mended_is(mended->store, mended->parts, name, stop_fd)) {
 				damage_over(damage, name);
 				log_info("%s is no longer damaged", name);
 			} else {
@@ -160,26 +149,18 @@ int mended_start(struct mended **out, struct store *store, struct part_set *part
 		return err_set(err, -ENOMEM, "out of memory");
 	mended->store = store;
 	mended->parts = parts;
-	mended->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (mended->stop_fd < 0 || (errno = pthread_create(&mended->thread, NULL, run, mended)) != 0) {
-		int r = err_errno(err, "starting the thread that looks at damaged files again");
+	int r = worker_start(&mended->worker, run, mended, "looks at damaged files again", err);
+	if (r < 0)
 		mended_stop(mended);
-		return r;
-	}
-	mended->running = true;
-	*out = mended;
-	return 0;
+	else
+		*out = mended;
+	return r;
 }
 
 void mended_stop(struct mended *mended)
 {
-	uint64_t one = 1;
-
 	if (!mended)
 		return;
-	if (mended->running && write(mended->stop_fd, &one, sizeof one) == sizeof one)
-		pthread_join(mended->thread, NULL);
-	if (mended->stop_fd >= 0)
-		close(mended->stop_fd);
+	worker_stop(&mended->worker);
 	free(mended);
 }
