@@ -62,6 +62,7 @@ note "$(grep -c processed "$work/pgbench.log") runs of pgbench, $(find "$store/s
 
 check "the mount comes up to what is committed" caught_up "$mnt" 120
 check "the mirror is running at the end" alive "$mirror_pid"
+wait_for 120 "[[ -e $mirror ]]" "a snapshot between all that" # where each one so far was broken off
 end_process "$mirror_pid"
 wait "$mirror_pid" || true
 exits "a mirror brought to the end says so" 0 timeout 120 deltamirror --once "$mnt" "$mirror"
