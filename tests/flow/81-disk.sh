@@ -4,6 +4,7 @@
 # shellcheck disable=SC2016 # wait_for expands it
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+needs record.so
 # shellcheck source=disk.sh
 . "$(dirname "$0")/disk.sh"
 

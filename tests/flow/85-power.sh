@@ -4,6 +4,7 @@
 # starts from each with the real code, and compares with what a second slot says is true.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+needs record.so
 
 segment_size=16384
 keep_bytes=80000

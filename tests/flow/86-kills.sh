@@ -3,6 +3,7 @@
 # Started again and again, they come to the same end as if nothing had happened.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+needs record.so
 
 mkdir "$work/disk" "$mnt"
 store=$work/disk/store

@@ -4,6 +4,7 @@
 # that a loss of power may leave of it and goes on from each.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+needs record.so
 
 folder=$work/folder trace=$work/trace
 mirror=$folder/m.sqlite

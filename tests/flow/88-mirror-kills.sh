@@ -3,6 +3,7 @@
 # follows, comes anew as a whole and by tables. Each goes on from what the one before left. Then its calls fail, one by one.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+needs record.so
 
 folder=$work/folder
 mirror=$folder/m.sqlite

@@ -96,6 +96,10 @@ store=$work/store
 mnt=$work/mnt
 mirror=$work/mirror.sqlite
 
+needs() { # FILE: of what `make crash` builds; without it LD_PRELOAD would say so, and go on
+	[[ -e $build/tests/$1 ]] || { echo "$build/tests/$1 is missing: run make crash" >&2; exit 1; }
+}
+
 pair() { # LINE NAME: the value of one pair
 	awk -F '\t' -v name="$2" '{ for (i = 1; i < NF; i += 2) if ($i == name) { print $(i + 1); exit } }' <<<"$1"
 }
