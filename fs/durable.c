@@ -15,16 +15,12 @@ enum {
 void durable_init(struct durable *durable, struct store *store, const struct store_end *end)
 {
 	uint64_t idle = store_confirmed(store)->now.idle_lsn;
-	pthread_condattr_t monotonic;
 
 	*durable = (struct durable){.store = store, .appended = *end, .fd = -1, .synced = *end};
 	durable->choice = durable->choosing = durable->marked = store_confirmed(store)->now.choice;
 	durable->lsn = idle > end->lsn ? idle : end->lsn;
 	pthread_mutex_init(&durable->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&durable->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&durable->wake);
 }
 
 static struct confirmed synced_now(struct durable *durable, uint64_t idle_lsn)

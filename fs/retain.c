@@ -198,17 +198,13 @@ static void *run(void *arg)
 int retain_start(struct retainer **out, const struct retain *retain, struct err *err)
 {
 	struct retainer *retainer = calloc(1, sizeof *retainer);
-	pthread_condattr_t monotonic;
 
 	*out = NULL;
 	if (!retainer)
 		return err_set(err, -ENOMEM, "out of memory");
 	retainer->retain = *retain;
 	pthread_mutex_init(&retainer->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&retainer->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&retainer->wake);
 	if ((errno = pthread_create(&retainer->thread, NULL, run, retainer)) != 0) {
 		int r = err_errno(err, "starting a thread");
 		free(retainer);

@@ -201,7 +201,6 @@ static int open_folder(struct store *store, int dirfd, enum store_mode mode, str
 static struct store *new_store(enum store_mode mode)
 {
 	struct store *store = calloc(1, sizeof *store);
-	pthread_condattr_t monotonic;
 
 	if (!store)
 		return NULL;
@@ -211,10 +210,7 @@ static struct store *new_store(enum store_mode mode)
 	segments_init(&store->segments, writes(mode), &store->damage);
 	defined_init(&store->defined, &store->segments);
 	pthread_mutex_init(&store->wait_lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&store->more, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&store->more);
 	return store;
 }
 

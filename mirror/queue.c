@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "stop.h"
 
 /* How often a wait looks whether the program is to end. */
@@ -16,13 +17,9 @@
 
 int queue_init(struct queue *queue, struct err *err)
 {
-	pthread_condattr_t monotonic;
 
 	*queue = (struct queue){.lock = PTHREAD_MUTEX_INITIALIZER};
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&queue->changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&queue->changed);
 	for (size_t i = 0; i < QUEUE_BLOCKS; i++) {
 		struct block *block = &queue->blocks[i];
 		block->text = malloc(BLOCK_BYTES);
