@@ -58,22 +58,15 @@ figure() { # NAME VALUE
 
 # ---- places in the server's log
 
-lsn_number() { echo $((16#${1%/*} << 32 | 16#${1#*/})); }
-
 marker() { # prints an LSN that is passed when all that was committed until now has been decoded
 	sql "SELECT pg_logical_emit_message(true, 'bench', 'end')"
 }
 
 until_published() { # LSN [SECONDS]: the mount shows all before it
-	local wanted end=$((SECONDS + ${2:-600}))
-	wanted=$(lsn_number "$1")
-	until (($(lsn_number "$(status_of "$mnt" lsn)") > wanted)); do
-		if ((SECONDS > end)) || ! alive "$daemon_pid"; then
-			tail -n 20 "$work/daemon.log" >&2
-			return 1
-		fi
-		sleep 0.01
-	done
+	published "$mnt" "$1" "${2:-600}" || {
+		tail -n 20 "$work/daemon.log" >&2
+		return 1
+	}
 }
 
 slot_copy() { # FROM TO [PLUGIN]: so that the same log can be decoded again and again
