@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +39,11 @@ static struct confirmed synced_now(struct durable *durable, uint64_t idle_lsn)
 	                          .sealed = store_len(durable->store) - end->off - edge.base};
 }
 
+static bool disk_full(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT;
+}
+
 static int mark(struct durable *durable, uint64_t idle_lsn, struct err *err)
 {
 	struct confirmed now = synced_now(durable, idle_lsn);
@@ -46,13 +52,9 @@ static int mark(struct durable *durable, uint64_t idle_lsn, struct err *err)
 	int r = confirmed_write(store_confirmed(durable->store), now, err);
 	pthread_mutex_lock(&durable->lock);
 	durable->marked = store_confirmed(durable->store)->now.choice;
+	durable->refused = disk_full(r) ? r : 0;
 	pthread_mutex_unlock(&durable->lock);
 	return r;
-}
-
-static bool disk_full(int r)
-{
-	return r == -ENOSPC || r == -EDQUOT;
 }
 
 int durable_mark(struct durable *durable, struct err *err)
@@ -162,18 +164,21 @@ uint32_t durable_choice(struct durable *durable)
 	return choice;
 }
 
-bool durable_unsettled(struct durable *durable, uint32_t choice)
+int durable_unsettled(struct durable *durable, uint32_t choice, struct err *err)
 {
 	pthread_mutex_lock(&durable->lock);
 	bool unsettled = durable->choosing == choice || durable->marked == ~choice;
-	if (!unsettled) {
+	int refused = !unsettled && durable->choosing == ~choice ? durable->refused : 0;
+	if (!unsettled)
+		durable->refused = 0;
+	if (!unsettled && refused == 0) {
 		durable->choosing = ~choice;
 		durable->chosen = durable->synced.last;
 		durable->unsettle = true;
 		pthread_cond_signal(&durable->wake);
 	}
 	pthread_mutex_unlock(&durable->lock);
-	return unsettled;
+	return refused < 0 ? err_set(err, refused, "writing confirmed: %s", strerror(-refused)) : unsettled;
 }
 
 uint64_t durable_lsn(struct durable *durable)

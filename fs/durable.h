@@ -25,6 +25,7 @@ struct durable {
 	uint32_t choice, choosing; /* confirmed.h's; that of a commit which is appended, */
 	struct position chosen;    /* this one */
 	uint32_t marked;           /* what STORE/confirmed says, synced */
+	int refused;               /* by a full disk, when it was to be written last: a negative errno; 0: it was not */
 	bool unsettle;             /* `choosing` is to be marked, though no commit follows */
 	bool stop;
 	int64_t marked_ms; /* when STORE/confirmed was written; the syncing thread's */
@@ -63,9 +64,9 @@ void durable_choose(struct durable *durable, struct position commit, uint32_t ch
 uint32_t durable_choice(struct durable *durable);
 
 /* The appending thread, before the first commit of another choice: whether it is marked that none holds any more, so that
- * whatever a crash leaves of that commit, no list passes for the one that it is from. False: the syncing thread is about
- * to; ask again. */
-bool durable_unsettled(struct durable *durable, uint32_t choice);
+ * whatever a crash leaves of that commit, no list passes for the one that it is from. 1: it is; 0: the syncing thread is
+ * about to; ask again; -ENOSPC, -EDQUOT: the disk was full, asked once more it tries again. */
+int durable_unsettled(struct durable *durable, uint32_t choice, struct err *err);
 
 /* Any thread: up to where everything is on disk and shown. */
 uint64_t durable_lsn(struct durable *durable);

@@ -89,9 +89,11 @@ static int commit_transaction(struct intake *intake, const char *line, const str
 		return r;
 	if (r == 1)
 		return writer_rollback(intake->writer, err);
-	while (!durable_unsettled(writer_durable(intake->writer), intake->source->choice))
+	while ((r = durable_unsettled(writer_durable(intake->writer), intake->source->choice, err)) == 0)
 		if ((r = intake->wait(intake->ctx, err)) < 0)
 			return r;
+	if (r < 0)
+		return r;
 	if ((r = writer_commit(intake->writer, line, len, &taken->head, lsn, err)) < 0)
 		return r;
 	durable_choose(writer_durable(intake->writer), writer_appended(intake->writer), intake->source->choice);

@@ -101,6 +101,23 @@ static void of_another_list_no_commit_is_written_before_the_last_one_is_over(voi
 	confirmed_close(&confirmed_now);
 }
 
+static void nor_is_it_while_the_disk_is_too_full_to_mark_that(void **state)
+{
+	struct scene *s = *state;
+
+	s->fake.source.choice = 7;
+	write_error = ENOSPC;
+	start(s);
+	until(in_state(s, "waiting"));
+	usleep(1200000);
+	assert_true(in_state(s, "waiting"));
+	assert_in_range(refused, 1, 20); /* not again and again */
+	write_error = 0;
+	until(confirmed(s) == lsn_of(TRANSACTIONS - 1));
+	assert_int_equal(stop(s), 0);
+	all_is_there(s);
+}
+
 static void a_failed_write_or_sync_ends_it(void **state)
 {
 	struct scene *s = *state;
@@ -151,6 +168,7 @@ int main(void)
 	    TEST(a_stop_while_the_disk_is_full_is_quick_and_loses_nothing),
 	    TEST(a_final_error_takes_no_commit_back_that_was_gathered),
 	    TEST(of_another_list_no_commit_is_written_before_the_last_one_is_over),
+	    TEST(nor_is_it_while_the_disk_is_too_full_to_mark_that),
 	    TEST(a_failed_write_or_sync_ends_it),
 	    TEST(a_full_disk_does_not_spin_on_idle_wal),
 	};

@@ -330,15 +330,15 @@ static void between_two_choices_of_tables_none_holds(void **state)
 	fixture_put(f, fixture_second + 1, "zzz", "1");
 	for (uint32_t choice = 0; choice < 3; choice++) {
 		struct durable *durable = writer_durable(f->writer);
-		assert_int_equal(durable_unsettled(durable, choice), choice == 0);
-		while (!durable_unsettled(durable, choice))
+		assert_int_equal(durable_unsettled(durable, choice, &f->err), choice == 0);
+		while (!durable_unsettled(durable, choice, &f->err))
 			assert_int_equal(durable_sync(durable, 0, &f->err), 1);
 		assert_int_equal(durable_sync(durable, 0, &f->err), 0);
 		/* Whatever was asked for before: the next choice is another. */
 		reopen(f, FIXTURE_SEGMENT);
 		durable = writer_durable(f->writer);
 		assert_int_equal(durable_choice(durable), choice ? ~choice : 0);
-		assert_true(durable_unsettled(durable, choice));
+		assert_true(durable_unsettled(durable, choice, &f->err));
 	}
 }
 
