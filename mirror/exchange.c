@@ -85,6 +85,8 @@ static int exchange_all(struct mirror *mirror, struct mirror *other, const char 
 		memcpy(name, at, len);
 		name[len] = 0;
 		rc = exchange_table(mirror, registry_named(apply_registry(other->apply), name), name, err);
+		if (rc > 0)
+			rc = err_set(err, -EIO, "table %s was left as it was", name);
 		at = at[len] ? at + len + 1 : NULL;
 	}
 	return rc < 0 ? rc : apply_commit(mirror->apply, err);

@@ -255,7 +255,7 @@ static int greet(struct registry *registry, const struct line_head *head, struct
 	int rc = strangers_take(&registry->strangers, registry->sqlite, relid_of(head), err);
 
 	if (rc <= 0 || !head->stamped)
-		return rc;
+		return rc < 0 ? rc : 0;
 	char *text = sqlite3_mprintf("table \"%w\" had another name, which --tables leaves out, or was left out of the "
 	                             "stream: its older rows are missing here, and --resync=TABLE brings them from a "
 	                             "newer snapshot",

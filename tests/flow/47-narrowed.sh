@@ -103,6 +103,11 @@ daemon_start "$store" "$mnt"
 check "once more" wait_for 30 "fresh $latest \$'other.noise\\nsales.orders\\nzzz'"
 caught_up "$mnt"
 exits "a mirror reads of it before one of them comes" 0 timeout 60 deltamirror --once "$mnt" "$work/knows.sqlite"
+cp "$work/knows.sqlite" "$work/early.sqlite"
+exits "and brings it at once" 0 timeout 60 deltamirror --once --resync=other.noise,sales.orders "$mnt" "$work/early.sqlite"
+is "with all of its rows" "$(sqlite3 "$work/early.sqlite" 'SELECT count(*) FROM "other.noise"')" 101
+is "the next one, too" "$(sqlite3 "$work/early.sqlite" 'SELECT max(a) FROM "sales.orders"')" 2000
+is "and is exact" "$(marked "$work/early.sqlite")" later
 sql "UPDATE other.noise SET b = 'seen' WHERE a = 1"
 sql "INSERT INTO zzz VALUES (3000, 'on')"
 tables=other.noise,sales.orders,zzz

@@ -118,6 +118,31 @@ static void one_table_comes_anew_by_itself(void **state)
 	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one|NULL\n2|TWO|my own");
 }
 
+/* They are in the stream since its tables were changed, and no line of them has come. */
+static void tables_come_that_were_left_out(void **state)
+{
+	struct mount *m = *state;
+	struct mirror mirror;
+
+	built(m);
+	assert_string_equal(asked(m, "CREATE TABLE _daystream_absent (relid INTEGER PRIMARY KEY)"), "");
+	assert_string_equal(asked(m, "INSERT INTO _daystream_absent SELECT relid FROM _daystream_tables"), "");
+	assert_string_equal(asked(m, "DELETE FROM _daystream_tables"), "");
+	assert_string_equal(asked(m, "DROP TABLE t"), "");
+	assert_string_equal(asked(m, "DROP TABLE \"s.u\""), "");
+	folder_write(m->dir, "since/1507507300/6/live", "", 0);
+	m->wish.resync_tables = "s.u,t";
+	opened(m, &mirror);
+	if (resync_tables(&mirror, &m->err) < 0)
+		fail_msg("%s", m->err.text);
+	mirror_close(&mirror);
+	assert_string_equal(asked(m, "SELECT id FROM \"s.u\""), "7");
+	assert_string_equal(asked(m, "SELECT * FROM t"), "1|one\n2|TWO");
+	assert_string_equal(asked(m, "SELECT name, inexact_since FROM _daystream_tables ORDER BY 1"),
+	                    "s.u|NULL\nt|NULL");
+	assert_string_equal(asked(m, "SELECT count(*) FROM _daystream_absent"), "0");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, mount_setup, mount_teardown)
@@ -126,6 +151,7 @@ int main(void)
 	    TEST(what_fails_leaves_the_old_copy),
 	    TEST(another_database_with_the_same_names_takes_their_place),
 	    TEST(one_table_comes_anew_by_itself),
+	    TEST(tables_come_that_were_left_out),
 	};
 
 	return cmocka_run_group_tests_name("mirror: resync", tests, NULL, NULL);
