@@ -29,12 +29,14 @@ static void append_new(sqlite3_str *sql, const char *before, const struct schema
 		sqlite3_str_appendf(sql, "?%u", i + 1);
 }
 
-/* Of many rows, those before one that is wrong need not be undone by it: the transaction is. */
+/* Of many rows, those before one that is wrong need not be undone by it: the transaction is. Without another name,
+ * "excluded" would be a table that is called so, not the new row. */
 static void append_insert(sqlite3_str *sql, const struct schema *schema, bool many)
 {
 	unsigned count = schema->column_count, set = 0;
 
-	sqlite3_str_appendf(sql, "INSERT %sINTO \"%w\"", many ? "OR FAIL " : "", schema->name);
+	sqlite3_str_appendf(sql, "INSERT %sINTO \"%w\"%s", many ? "OR FAIL " : "", schema->name,
+	                    many ? " AS _daystream_row" : "");
 	if (count == 0) {
 		sqlite3_str_appendall(sql, " DEFAULT VALUES");
 		return;

@@ -89,7 +89,7 @@ static unsigned pick(unsigned below)
 	return (chance >> 16) % below;
 }
 
-enum { KEYS = 6, TABLES = 5 };
+enum { KEYS = 6, TABLES = 7 };
 
 struct kind {
 	const char *name, *key, *columns;
@@ -133,6 +133,22 @@ static const struct kind kinds[TABLES] = {
      "k\tnumber\\t1\\ttype\\tdouble precision\ta\tnumber\\t2\\ttype\\ttext",
      {"k\t0", "k\t-0", "k\t1.5", "k\tNaN", "k\tInfinity", "k\t-1"},
      {"a"},
+     false,
+     {0}},
+    {"_table\tExcluded",
+     "c0",
+     "c0\tnumber\\t1\\ttype\\tinteger\ta\tnumber\\t2\\ttype\\ttext\tc1\tnumber\\t3\\ttype\\tinteger\t"
+     "excluded\tnumber\\t4\\ttype\\ttext",
+     {"c0\t1", "c0\t2", "c0\t3", "c0\t4", "c0\t5", "c0\t6"},
+     {"a", "c1", "excluded"},
+     false,
+     {0}},
+    {"_table\t_daystream_row",
+     "rows",
+     "rows\tnumber\\t1\\ttype\\ttext\t_daystream_row\tnumber\\t2\\ttype\\ttext\t"
+     "_daystream_rows\tnumber\\t3\\ttype\\ttext",
+     {"rows\ta", "rows\tb", "rows\tc", "rows\td", "rows\te", "rows\tf"},
+     {"_daystream_row", "_daystream_rows"},
      false,
      {0}},
 };
