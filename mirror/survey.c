@@ -61,8 +61,10 @@ int survey_table(struct survey *survey, struct relation *table, struct err *err)
 	if (survey->has_triggers || schema->match != SCHEMA_KEY || *schema->inexact_since || table->emptied)
 		return 0;
 	if (table->surveyed != survey->number) {
+		/* By its own name, only a table WITHOUT ROWID is taken for an index. */
 		int rc = ask(survey, &survey->indexes,
-		             "SELECT count(*) FROM pragma_index_list(?1) WHERE \"unique\" AND origin <> 'pk'",
+		             "SELECT (SELECT count(*) FROM pragma_index_list(?1) WHERE \"unique\" AND origin <> 'pk')"
+		             " + (SELECT count(*) FROM pragma_index_info(?1))",
 		             schema->name, &count, err);
 		if (rc < 0)
 			return rc;

@@ -6,6 +6,7 @@
  *     a trigger (people may add some), of whatever table
  *     a unique index that people added: rows that exchange their values do so in a certain order
  *     a key with a real in it: to SQLite, 0 and -0 are one key
+ *     a table that people made WITHOUT ROWID: whether a row was there is not told (supply.h)
  *
  * nor where a key does not tell the rows apart, or a table is not exact and passes changes over.
  */

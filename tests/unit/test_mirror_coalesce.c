@@ -388,13 +388,14 @@ static void so_they_do_where_all_rows_are_known(void **state)
 	many_rows(*state);
 }
 
-static void of_rows_that_go_together_none_is_made_up(void **state)
+static void none_is_made_up(struct pair *pair, const char *rebuilt)
 {
-	struct pair *pair = *state;
 	char body[100];
 
 	both_know_all(pair);
 	both_start(pair);
+	if (rebuilt)
+		both_run(pair, rebuilt);
 	for (unsigned i = 0; i < 40; i++) {
 		snprintf(body, sizeof body, "insert\tid\t%u\ta\tx\tb\ty", 10 + i);
 		both_change(pair, T, body);
@@ -417,6 +418,17 @@ static void of_rows_that_go_together_none_is_made_up(void **state)
 		apply_coalesce(pair->last->apply, true);
 	}
 	assert_string_equal(ask(pair->last, "SELECT count(*) FROM t WHERE a = 'z'"), "0");
+}
+
+static void of_rows_that_go_together_none_is_made_up(void **state)
+{
+	none_is_made_up(*state, NULL);
+}
+
+/* For such a table SQLite does not tell what is inserted. */
+static void nor_is_one_without_rowids(void **state)
+{
+	none_is_made_up(*state, "DROP TABLE t; CREATE TABLE t (id INTEGER PRIMARY KEY, a, b) WITHOUT ROWID");
 }
 
 /* What people keep beside a row makes it right, which a new one with the same values would not be. */
@@ -510,6 +522,7 @@ int main(void)
 	    TEST(many_rows_go_together),
 	    TEST(so_they_do_where_all_rows_are_known),
 	    TEST(of_rows_that_go_together_none_is_made_up),
+	    TEST(nor_is_one_without_rowids),
 	    TEST(rows_that_are_there_go_together_as_they_are),
 	    TEST(of_rows_that_go_together_the_wrong_one_is_named),
 	    TEST(what_is_wrong_is_said_with_its_place_and_remedy),
