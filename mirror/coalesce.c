@@ -385,21 +385,27 @@ static int make_together(struct flush *flush)
 int coalesce_flush(struct coalesce *coalesce, struct coalesce_failed *failed, struct err *err)
 {
 	struct flush flush = {.coalesce = coalesce, .err = err};
+	size_t alone_to = 0;
 
 	*failed = (struct coalesce_failed){0};
 	if (!in_order(coalesce))
 		sort(coalesce);
 	next_key(&flush);
 	while (flush.rc == 0 && flush.from < coalesce->count) {
-		bool alone = !is_written(&flush) || !more_follow(&flush);
-		if (!alone)
+		size_t first = flush.from;
+		if (first >= alone_to && is_written(&flush) && more_follow(&flush)) {
 			flush.rc = make_together(&flush);
-		/* An insert is asked for what a new row has to be, where an update may do. */
-		if (alone || flush.rc == -EEXIST) {
+			if (flush.rc != -EEXIST)
+				continue;
+			/* An insert is asked for what a new row has to be, where an update may do. With the row that
+			 * failed, those before it may be gone: a check of an update takes the whole statement back. */
+			alone_to = flush.to;
+			flush.to = flush.end = first;
+			flush.rc = 0;
+		} else {
 			flush.rc = make(&flush);
-			alone = true;
 		}
-		if (alone && flush.rc == 0)
+		if (flush.rc == 0)
 			next_key(&flush);
 	}
 	if (flush.rc < 0) {

@@ -29,7 +29,7 @@ static void append_new(sqlite3_str *sql, const char *before, const struct schema
 		sqlite3_str_appendf(sql, "?%u", i + 1);
 }
 
-/* Of many rows, those before one that is wrong need not be undone by it: the transaction is. Without another name,
+/* Of many rows, those before one that is wrong need not be undone by it: they are written again. Without another name,
  * "excluded" would be a table that is called so, not the new row. */
 static void append_insert(sqlite3_str *sql, const struct schema *schema, bool many)
 {

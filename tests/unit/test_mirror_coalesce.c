@@ -471,6 +471,28 @@ static void of_rows_that_go_together_the_wrong_one_is_named(void **state)
 	assert_string_equal(ask(pair->last, "SELECT count(*) FROM t"), "2");
 }
 
+/* A new row with these values would do. */
+static void nor_does_a_wrong_update_hide_among_them(void **state)
+{
+	struct pair *pair = *state;
+	char body[100];
+
+	both_start(pair);
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(body, sizeof body, "insert\tid\t%u\ta\tx\tb\told", 10 + i);
+		both_change(pair, T, body);
+	}
+	assert_true(both_commit(pair));
+	both_run(pair, "ALTER TABLE t ADD COLUMN note DEFAULT 1 CHECK (b <> 'bad' OR note = 1); UPDATE t SET note = 2");
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(body, sizeof body, "update\tid\t%u\ta\ty\tb\t%s", 10 + i, i == 30 ? "bad" : "good");
+		both_change(pair, T, body);
+	}
+	assert_false(both_commit(pair));
+	assert_non_null(strstr(pair->last->err.text, ".30 table t: cannot update the row: CHECK"));
+	assert_string_equal(ask(pair->last, "SELECT count(*) FROM t WHERE b = 'old'"), "40");
+}
+
 static void what_is_wrong_is_said_with_its_place_and_remedy(void **state)
 {
 	struct pair *pair = *state;
@@ -525,6 +547,7 @@ int main(void)
 	    TEST(nor_is_one_without_rowids),
 	    TEST(rows_that_are_there_go_together_as_they_are),
 	    TEST(of_rows_that_go_together_the_wrong_one_is_named),
+	    TEST(nor_does_a_wrong_update_hide_among_them),
 	    TEST(what_is_wrong_is_said_with_its_place_and_remedy),
 	    TEST(what_people_keep_is_put_back_into_rows_that_waited),
 	};
