@@ -57,7 +57,7 @@ static void add_condition(sqlite3_str *sql, const char *name, int nth)
 
 static void add_set(sqlite3_str *sql, const char *name, int nth)
 {
-	sqlite3_str_appendf(sql, "%s\"%w\" = kept.\"%w\"", nth ? ", " : " SET ", name, name);
+	sqlite3_str_appendf(sql, "%s\"%w\" = _daystream_kept.\"%w\"", nth ? ", " : " SET ", name, name);
 }
 
 static int finish(sqlite3 *sqlite, sqlite3_str *sql, int count, struct err *err)
@@ -120,11 +120,11 @@ int keep_restore(sqlite3 *sqlite, const struct schema *schema, struct err *err)
 		sqlite3_str *sql = sqlite3_str_new(sqlite);
 		sqlite3_str_appendf(sql, "UPDATE main.\"%w\"", schema->name);
 		int count = each_own(sqlite, schema, kept, add_set, sql, err);
-		sqlite3_str_appendf(sql, " FROM temp.\"%w\" AS kept", kept);
+		sqlite3_str_appendf(sql, " FROM temp.\"%w\" AS _daystream_kept", kept);
 		for (unsigned i = 0; i < schema->key_count; i++) {
 			const char *name = schema->columns[schema->key[i]].name;
-			sqlite3_str_appendf(sql, "%s main.\"%w\".\"%w\" = kept.\"%w\"", i ? " AND" : " WHERE",
-			                    schema->name, name, name);
+			sqlite3_str_appendf(sql, "%s main.\"%w\".\"%w\" = _daystream_kept.\"%w\"",
+			                    i ? " AND" : " WHERE", schema->name, name, name);
 		}
 		rc = finish(sqlite, sql, count, err);
 	}
