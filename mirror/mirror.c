@@ -1,6 +1,7 @@
 #include "mirror.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,17 +110,77 @@ static const char *source_name(const struct mirror *mirror)
 	return source->file ? source->file : source->mount;
 }
 
+/* Whether the mount has the transaction at which the mirror stands. */
+static bool is_known(const struct mirror *mirror)
+{
+	const struct database *database = &mirror->database;
+	const struct follow_source *source = &mirror->wish->source;
+	char path[4200];
+
+	if (!database->has_position || !*database->lsn)
+		return false;
+	snprintf(path, sizeof path, "%s/by-time/%" PRIu64 "/%" PRIu64, source->mount, database->position.epoch,
+	         database->position.seq);
+	return input_look(path, NULL) == 0 && follow_recognize(source, database->position, database->lsn, NULL) == 0;
+}
+
+int mirror_check_database(const struct mirror *mirror, struct err *err)
+{
+	const struct database *database = &mirror->database;
+	const struct origin *own = &database->origin;
+	const char *mount = mirror->wish->source.mount;
+	struct origin shown;
+
+	if (!mount || !database->has_origin)
+		return 0;
+	int rc = mountpoint_origin(mount, &shown, err);
+	if (rc < 0 || strcmp(shown.database, own->database) == 0 || is_known(mirror))
+		return rc;
+	return err_set(err, -EINVAL,
+	               "%s is a mirror of database %s of system %" PRIu64 ", and %s shows database %s of system "
+	               "%" PRIu64
+	               ": it stays untouched; name its own mount, or another file (or remove this one, where "
+	               "the database was renamed)",
+	               database->path, own->database, own->system, mount, shown.database, shown.system);
+}
+
+/* Why the mirror's position is not there. The same name on another server may be the same database, moved. */
+static int tell_foreign(const struct mirror *mirror, struct err *err)
+{
+	const struct database *database = &mirror->database;
+	const char *mount = mirror->wish->source.mount;
+	struct err other;
+	struct origin shown;
+
+	if (mirror_check_database(mirror, &other) == -EINVAL) {
+		*err = other;
+		return -EINVAL;
+	}
+	if (!database->has_origin || mountpoint_origin(mount, &shown, NULL) < 0 ||
+	    shown.system == database->origin.system || strcmp(shown.database, database->origin.database) != 0)
+		return -ESTALE;
+	return err_set(err, -ESTALE,
+	               "%s shows database %s of another server, system %" PRIu64 ", and %s is a mirror of that of "
+	               "system %" PRIu64,
+	               mount, shown.database, shown.system, database->path, database->origin.system);
+}
+
 static int connect_mount(struct mirror *mirror, struct err *err)
 {
 	const struct database *database = &mirror->database;
 	const struct follow_source *source = &mirror->wish->source;
 	char at[POSITION_TEXT_MAX];
 
-	int rc = check_generation(mirror, err);
+	/* What has no LSN to be recognized by is asked where it comes from. */
+	int rc = database->table_file ? mirror_check_database(mirror, err) : 0;
 	if (rc == 0)
-		rc = learn_tables(mirror, err);
+		rc = check_generation(mirror, err);
 	if (rc == 0 && database->has_position)
 		rc = follow_recognize(source, database->position, database->lsn, err);
+	if (rc == -ESTALE)
+		rc = tell_foreign(mirror, err);
+	if (rc == 0)
+		rc = learn_tables(mirror, err);
 	if (rc == 0)
 		rc = ahead_open(&mirror->ahead, source, database->has_position ? &database->position : NULL, err);
 	if (rc < 0)

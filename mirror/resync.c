@@ -29,8 +29,10 @@ static int nothing_to_copy(const struct mirror_wish *wish, struct err *err)
 
 static int resync_once(struct mirror *mirror, struct err *err)
 {
-	int filled = build_fill(mirror, err);
+	int filled = mirror_check_database(mirror, err);
 
+	if (filled == 0)
+		filled = build_fill(mirror, err);
 	if (filled <= 0)
 		return filled < 0 ? filled : nothing_to_copy(mirror->wish, err);
 	/* Readers are not to see the rows go back to where the snapshot stands. */
@@ -52,6 +54,8 @@ int resync_all(struct mirror *mirror, struct err *err)
 	mirror->ahead = NULL;
 	mirror->away = false;
 	mirror->tries = 0;
+	if ((rc = mirror_check_database(mirror, err)) == -EINVAL)
+		return rc;
 	log_info("bringing %s anew; readers see the old copy until then", wish->path);
 	rc = apply_rollback(mirror->apply, err);
 	while (rc == 0 && (rc = resync_once(mirror, err)) < 0) {
@@ -172,6 +176,9 @@ int resync_tables(struct mirror *mirror, struct err *err)
 	struct beside *beside = calloc(1, sizeof *beside);
 
 	int rc = beside ? check_list(wish, err) : err_set(err, -ENOMEM, "out of memory");
+	/* What cannot be told now, mirror_run tells. */
+	if (rc == 0 && (rc = mirror_check_database(mirror, err)) != -EINVAL)
+		rc = 0;
 	if (rc == 0 && asprintf(&beside->path, "%s.resync", wish->path) < 0) {
 		beside->path = NULL;
 		rc = err_set(err, -ENOMEM, "out of memory");

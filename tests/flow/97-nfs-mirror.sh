@@ -154,4 +154,11 @@ exits "a mirror that was away for too long is told so" 1 timeout 60 deltamirror 
 like "with the remedy" "$output" "no longer retained.*--resync"
 exits "and brought anew" 0 timeout 60 deltamirror --once --resync "$v3" "$work/v3.sqlite"
 check "when it equals PostgreSQL" deltamirror --verify "$conninfo" "$work/v3.sqlite"
+
+# ---- another database's
+sqlite3 "$work/v3.sqlite" "UPDATE _daystream SET database = 'shop', epoch = epoch + 100000"
+for option in --once --resync --resync=zzz; do
+	exits "another database's mirror is refused ($option)" 1 timeout 60 deltamirror --once "$option" "$v3" "$work/v3.sqlite"
+	like "by its name" "$output" "is a mirror of database shop of system [0-9]+, and $v3 shows database postgres"
+done
 plan
