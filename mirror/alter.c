@@ -23,17 +23,30 @@ static int rename_table(sqlite3 *sqlite, const char *from, const char *to, struc
 	return rc < 0 ? rc : sql_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME TO \"%w\"", from, to);
 }
 
-int alter_displace(sqlite3 *sqlite, struct schema *schema, struct err *err)
+/* Its own name, or, where `aside`, the one with its number. */
+static int rename_schema(sqlite3 *sqlite, struct schema *schema, bool aside, struct err *err)
 {
-	char *name = schema_pick_name(sqlite, schema, true, err);
+	char *name = schema_pick_name(sqlite, schema, aside, err);
 
 	if (!name)
 		return -EIO;
 	int rc = rename_table(sqlite, schema->name, name, err);
 	free(schema->name);
 	schema->name = name;
-	schema->displaced = true;
 	return rc < 0 ? rc : schema_save(sqlite, schema, err);
+}
+
+int alter_displace(sqlite3 *sqlite, struct schema *schema, struct err *err)
+{
+	schema->displaced = true;
+	return rename_schema(sqlite, schema, true, err);
+}
+
+int alter_exchange_names(sqlite3 *sqlite, struct schema *schema, struct schema *holder, struct err *err)
+{
+	int rc = rename_schema(sqlite, holder, true, err);
+
+	return rc < 0 ? rc : rename_schema(sqlite, schema, false, err);
 }
 
 void alter_adopt(struct schema *old, const struct schema *new)

@@ -436,6 +436,45 @@ int registry_refill(struct registry *registry, bool foreign, struct err *err)
 	return rc < 0 ? rc : sql_run(registry->sqlite, "DELETE FROM _daystream_tables", err);
 }
 
+static int by_relid(const struct known *one, const struct known *other)
+{
+	return one->relid < other->relid ? -1 : one->relid > other->relid;
+}
+
+static struct relation *find_called(struct registry *registry, const char *name)
+{
+	struct known *known = registry->by_relid;
+
+	while (known && sqlite3_stricmp(known->table->schema.name, name) != 0)
+		known = known->hh.next;
+	return known ? known->table : NULL;
+}
+
+/* Copies come in the order of names. Of those that SQLite cannot tell apart, a mirror that followed had the older
+ * table first: every mirror is to call them the same. */
+static int settle_names(struct registry *registry, struct err *err)
+{
+	struct known *known;
+	int rc = 0;
+
+	HASH_SORT(registry->by_relid, by_relid);
+	for (known = registry->by_relid; rc == 0 && known; known = known->hh.next) {
+		struct relation *table = known->table, *holder = NULL;
+		char *plain = schema_plain_name(&table->schema);
+		if (!plain)
+			return out_of_memory(err);
+		if (!table->schema.displaced && sqlite3_stricmp(plain, table->schema.name) != 0)
+			holder = find_called(registry, plain);
+		free(plain);
+		if (!holder || holder->schema.definition.relid < known->relid)
+			continue;
+		statement_clear(&table->statements);
+		statement_clear(&holder->statements);
+		rc = alter_exchange_names(registry->sqlite, &table->schema, &holder->schema, err);
+	}
+	return rc;
+}
+
 int registry_refilled(struct registry *registry, struct err *err)
 {
 	struct known *known, *next;
@@ -450,7 +489,7 @@ int registry_refilled(struct registry *registry, struct err *err)
 		if (rc < 0)
 			return rc;
 	}
-	return 0;
+	return settle_names(registry, err);
 }
 
 int registry_remove(struct registry *registry, struct relation *table, struct err *err)

@@ -174,11 +174,18 @@ static char *plain_name(const char *schema, const char *dot, const char *table)
 	return name;
 }
 
-char *schema_pick_name(sqlite3 *sqlite, const struct schema *schema, bool aside, struct err *err)
+char *schema_plain_name(const struct schema *schema)
 {
 	const struct definition *definition = &schema->definition;
 	bool bare = strcmp(definition->schema, "public") == 0;
-	char *name = plain_name(bare ? "" : definition->schema, bare ? "" : ".", definition->table);
+
+	return plain_name(bare ? "" : definition->schema, bare ? "" : ".", definition->table);
+}
+
+char *schema_pick_name(sqlite3 *sqlite, const struct schema *schema, bool aside, struct err *err)
+{
+	const struct definition *definition = &schema->definition;
+	char *name = schema_plain_name(schema);
 	int rc = 0;
 
 	if (aside)

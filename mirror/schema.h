@@ -4,7 +4,9 @@
  * Names. A table of schema public has its own name, any other is called
  * "schema.table". A name that is reserved (sqlite_..., _daystream...) gets "_"
  * before it; where it is taken, "#<relid>" is appended. Names are compared
- * without regard to ASCII case, as SQLite does. Columns have their own names;
+ * without regard to ASCII case, as SQLite does. Of tables that come together,
+ * in a copy, the one with the lowest OID has it without: it came first to
+ * those that followed. Columns have their own names;
  * one that differs from an earlier one in case only, or is called _rowid_,
  * gets "#<number>" appended: so _rowid_ always is SQLite's own.
  *
@@ -76,6 +78,9 @@ void schema_fini(struct schema *schema);
 
 /* The column of that number; NULL where there is none. */
 const struct schema_column *schema_find_number(const struct schema *schema, unsigned number);
+
+/* The one without a number, to be freed; NULL: out of memory. */
+char *schema_plain_name(const struct schema *schema);
 
 /* A name for SQLite's table, to be freed: its own as above, or, where `aside`, the one with
  * "#<relid>". A table may keep `schema->name`, where it has one. NULL: see err. */
