@@ -277,6 +277,11 @@ static int stream(struct ingest *in, struct err *err)
 	return -EINTR;
 }
 
+static bool is_full(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT;
+}
+
 /* One connection, from start to end. *settled: it went well for a while, or something new came, so that the next one
  * need not wait. */
 static int follow(struct ingest *in, bool *settled, struct err *err)
@@ -311,8 +316,10 @@ static int follow(struct ingest *in, bool *settled, struct err *err)
 	*settled = writer_appended_lsn(in->writer) > appended || clock_ms() - since >= PAUSE_MOST_MS;
 	struct err why;
 	int left = writer_rollback(in->writer, &why);
-	if (left == 0 && (r == -EINTR || r == -EAGAIN)) /* commits that were gathered */
-		left = writer_flush(in->writer, &why);
+	/* Commits that were gathered are whole, whatever comes behind them. */
+	int flushed = left == 0 && !is_full(r) && r != -ENOMEM ? writer_flush(in->writer, &why) : 0;
+	if (r == -EINTR || r == -EAGAIN)
+		left = left ? left : flushed;
 	if (left < 0) {
 		*err = why;
 		return left;
@@ -346,11 +353,6 @@ static void wait_for_space(struct ingest *in, const struct err *reason)
 		log_info("going on");
 }
 
-static bool is_full(int r)
-{
-	return r == -ENOSPC || r == -EDQUOT;
-}
-
 static void *receive_thread(void *arg)
 {
 	struct ingest *in = arg;
@@ -374,9 +376,6 @@ static void *receive_thread(void *arg)
 			continue;
 		}
 		if (r != -EAGAIN) {
-			/* Commits that were gathered are whole, whatever comes behind them. */
-			if (r != -ENOMEM)
-				writer_flush(in->writer, &(struct err){0});
 			fail(in, r, &err);
 			break;
 		}

@@ -36,8 +36,10 @@ int noted_line(struct noted *noted, size_t len, struct position position, const 
 int noted_sum(struct noted *noted, struct err *err)
 {
 	const struct append *end = noted->end;
-	size_t more = (size_t)(end->off - index_end(noted->index).len);
+	size_t more = noted->index ? (size_t)(end->off - index_end(noted->index).len) : SIZE_MAX;
 
+	if (more > end->len) /* reading again has failed, or what is buffered was not taken back */
+		return err_set(err, -EIO, "not all of its lines are noted for the index");
 	return index_bytes(noted->index, end->buf + end->len - more, more) < 0 ? no_memory(err) : 0;
 }
 
@@ -90,7 +92,13 @@ int noted_take(struct noted *noted, uint64_t off, struct index **index, struct e
 	}
 	*index = noted->index;
 	noted->index = NULL;
-	return note_again(noted, index_end(*index), noted->end->off, err);
+	if ((r = note_again(noted, index_end(*index), noted->end->off, err)) < 0) {
+		index_free(noted->index);
+		noted->index = *index;
+		noted->from = from;
+		*index = NULL;
+	}
+	return r;
 }
 
 int noted_back(struct noted *noted, struct err *err)

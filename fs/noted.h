@@ -22,10 +22,11 @@ void noted_fini(struct noted *noted);
 int noted_line(struct noted *noted, size_t len, struct position position, const struct line_head *head,
                struct err *err);
 
-/* What is buffered goes to the file: called before append_write, which forgets it. */
+/* What is buffered goes to the file: called before append_write, which forgets it. After an error of noted_take or
+ * noted_back: -EIO, until a noted_back works. */
 int noted_sum(struct noted *noted, struct err *err);
 
-/* Hands out what there is up to `off`, behind a commit. The caller frees *index. */
+/* Hands out what there is up to `off`, behind a commit. The caller frees *index; NULL after an error. */
 int noted_take(struct noted *noted, uint64_t off, struct index **index, struct err *err);
 
 /* append_back was called: what stood behind is forgotten. */

@@ -1,10 +1,23 @@
 /* What the writer notes of its lines for the index is what reading them again finds. */
 #include "fixture.h"
 
+#include <sys/syscall.h>
+
 #include "index.h"
 #include "segment.h"
 
 static struct fixture f;
+static int reads_left = INT_MAX; /* before they fail */
+
+/* Stands before libc's. */
+ssize_t pread(int fd, void *buf, size_t len, off_t off)
+{
+	if (reads_left != INT_MAX && reads_left-- <= 0) {
+		errno = EIO;
+		return -1;
+	}
+	return syscall(SYS_pread64, fd, buf, len, off);
+}
 
 static int setup(void **state)
 {
@@ -16,6 +29,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	reads_left = INT_MAX;
 	fixture_end(&f);
 	return 0;
 }
@@ -162,12 +176,62 @@ static void a_new_segment_is_noted_from_its_start(void **state)
 	assert_int_equal(fixture_segments(f.store), 20);
 }
 
+/* ---- a disk that cannot be read ------------------------------------------ */
+
+/* Behind it another one is open. */
+static void transaction(uint64_t second, unsigned lines)
+{
+	static char value[1000];
+
+	memset(value, 'x', sizeof value - 1);
+	fixture_begin(&f, second);
+	for (unsigned i = 0; i < lines; i++)
+		fixture_insert(&f, "t0", value);
+	fixture_commit(&f);
+	fixture_begin(&f, second);
+	fixture_insert(&f, "t1", value);
+}
+
+static void what_was_not_taken_back_is_not_written_behind(void **state)
+{
+	(void)state;
+	transaction(fixture_second, 3000);
+	reads_left = 0;
+	assert_int_equal(writer_rollback(f.writer, &f.err), -EIO);
+	assert_int_equal(writer_flush(f.writer, &f.err), -EIO);
+	reads_left = INT_MAX;
+	assert_int_equal(writer_flush(f.writer, &f.err), -EIO);
+	works(writer_rollback(f.writer, &f.err), f.err);
+	fixture_sync(&f);
+	compare();
+}
+
+static void what_was_not_handed_over_stays_noted(void **state)
+{
+	int failed = 0;
+
+	(void)state;
+	for (int r = -1; r < 0; failed += r < 0) {
+		transaction(fixture_second, 1);
+		reads_left = failed;
+		r = writer_flush(f.writer, &f.err);
+		must(r == 0 || r == -EIO);
+		reads_left = INT_MAX;
+		works(writer_rollback(f.writer, &f.err), f.err);
+	}
+	assert_int_equal(failed, 2); /* of what is handed over, and of what comes behind it */
+	fixture_sync(&f);
+	compare();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	    TEST(what_is_noted_is_what_is_read),
 	    TEST(a_new_segment_is_noted_from_its_start),
+	    TEST(what_was_not_taken_back_is_not_written_behind),
+	    TEST(what_was_not_handed_over_stays_noted),
 	};
 	return cmocka_run_group_tests_name("noted", tests, NULL, NULL);
 }
