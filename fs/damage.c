@@ -13,7 +13,7 @@
 
 enum { FILES_MOST = 1000 }; /* then they are only counted */
 enum { AGAIN_MS = 600000 }; /* what a disk could not read, it may */
-enum { REST = 20 };         /* so many times as long as a look was, none follows */
+enum { REST = 20 };         /* so many times as long as a look was in which it changed, none follows */
 
 /* What tells that a file was written, or another one put in its place. */
 struct sight {
@@ -88,22 +88,29 @@ void damage_note(struct damage *damage, const char *name, const struct err *err)
 		damage->tell(sentence);
 }
 
+/* As it was when it was looked at last; else *sight is what it is now. */
+static bool is_as_seen(const struct damaged *file, int store_dirfd, struct sight *sight)
+{
+	struct stat st;
+
+	memset(sight, 0, sizeof *sight); /* compared with its padding */
+	if (fstatat(store_dirfd, file->name, &st, 0) == 0) {
+		sight->ino = st.st_ino;
+		sight->size = st.st_size;
+		sight->written = st.st_mtim;
+		sight->changed = st.st_ctim;
+	}
+	return memcmp(sight, &file->seen, sizeof *sight) == 0;
+}
+
 static bool is_due(struct damaged *file, int store_dirfd)
 {
 	int64_t now = clock_ms();
-	struct stat st;
 	struct sight sight;
 
 	if (now < file->rests_ms)
 		return false;
-	memset(&sight, 0, sizeof sight); /* compared with its padding */
-	if (fstatat(store_dirfd, file->name, &st, 0) == 0) {
-		sight.ino = st.st_ino;
-		sight.size = st.st_size;
-		sight.written = st.st_mtim;
-		sight.changed = st.st_ctim;
-	}
-	if (file->looked_ms && now - file->looked_ms < AGAIN_MS && memcmp(&sight, &file->seen, sizeof sight) == 0)
+	if (is_as_seen(file, store_dirfd, &sight) && file->looked_ms && now - file->looked_ms < AGAIN_MS)
 		return false;
 	file->seen = sight;
 	file->looked_ms = now;
@@ -125,13 +132,14 @@ char *damage_due(struct damage *damage, int store_dirfd)
 	return name;
 }
 
-void damage_stays(struct damage *damage, const char *name, int64_t took_ms)
+void damage_stays(struct damage *damage, const char *name, int store_dirfd, int64_t took_ms)
 {
 	struct damaged *file;
+	struct sight sight;
 
 	pthread_mutex_lock(&damage->lock);
 	HASH_FIND_STR(damage->files, name, file);
-	if (file)
+	if (file && !is_as_seen(file, store_dirfd, &sight))
 		file->rests_ms = clock_ms() + REST * took_ms;
 	pthread_mutex_unlock(&damage->lock);
 }

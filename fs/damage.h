@@ -31,9 +31,9 @@ void damage_note(struct damage *damage, const char *file, const struct err *err)
  * over. It counts as looked at now. NULL: there is none. */
 char *damage_due(struct damage *damage, int store_dirfd);
 
-/* It is not sound, as a look that took so long has told: the next one has to wait, so that a large file which changes all
- * the time is read for a small part of it. */
-void damage_stays(struct damage *damage, const char *file, int64_t took_ms);
+/* It is not sound, as a look that took so long has told. Where it changed meanwhile, the next one has to wait, so that a
+ * large file which changes all the time is read for a small part of it; else a sound copy in its place is read at once. */
+void damage_stays(struct damage *damage, const char *file, int store_dirfd, int64_t took_ms);
 
 /* It is sound, or not there any more: where it is found damaged again, that is told again. */
 void damage_over(struct damage *damage, const char *file);

@@ -133,7 +133,7 @@ static void *run(void *arg)
 				damage_over(damage, name);
 				log_info("%s is no longer damaged", name);
 			} else {
-				damage_stays(damage, name, clock_ms() - began_ms);
+				damage_stays(damage, name, store_dirfd(mended->store), clock_ms() - began_ms);
 			}
 			free(name);
 		}

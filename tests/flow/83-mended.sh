@@ -53,7 +53,7 @@ cp -p "$damaged" "$work/sound"
 flip "$work/sound" 15000
 mv "$work/sound" "$damaged"
 check "a sound copy in its place, it goes on by itself" wait_for 60 '(($(rows "a BETWEEN 6001 AND 6300") == 300))'
-check "/status is clear again" wait_for 10 '[[ -z $(status_of "$mnt" damage) ]]'
+check "/status is clear again" wait_for 60 '[[ -z $(status_of "$mnt" damage) ]]'
 like "the log tells" "$(cat "$work/daemon.log")" "$name is no longer damaged"
 check "and says so" wait_for 60 "grep -c 'can be read on' '$work/mirror.log' >/dev/null"
 sql "INSERT INTO zzz VALUES (-1, 'mended')"
@@ -97,7 +97,7 @@ flip "$snapshot/tables/zzz" 30
 check_not "it is damaged" cat "$mnt/snapshots/$(basename "$snapshot")/tables/zzz"
 check "another one is taken" snapshot_taken
 flip "$snapshot/tables/zzz" 30
-check "mended, it is no longer told" wait_for 10 '[[ -z $(status_of "$mnt" damage) ]]'
+check "mended, it is no longer told" wait_for 60 '[[ -z $(status_of "$mnt" damage) ]]'
 for file in manifest sums overlap; do
 	mv "$snapshot/$file" "$work/sound"
 	head -c 3000 /dev/urandom >"$snapshot/$file"
@@ -106,7 +106,7 @@ for file in manifest sums overlap; do
 	check_not "with another $file it is not read" timeout 10 cat "$mnt/snapshots/$(basename "$snapshot")/$part"
 	like "which /status tells" "$(status_of "$mnt" damage)" "$(basename "$snapshot")/$file is damaged"
 	mv "$work/sound" "$snapshot/$file"
-	check "... until it is put back" wait_for 10 '[[ -z $(status_of "$mnt" damage) ]]'
+	check "... until it is put back" wait_for 60 '[[ -z $(status_of "$mnt" damage) ]]'
 done
 flip "$snapshot/tables/zzz" 30
 check_not "once more it is damaged" cat "$mnt/snapshots/$(basename "$snapshot")/tables/zzz"

@@ -276,12 +276,29 @@ static void what_changes_all_the_time_is_looked_at_by_and_by(void **state)
 	fixture_flip(&f, nth_name(0), 0);
 	assert_int_equal(store_read(f.store, 0, &byte, 1, &f.err), -EBADMSG);
 	assert_true(is_due());
-	damage_stays(damage, nth_name(0), 60000);
+	fixture_flip(&f, nth_name(0), 1); /* while it is looked at */
+	damage_stays(damage, nth_name(0), store_dirfd(f.store), 60000);
 	fixture_flip(&f, nth_name(0), 1);
 	assert_false(is_due());
-	damage_stays(damage, nth_name(0), 0);
+	damage_stays(damage, nth_name(0), store_dirfd(f.store), 0);
 	assert_true(is_due());
 	assert_false(is_due());
+}
+
+static void what_has_not_changed_while_it_was_looked_at_is_looked_at_once_it_does(void **state)
+{
+	struct damage *damage = store_damage(f.store);
+	char byte;
+
+	(void)state;
+	fixture_flip(&f, nth_name(0), 0);
+	assert_int_equal(store_read(f.store, 0, &byte, 1, &f.err), -EBADMSG);
+	assert_true(is_due());
+	damage_stays(damage, nth_name(0), store_dirfd(f.store), 60000);
+	assert_false(is_due());
+	fixture_flip(&f, nth_name(0), 0);
+	assert_true(is_due());
+	assert_true(is_mended(0));
 }
 
 static void *read_a_byte(void *off)
@@ -438,6 +455,7 @@ int main(void)
 	    TEST(damage_is_told_until_it_is_mended),
 	    TEST(a_segment_that_others_read_is_found_mended),
 	    TEST(what_changes_all_the_time_is_looked_at_by_and_by),
+	    TEST(what_has_not_changed_while_it_was_looked_at_is_looked_at_once_it_does),
 	    TEST(no_other_file_waits_for_an_index_that_is_built),
 	    TEST(whatever_reads_lines_finds_it),
 	    TEST(no_index_is_made_of_wrong_bytes),
