@@ -66,9 +66,18 @@ like "which names it" "$output" "error: .*$work/nowhere: No such file"
 link down
 exits "a host that is away is an error" 1 timeout 30 "$root/contrib/daystream-sshfs" "root@$net.2:$mnt" "$far" -o "$login,ConnectTimeout=1"
 like "which names it" "$output" "cannot mount root@$net.2"
+like "why" "$output" "connect to host $net.2 .*: (No route to host|Connection timed out)"
 link up
+exits "so is a port that nobody listens on" 1 timeout 30 "$root/contrib/daystream-sshfs" "root@$net.2:$mnt" "$far" -o "port=23,$login"
+like "which is said" "$output" "port 23: Connection refused"
+like "with what has to work" "$output" "sftp -b /dev/null -o port=23 -o IdentityFile=$ssh/user .*-o BatchMode=yes .*root@$net.2:$mnt"
+exits "and a host that is not known" 1 timeout 30 "$root/contrib/daystream-sshfs" "root@$net.2:$mnt" "$far" -o "UserKnownHostsFile=/dev/null,$login"
+like "which is said, too" "$output" "Host key verification failed"
+exits "and a path that is not there" 1 timeout 30 "$root/contrib/daystream-sshfs" "root@$net.2:$mnt.not" "$far" -o "$login"
+like "as well" "$output" "$mnt.not.*(not found|No such file)"
 exits "so is a key that does not open" 1 timeout 30 "$root/contrib/daystream-sshfs" "root@$net.2:$mnt" "$far" \
 	-o "$login,IdentityFile=$ssh/host" -o IdentityAgent=none,PreferredAuthentications=password
+like "of which ssh tells" "$output" "Permission denied \(publickey"
 check "it mounts, as from fstab" env PATH="$root/contrib:$PATH" mount.fuse3 "root@$net.2:$mnt" "$far" -t fuse.daystream-sshfs \
 	-o "rw,_netdev,nofail,x-systemd.automount,allow_other,$login"
 check "and shows the stream" test -s "$far/live"
