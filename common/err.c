@@ -31,6 +31,10 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 	return code;
 }
 
+/* A mount whose process has ended. */
+static const char dead[] =
+    "; nobody serves this mount any more: start daystreamfs (or sshfs) again, or run fusermount3 -u";
+
 int err_errno(struct err *err, const char *fmt, ...)
 {
 	int saved = errno;
@@ -41,7 +45,8 @@ int err_errno(struct err *err, const char *fmt, ...)
 		int n = vsnprintf(err->text, sizeof err->text, fmt, args);
 		va_end(args);
 		if (n >= 0 && (size_t)n < sizeof err->text)
-			snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", strerror(saved));
+			snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s%s", strerror(saved),
+			         saved == ENOTCONN ? dead : "");
 		tidy(err->text);
 	}
 	return -saved;

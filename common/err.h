@@ -16,7 +16,7 @@ struct err {
  * as one step. `err` may be NULL: then only the code is passed on. */
 int err_set(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* As err_set, with ": <strerror(errno)>" appended; returns -errno. */
+/* As err_set, with ": <strerror(errno)>" appended, and, of a mount that nobody serves, the remedy; returns -errno. */
 int err_errno(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts "<text>: " before the sentence that is there; returns `code`. */

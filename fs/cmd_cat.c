@@ -82,6 +82,17 @@ static void check_tables(const char *list, struct argp_state *state)
 	}
 }
 
+static void check_order(const struct cat *cat, struct argp_state *state)
+{
+	const struct moment *since = &cat->since, *until = &cat->until;
+	bool lsn = since->kind == MOMENT_LSN;
+
+	if (!since->kind || !until->kind || lsn != (until->kind == MOMENT_LSN))
+		return; /* not to be compared */
+	if (lsn ? until->lsn < since->lsn : position_cmp(until->position, since->position) < 0)
+		argp_error(state, "--until is before --since");
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct cat *cat = state->input;
@@ -95,6 +106,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'j': cat->json = true; return 0;
 	case 'f': cat->follow = true; return 0;
+	case ARGP_KEY_END: check_order(cat, state); return command_parse_one(key, arg, state);
 	default: return command_parse_one(key, arg, state);
 	}
 }

@@ -93,7 +93,7 @@ int cmd_drop(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &drop);
 	int dirfd = open(drop.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = dirfd < 0 ? err_errno(&err, "%s", drop.path) : config_read(&config, dirfd, &err);
+	int r = dirfd < 0 ? config_no_folder(drop.path, &err) : config_read(&config, dirfd, &err);
 	if (r < 0 && dirfd >= 0)
 		err_prefix(&err, r, "%s", drop.path);
 	if (r == 0)

@@ -176,7 +176,7 @@ int cmd_snapshot(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 	int dirfd = open(options.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = dirfd < 0 ? err_errno(&err, "%s", options.path) : run(&options, dirfd, &err);
+	int r = dirfd < 0 ? config_no_folder(options.path, &err) : run(&options, dirfd, &err);
 	if (dirfd >= 0)
 		close(dirfd);
 	if (r < 0)

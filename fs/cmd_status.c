@@ -138,7 +138,7 @@ static int print_status(FILE *out, const char *path, struct err *err)
 	int fd = dirfd < 0 ? -1 : openat(dirfd, "status", O_RDONLY | O_CLOEXEC);
 
 	if (dirfd < 0)
-		r = err_errno(err, "%s", path);
+		r = config_no_folder(path, err);
 	else if (fd >= 0)
 		r = print_mount_status(out, fd, err);
 	else if (faccessat(dirfd, "segments", F_OK, 0) < 0 && faccessat(dirfd, "daystream.conf", F_OK, 0) < 0)

@@ -18,7 +18,8 @@ static void report(cfg_t *cfg, const char *fmt, va_list args)
 	char reason[512];
 
 	vsnprintf(reason, sizeof reason, fmt, args);
-	err_set(parse_err, -EINVAL, "daystream.conf:%d: %s", cfg ? cfg->line : 0, reason);
+	err_set(parse_err, -EINVAL, "daystream.conf:%d: %s%s", cfg ? cfg->line : 0, reason,
+	        strstr(reason, "unexpected token") ? "; text stands in quotes: name = 'value'" : "");
 }
 
 /* While it is read, so that the line is known. */
@@ -106,6 +107,14 @@ static bool is_strangers(int dirfd)
 bool config_is_mount(int dirfd)
 {
 	return faccessat(dirfd, "live", F_OK, 0) == 0 && faccessat(dirfd, "since", F_OK, 0) == 0;
+}
+
+int config_no_folder(const char *path, struct err *err)
+{
+	int r = err_errno(err, "%s", path);
+	struct err why = *err;
+
+	return r == -ENOENT ? err_set(err, r, "%.900s; `daystream init` makes a store", why.text) : r;
 }
 
 static const char *why_none(int dirfd)

@@ -37,4 +37,7 @@ void config_fini(struct config *config);
 #define CONFIG_IS_MOUNT "it is what daystreamfs mounted: give the store"
 bool config_is_mount(int dirfd);
 
+/* After an errno of opening the store's folder: what to say. Returns -errno. */
+int config_no_folder(const char *path, struct err *err);
+
 #endif

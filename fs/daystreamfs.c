@@ -140,7 +140,7 @@ static int open_store(struct daemon *d, struct err *err)
 	int r, left, dirfd = open(d->options.store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (dirfd < 0)
-		return err_errno(err, "%s", d->options.store);
+		return config_no_folder(d->options.store, err);
 	if ((r = read_config(d, dirfd, err)) < 0 ||
 	    (r = privileges_choose(&d->privileges, dirfd, d->config.user, err)) < 0)
 		goto out;

@@ -206,7 +206,10 @@ void report_line(FILE *out, const struct report *report)
 	const char *now = report->now;
 	char value[VALUE_MAX], second[TIME_MAX];
 
-	fprintf(out, "%s %s, ", utc(second, time(NULL)), fact(now, "state", value));
+	fprintf(out, "%s %s", utc(second, time(NULL)), fact(now, "state", value));
+	if (strcmp(value, "waiting") == 0 && has(now, "last_error"))
+		fprintf(out, " (%s)", fact(now, "last_error", value));
+	fputs(", ", out);
 	fprintf(out, "%s, ", fact(now, "position", value));
 	fprintf(out, "LSN %s, ", fact(now, "lsn", value));
 	if (has(now, "lag_bytes")) {

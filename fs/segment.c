@@ -169,6 +169,9 @@ struct walk {
 	uint32_t sum;         /* segment_end's */
 };
 
+/* It tells of its whole transaction. */
+static const char sum_differs[] = "checksum differs";
+
 /* Why a line cannot stand where it does; NULL where it can. commit->has_crc
  * tells a good commit line. */
 static const char *check_line(struct walk *walk, const char *line, size_t len, struct line_head *head,
@@ -196,7 +199,7 @@ static const char *check_line(struct walk *walk, const char *line, size_t len, s
 	if (!commit_parse(head, commit) || !commit->has_crc)
 		return "not a line of the format";
 	if (crc32c(walk->crc, line, (size_t)(commit->crc_at - line)) != commit->crc)
-		return "checksum differs";
+		return sum_differs;
 	walk->crc = 0;
 	const char *sent = head->xid.at ? head->xid.at - strlen("_xid\t") : NULL; /* as the source sent it */
 	walk->sum = of_init || !sent ? 0 : crc32c(0, sent, (size_t)(commit->crc_at - 1 - sent));
@@ -223,6 +226,9 @@ static int verify(int fd, struct position first, uint64_t len, struct position m
 		struct line_head head;
 		if ((reason = check_line(&walk, line, line_len, &head, &origin, &commit))) {
 			r = err_set(err, -EBADMSG, "at %llu: %s", (unsigned long long)off, reason);
+			if (reason == sum_differs)
+				r = err_set(err, r, "at %llu: %s, so the damage is between %llu and there",
+				            (unsigned long long)off, reason, (unsigned long long)end->off);
 			break;
 		}
 		if (learnt && (r = learnt_line(learnt, off, line, line_len, &head, err)) < 0)

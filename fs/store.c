@@ -334,7 +334,7 @@ int store_open(struct store **store, const char *path, enum store_mode mode, str
 
 	*store = NULL;
 	if (dirfd < 0)
-		return err_errno(err, "%s: opening the store", path);
+		return config_no_folder(path, err);
 	int r = store_open_at(store, dirfd, path, mode, err);
 	close(dirfd);
 	return r;
@@ -352,7 +352,8 @@ int store_open_at(struct store **store, int dirfd, const char *path, enum store_
 		struct err why = *err;
 		err_set(err, r,
 		        "%.600s. See why the disk became read-only (dmesg), then remount it writable; until then "
-		        "`daystream check` and `daystream status` can read the store",
+		        "`daystreamfs --read-only` can serve the store, and `daystream check` and `daystream status` "
+		        "read it",
 		        why.text);
 	}
 	return r;

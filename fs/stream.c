@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "follower.h"
 #include "mountpoint.h"
 
@@ -82,6 +83,8 @@ static int find_out(struct stream *stream, bool follow, struct err *err)
 	if (stream->mount)
 		return 0;
 	if (access(stream->path, F_OK) < 0)
+		return config_no_folder(stream->path, err);
+	if (access(segments, F_OK) < 0 && errno != ENOENT)
 		return err_errno(err, "%s", stream->path);
 	if (access(segments, F_OK) < 0)
 		return err_set(err, -ENOENT, "%s is no store, and nothing that daystreamfs serves now: is it running?",

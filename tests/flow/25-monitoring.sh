@@ -69,6 +69,8 @@ ask() { # REQUEST [MOUNTPOINT]: its head to $work/head, the rest to $work/body
 	sed '/^\r$/q' "$work/answer" >"$work/head"
 	sed '1,/^\r$/d' "$work/answer" >"$work/body"
 }
+exits "it says what it is for" 0 "$root/contrib/daystream-metrics" --help
+like "and how it is called" "$output" "^daystream-metrics MOUNTPOINT - "
 ask 'GET /metrics HTTP/1.1'
 like "a request is answered" "$(tr -d '\r' <"$work/head")" '^HTTP/1.0 200 OK$' '^Content-Type: text/plain; version=0.0.4' "^Content-Length: $(wc -c <"$work/body")$"
 is "with the figures" "$(parse daystream_generation <"$work/body")" 1

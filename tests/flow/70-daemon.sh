@@ -124,6 +124,14 @@ is "nor twice" "$(grep -c '	_action	insert	a	many' "$mnt/tables/zzz")" 200000
 exec 7<"$mnt/live"
 daemon_kill
 check_not "the mount of a killed daemon is dead" ls "$mnt/"
+said() { # COMMAND...: and that is an error at once
+	exits "to $1 ${2%"$mnt"}, too" 1 timeout 20 "$@"
+	like "which says what to do" "$output" "not connected; .*start daystreamfs.*fusermount3 -u"
+}
+said daystream status "$mnt"
+said daystream status --watch "$mnt"
+said daystream cat "$mnt"
+said deltamirror --once "$mnt" "$work/none.sqlite"
 check "the next daemon clears it, though a file is open" daemon_start "$store" "$mnt"
 check "and shows the stream" grep -q fox4 "$mnt/live"
 exec 7<&-

@@ -49,6 +49,8 @@ for left in 0 150000; do # while appending, and somewhere near a new segment
 	rows 1500
 	check "with $left bytes left, ingest waits" wait_for 30 is_waiting
 	like "it says what for, and where" "$(status_of "$mnt" last_error)" "segments/.*no space left"
+	timeout -s INT 3 daystream status --watch "$mnt" >"$work/watched" </dev/null || true
+	like "who watches sees it, too" "$(cat "$work/watched")" " waiting \\(.*no space left.*\\), "
 	check "what is there is read meanwhile" "$root/tests/flow/stream.py" rules --crc "$mnt/live"
 	empty
 	check "with space again it goes on by itself" wait_for 30 '[[ $(state) == streaming ]]'
@@ -137,7 +139,7 @@ rows 100
 ends "a disk that becomes read-only ends it"
 like "it names a file and the reason" "$(tail -n 3 "$work/daemon.log")" "error: .*(segments/|confirmed).*(read-only|input/output)"
 exits "it does not start on a read-only disk" 1 timeout 30 daystreamfs "$store" "$mnt" -f
-like "it says why, and what to do" "$output" "read-only" "remount"
+like "it says why, and what to do" "$output" "read-only" "remount" "daystreamfs --read-only"
 exits "a store on a read-only disk is checked" 0 daystream check "$store"
 exits "its status is told" 0 daystream status "$store"
 check "its lines are read" test "$(cat "$store"/segments/*.day | wc -c)" -gt 100000

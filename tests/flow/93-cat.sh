@@ -106,9 +106,22 @@ like "is named" "$output" "nowhere"
 exits "nor in a store" 1 daystream cat --tables nowhere "$store"
 exits "a moment that is none" 2 daystream cat --since "2026-02-30" "$mnt"
 like "is named, with what could stand there" "$output" "2026-02-30.*position.*LSN.*time"
+for moments in "now yesterday" "2.1 2.0" "1/2 1/1"; do
+	exits "an end before the start" 2 daystream cat --since "${moments% *}" --until "${moments#* }" "$store"
+	like "is said" "$output" "--until is before --since"
+done
 exits "a table's name that is none" 2 daystream cat --tables 'a,,b' "$mnt"
 exits "no store, no mount" 1 daystream cat "$work"
 like "is said" "$output" "no store, and nothing that daystreamfs serves"
+for command in cat status check snapshot drop; do
+	exits "no folder ($command)" 1 daystream "$command" "$work/nowhere"
+	like "is said, with the remedy" "$output" "$work/nowhere: No such file.*daystream init"
+done
+if [[ $EUID -eq 0 ]]; then
+	chmod 711 "$work"
+	exits "a store of somebody else" 1 setpriv --reuid=games --regid=games --clear-groups -- "$(command -v daystream)" cat "$store"
+	like "is said to be one" "$output" "$store: Permission denied"
+fi
 
 # Closed early.
 for place in "$store" "$mnt"; do

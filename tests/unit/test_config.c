@@ -174,6 +174,7 @@ static void errors_name_the_line_and_the_reason(void **state)
 	is_refused("\n\nslot\n", "daystream.conf:", "");
 	is_refused("slot = 'a\n", "daystream.conf:", "");
 	is_refused("slot = a b\n", "daystream.conf:1", "b");
+	is_refused("conninfo = host=db\n", "daystream.conf:1: unexpected token '='; text stands in quotes", "");
 	is_refused("# one\n  # 'two\nslot = a # \"three\nslto = b\n", "daystream.conf:4: ", "slto");
 	is_refused("slot = 'a\n# b'\nslto = b\n", "daystream.conf:3: ", "slto");
 	is_refused("conninfo = {a}\n", "daystream.conf:1", "");

@@ -29,7 +29,7 @@ static void a_flipped_byte_before_the_mark_is_refused(void **state)
 
 	snprintf(at, sizeof at, "at %zu", offset_of(f, "_c\t", 3)); /* the commit line tells it */
 	fixture_flip(f, "*.day", offset_of(f, "fox61", 1));
-	refused_naming(f, "segments/1507507200.0.day", at, "checksum differs");
+	refused_naming(f, "segments/1507507200.0.day", at, "checksum differs, so the damage is between ");
 }
 
 static void every_flipped_byte_before_the_mark_is_refused(void **state)
