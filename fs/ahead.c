@@ -16,12 +16,16 @@ void ahead_init(struct ahead *ahead, atomic_uint *used)
 	pthread_cond_init(&ahead->changed, NULL);
 }
 
-/* What nobody uses. */
+/* What nobody uses: of who reads on, what he has read. */
 static void drop(struct ahead *ahead)
 {
+	bool all = ahead->onwards < 2 || ahead->closing;
+
 	for (int i = 0; i < 2; i++) {
 		struct ahead_part *part = &ahead->parts[i];
 		if (!part->buf || part->replies > 0 || part == ahead->filling)
+			continue;
+		if (!all && (ahead->filling || part->off + part->len > ahead->next))
 			continue;
 		free(part->buf);
 		*part = (struct ahead_part){0};
@@ -111,10 +115,15 @@ long ahead_read(struct ahead *ahead, struct file *file, uint64_t off, char *own,
 	return rest < 0 ? rest : (long)n;
 }
 
+/* A second one only while there is plenty: who pauses keeps what he has. */
 static bool get_buffer(struct ahead *ahead, struct ahead_part *part)
 {
+	const struct ahead_part *other = &ahead->parts[part == &ahead->parts[0]];
+
 	if (part->buf)
 		return true;
+	if (other->buf && *ahead->used >= AHEAD_MOST / 2)
+		return false;
 	if (++*ahead->used <= AHEAD_MOST && (part->buf = malloc(AHEAD_LEN)))
 		return true;
 	--*ahead->used;
@@ -172,8 +181,7 @@ void ahead_go(struct ahead *ahead, struct file *file, const struct ahead_got *go
 	while (!ahead->filling && ahead->onwards >= 2 && !ahead->closing && (part = next_part(ahead, &off)) &&
 	       fill(ahead, file, part, off))
 		;
-	if (ahead->onwards < 2)
-		drop(ahead);
+	drop(ahead);
 	if (--ahead->uses == 0)
 		pthread_cond_broadcast(&ahead->changed);
 	pthread_mutex_unlock(&ahead->lock);

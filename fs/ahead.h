@@ -7,8 +7,9 @@
  *
  *     request ─▶ ahead_read ─▶ reply, from a part or from the caller's buffer ─▶ ahead_go: the next part is read
  *
- * There are two parts, the second one for who has read a whole one: so one is read while another thread replies from
- * the other. One thread at a time reads ahead; who has replied meanwhile is free for the next request.
+ * There are two parts, the second one for who has read a whole one, while there are few of them: so one is read while
+ * another thread replies from the other. One thread at a time reads ahead; who has replied meanwhile is free for the
+ * next request.
  *
  * Threads: any. A use of it is what lies between an ahead_read and its ahead_go; ahead_fini waits for all of them.
  */

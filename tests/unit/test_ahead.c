@@ -73,6 +73,10 @@ static size_t read_some(struct readers *r, struct reader *reader, size_t want)
 	ahead_go(&reader->ahead, reader->file, &got);
 	assert_true(r->used <= AHEAD_MOST);
 	reader->at += (uint64_t)n;
+	for (int i = 0; i < 2; i++) {
+		const struct ahead_part *part = &reader->ahead.parts[i];
+		assert_true(!part->buf || part->replies > 0 || part->off + part->len > reader->at);
+	}
 	return (size_t)n;
 }
 
@@ -238,12 +242,73 @@ static void who_reads_on_for_long_has_two_parts(void **state)
 	end(&r);
 }
 
+static void who_pauses_leaves_a_part_to_others(void **state)
+{
+	enum { PAUSING = 6 };
+	struct readers r;
+
+	(void)state;
+	start(&r);
+	grow(&r, 4 << 20);
+	for (int i = 0; i < PAUSING; i++) {
+		const struct ahead_part *parts = r.all[i].ahead.parts;
+		while (r.all[i].at < 2 * AHEAD_LEN)
+			read_some(&r, &r.all[i], 65536);
+		assert_true(parts[0].buf || parts[1].buf);
+	}
+	end(&r);
+}
+
+struct ending {
+	struct ahead *ahead;
+	_Atomic bool ended;
+};
+
+static void *end_one(void *arg)
+{
+	struct ending *ending = arg;
+
+	ahead_fini(ending->ahead);
+	ending->ended = true;
+	return NULL;
+}
+
+static void it_ends_once_the_last_reply_is_made(void **state)
+{
+	static char own[MOST];
+	struct readers r;
+	struct reader *reader = &r.all[0];
+	struct ending ending = {.ahead = &reader->ahead};
+	struct ahead_got got;
+	pthread_t thread;
+
+	(void)state;
+	start(&r);
+	grow(&r, 1 << 20);
+	while (reader->at < 200000)
+		read_some(&r, reader, 50000);
+	works(ahead_read(&reader->ahead, reader->file, reader->at, own, 50000, &got, &r.f.err), r.f.err);
+	assert_non_null(got.part);
+	must(pthread_create(&thread, NULL, end_one, &ending) == 0);
+	usleep(100000);
+	bool early = ending.ended;
+	if (!early)
+		ahead_go(&reader->ahead, reader->file, &got);
+	pthread_join(thread, NULL);
+	assert_false(early);
+	assert_int_equal(r.used, 0);
+	ahead_init(&reader->ahead, &r.used);
+	end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(any_reads_of_a_growing_file_get_what_is_there),
 	    cmocka_unit_test(what_came_behind_its_end_is_read_too),
 	    cmocka_unit_test(who_reads_on_for_long_has_two_parts),
+	    cmocka_unit_test(who_pauses_leaves_a_part_to_others),
+	    cmocka_unit_test(it_ends_once_the_last_reply_is_made),
 	    cmocka_unit_test(what_is_replied_from_stays_as_it_is),
 	    cmocka_unit_test(one_thread_replies_while_another_reads_ahead),
 	    cmocka_unit_test(who_is_at_the_end_or_elsewhere_holds_no_memory),
