@@ -2,7 +2,22 @@
 #include "ahead.h"
 #include "naive.h"
 
+#include <sys/syscall.h>
+#include <time.h>
+
 enum { READERS = AHEAD_MOST + 3, MOST = 1 << 20 };
+
+static _Atomic int slow_ms; /* so much later, each time it is asked for */
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	static _Atomic int later_ms;
+	int r = (int)syscall(SYS_clock_gettime, clock, now);
+
+	later_ms += slow_ms;
+	now->tv_sec += later_ms / 1000;
+	return r;
+}
 
 struct reader {
 	struct file *file;
@@ -37,6 +52,7 @@ static void start(struct readers *r)
 	const struct node live = {.kind = NODE_LIVE};
 
 	seed = 11;
+	slow_ms = 0;
 	*r = (struct readers){.used = 0};
 	fixture_start(&r->f, 700000);
 	r->shown = (struct shown){.store = r->f.store, .views = view_set_new(r->f.store)};
@@ -259,6 +275,24 @@ static void who_pauses_leaves_a_part_to_others(void **state)
 	end(&r);
 }
 
+static void nobody_keeps_what_he_has_read(void **state)
+{
+	struct readers r;
+	struct reader *reader = &r.all[0];
+
+	(void)state;
+	start(&r);
+	grow(&r, 6 << 20);
+	while (reader->at < 2 * AHEAD_LEN)
+		read_some(&r, reader, 65536);
+	assert_int_equal(r.used, 2);
+	slow_ms = 1000; /* nothing more is read ahead */
+	while (reader->at < 4 * AHEAD_LEN)
+		read_some(&r, reader, 65536);
+	assert_int_equal(r.used, 0);
+	end(&r);
+}
+
 struct ending {
 	struct ahead *ahead;
 	_Atomic bool ended;
@@ -308,6 +342,7 @@ int main(void)
 	    cmocka_unit_test(what_came_behind_its_end_is_read_too),
 	    cmocka_unit_test(who_reads_on_for_long_has_two_parts),
 	    cmocka_unit_test(who_pauses_leaves_a_part_to_others),
+	    cmocka_unit_test(nobody_keeps_what_he_has_read),
 	    cmocka_unit_test(it_ends_once_the_last_reply_is_made),
 	    cmocka_unit_test(what_is_replied_from_stays_as_it_is),
 	    cmocka_unit_test(one_thread_replies_while_another_reads_ahead),
