@@ -139,6 +139,8 @@ static bool parse_line(struct manifest *manifest, const char *text, struct span 
 			good = head_pair(manifest, name, value);
 		else if (table)
 			good = table_pair(table, name, value);
+		else if (span_is(name, "existing"))
+			good = !manifest->existing && (manifest->existing = raw(value));
 		else if (span_is(name, "overlap"))
 			good = parse_number(value, &manifest->overlap_bytes);
 		else if (span_is(name, "sums"))
@@ -185,6 +187,7 @@ void manifest_fini(struct manifest *manifest)
 	free(manifest->list);
 	free(manifest->visible);
 	free(manifest->tables);
+	free(manifest->existing);
 	*manifest = (struct manifest){0};
 }
 
@@ -216,6 +219,8 @@ static void print(const struct manifest *manifest, FILE *out)
 	put_escaped(out, "\tdatabase", origin->database);
 	put_escaped(out, "\tslot", origin->slot);
 	fprintf(out, "\tgeneration\t%" PRIu64 "\n", origin->generation);
+	if (manifest->existing)
+		fprintf(out, "existing\t%s\n", manifest->existing);
 	for (size_t i = 0; i < manifest->count; i++) {
 		const struct manifest_table *table = &manifest->list[i];
 		put_escaped(out, "table", table->name);

@@ -4,6 +4,7 @@
  *
  *     snapshot	1507507200.12	lsn	16/B374D848	visible	745:748:745	tables	\N	system	7123	timeline	1
  *         database	app	slot	daystream	generation	1                            (one line)
+ *     existing	16384 16390                                                      (where tables are left out)
  *     table	zzz	rows	2	bytes	214	crc	f1d2de6a                         (one for each, by name)
  *     overlap	812	crc	5b5ebb68
  *     sums	112	crc	07d5a6c1
@@ -16,6 +17,8 @@
  *   lsn       where the marker's commit record ends
  *   visible   what the copy saw (visible.h)
  *   tables    path names joined by commas, where the copy was narrowed to these; \N: all that the stream has
+ *   existing  the OIDs of all tables that there were, copied or not: one that gets another name later may come into the
+ *             stream, and its rows are not here. No such line: all that the stream may have are here, or it is not known
  *   table     a path name (name.h; nothing else is read): a file tables/<name>: `bytes` long, with one `schema` line and `rows` insert lines; `crc` is
  *             the CRC-32C of the whole file
  *   overlap   the bytes of that file, and their CRC-32C
@@ -44,7 +47,8 @@ struct manifest {
 	struct position position;
 	uint64_t lsn;
 	char *visible;
-	char *tables; /* NULL: all */
+	char *tables;   /* NULL: all */
+	char *existing; /* joined by blanks; NULL: there is no such line */
 	struct origin origin;
 	struct manifest_table *list;
 	size_t count;

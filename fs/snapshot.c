@@ -184,6 +184,8 @@ static int prepare(struct snapshot *s, struct err *err)
 	    (r = check_server(s, err)) < 0 || (r = check_space(s, &total, err)) < 0)
 		return r;
 	progress_expect(request->progress, s->before + total);
+	if (*s->tables && (r = copy_existing(s->copy, &s->manifest.existing, err)) < 0)
+		return r;
 	s->overlap_fd = openat(s->draft.fd, "overlap", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (s->overlap_fd < 0)
 		return err_errno(err, "creating the snapshot's file overlap");
@@ -320,6 +322,7 @@ static void clean_up(struct snapshot *s)
 	free(s->chunks);
 	s->chunks = NULL;
 	free(s->manifest.list);
+	free(s->manifest.existing);
 	s->manifest = (struct manifest){0};
 	s->dump = NULL;
 	s->overlap = NULL;

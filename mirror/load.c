@@ -9,6 +9,7 @@
 #include "feed.h"
 #include "filter.h"
 #include "log.h"
+#include "registry.h"
 #include "stop.h"
 
 /* So many rows are told to the progress at once. */
@@ -214,6 +215,8 @@ int load_snapshot(struct apply *apply, const struct snapshot *snapshot, const ch
 	}
 	if (rc == 0)
 		rc = apply_refilled(apply, err);
+	if (rc == 0 && manifest->existing)
+		rc = registry_expect(apply_registry(apply), manifest->existing, err);
 	if (rc == 0)
 		rc = load_overlap(&load, snapshot, err);
 	load_tell(&load);

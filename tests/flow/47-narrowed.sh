@@ -6,7 +6,7 @@
 server_up
 sql "CREATE SCHEMA sales"
 sql "CREATE SCHEMA other"
-for table in zzz sales.orders other.noise; do
+for table in zzz hidden sales.orders other.noise; do
 	sql "CREATE TABLE $table (a int PRIMARY KEY, b text)"
 	sql "INSERT INTO $table SELECT i, 'before' FROM generate_series(1, 100) i"
 done
@@ -29,9 +29,23 @@ started() { # SENTENCE [DELTAMIRROR'S OPTIONS]
 		"$tables"
 	exits "and is what it should be" 0 timeout 60 deltamirror --verify "$conninfo" "$mirror"
 }
+marked() { # MIRROR: the tables that are not exact, as it knows itself
+	sqlite3 "$1" "SELECT group_concat(name) FROM (SELECT name FROM _daystream_tables WHERE inexact_since IS NOT NULL ORDER BY 1)"
+}
 tables=sales.orders,zzz
 started "a mirror from the snapshot"
+cp "$mirror" "$work/snapshot.sqlite"
 started "a mirror from the server" --from "$conninfo"
+cp "$mirror" "$work/server.sqlite"
+sql "ALTER TABLE hidden RENAME TO later"
+sql "INSERT INTO later VALUES (1000, 'new')"
+caught_up "$mnt"
+for name in snapshot server; do
+	exits "a table gets a name that is in the stream (mirror from the $name)" 0 timeout 60 deltamirror --once "$mnt" "$work/$name.sqlite"
+	like "that it lacks older rows is said" "$output" 'table "later".*older rows.*--resync=TABLE'
+	is "and known" "$(marked "$work/$name.sqlite")" later
+done
+sql "DROP TABLE later"
 sql "CREATE TABLE later (a int PRIMARY KEY)"
 sql "INSERT INTO later VALUES (1)"
 mirror_once
@@ -53,9 +67,6 @@ mirror_once >"$work/mirror.log" 2>&1
 retable() {
 	sed -i '/^tables *=/d' "$store/daystream.conf"
 	echo "tables = '$1'" >>"$store/daystream.conf"
-}
-marked() { # MIRROR: the tables that are not exact, as it knows itself
-	sqlite3 "$1" "SELECT group_concat(name) FROM (SELECT name FROM _daystream_tables WHERE inexact_since IS NOT NULL ORDER BY 1)"
 }
 segments_go_by() { # each of which opens with the definitions in force
 	for i in 1 2 3; do

@@ -50,12 +50,14 @@ static void what_was_printed_is_read_again(void **state)
 	(void)state;
 	for (int narrowed = 0; narrowed < 2; narrowed++) {
 		in.tables = narrowed ? "sales.zzz,zzz" : NULL;
+		in.existing = narrowed ? "16384 16390" : NULL;
 		char *text = print(&in, &len);
 		assert_int_equal(manifest_parse(&out, text, len, &err), 0);
 		assert_int_equal(position_cmp(out.position, in.position), 0);
 		assert_int_equal(out.lsn, in.lsn);
 		assert_string_equal(out.visible, in.visible);
 		assert_true(narrowed ? strcmp(out.tables, in.tables) == 0 : !out.tables);
+		assert_true(narrowed ? strcmp(out.existing, in.existing) == 0 : !out.existing);
 		assert_int_equal(out.origin.system, 7123);
 		assert_int_equal(out.origin.generation, 2);
 		assert_string_equal(out.origin.database, "a\tb\\");

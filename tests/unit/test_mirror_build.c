@@ -47,6 +47,24 @@ static void a_narrowed_snapshot_is_taken_only_where_it_is_enough(void **state)
 	assert_string_equal(asked(m, "SELECT exact, epoch FROM _daystream"), "0|NULL");
 }
 
+/* One of them gets a name that is in the stream. */
+static void tables_that_the_snapshot_leaves_out_are_known(void **state)
+{
+	struct mount *m = *state;
+
+	m->manifest.existing = "16384 16999 17000";
+	write_manifest(m);
+	stream_line(&m->stream, "_table\tlater\t_xid\t771\t_relid\t17000\t_key\tid\t_action\tschema\t"
+	                        "id\tnumber\\t1\\ttype\\tinteger\\tpk\\t1");
+	stream_line(&m->stream, "_table\tlater\t_xid\t771\t_action\tinsert\tid\t1");
+	stream_commit(&m->stream);
+	folder_write(m->dir, "since/1507507300/3/live", m->stream.text, m->stream.len);
+	built(m);
+	assert_string_equal(asked(m, "SELECT name, inexact_since FROM _daystream_tables ORDER BY 1"),
+	                    "later|1507507301.0\ns.u|NULL\nt|NULL");
+	assert_string_equal(asked(m, "SELECT relid FROM _daystream_absent"), "16999");
+}
+
 static void a_snapshot_of_another_generation_is_not_taken(void **state)
 {
 	struct mount *m = *state;
@@ -345,6 +363,7 @@ int main(void)
 	    TEST(tables_then_overlap_then_the_stream_are_a_mirror),
 	    TEST(only_the_wanted_tables_are_there),
 	    TEST(a_narrowed_snapshot_is_taken_only_where_it_is_enough),
+	    TEST(tables_that_the_snapshot_leaves_out_are_known),
 	    TEST(a_snapshot_of_another_generation_is_not_taken),
 	    TEST(a_snapshot_that_is_about_to_come_is_waited_for),
 	    TEST(a_mount_that_is_away_is_not_one_without_snapshots),
