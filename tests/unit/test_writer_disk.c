@@ -1,4 +1,5 @@
 /* The writer and the disk: what is taken back, a full disk, errors. */
+#include <pthread.h>
 #include <sys/syscall.h>
 
 #include "outline.h"
@@ -36,8 +37,26 @@ ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
 	return syscall(SYS_pwrite64, fd, buf, len, off);
 }
 
+/* What the disk is told to begin with. */
+static _Atomic bool begin_waits, begin_came;
+static _Atomic unsigned begun, begun_wrongly;
+
+int sync_file_range(int fd, off64_t off, off64_t len, unsigned flags)
+{
+	struct stat st;
+
+	(void)flags;
+	for (begin_came = true; begin_waits; usleep(500))
+		;
+	begun++;
+	begun_wrongly += off < 0 || len <= 0 || fstat(fd, &st) < 0 || st.st_size < off + len;
+	return 0;
+}
+
 static int setup(void **state)
 {
+	begin_waits = begin_came = false;
+	begun = begun_wrongly = 0;
 	space = LONG_MAX;
 	space_errno = ENOSPC;
 	space_for = NULL;
@@ -263,6 +282,78 @@ static void any_other_error_of_writing_is_told(void **state)
 	assert_int_equal(writer_flush(f->writer, &f->err), -EIO);
 }
 
+/* ---- large transactions -------------------------------------------------- */
+
+/* Some MiB of a transaction that goes on. */
+static void push(struct fixture *f, unsigned mib)
+{
+	static char value[64 << 10];
+
+	memset(value, 'x', sizeof value - 1);
+	for (unsigned i = 0; i < 16 * mib; i++)
+		fixture_insert(f, "zzz", value);
+}
+
+static void *sync_once(void *durable)
+{
+	struct err err;
+
+	return durable_sync(durable, 0, &err) == 1 ? durable : NULL;
+}
+
+static void no_segment_is_left_while_the_disk_begins_with_it(void **state)
+{
+	struct fixture *f = *state;
+	struct durable *durable = writer_durable(f->writer);
+	const uint64_t next_day = fixture_second + 86400;
+	pthread_t thread;
+	void *synced;
+
+	fixture_put(f, fixture_second, "zzz", "1");
+	fixture_begin(f, fixture_second);
+	push(f, 10);
+	begin_waits = true;
+	must(pthread_create(&thread, NULL, sync_once, durable) == 0);
+	while (!begin_came)
+		usleep(500);
+	int back = writer_rollback(f->writer, &f->err), first = writer_begin(f->writer, next_day, &f->err);
+	begin_waits = false;
+	pthread_join(thread, &synced);
+	assert_int_equal(back, 0);
+	assert_int_equal(first, -EAGAIN);
+	assert_non_null(synced);
+	works(writer_begin(f->writer, next_day, &f->err), f->err);
+	fixture_insert(f, "zzz", "2");
+	fixture_commit(f);
+	fixture_sync(f);
+	files_are(f, "1507507200.0.day 1507593600.0.day");
+}
+
+/* Once more each 8 MiB. */
+static void the_disk_begins_with_what_there_is(void **state)
+{
+	static const unsigned mib[] = {10, 20, 4, 10, 0, 18};
+	struct fixture *f = *state;
+
+	fixture_put(f, fixture_second, "zzz", "1");
+	for (size_t i = 0; i < 2 * sizeof mib / sizeof *mib; i++) {
+		unsigned before = begun, size = mib[i / 2];
+		fixture_begin(f, fixture_second + i);
+		for (unsigned pushed = 0; pushed < size; pushed += 2) {
+			push(f, 2);
+			works(durable_sync(writer_durable(f->writer), 0, &f->err), f->err);
+		}
+		assert_int_equal(begun - before, size / 9);
+		if (i % 2)
+			fixture_commit(f);
+		else
+			works(writer_rollback(f->writer, &f->err), f->err);
+		fixture_sync(f);
+	}
+	assert_int_equal(begun_wrongly, 0);
+	file_is_shown(f);
+}
+
 /* ---- the mark ----------------------------------------------------------- */
 
 static void a_mark_that_has_no_space_waits_and_does_not_spin(void **state)
@@ -308,6 +399,8 @@ int main(void)
 	    TEST(a_full_disk_changes_nothing_but_the_time),
 	    TEST(a_transaction_that_the_disk_took_in_part_is_rolled_back),
 	    TEST(any_other_error_of_writing_is_told),
+	    TEST(no_segment_is_left_while_the_disk_begins_with_it),
+	    TEST(the_disk_begins_with_what_there_is),
 	    TEST(a_mark_that_has_no_space_waits_and_does_not_spin),
 	    TEST(a_mark_that_cannot_be_written_is_told),
 	};
