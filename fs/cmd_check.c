@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "commands.h"
 #include "config.h"
 #include "log.h"
@@ -76,7 +77,16 @@ static void check_index(struct check *check, const struct segment *segment)
 		problem(check, name, "is damaged (it is built again from its segment when it is needed)");
 }
 
-static void check_segment(struct check *check, const struct segment *segment, bool newest)
+/* A commit's checksum tells of its whole transaction; those in the index of 64 KiB. */
+static void narrow(struct segment *segment, uint64_t len, struct err *err)
+{
+	struct err where, why = *err;
+
+	if (bytes_compare(segment, segment->fd, len, &where) == -EBADMSG)
+		err_set(err, -EBADMSG, "%.600s; its index: %.300s", why.text, where.text);
+}
+
+static void check_segment(struct check *check, struct segment *segment, bool newest)
 {
 	char name[SEGMENT_NAME_MAX];
 	struct segment_end end;
@@ -93,9 +103,11 @@ static void check_segment(struct check *check, const struct segment *segment, bo
 	int r = segment_verify(segment->fd, segment->first, len, (struct position){0}, &end, &err);
 	if (r == -EBADMSG && newest && end.off >= segment->len && unfinished(check, segment, len, &end))
 		log_info("segments/%s ends with %" PRIu64 " bytes of an unfinished transaction", name, len - end.off);
-	else if (r < 0)
+	else if (r < 0) {
+		if (!newest)
+			narrow(segment, len, &err);
 		problem(check, name, err.text);
-	else if (newest)
+	} else if (newest)
 		check_mark(check, name, &end);
 	if (check->last.epoch && !position_follows(check->last, segment->first))
 		problem(check, name, "does not start where the segment before it ends: one is missing or not its own");

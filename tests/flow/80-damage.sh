@@ -35,6 +35,7 @@ for offset in 10 20000 60000; do
 	exits "a flipped bit at $offset of a sealed segment is found" 1 daystream check "$store"
 	like "with the file" "$output" "${all[1]}"
 	like "and an offset" "$output" '(at|offset|byte) *[0-9]+'
+	like "and its 64 KiB" "$output" 'its index: at 0: the next [0-9]+ bytes are not those that were written'
 	flip "$sealed" $offset
 done
 check "mended, it is sound again" daystream check "$store"
