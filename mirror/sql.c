@@ -1,9 +1,24 @@
 #include "sql.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* What is there and cannot be opened lacks what SQLite would make beside it. */
+static int no_files_beside(const char *path, struct err *err)
+{
+	char *copy = strdup(path);
+	bool writable = copy && access(path, W_OK) == 0 && access(dirname(copy), W_OK) == 0;
+	int reason = writable ? ENOENT : errno;
+
+	free(copy);
+	return err_set(err, -EIO, "cannot open %s: %s (SQLite makes files beside it, also to read)", path,
+	               strerror(reason));
+}
 
 int sql_failed(sqlite3 *sqlite, int code, int system, struct err *err)
 {
@@ -16,6 +31,10 @@ int sql_failed(sqlite3 *sqlite, int code, int system, struct err *err)
 		return err_set(err, -EIO, "%s is damaged (%s): remove it, and the next start builds it anew", path,
 		               sqlite3_errstr(code));
 	case SQLITE_READONLY: return err_set(err, -EIO, "cannot write %s: it is read-only", path);
+	case SQLITE_CANTOPEN:
+		if (system == ENOENT && access(path, F_OK) == 0)
+			return no_files_beside(path, err);
+		break;
 	default: break;
 	}
 	if (system == ENOSPC || system == EDQUOT)
