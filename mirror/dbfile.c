@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "owner.h"
 #include "sql.h"
 
 static const char *const beside[] = {"-wal", "-shm", "-journal"};
@@ -56,6 +57,8 @@ int dbfile_look(const char *path, struct err *err)
 	int rc = dbfile_stat(path, &st, err);
 	if (rc < 0 || st.st_size == 0)
 		return rc == -ENOENT ? 0 : rc;
+	if ((rc = owner_check_reader(path, err)) < 0)
+		return rc;
 	rc = sqlite3_open_v2(path, &sqlite, SQLITE_OPEN_READONLY, NULL);
 	sqlite3_busy_timeout(sqlite, 10000);
 	rc = rc == SQLITE_OK ? look_inside(path, sqlite, err) : sql_error(sqlite, path, err);

@@ -6,6 +6,7 @@
 
 #include "database.h"
 #include "dbfile.h"
+#include "owner.h"
 #include "sql.h"
 
 /* Who writes holds its lock for moments only; a table is locked for a reader while its file is recovered. */
@@ -32,6 +33,8 @@ static int connect_file(struct reading *reading, struct err *err)
 	struct stat st;
 	int rc = dbfile_stat(reading->path, &st, err);
 
+	if (rc == 0)
+		rc = owner_check_reader(reading->path, err);
 	if (rc < 0)
 		return rc;
 	if (sqlite3_open_v2(reading->path, &reading->sqlite, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)

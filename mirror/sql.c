@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "owner.h"
+
 /* What is there and cannot be opened lacks what SQLite would make beside it. */
 static int no_files_beside(const char *path, struct err *err)
 {
@@ -30,7 +32,7 @@ int sql_failed(sqlite3 *sqlite, int code, int system, struct err *err)
 	case SQLITE_NOTADB:
 		return err_set(err, -EIO, "%s is damaged (%s): remove it, and the next start builds it anew", path,
 		               sqlite3_errstr(code));
-	case SQLITE_READONLY: return err_set(err, -EIO, "cannot write %s: it is read-only", path);
+	case SQLITE_READONLY: return owner_blame(path, err);
 	case SQLITE_CANTOPEN:
 		if (system == ENOENT && access(path, F_OK) == 0)
 			return no_files_beside(path, err);
