@@ -5,9 +5,10 @@
  *     queue_take ─▶ block->lines ... ─▶ queue_take       who applies; gives the block before back
  *
  * A block is some hundred KB, and there are QUEUE_BLOCKS of them: that is all the memory, however long the stream. It is
- * half a batch of mirror.c, which comes while the one before is written. Who has to wait does so for some of them at once: on a busy machine each wait costs more than a block is worth. A
- * line that is longer than a block is not copied, but lent: it is alone in its block, and what it stands in
- * must not change until the next queue_take (queue_drain waits for that).
+ * half a batch of mirror.c, which comes while the one before is written. Who has to wait does so for some of them at
+ * once: on a busy machine each wait costs more than a block is worth. A line that is longer than a block is not copied,
+ * but lent: it is alone in its block, and what it stands in must not change until the next queue_take (queue_drain
+ * waits for that).
  *
  * One thread at each end.
  */
