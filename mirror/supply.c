@@ -54,7 +54,7 @@ static int open_cursor(sqlite3_vtab *vtab, sqlite3_vtab_cursor **opened)
 	struct cursor *cursor = calloc(1, sizeof *cursor);
 
 	(void)vtab;
-	*opened = cursor ? &cursor->base : NULL;
+	*opened = (sqlite3_vtab_cursor *)cursor;
 	return cursor ? SQLITE_OK : SQLITE_NOMEM;
 }
 
