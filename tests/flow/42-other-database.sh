@@ -74,4 +74,21 @@ is "whole" "$(sqlite3 "$mirror" "SELECT count(*) FROM of_shop")" 3
 sqlite3 "$mirror" "UPDATE _daystream SET database = 'before'"
 exits "the renamed database's mount brings it anew" 0 deltamirror --once --resync "$shop_mnt" "$mirror"
 is "under its new name" "$(sqlite3 "$mirror" "SELECT database FROM _daystream")" shop
+
+# A store in which a generation under the old name stands before that under the new one.
+store=$work/store-other mnt=$other_mnt
+daemon_stop
+PGDATABASE=postgres
+daystream drop --yes "$store" >/dev/null
+sql "ALTER DATABASE other RENAME TO third"
+sed -i 's/dbname=other/dbname=third/' "$store/daystream.conf"
+exits "a new generation of the renamed database" 0 daystream init "$store"
+daemon_start "$store" "$mnt"
+PGDATABASE=third
+snapshot_taken
+caught_up "$mnt"
+exits "a mirror of one of its tables" 0 deltamirror --once "$mnt/tables/same" "$work/third.sqlite"
+is "has its new name" "$(sqlite3 "$work/third.sqlite" "SELECT database FROM _daystream")" third
+exits "and goes on" 0 deltamirror --once "$mnt/tables/same" "$work/third.sqlite"
+exits "or anew" 0 deltamirror --once --resync "$mnt/tables/same" "$work/third.sqlite"
 plan
