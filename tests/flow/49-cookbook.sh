@@ -340,12 +340,15 @@ sql "INSERT INTO orders VALUES (990001, 'before')"
 wait_for 20 "grep '^transaction' '$work/follow.log'" "a transaction" >/dev/null
 wait_for 20 "[[ \$(orders_of '$kitchen/orders.sqlite') == *990001* ]]" "Tcl's row"
 daemon_stop
+away() { [[ $(grep -c 'waiting for it' "$work/follow.log") -ge $1 ]]; }
+wait_for 20 "away 1" "the reader to see that the mount is away"
 sleep 1.5
 daemon_start "$store" "$mnt"
 wait_for 20 "grep 'is there again' '$work/follow.log'" "the reader to come back" >/dev/null
 daemon_stop
 wait_for 10 "[[ \$(sql \"SELECT pg_drop_replication_slot('daystream')\") == '' ]]"
 sql "DELETE FROM orders WHERE id = 990001"
+wait_for 20 "away 2" "the reader to see that the mount is away again"
 daystream init "$store" --conninfo "$conninfo" >"$work/init.log" 2>&1
 daemon_start "$store" "$mnt"
 wait_for 20 "! alive ${pids[follow]} && ! alive ${pids[tcl]}" "the readers to end"

@@ -98,7 +98,9 @@ static inline int mount_setup(void **state)
 	stream_line(&m->stream, "_schema\ts\t_table\tu\t_xid\t770\t_action\tinsert\tid\t7");
 	stream_commit(&m->stream);
 	folder_write(m->dir, "since/1507507300/3/live", m->stream.text, m->stream.len);
-	folder_write(m->dir, "live", "", 0);
+	static const char origin[] = "_c\t1507507200\t_s\t0\t_action\torigin\tsystem\t7123\ttimeline\t1\tdatabase\tbank"
+	                             "\tslot\tdaystream\tgeneration\t1\n";
+	folder_write(m->dir, "live", origin, sizeof origin - 1);
 	*state = m;
 	return 0;
 }
