@@ -16,7 +16,7 @@ void ahead_init(struct ahead *ahead, atomic_uint *used)
 	pthread_cond_init(&ahead->changed, NULL);
 }
 
-/* What nobody uses: of who reads on, what he has read. */
+/* What nobody uses: of who reads on, what he has read, where others may need it. */
 static void drop(struct ahead *ahead)
 {
 	bool all = ahead->onwards < 2 || ahead->closing;
@@ -25,7 +25,7 @@ static void drop(struct ahead *ahead)
 		struct ahead_part *part = &ahead->parts[i];
 		if (!part->buf || part->replies > 0 || part == ahead->filling)
 			continue;
-		if (!all && (ahead->filling || part->off + part->len > ahead->next))
+		if (!all && (ahead->filling || part->off + part->len > ahead->next || *ahead->used <= AHEAD_MOST / 2))
 			continue;
 		free(part->buf);
 		*part = (struct ahead_part){0};

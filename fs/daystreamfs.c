@@ -431,6 +431,7 @@ int main(int argc, char **argv)
 	/* Buffers for whole requests are mapped, also when others were freed: what nobody uses of them, most of libfuse's,
 	 * takes no memory, and what is freed is gone. */
 	mallopt(M_MMAP_THRESHOLD, 512 << 10);
+	mallopt(M_TRIM_THRESHOLD, 4 << 20); /* what each read takes and frees stays ours */
 	if (!(argv = args_take(argc, argv, false))) {
 		log_error("out of memory");
 		return EXIT_FAILURE;

@@ -25,6 +25,7 @@ prepare_case() {
 }
 
 turn() {
+	cat "${segments[@]}" "$file" >/dev/null # the kernel may have let go of them
 	if [[ $2 == cat ]]; then
 		timed cat "${segments[@]}"
 	else
