@@ -28,13 +28,13 @@ for size in "5 20" "1 1" "60 200" "2 80"; do
 done
 check "of a store, whose daemon is found" watch "$store" "see streaming" "see transactions/s" "key q" end
 (
-	for _ in {1..60}; do
+	while :; do
 		sql "INSERT INTO zzz (b) SELECT 'x' FROM generate_series(1, 10) g"
 		sleep 0.1
 	done
 ) &
 writer=$!
-check "with rates" watch "$mnt" "see 0.0 transactions/s" "see 9." "key q" end
+check "with rates" watch "$mnt" "see 0.0 transactions/s" "find [1-9][0-9]*\.[0-9] transactions/s" "key q" end
 # In the foreground, since SIGCONT, too, would stop a look for leaks from ending.
 timeout --foreground 4 daystream status --watch "$mnt" >"$work/lines" 2>&1 </dev/null || true
 like "not on a terminal, a line each second" "$(cat "$work/lines")" '^[0-9-]{10} [0-9:]{8} streaming, [0-9.]+, LSN [0-9A-F/]+, [0-9.]+ transactions/s, .* slot active, reserved, .* followers, no damage seen$'

@@ -4,6 +4,7 @@
 terminal.py COMMAND...    runs it in a terminal of 24 lines by 80; what happens there comes from standard input, a line each:
 
     see TEXT      waits until it stands there
+    find REGEX    so with what matches
     key K         types it
     size R C      makes the terminal of another size
     signal NAME   to the program
@@ -14,6 +15,7 @@ Ends with status 0 where all of it came about, the program ended with status 0 (
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -75,6 +77,8 @@ def main():
         action, _, rest = line.rstrip("\n").partition(" ")
         if action == "see":
             until(rest, lambda: rest in "\n".join(screen.display))
+        elif action == "find":
+            until(rest, lambda: re.search(rest, "\n".join(screen.display)))
         elif action == "key":
             os.write(master, rest.encode())
         elif action == "size":
