@@ -115,7 +115,7 @@ static int check_numeric(struct database *database, const char *wanted, const ch
 }
 
 /* Reads the row of _daystream; it is compared with `want` where that is given. */
-static int load(struct database *database, const struct database_want *want, struct err *err)
+static int read_state(struct database *database, const struct database_want *want, struct err *err)
 {
 	sqlite3_stmt *stmt;
 	int rc = 0;
@@ -207,7 +207,7 @@ int database_open(struct database *database, const char *path, const struct data
 	if (rc < 0)
 		return rc;
 	wal_watch(&database->wal);
-	if ((rc = load(database, want, err)) < 0)
+	if ((rc = read_state(database, want, err)) < 0)
 		return rc;
 	if (sqlite3_prepare_v3(database->sqlite, save_sql, -1, SQLITE_PREPARE_PERSISTENT, &database->save, NULL) !=
 	    SQLITE_OK)
@@ -306,7 +306,7 @@ int database_rollback(struct database *database, struct err *err)
 		if (rc < 0)
 			return rc;
 	}
-	return load(database, NULL, err);
+	return read_state(database, NULL, err);
 }
 
 int database_make_room(struct database *database, struct err *err)

@@ -101,7 +101,7 @@ static int add_table(struct registry *registry, struct schema *schema, struct er
 	return 0;
 }
 
-static int load(struct registry *registry, struct err *err)
+static int add_stored(struct registry *registry, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	struct schema schema;
@@ -132,7 +132,7 @@ int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables,
 	registry->exact = exact;
 	registry->numeric = numeric;
 	registry->warn = warn;
-	int rc = load(registry, err);
+	int rc = add_stored(registry, err);
 	if (rc == 0)
 		rc = strangers_load(&registry->strangers, sqlite, err);
 	if (rc < 0) {
