@@ -188,6 +188,12 @@ static void release(struct link *link)
 	drop_unused(link);
 }
 
+/* What the NFS server exports answers it no more, as a FUSE mount whose daemon ended. libnfs has EFAULT for
+ * NFS3ERR_SERVERFAULT, or EIO. */
+#define GONE_THERE                                                                                                     \
+	"the NFS server cannot read what it exports: where daystreamfs was started anew there, so has to be the NFS "  \
+	"server (systemctl restart daystream-nfs@NAME)"
+
 static int why_unmounted(struct link *link, const struct nfs_url *url, int code, int asked, struct err *err)
 {
 	const char *reason = nfs_get_error(link->context);
@@ -199,7 +205,7 @@ static int why_unmounted(struct link *link, const struct nfs_url *url, int code,
 		               strerror(-code));
 	if (link->broken || !reason)
 		return err_set(err, -ENOTCONN, "no NFS server answers at %s: %s", url->server, strerror(-code));
-	return err_set(err, -ENOTCONN, "%s: %s", url->server, reason);
+	return err_set(err, -ENOTCONN, "%s: %s", url->server, code == -EFAULT || code == -EIO ? GONE_THERE : reason);
 }
 
 static int mount_link(struct link *link, struct err *err)
@@ -293,7 +299,9 @@ static int end(struct link *link, int rc)
 static int failed(const char *what, const char *path, int code, const struct err *reason, struct err *err)
 {
 	return err_set(err, meaning(code), "cannot %s %s: %s", what, path,
-	               *reason->text ? reason->text : strerror(-code));
+	               code == -EFAULT ? GONE_THERE
+	               : *reason->text ? reason->text
+	                               : strerror(-code));
 }
 
 static const char *below(const char *path)

@@ -101,7 +101,10 @@ followed "it goes on after the daemon was restarted"
 traffic &
 writer=$!
 daemon_kill
-sleep 0.5
+for name in v3 v4; do
+	exits "while it is dead, a new mirror is an error ($name)" 1 timeout 60 deltamirror --once "${url[$name]}" "$work/none.sqlite"
+	like "with what to do" "$output" "NFS server cannot read what it exports.*restart daystream-nfs@"
+done
 restarted true
 wait "$writer"
 followed "after the daemon was killed"
