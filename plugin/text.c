@@ -17,8 +17,8 @@
 void text_init(struct text *text, bool to_utf8)
 {
 	*text = (struct text){.from = GetDatabaseEncoding()};
-	text->convert = to_utf8 && text->from != PG_UTF8;
-	if (!text->convert || text->from == PG_SQL_ASCII)
+	text->to_utf8 = to_utf8;
+	if (!to_utf8 || text->from == PG_UTF8 || text->from == PG_SQL_ASCII)
 		return;
 	text->proc = FindDefaultConversionProc(text->from, PG_UTF8);
 	if (!OidIsValid(text->proc))
@@ -31,8 +31,9 @@ void text_init(struct text *text, bool to_utf8)
 static void make_room(StringInfo out, Size len)
 {
 	if ((Size)out->len + len > LINE_MAX_LEN)
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-		                errmsg("deltaflood: the row takes more than 1 GB as text, which the server cannot send")));
+		ereport(ERROR,
+		        (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+		         errmsg("deltaflood: the row takes more than 1 GB as text, which the server cannot send")));
 	enlargeStringInfo(out, (int)len);
 }
 
@@ -59,18 +60,27 @@ void text_hex(StringInfo out, const char *bytes, Size len)
 
 bool text_fits(const struct text *text, StringInfo out, Size len)
 {
-	Size most = text->convert ? 2 * MAX_CONVERSION_GROWTH : 2;
+	Size most = text->to_utf8 && text->from != PG_UTF8 ? 2 * MAX_CONVERSION_GROWTH : 2;
 
 	return len <= (LINE_MAX_LEN - out->len) / most;
 }
 
-static bool is_ascii(const char *bytes, Size len)
+/* Whether it is ASCII, without NUL: valid in every encoding of a server. */
+static bool is_plain(const char *bytes, Size len)
 {
-	unsigned char all = 0;
+	const uint64 high = UINT64CONST(0x8080808080808080);
+	uint64 seen = 0, none = high, word;
 
-	for (Size i = 0; i < len; i++)
-		all |= (unsigned char)bytes[i];
-	return !IS_HIGHBIT_SET(all);
+	for (; len >= sizeof word; bytes += sizeof word, len -= sizeof word) {
+		memcpy(&word, bytes, sizeof word);
+		seen |= word;
+		none &= word + ~high; /* of what has no high bit, all but NUL gets one */
+	}
+	for (; len > 0; bytes++, len--) {
+		seen |= (unsigned char)*bytes;
+		none &= *bytes ? high : 0;
+	}
+	return !(seen & high) && none == high;
 }
 
 #if PG_VERSION_NUM >= 140000
@@ -104,9 +114,10 @@ static bool append_converted(const struct text *text, StringInfo out, const char
 
 bool text_append(const struct text *text, StringInfo out, const char *bytes, Size len)
 {
-	if (text->convert && !is_ascii(bytes, len)) {
+	if (text->to_utf8 && !is_plain(bytes, len)) {
 		if (OidIsValid(text->proc))
 			return append_converted(text, out, bytes, len);
+		/* Text of a UTF8 database may be none: from before a check that newer servers make, or by a cast. */
 		if (!pg_verify_mbstr(PG_UTF8, bytes, (int)len, true))
 			return false;
 	}

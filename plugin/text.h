@@ -17,9 +17,9 @@
 
 /* How text gets onto the lines of one session; all zero: as it is. */
 struct text {
-	bool convert; /* to UTF-8 */
-	int from;     /* the server's encoding */
-	Oid proc;     /* converts it; none for SQL_ASCII, whose bytes can only be checked */
+	bool to_utf8;
+	int from; /* the server's encoding */
+	Oid proc; /* converts it; none for UTF8 and SQL_ASCII, whose bytes can only be checked */
 };
 
 /* To be called inside a transaction, since it looks up the conversion. */

@@ -89,6 +89,21 @@ like 'SQL_ASCII with other bytes: the error names the column and the remedy' "$g
 got=$(receive sql_ascii -o tables=good "${plain[@]}")
 same 'the remedy' $'_action\tmessage\tprefix\tbytes\tcontent\t\\\\xe9\n_table\tgood\t_action\tinsert\ta\t2\tb\tafter' "$got"
 
+# A cast can make text of any bytes; so did older servers.
+create utf8 UTF8
+run_sql utf8 -c "CREATE CAST (bytea AS text) WITHOUT FUNCTION" -c "CREATE TABLE good (a int PRIMARY KEY, b text, c text[])" \
+	-c "CREATE TABLE cut (LIKE good)" -c "CREATE TABLE nul (LIKE good)" -c "CREATE TABLE list (LIKE good)" \
+	-c "INSERT INTO good VALUES (1, 'é ✓', '{é}')" -c "INSERT INTO cut VALUES (1, 'caf' || '\xc3'::bytea::text)" \
+	-c "INSERT INTO nul VALUES (1, 'caf' || '\x00'::bytea::text || 'e, and more')" \
+	-c "INSERT INTO list VALUES (1, 'x', ARRAY['\xe9'::bytea::text])"
+for bad in 'cut b' 'nul b' 'list c'; do
+	got=$(receive utf8 -o tables="${bad% *}" "${plain[@]}" || true)
+	like "UTF8 with what is no text ($bad): the error names the column" "$got" \
+		"column \"${bad#* }\" of table \"public.${bad% *}\" cannot be written in UTF-8" "encoding is UTF8"
+done
+got=$(receive utf8 -o tables=good "${plain[@]}")
+same 'the remedy' $'_table\tgood\t_action\tinsert\ta\t1\tb\té ✓\tc\t{é}' "$got"
+
 # Names, too: the error can be sent, though the name cannot.
 create names SQL_ASCII
 name=$(printf 'x\xe9y')
