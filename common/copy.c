@@ -32,7 +32,6 @@ struct copy {
 	char *snapshot; /* its exported name */
 	struct origin origin;
 	uint64_t since;
-	bool unchecked; /* SQL_ASCII: the server takes any bytes for text */
 	struct published published;
 };
 
@@ -87,8 +86,8 @@ static int connect_server(const struct copy *copy, PGconn **conn, struct err *er
 static const char since_sql[] =
     "SELECT coalesce(bool_or(query = '<insufficient privilege>' OR state = 'disabled'), false) OR EXISTS (SELECT FROM "
     "pg_catalog.pg_replication_origin), "
-    "floor(extract(epoch FROM least(min(xact_start), clock_timestamp())))::bigint, pg_is_in_recovery(), "
-    "current_setting('server_encoding') FROM pg_catalog.pg_stat_activity WHERE datid = (SELECT oid FROM "
+    "floor(extract(epoch FROM least(min(xact_start), clock_timestamp())))::bigint, pg_is_in_recovery() FROM "
+    "pg_catalog.pg_stat_activity WHERE datid = (SELECT oid FROM "
     "pg_catalog.pg_database WHERE datname = current_database())";
 
 static int ask_since(struct copy *copy, struct err *err)
@@ -101,7 +100,6 @@ static int ask_since(struct copy *copy, struct err *err)
 	bool hidden = *pg_text(res, 0, 0) == 't';
 	uint64_t second = strtoull(pg_text(res, 0, 1), NULL, 10);
 	copy->since = hidden || second < CLOCK_MARGIN ? 0 : second - CLOCK_MARGIN;
-	copy->unchecked = strcmp(pg_text(res, 0, 3), "SQL_ASCII") == 0;
 	if (*pg_text(res, 0, 2) == 't')
 		r = err_set(err, -EINVAL,
 		            "the server is a standby, which cannot mark a place in the stream: name the "
@@ -249,14 +247,7 @@ static int read_rows(struct copy_worker *worker, size_t i, const char *sql, cons
 	int r = rows_open(&rows, worker->conn, sql, worker->copy->wakefd, err);
 
 	while (r == 0 && (r = rows_next(&rows, &row, err)) == 1) {
-		r = 0;
-		if (worker->copy->unchecked && line_utf8_len(row.at, row.len) < row.len)
-			r = err_set(err, -EILSEQ,
-			            "a value of table \"%s\" is no UTF-8, and the database's encoding "
-			            "SQL_ASCII does not say what else: \"%.60s\"",
-			            worker->copy->published.tables[i].name, row.at);
-		if (r == 0)
-			r = inserts_add(&worker->inserts, format, row.at, row.len, err);
+		r = inserts_add(&worker->inserts, format, row.at, row.len, err);
 		if (r == 0 && worker->inserts.len >= BATCH_LEN)
 			r = empty(worker, sink, err);
 	}

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sound.h"
+
 enum { BUFFER_KEPT = 4 << 20 };
 
 int inserts_format_init(struct inserts_format *format, struct span pairs, struct err *err)
@@ -74,6 +76,29 @@ static int other_values(const struct inserts_format *format, struct err *err)
 	return err_set(err, -EPROTO, "the server's copy has a row of other than %zu values", format->count);
 }
 
+/* Text of a database may be no text: from before a check that newer servers make, by a cast, or under SQL_ASCII. */
+static int no_text(const struct inserts_format *format, const char *pairs, size_t len, struct err *err)
+{
+	const struct inserts_column *column = format->columns;
+	bool sound;
+
+	for (size_t i = 0; i < format->count; i++) {
+		const char *value = pairs + format->columns[i].lead_len,
+		           *tab = memchr(value, '\t', (size_t)(pairs + len - value));
+		const char *end = tab ? tab : pairs + len;
+		column = &format->columns[i];
+		if (sound_line(pairs + 1, (size_t)(end - pairs) - 1, &sound) < (size_t)(end - pairs) - 1 || !sound)
+			break;
+		len -= (size_t)(end - pairs);
+		pairs = end;
+	}
+	return err_set(
+	    err, -EILSEQ,
+	    "a value of column \"%.*s\" is no UTF-8, which all text has to be in: mend it on the server, or leave "
+	    "the table out",
+	    (int)column->lead_len - 2, column->lead + 1);
+}
+
 int inserts_add(struct inserts *inserts, const struct inserts_format *format, const char *copied, size_t len,
                 struct err *err)
 {
@@ -81,7 +106,7 @@ int inserts_add(struct inserts *inserts, const struct inserts_format *format, co
 
 	if (!reserve(inserts, format->head_len + format->leads_len + len + 1))
 		return err_set(err, -ENOMEM, "out of memory for a row of %zu bytes", len);
-	char *out = put(inserts->buf + inserts->len, format->head, format->head_len);
+	char *line = inserts->buf + inserts->len, *out = put(line, format->head, format->head_len);
 	for (size_t i = 0; i < format->count; i++) {
 		const struct inserts_column *column = &format->columns[i];
 		const char *tab = memchr(at, '\t', (size_t)(end - at));
@@ -99,6 +124,10 @@ int inserts_add(struct inserts *inserts, const struct inserts_format *format, co
 	}
 	if (at != end)
 		return other_values(format, err);
+	bool sound;
+	size_t line_len = (size_t)(out - line);
+	if (sound_line(line, line_len, &sound) < line_len || !sound)
+		return no_text(format, line + format->head_len, line_len - format->head_len, err);
 	*out++ = '\n';
 	inserts->len = (size_t)(out - inserts->buf);
 	inserts->count++;

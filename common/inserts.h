@@ -45,7 +45,7 @@ struct inserts {
 	uint64_t count; /* of the lines in it */
 };
 
-/* Adds one row of COPY's, without its '\n'. -ENOMEM; -EPROTO: not as many values as columns. */
+/* Adds one row of COPY's, without its '\n'. -ENOMEM; -EPROTO: not as many values as columns; -EILSEQ: no UTF-8. */
 int inserts_add(struct inserts *inserts, const struct inserts_format *format, const char *copied, size_t len,
                 struct err *err);
 

@@ -104,6 +104,13 @@ done
 got=$(receive utf8 -o tables=good "${plain[@]}")
 same 'the remedy' $'_table\tgood\t_action\tinsert\ta\t1\tb\té ✓\tc\t{é}' "$got"
 
+run_sql utf8 -c "DROP TABLE nul, cut"
+exits 'init takes the database' 0 daystream init "$work/utf8" --conninfo "host=$PGHOST port=$PGPORT user=$PGUSER dbname=utf8" --slot utf8
+daemon_start "$work/utf8" "$mnt"
+exits 'a snapshot of it does not go on with what is no text' 1 daystream snapshot "$work/utf8"
+like 'which it names' "$output" 'table "list": a value of column "c" is no UTF-8'
+daemon_stop
+
 # Names, too: the error can be sent, though the name cannot.
 create names SQL_ASCII
 name=$(printf 'x\xe9y')
