@@ -148,11 +148,13 @@ for what in mount store table until; do wait_for 30 "[[ -s '$work/$what.followed
 traffic 81 100
 daemon_stop
 traffic 101 120
+wait_for 20 "[[ \$(grep -c waiting '$work/mount.log') -eq 1 ]]" "the mount's follower to see that it is away"
 daemon_start "$store" "$mnt"
 sql "CREATE TABLE later (id int PRIMARY KEY)"
 sql "INSERT INTO later VALUES (1)"
 traffic 121 140
 daemon_kill
+wait_for 20 "[[ \$(grep -c waiting '$work/mount.log') -eq 2 ]]" "the mount's follower to see that it is away again"
 daemon_start "$store" "$mnt"
 traffic 141 160
 while (($(date +%s) < until + 5)); do sleep 0.2; done
