@@ -136,6 +136,11 @@ giant: deps
 	GIANT_MB=900 TEST_TIMEOUT=1200 tests/run tests/flow/giant.sh
 	GIANT_MB=1020 TEST_TIMEOUT=1200 tests/run tests/flow/giant.sh
 
+# PostgreSQL's own regression tests as a source of changes: POSTGRES_SRC=FOLDER has its sources.
+regress: deps
+	$(MAKE) all
+	TEST_TIMEOUT=1200 tests/run tests/flow/regress.sh
+
 # Each seeded bug (tests/mutants) is built, and must be caught.
 mutants: deps
 	$(MAKE) all unit-tests
@@ -207,6 +212,7 @@ help:
 	@echo 'fuzz     libFuzzer on each fuzzer (FUZZ_SECONDS=60); lint, fmt: cppcheck, shellcheck, clang-format'
 	@echo 'soak     the random test for SECONDS=3600, in rounds of ROUND_SECONDS=60; SEED=n repeats the choices of one'
 	@echo 'giant    values of nearly 1 GB through all of it; takes 8 GB of memory'
+	@echo 'regress  the sources of PostgreSQL (POSTGRES_SRC=) bring their tests as traffic'
 	@echo 'mutants  seeded bugs, each of which a test must catch (MUTANTS=name: only that)'
 	@echo 'bench    everything that is timed, next to its peers (SCALE=small: in minutes; ROWS=name: only that)'
 	@echo 'install  programs, man pages and systemd units to PREFIX (/usr/local), the plugin to the server (DESTDIR, PG_CONFIG)'
@@ -214,6 +220,6 @@ help:
 	@echo 'clean    removes BUILD (build); V=1 shows the commands'
 
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/tests/*.d $(BUILD)/bench/*.d)
-.PHONY: all deps demo check unit-tests crash fuzz-replay fuzz fuzz-run soak giant asan tsan mutants bench bench-tools lint fmt install install-follower uninstall clean help
+.PHONY: all deps demo check unit-tests crash fuzz-replay fuzz fuzz-run soak giant regress asan tsan mutants bench bench-tools lint fmt install install-follower uninstall clean help
 # Objects that only a pattern rule names are kept. (.SECONDARY of all would take a header that has gone for up to date.)
 .PRECIOUS: $(BUILD)/obj/%.o
