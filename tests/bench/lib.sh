@@ -63,7 +63,7 @@ marker() { # prints an LSN that is passed when all that was committed until now 
 }
 
 until_published() { # LSN [SECONDS]: the mount shows all before it
-	published "$mnt" "$1" "${2:-600}" || {
+	published "$mnt" "$1" "${2:-600}" "$store" || {
 		tail -n 20 "$work/daemon.log" >&2
 		return 1
 	}

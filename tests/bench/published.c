@@ -1,10 +1,13 @@
 /*
- * published MOUNT LSN SECONDS: waits until MOUNT/status shows an lsn behind LSN. It costs next to nothing meanwhile: the
- * processors are those of what is measured.
+ * published MOUNT LSN SECONDS STORE: waits until MOUNT/status shows an lsn behind LSN. That is asked only when the daemon
+ * has shown something, which it tells in STORE/confirmed, and not again at once: the processors are those of what is
+ * measured, and 200 answers in a second took a fifth of what the daemon's were said to take.
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "ticks.h"
@@ -30,24 +33,39 @@ static uint64_t shown_lsn(const char *path)
 	return line ? parse_lsn(line + strlen("\nlsn\t")) : 0;
 }
 
+/* Until the daemon has shown something. Not at once again: much may come. */
+static void await_more(int notified)
+{
+	char events[4096];
+	const struct timespec nap = {.tv_nsec = 20000000};
+
+	nanosleep(&nap, NULL);
+	poll(&(struct pollfd){.fd = notified, .events = POLLIN}, 1, 1000);
+	while (read(notified, events, sizeof events) > 0)
+		;
+}
+
 int main(int argc, char **argv)
 {
-	char path[4096];
-	const struct timespec nap = {.tv_nsec = 5000000};
+	char path[4096], mark[4096];
 
-	if (argc != 4) {
-		fprintf(stderr, "usage: published MOUNT LSN SECONDS\n");
+	if (argc != 5) {
+		fprintf(stderr, "usage: published MOUNT LSN SECONDS STORE\n");
 		return 2;
 	}
 	uint64_t wanted = parse_lsn(argv[2]);
 	double end = ticks_now() + atof(argv[3]);
+	int notified = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	snprintf(path, sizeof path, "%s/status", argv[1]);
+	snprintf(mark, sizeof mark, "%s/confirmed", argv[4]);
+	if (notified < 0 || inotify_add_watch(notified, mark, IN_MODIFY) < 0)
+		ticks_die(mark);
 	while (shown_lsn(path) <= wanted) {
 		if (ticks_now() > end) {
 			fprintf(stderr, "%s does not show %s\n", argv[1], argv[2]);
 			return 1;
 		}
-		nanosleep(&nap, NULL);
+		await_more(notified);
 	}
 	return 0;
 }
