@@ -99,9 +99,10 @@ void durable_written(struct durable *durable, uint64_t off, int fd)
 		durable->started = off;
 	durable->fd = fd;
 	durable->written = off;
-	if (must_start(durable))
-		pthread_cond_signal(&durable->wake);
+	bool start = must_start(durable);
 	pthread_mutex_unlock(&durable->lock);
+	if (start)
+		pthread_cond_signal(&durable->wake);
 }
 
 int durable_appended(struct durable *durable, const struct store_end *end, int fd, struct index *more, struct err *err)
@@ -115,8 +116,8 @@ int durable_appended(struct durable *durable, const struct store_end *end, int f
 		durable->more = more;
 	else if ((r = index_join(durable->more, more)) == 0)
 		index_free(more);
-	pthread_cond_signal(&durable->wake);
 	pthread_mutex_unlock(&durable->lock);
+	pthread_cond_signal(&durable->wake);
 	return r < 0 ? err_set(err, r, "out of memory for the index") : 0;
 }
 

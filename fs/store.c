@@ -507,8 +507,8 @@ void store_wake(struct store *store)
 {
 	pthread_mutex_lock(&store->wait_lock);
 	store->wakes++;
-	pthread_cond_broadcast(&store->more);
 	pthread_mutex_unlock(&store->wait_lock);
+	pthread_cond_broadcast(&store->more);
 }
 
 uint64_t store_wait(struct store *store, uint64_t seen, int timeout_ms)
