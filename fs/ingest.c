@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "intake.h"
 #include "log.h"
+#include "rush.h"
 
 enum {
 	PAUSE_FIRST_MS = 200,
@@ -25,7 +26,7 @@ enum {
 	SPACE_RETRY_MS = 10000,
 	EVENTS_PER_ROUND = 64,  /* before commits at hand are handed to the other thread */
 	ROUND_SMALL = 32 << 10, /* bytes: the source has not much to say */
-	GATHER_US = 500,        /* for which it may be left alone then, while the disk is at work */
+	GATHER_US = 700,        /* for which it may be left alone then; less than what its socket takes at any rate */
 };
 
 struct ingest {
@@ -45,6 +46,7 @@ struct ingest {
 	bool streamed; /* once, since it was started */
 	uint64_t told_lsn;
 	int64_t told_ms, idle_ms;
+	struct rush rush;
 	int64_t noted_ms;                        /* when the file was told that all is here; 0: not yet */
 	size_t unplaced_added, unplaced_removed; /* those that are in the status */
 
@@ -52,6 +54,7 @@ struct ingest {
 	struct ingest_status status;
 	int64_t caught_up_ms;
 	bool stop, failed;
+	bool looks; /* the receiver, in a moment, by itself: it is not woken for what is synced */
 	int failure;
 	struct err reason;
 };
@@ -65,6 +68,15 @@ static void wake(struct ingest *in)
 	if (write(in->wakefd, &one, sizeof one) < 0) {
 		/* the counter is at its top: readable, which is all that is wanted */
 	}
+}
+
+static void tell_synced(struct ingest *in)
+{
+	pthread_mutex_lock(&in->lock);
+	bool looks = in->looks;
+	pthread_mutex_unlock(&in->lock);
+	if (!looks)
+		wake(in);
 }
 
 static bool stopping(struct ingest *in)
@@ -249,7 +261,37 @@ static int take_round(struct ingest *in, size_t *bytes, struct err *err)
 }
 
 /* Commits that come while the disk is at work are gathered, and handed over when it is free: small transactions would
- * wake a thread each, and none would be on disk any sooner. */
+ * wake a thread each, and none would be on disk any sooner. In a rush some more wait. The source's question does not. */
+static bool gathers(struct ingest *in)
+{
+	return !in->reply && (durable_busy(in->durable) || rush_holds(&in->rush, clock_ms()));
+}
+
+static int hand_over(struct ingest *in, struct err *err)
+{
+	int r = writer_flush(in->writer, err);
+
+	rush_handed(&in->rush, clock_ms());
+	if (r == 0)
+		offer_idle(in);
+	return r;
+}
+
+static void set_looks(struct ingest *in, bool looks)
+{
+	pthread_mutex_lock(&in->lock);
+	in->looks = looks;
+	pthread_mutex_unlock(&in->lock);
+}
+
+/* The source is left alone for a moment; in a rush the other thread does not end that, either. */
+static void rest(struct ingest *in)
+{
+	set_looks(in, in->rush.on);
+	wait_us(in, -1, GATHER_US);
+	set_looks(in, false);
+}
+
 static int stream(struct ingest *in, struct err *err)
 {
 	size_t bytes;
@@ -259,18 +301,14 @@ static int stream(struct ingest *in, struct err *err)
 		int more = take_round(in, &bytes, err);
 		if (more < 0)
 			return more;
-		bool gather = durable_busy(in->durable) && !in->reply;
-		if (!gather) {
-			if ((r = writer_flush(in->writer, err)) < 0)
-				return r;
-			offer_idle(in);
-		}
-		if ((r = confirm(in, err)) < 0)
+		rush_looked(&in->rush, in->intake.transactions, more);
+		bool gather = gathers(in);
+		if ((!gather && (r = hand_over(in, err)) < 0) || (r = confirm(in, err)) < 0)
 			return r;
 		if (more)
 			continue;
 		if (gather && bytes < ROUND_SMALL)
-			wait_us(in, -1, GATHER_US);
+			rest(in);
 		else
 			wait_for(in, in->source->ops->fd(in->source), gather ? 1 : TICK_MS);
 	}
@@ -407,7 +445,7 @@ static void *sync_thread(void *arg)
 		if (r < 0)
 			fail(in, r, &err);
 		else if (r == 1)
-			wake(in);
+			tell_synced(in);
 		else if (stop)
 			break; /* nothing was left to sync */
 	} while (r >= 0);

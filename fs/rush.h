@@ -1,0 +1,36 @@
+/*
+ * rush.h - whether commits keep coming so fast that some more milliseconds do not matter to those who read them.
+ *
+ * A sync takes the processor as long as some hundred small transactions do, so in a rush each serves those of
+ * a few milliseconds. A commit after silence, those of one client and a burst are no rush: none of them waits.
+ *
+ * Pure: it is told how much came, and what time it is.
+ */
+#ifndef FS_RUSH_H
+#define FS_RUSH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	RUSH_COMMITS = 8, /* from one look at the source to the next one, twice */
+	RUSH_LOOK = 256,  /* a look that does not end counts as one after so many */
+	RUSH_HOLD_MS = 4, /* from one sync's beginning to the next one's */
+};
+
+struct rush {
+	uint64_t looked; /* commits, at the end of the last look */
+	bool many, on;   /* it brought many; so did the one before */
+	int64_t handed_ms;
+};
+
+/* The source was looked at: `commits` have come by now, in all; `more`: the look goes on. */
+void rush_looked(struct rush *rush, uint64_t commits, bool more);
+
+/* What has come is handed over to be synced. */
+void rush_handed(struct rush *rush, int64_t now_ms);
+
+/* Whether what has come since should wait for what comes next. */
+bool rush_holds(const struct rush *rush, int64_t now_ms);
+
+#endif
