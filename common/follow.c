@@ -28,6 +28,7 @@ struct follow {
 	struct position from; /* before the first line, where it was opened */
 	bool has_from;
 	uint64_t last_xid;
+	struct line_before before;
 	struct position skip; /* of a plain file, what was applied already */
 	int pause_ms;
 	bool woken;       /* poll said ready since the last read */
@@ -261,7 +262,7 @@ static int check_line(struct follow *follow, struct follow_line *line, struct er
 	char text[80], at[POSITION_TEXT_MAX];
 	uint64_t xid = 0;
 
-	if (!line_parse(line->text, line->len, head) || !head->stamped)
+	if (!line_parse_next(&follow->before, line->text, line->len, head) || !head->stamped)
 		return damaged(follow, "what follows is not a line of the stream (docs/FORMAT.md)", err);
 	bool follows = follow->gaps ? position_cmp(follow->last, head->position) < 0
 	                            : position_follows(follow->last, head->position);
@@ -269,7 +270,7 @@ static int check_line(struct follow *follow, struct follow_line *line, struct er
 		snprintf(text, sizeof text, "the stream goes on at %s", position_print(at, head->position));
 		return damaged(follow, text, err);
 	}
-	line->commit = follow->commits && span_is(head->action, "commit") && !head->table.at;
+	line->commit = follow->commits && !head->table.at && span_is(head->action, "commit");
 	if (head->xid.at)
 		position_parse_number(head->xid.at, head->xid.len, &xid);
 	line->begins = !follow->commits && (xid == 0 || xid != follow->last_xid);

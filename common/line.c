@@ -1,5 +1,7 @@
 #include "line.h"
 
+#include <endian.h>
+#include <stdint.h>
 #include <string.h>
 
 /* The letter behind the backslash for a byte, 0 where it stands for itself. */
@@ -91,6 +93,39 @@ bool line_is_null(struct span value)
 	return value.len == 2 && value.at[0] == '\\' && value.at[1] == 'N';
 }
 
+/* The highest bit of each byte of `eight` that is `byte`, and maybe of some behind the first such one. */
+static uint64_t bytes_that_are(uint64_t eight, char byte)
+{
+	const uint64_t ones = 0x0101010101010101;
+	uint64_t differs = eight ^ ones * (unsigned char)byte;
+
+	return (differs - ones) & ~differs & ones << 7;
+}
+
+size_t line_value_len(const char *text, size_t len, bool *escaped)
+{
+	size_t at = 0;
+	uint64_t eight, found = 0;
+
+	*escaped = false;
+	while (len - at >= sizeof eight) {
+		memcpy(&eight, text + at, sizeof eight);
+		eight = le64toh(eight);
+		if ((found = bytes_that_are(eight, '\t') | bytes_that_are(eight, '\\')))
+			break;
+		at += sizeof eight;
+	}
+	if (found)
+		at += (size_t)__builtin_ctzll(found) / 8;
+	while (at < len && text[at] != '\t' && text[at] != '\\')
+		at++;
+	if (at == len || text[at] == '\t')
+		return at;
+	*escaped = true;
+	const char *tab = memchr(text + at, '\t', len - at);
+	return tab ? (size_t)(tab - text) : len;
+}
+
 int line_next(struct span *rest, struct span *name, struct span *value)
 {
 	if (!rest->at)
@@ -127,18 +162,24 @@ static inline __attribute__((always_inline)) bool take(struct span *rest, const 
 	return line_next(rest, &found, value) == 1;
 }
 
-bool line_parse(const char *line, size_t len, struct line_head *head)
+static bool parse_stamp(struct span *rest, struct line_head *head)
 {
-	struct span rest = {line, len}, value;
+	const char *line = rest->at;
+	struct span value;
 
 	*head = (struct line_head){0};
-	if (take(&rest, "_c", &value)) {
-		if (!whole_number(value, &head->position.epoch) || !take(&rest, "_s", &value) ||
-		    !whole_number(value, &head->position.seq))
-			return false;
-		head->stamped = true;
-	}
+	if (!take(rest, "_c", &value))
+		return true;
+	if (!whole_number(value, &head->position.epoch) || !take(rest, "_s", &value) ||
+	    !whole_number(value, &head->position.seq))
+		return false;
+	head->stamped = true;
+	head->stamp_len = rest->at ? (size_t)(rest->at - line) : 0;
+	return true;
+}
 
+static bool parse_rest(struct span rest, struct line_head *head)
+{
 	const char *start = rest.at;
 	bool has_schema = take(&rest, "_schema", &head->schema);
 	if (take(&rest, "_table", &head->table))
@@ -153,6 +194,59 @@ bool line_parse(const char *line, size_t len, struct line_head *head)
 		return false;
 	head->pairs = rest;
 	return true;
+}
+
+bool line_parse(const char *line, size_t len, struct line_head *head)
+{
+	struct span rest = {line, len};
+
+	return parse_stamp(&rest, head) && parse_rest(rest, head);
+}
+
+/* Where it has no pairs, or is longer than usual, the next one is taken apart as well. */
+static void remember(struct line_before *before, const char *rest, const struct line_head *head)
+{
+	size_t len = head->pairs.at ? (size_t)(head->pairs.at - rest) : 0;
+
+	before->len = len <= sizeof before->text ? len : 0;
+	if (before->len == 0)
+		return;
+	memcpy(before->text, rest, len);
+	before->head = *head;
+	line_head_move(&before->head, rest, before->text);
+}
+
+static bool parse_like(struct line_before *before, struct span rest, struct line_head *head)
+{
+	size_t len = before->len;
+
+	if (len == 0 || rest.len < len || memcmp(rest.at, before->text, len) != 0) {
+		before->len = 0;
+		if (!rest.at || !parse_rest(rest, head))
+			return false;
+		remember(before, rest.at, head);
+		return true;
+	}
+	struct line_head stamp = *head;
+	*head = before->head;
+	head->stamped = stamp.stamped;
+	head->stamp_len = stamp.stamp_len;
+	head->position = stamp.position;
+	line_head_move(head, before->text, rest.at);
+	head->pairs = (struct span){rest.at + len, rest.len - len};
+	return true;
+}
+
+bool line_parse_next(struct line_before *before, const char *line, size_t len, struct line_head *head)
+{
+	struct span rest = {line, len};
+
+	return parse_stamp(&rest, head) && parse_like(before, rest, head);
+}
+
+bool line_parse_rest(struct line_before *before, const char *line, size_t len, struct line_head *head)
+{
+	return parse_like(before, (struct span){line + head->stamp_len, len - head->stamp_len}, head);
 }
 
 void line_head_move(struct line_head *head, const char *from, const char *to)

@@ -35,7 +35,8 @@ struct span {
 
 /* The pseudo-columns of one line; all spans point into it. */
 struct line_head {
-	bool stamped; /* _c and _s are there */
+	bool stamped;     /* _c and _s are there, */
+	size_t stamp_len; /* with the tab behind them: so long */
 	struct position position;
 	struct span schema, table, xid, relid, key, action;
 	struct span table_pairs; /* "[_schema\tS\t]_table\tT": the same bytes in each line of a table */
@@ -54,6 +55,10 @@ size_t line_escape(char *out, const char *text, size_t len);
 long line_unescape(char *out, struct span value);
 
 bool line_is_null(struct span value);
+
+/* The value that begins text[0..len): how long it is, and whether a backslash is in it. */
+size_t line_value_len(const char *text, size_t len, bool *escaped);
+
 /* Here, so that a known text's length is known, too: some are asked of each line. */
 static inline bool span_is(struct span span, const char *text)
 {
@@ -70,6 +75,21 @@ int line_next(struct span *rest, struct span *name, struct span *value);
  * follow the grammar: unordered or unknown ones, no `_action`, `_c` without
  * `_s`, numbers that are none. */
 bool line_parse(const char *line, size_t len, struct line_head *head);
+
+/* The pseudo-columns of the line before, but for its stamp: where the next line has the same bytes, they are not taken
+ * apart again. Zeros: there was none. */
+#define LINE_BEFORE_MOST 256
+struct line_before {
+	char text[LINE_BEFORE_MOST]; /* from behind the stamp up to the row's first name */
+	size_t len;
+	struct line_head head; /* of them */
+};
+
+/* As line_parse. */
+bool line_parse_next(struct line_before *before, const char *line, size_t len, struct line_head *head);
+
+/* The same of a line whose stamp is known: that part of `head` is set. */
+bool line_parse_rest(struct line_before *before, const char *line, size_t len, struct line_head *head);
 
 /* Whether a backslash may stand before it. */
 bool line_is_escape(char letter);

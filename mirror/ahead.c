@@ -20,7 +20,8 @@ struct ahead {
 
 	bool reads; /* the caller's view of `runs`: until it has taken the last block */
 	struct block *block;
-	size_t at;      /* of the block's next line */
+	size_t at; /* of the block's next line */
+	struct line_before before;
 	unsigned alone; /* lines that the caller read by itself since the last end */
 	struct position last;
 };
@@ -170,7 +171,7 @@ int ahead_next(struct ahead *ahead, struct follow_line *line, struct err *err)
 		ahead->block = queue_take(&ahead->queue, ahead->thread);
 		ahead->at = 0;
 	}
-	*line = ahead->block->lines[ahead->at++];
+	block_line(ahead->block, ahead->at++, &ahead->before, line);
 	ahead->last = line->head.position;
 	return 1;
 }

@@ -12,7 +12,8 @@
 
 struct feed {
 	struct queue queue;
-	struct block *block; /* the reading thread's */
+	struct block *block; /* the reading thread's, as this: */
+	struct line_before before;
 	feed_read *read;
 	void *read_ctx;
 };
@@ -73,7 +74,7 @@ int feed_line(struct feed *feed, const char *text, size_t len, struct err *err)
 {
 	struct follow_line line = {.text = text, .len = len};
 
-	if (!line_parse(text, len, &line.head))
+	if (!line_parse_next(&feed->before, text, len, &line.head))
 		line.head = (struct line_head){0};
 	int rc = block_add(feed->block, &line) ? 0 : next_block(feed, err);
 	if (rc < 0)
@@ -101,10 +102,14 @@ static void *run(void *ctx)
 
 static int take_all(struct feed *feed, pthread_t thread, feed_each *each, void *ctx, struct err *err)
 {
+	struct line_before before = {.len = 0};
+	struct follow_line line;
+
 	for (;;) {
 		const struct block *block = queue_take(&feed->queue, thread);
 		for (size_t i = 0; i < block->count; i++) {
-			int rc = each(ctx, &block->lines[i], err);
+			block_line(block, i, &before, &line);
+			int rc = each(ctx, &line, err);
 			if (rc < 0)
 				return rc;
 		}

@@ -125,17 +125,40 @@ void queue_close(struct queue *queue)
 
 bool block_add(struct block *block, const struct follow_line *line)
 {
-	struct follow_line *added = &block->lines[block->count];
-
 	if (block->lent || block->count == BLOCK_LINES || (block->count > 0 && line->len > BLOCK_BYTES - block->used))
 		return false;
-	*added = *line;
-	block->count++;
 	block->lent = line->len > BLOCK_BYTES;
-	if (block->lent)
-		return true;
-	added->text = memcpy(block->text + block->used, line->text, line->len);
-	line_head_move(&added->head, line->text, added->text);
-	block->used += line->len;
+	if (block->lent) {
+		block->lent_line = *line;
+	} else {
+		block->lines[block->count] = (struct block_line){.position = line->head.position,
+		                                                 .at = (uint32_t)block->used,
+		                                                 .len = (uint32_t)line->len,
+		                                                 .stamp_len = (uint32_t)line->head.stamp_len,
+		                                                 .stamped = line->head.stamped,
+		                                                 .commit = line->commit,
+		                                                 .begins = line->begins};
+		memcpy(block->text + block->used, line->text, line->len);
+		block->used += line->len;
+	}
+	block->count++;
 	return true;
+}
+
+void block_line(const struct block *block, size_t i, struct line_before *before, struct follow_line *line)
+{
+	const struct block_line *added = &block->lines[i];
+
+	if (block->lent) {
+		*line = block->lent_line;
+		return;
+	}
+	*line = (struct follow_line){
+	    .text = block->text + added->at, .len = added->len, .commit = added->commit, .begins = added->begins};
+	line->head.stamped = added->stamped;
+	line->head.stamp_len = added->stamp_len;
+	line->head.position = added->position;
+	/* What feed.h has may be no line at all. */
+	if (!line_parse_rest(before, line->text, line->len, &line->head))
+		line->head = (struct line_head){0};
 }

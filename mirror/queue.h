@@ -2,10 +2,10 @@
  * queue.h - lines on their way from the thread that reads them to the one that applies them.
  *
  *     queue_room ─▶ block_add ... ─▶ queue_push          the reader; waits where all blocks are on their way
- *     queue_take ─▶ block->lines ... ─▶ queue_take       who applies; gives the block before back
+ *     queue_take ─▶ block_line ... ─▶ queue_take         who applies; gives the block before back
  *
- * A block is some hundred KB, and there are QUEUE_BLOCKS of them: that is all the memory, however long the stream. It is
- * half a batch of mirror.c, which comes while the one before is written. Who has to wait does so for some of them at
+ * A block is some hundred KB, and there are QUEUE_BLOCKS of them: that is all the memory, however long the stream. It comes
+ * while a batch of mirror.c is written. Who has to wait does so for some of them at
  * once: on a busy machine each wait costs more than a block is worth. A line that is longer than a block is not copied,
  * but lent: it is alone in its block, and what it stands in must not change until the next queue_take (queue_drain
  * waits for that).
@@ -26,11 +26,20 @@
 #define BLOCK_BYTES ((size_t)128 << 10)
 #define BLOCK_LINES ((size_t)1024)
 
+/* A line in its text; what else it says is taken apart again where it is applied, for which one look is enough most times. */
+struct block_line {
+	struct position position;
+	uint32_t at, len;
+	uint32_t stamp_len;
+	bool stamped, commit, begins;
+};
+
 struct block {
 	char *text;
 	size_t used;
-	struct follow_line *lines;
+	struct block_line *lines;
 	size_t count;
+	struct follow_line lent_line;
 	bool lent;
 	bool last; /* the reader has stopped behind it: */
 	int rc;    /* for that reason */
@@ -59,6 +68,9 @@ bool queue_drain(struct queue *queue);
 
 /* False: there is no room for it, but in an empty block there always is. */
 bool block_add(struct block *block, const struct follow_line *line);
+
+/* Its line number i, as it was added; `before` is of the line before. Borrowed as the block is. */
+void block_line(const struct block *block, size_t i, struct line_before *before, struct follow_line *line);
 
 /* The next block, borrowed until the next call; one has to be on its way, or to come. Where the program is to end
  * meanwhile, a call of `reader` that hangs is interrupted. */

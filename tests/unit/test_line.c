@@ -295,6 +295,101 @@ static void a_stamp_is_two_numbers(void **state)
 	assert_true(head.position.epoch == 0 && head.position.seq == UINT64_MAX);
 }
 
+static void assert_same_head(const struct line_head *a, const struct line_head *b)
+{
+	const struct span *const spans[][2] = {{&a->schema, &b->schema}, {&a->table, &b->table},
+	                                       {&a->xid, &b->xid},       {&a->relid, &b->relid},
+	                                       {&a->key, &b->key},       {&a->action, &b->action},
+	                                       {&a->pairs, &b->pairs},   {&a->table_pairs, &b->table_pairs}};
+
+	for (size_t i = 0; i < sizeof spans / sizeof *spans; i++) {
+		assert_ptr_equal(spans[i][0]->at, spans[i][1]->at);
+		assert_int_equal(spans[i][0]->len, spans[i][1]->len);
+	}
+	assert_int_equal(a->stamped, b->stamped);
+	assert_int_equal(a->stamp_len, b->stamp_len);
+	assert_int_equal(position_cmp(a->position, b->position), 0);
+}
+
+static void a_head_as_the_one_before_is_found_the_same(void **state)
+{
+	static const char *const lines[] = {
+	    "_c\t7\t_s\t8\t_table\tt\t_xid\t9\t_action\tupdate\ta\t1\tb\t2",
+	    "_c\t7\t_s\t9\t_table\tt\t_xid\t9\t_action\tupdate\tb\t3",
+	    "_c\t17\t_s\t10\t_table\tt\t_xid\t9\t_action\tupdate\ta\t",
+	    "_c\t17\t_s\t11\t_table\tt\t_xid\t9\t_action\tupdate\t",
+	    "_c\t17\t_s\t11\t_table\tt\t_xid\t9\t_action\tupdate",
+	    "_c\t17\t_s\t12\t_table\tt\t_xid\t9\t_action\tupdated\ta\t1",
+	    "_c\t17\t_s\t12\t_table\tt\t_xid\t9\t_action\tupdate\ta\t1",
+	    "_table\tt\t_xid\t9\t_action\tupdate\ta\t1",
+	    "_table\tt\t_xid\t9\t_action\tupdate\ta\t2",
+	    "_c\t17\t_s\t13\t_schema\ts\t_table\tt\t_xid\t9\t_action\tupdate\ta\t1",
+	    "_c\t17\t_s\t14\t_schema\ts\t_table\tt\t_relid\t5\t_key\ta\t_action\tschema\ta\tnumber",
+	    "_c\t17\t_s\t15\t_schema\ts\t_table\tt\t_relid\t5\t_key\ta\t_action\tschema\ta\ttype",
+	    "_c\t17\t_s\tx\t_schema\ts\t_table\tt\t_relid\t5\t_key\ta\t_action\tschema\ta\ttype",
+	    "_c\t17\t_s\t15",
+	    "_c\t17\t_s\t15\t",
+	    "_action\tcommit\tlsn\t0/1",
+	    "_action\tcommit\tlsn\t0/2",
+	    "",
+	};
+	enum { COUNT = sizeof lines / sizeof *lines };
+
+	(void)state;
+	for (size_t first = 0; first < COUNT; first++)
+		for (size_t i = 0; i < COUNT; i++) {
+			struct line_before before = {.len = 0}, rest = {.len = 0};
+			struct line_head head, same, again;
+			line_parse_next(&before, lines[first], strlen(lines[first]), &head);
+			line_parse_next(&rest, lines[first], strlen(lines[first]), &head);
+			bool good = parse(lines[i], &head);
+			assert_int_equal(line_parse_next(&before, lines[i], strlen(lines[i]), &same), good);
+			if (!good)
+				continue;
+			assert_same_head(&head, &same);
+			again = (struct line_head){
+			    .stamped = head.stamped, .stamp_len = head.stamp_len, .position = head.position};
+			assert_true(line_parse_rest(&rest, lines[i], strlen(lines[i]), &again));
+			assert_same_head(&head, &again);
+		}
+}
+
+static void a_long_head_is_taken_apart_each_time(void **state)
+{
+	struct line_before before = {.len = 0};
+	struct line_head head, same;
+	char line[600];
+
+	(void)state;
+	for (int len = 200; len < 400; len++)
+		for (int twice = 0; twice < 2; twice++) {
+			snprintf(line, sizeof line, "_table\t%0*d\t_action\tdelete\ta\t%d", len, 0, twice);
+			assert_true(parse(line, &head));
+			assert_true(line_parse_next(&before, line, strlen(line), &same));
+			assert_same_head(&head, &same);
+		}
+}
+
+static void a_value_ends_where_the_next_name_begins(void **state)
+{
+	static const char bytes[] = {'\t', '\\', '\b', '\n', ']', '[', '\0', '\x80', (char)0x89, (char)0xdc, 'x'};
+	char text[40];
+	bool escaped;
+
+	(void)state;
+	for (unsigned seed = 1; seed < 40000; seed++) {
+		unsigned chance = seed * 2654435761u, len = seed % sizeof text;
+		for (unsigned i = 0; i < len; i++) {
+			chance = chance * 1103515245u + 12345u;
+			text[i] = chance >> 16 & 3 ? 'y' : bytes[(chance >> 20) % sizeof bytes];
+		}
+		const char *tab = memchr(text, '\t', len);
+		size_t value = tab ? (size_t)(tab - text) : len;
+		assert_int_equal(line_value_len(text, len, &escaped), value);
+		assert_int_equal(escaped, memchr(text, '\\', value) != NULL);
+	}
+}
+
 static void names_may_hold_tabs_when_escaped(void **state)
 {
 	struct line_head head;
@@ -366,6 +461,9 @@ int main(void)
 	    cmocka_unit_test(doubled_and_unknown_pseudo_columns_are_refused),
 	    cmocka_unit_test(a_line_needs_an_action_and_a_schema_its_table),
 	    cmocka_unit_test(a_stamp_is_two_numbers),
+	    cmocka_unit_test(a_head_as_the_one_before_is_found_the_same),
+	    cmocka_unit_test(a_long_head_is_taken_apart_each_time),
+	    cmocka_unit_test(a_value_ends_where_the_next_name_begins),
 	    cmocka_unit_test(names_may_hold_tabs_when_escaped),
 	    cmocka_unit_test(the_crc_sample_of_the_format_page_is_right),
 	};
