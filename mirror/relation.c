@@ -77,34 +77,54 @@ static const struct schema_column *find_column(const struct schema *schema, unsi
 	return NULL;
 }
 
-/* What is longer than a number stays where it is: on the line, or in the room. */
+static int no_column(struct span rest, struct err *err)
+{
+	size_t len = rest.len < 80 ? rest.len : 80;
+	const char *tab = memchr(rest.at, '\t', len);
+
+	return err_set(err, -EBADMSG, "the line has a column \"%.*s\" that the definition has not",
+	               (int)(tab ? (size_t)(tab - rest.at) : len), rest.at);
+}
+
+/* The value that begins `rest`, whose length is returned. What is longer than a number stays where it is: on the line, or in
+ * the room. */
+static long read_value(struct relation *table, const struct schema_column *column, struct span rest,
+                       struct value *value, struct err *err)
+{
+	bool escaped;
+	size_t len = column->storage == STORAGE_INTEGER ? value_read_integer(value, rest.at, rest.len) : 0;
+
+	if (len > 0)
+		return (long)len;
+	len = line_value_len(rest.at, rest.len, &escaped);
+	int rc = value_read_text(value, column->storage, (struct span){rest.at, len}, escaped, &table->room, err);
+	return rc < 0 ? err_prefix(err, rc, "column \"%s\"", column->name) : (long)len;
+}
+
 static int read_row(struct relation *table, struct relation_row *row, struct span rest, struct err *err)
 {
 	const struct schema *schema = &table->schema;
+	const char *end = rest.at + rest.len;
 	unsigned expected = 0;
 
-	memset(row->values, 0, schema->column_count * sizeof *row->values);
+	for (unsigned i = 0; i < schema->column_count; i++)
+		row->values[i].kind = VALUE_ABSENT;
 	row->present = 0;
 	while (rest.at) {
 		const struct schema_column *column = find_column(schema, expected, rest);
-		if (!column) {
-			size_t len = rest.len < 80 ? rest.len : 80;
-			const char *tab = memchr(rest.at, '\t', len);
-			return err_set(err, -EBADMSG, "the line has a column \"%.*s\" that the definition has not",
-			               (int)(tab ? (size_t)(tab - rest.at) : len), rest.at);
-		}
+		if (!column)
+			return no_column(rest, err);
 		unsigned i = (unsigned)(column - schema->columns);
-		const char *at = rest.at + column->wire_len + 1, *end = rest.at + rest.len;
-		const char *tab = memchr(at, '\t', (size_t)(end - at));
 		if (row->values[i].kind)
 			return err_set(err, -EBADMSG, "the line has column \"%s\" twice", column->name);
-		struct span text = {at, (size_t)((tab ? tab : end) - at)};
-		int rc = value_read(&row->values[i], column->storage, text, &table->room, err);
-		if (rc < 0)
-			return err_prefix(err, rc, "column \"%s\"", column->name);
+		const char *at = rest.at + column->wire_len + 1;
+		long len = read_value(table, column, (struct span){at, (size_t)(end - at)}, &row->values[i], err);
+		if (len < 0)
+			return (int)len;
 		row->present++;
 		expected = i + 1;
-		rest = tab ? (struct span){tab + 1, (size_t)(end - tab - 1)} : (struct span){NULL, 0};
+		at += len;
+		rest = at < end ? (struct span){at + 1, (size_t)(end - at - 1)} : (struct span){NULL, 0};
 	}
 	return 0;
 }

@@ -163,18 +163,44 @@ static int read_raw(struct value *value, enum storage storage, struct span raw, 
 	case STORAGE_BOOLEAN: return read_boolean(value, raw, err);
 	case STORAGE_REAL: return read_real(value, raw, err);
 	case STORAGE_BLOB: return refuse("bytea in hexadecimal (\\x...)", raw, err);
-	default: *value = (struct value){.kind = VALUE_TEXT, .at = raw.at, .len = raw.len}; return 0;
+	default:
+		value->kind = VALUE_TEXT;
+		value->at = raw.at;
+		value->len = raw.len;
+		return 0;
 	}
+}
+
+size_t value_read_integer(struct value *value, const char *text, size_t len)
+{
+	/* So many digits are below 2^63. */
+	enum { DIGITS = 18 };
+	size_t sign = len > 0 && text[0] == '-', at = sign;
+	uint64_t number = 0;
+
+	for (; at < len && at - sign < DIGITS && text[at] >= '0' && text[at] <= '9'; at++)
+		number = 10 * number + (uint64_t)(text[at] - '0');
+	if (at == sign || (at < len && text[at] != '\t') || (text[sign] == '0' && at > 1))
+		return 0;
+	value->kind = VALUE_INTEGER;
+	value->integer = sign ? -(int64_t)number : (int64_t)number;
+	return at;
 }
 
 int value_read(struct value *value, enum storage storage, struct span text, struct value_room *room, struct err *err)
 {
+	return value_read_text(value, storage, text, text.len > 0 && memchr(text.at, '\\', text.len), room, err);
+}
+
+int value_read_text(struct value *value, enum storage storage, struct span text, bool escaped, struct value_room *room,
+                    struct err *err)
+{
+	if (!escaped)
+		return read_raw(value, storage, text, err);
 	if (line_is_null(text)) {
 		*value = (struct value){.kind = VALUE_NULL};
 		return 0;
 	}
-	if (text.len == 0 || !memchr(text.at, '\\', text.len))
-		return read_raw(value, storage, text, err);
 
 	char *raw = room->at + room->used;
 	if (room->size - room->used < text.len)

@@ -65,8 +65,14 @@ struct value {
 	size_t len;
 };
 
-/* Reads the escaped `text` (or NULL). The value borrows its bytes from `text` or `room`. -EBADMSG
+/* The value that begins text[0..len), of an integer's column, where it is an ordinary one: returns how long it is. 0: it is
+ * to be read by value_read. */
+size_t value_read_integer(struct value *value, const char *text, size_t len);
+
+/* Reads the escaped `text` (or NULL); `escaped`: there may be a backslash in it. The value borrows its bytes from `text` or `room`. -EBADMSG
  * where it is none of its type. */
+int value_read_text(struct value *value, enum storage storage, struct span text, bool escaped, struct value_room *room,
+                    struct err *err);
 int value_read(struct value *value, enum storage storage, struct span text, struct value_room *room, struct err *err);
 
 /* What a column of a row holds; borrowed until the statement goes on. */

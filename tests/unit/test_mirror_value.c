@@ -79,6 +79,51 @@ static void integers_are_exact(void **state)
 		refuses(*state, "bigint", bad[i]);
 }
 
+static void an_ordinary_integer_is_read_as_any_other(void **state)
+{
+	static const char *const texts[] = {"0",
+	                                    "7",
+	                                    "-7",
+	                                    "-0",
+	                                    "00",
+	                                    "01",
+	                                    "-01",
+	                                    "",
+	                                    "-",
+	                                    "+1",
+	                                    "1x",
+	                                    "x",
+	                                    "\\N",
+	                                    "1\\t",
+	                                    "123456789012345678",
+	                                    "-123456789012345678",
+	                                    "1234567890123456789",
+	                                    "9223372036854775807",
+	                                    "-9223372036854775808",
+	                                    "9223372036854775808",
+	                                    " 1"};
+	struct value_room room = {0};
+	struct value quick, value;
+	struct err err;
+	char line[64];
+
+	(void)state;
+	assert_int_equal(value_room_reset(&room, sizeof line, &err), 0);
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		for (int more = 0; more < 2; more++) {
+			int len = snprintf(line, sizeof line, "%s%s", texts[i], more ? "\t5\t6" : "");
+			size_t found = value_read_integer(&quick, line, (size_t)len);
+			if (found == 0)
+				continue;
+			assert_int_equal(found, strlen(texts[i]));
+			assert_int_equal(
+			    value_read(&value, STORAGE_INTEGER, (struct span){texts[i], found}, &room, &err), 0);
+			assert_true(value_same(&quick, &value));
+		}
+	assert_int_equal(value_read_integer(&quick, "-52\tb", 5), 3);
+	value_room_fini(&room);
+}
+
 static void booleans_are_1_and_0(void **state)
 {
 	becomes(*state, "boolean", "1", "integer", "1");
@@ -223,6 +268,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(integers_are_exact),
+	    cmocka_unit_test(an_ordinary_integer_is_read_as_any_other),
 	    cmocka_unit_test(booleans_are_1_and_0),
 	    cmocka_unit_test(floats_come_back_bit_for_bit),
 	    cmocka_unit_test(bytes_are_bytes),
