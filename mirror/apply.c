@@ -14,7 +14,7 @@ struct apply {
 	struct database *database;
 	const char *tables;
 	struct changes changes;
-	size_t lines, bytes;
+	struct apply_amount taken;
 	bool in_transaction;
 	bool first_time;  /* a new mirror, which has not reached the end of what is published yet */
 	bool table_file;  /* no commit lines come */
@@ -204,8 +204,8 @@ int apply_line(struct apply *apply, const struct line_head *head, struct err *er
 			return rc;
 		apply->changes.look = true;
 	}
-	apply->lines++;
-	apply->bytes += head->pairs.len;
+	apply->taken.lines++;
+	apply->taken.bytes += head->pairs.len;
 	apply->in_transaction = apply->in_transaction || (head->xid.at && !apply->table_file);
 	if (!database->has_origin && !span_is(head->action, "origin") && !apply->table_file)
 		rc = changes_where(head, err_set(err, -EBADMSG, "the stream does not begin with an origin line"), err);
@@ -274,19 +274,21 @@ bool apply_in_transaction(const struct apply *apply)
 	return apply->in_transaction;
 }
 
-size_t apply_lines(const struct apply *apply)
+struct apply_amount apply_taken(const struct apply *apply)
 {
-	return apply->lines;
+	return apply->taken;
 }
 
-size_t apply_bytes(const struct apply *apply)
+struct apply_amount apply_written(const struct apply *apply)
 {
-	return apply->bytes;
+	const struct coalesce *waiting = &apply->changes.coalesce;
+
+	return (struct apply_amount){apply->taken.lines - waiting->lines, apply->taken.bytes - waiting->line_bytes};
 }
 
 int apply_commit(struct apply *apply, struct err *err)
 {
-	apply->lines = apply->bytes = 0;
+	apply->taken = (struct apply_amount){0};
 	if (!apply->database->open_transaction)
 		return 0;
 	if (apply->in_transaction)
@@ -297,7 +299,7 @@ int apply_commit(struct apply *apply, struct err *err)
 
 int apply_rollback(struct apply *apply, struct err *err)
 {
-	apply->lines = apply->bytes = 0;
+	apply->taken = (struct apply_amount){0};
 	apply->in_transaction = false;
 	changes_forget(&apply->changes);
 	registry_close(apply->changes.registry);

@@ -72,8 +72,12 @@ struct registry *apply_registry(struct apply *apply);
 void apply_caught_up(struct apply *apply);
 
 /* Lines and their bytes since the last apply_commit. */
-size_t apply_lines(const struct apply *apply);
-size_t apply_bytes(const struct apply *apply);
+struct apply_amount {
+	size_t lines, bytes;
+};
+struct apply_amount apply_taken(const struct apply *apply);
+/* Those of them that do not wait, but are in SQLite's transaction. */
+struct apply_amount apply_written(const struct apply *apply);
 
 /* Nothing to commit is fine. After an error: apply_rollback. */
 int apply_commit(struct apply *apply, struct err *err);

@@ -123,6 +123,17 @@ static int change_row(struct changes *changes, struct relation *table, const str
 /* What becomes of a line that could be kept until the next flush. */
 enum { OWN_WAY, KEPT, FLUSH_FIRST };
 
+static void remember(struct changes *changes, struct relation *table, enum relation_change change,
+                     const struct line_head *head)
+{
+	size_t len = head->pairs.at ? (size_t)(head->pairs.at - head->table_pairs.at) : 0;
+
+	changes->like_len = len <= sizeof changes->like ? len : 0;
+	memcpy(changes->like, head->table_pairs.at, changes->like_len);
+	changes->like_table = table;
+	changes->like_change = change;
+}
+
 static int keep(struct changes *changes, struct relation *table, const struct line_head *head, struct err *err)
 {
 	struct span action = head->action;
@@ -143,12 +154,33 @@ static int keep(struct changes *changes, struct relation *table, const struct li
 	else
 		return FLUSH_FIRST;
 	rc = coalesce_add(&changes->coalesce, table, change, head->pairs, head->position, err);
+	if (rc == 1)
+		remember(changes, table, change, head);
 	return rc < 0 ? rc : rc ? KEPT : FLUSH_FIRST;
+}
+
+/* Whether it was kept as the line before, with which it has all but its values in common: the same table, and nothing came
+ * in between that could have changed what that is. */
+static bool keep_alike(struct changes *changes, const struct line_head *head)
+{
+	struct err err;
+	size_t len = changes->like_len;
+
+	/* Whatever is wrong is told on the long way. */
+	return len > 0 && !changes->look && changes->coalesces && !changes->tolerated && head->pairs.at &&
+	       (size_t)(head->pairs.at - head->table_pairs.at) == len &&
+	       memcmp(head->table_pairs.at, changes->like, len) == 0 &&
+	       coalesce_add(&changes->coalesce, changes->like_table, changes->like_change, head->pairs, head->position,
+	                    &err) == 1;
 }
 
 int changes_line(struct changes *changes, const struct line_head *head, struct err *err)
 {
 	struct relation *table;
+
+	if (keep_alike(changes, head))
+		return 0;
+	changes->like_len = 0;
 	int way = OWN_WAY, rc = registry_find(changes->registry, head, &table, err);
 
 	if (rc == 0 && changes->holding && (table != changes->held_table || !span_is(head->action, "update")))

@@ -30,6 +30,12 @@ struct changes {
 	struct survey survey;
 	struct coalesce coalesce;
 
+	/* Of the line before, where that was kept: all but stamp and values, and what it came to. */
+	char like[LINE_BEFORE_MOST];
+	size_t like_len; /* 0: it was not */
+	struct relation *like_table;
+	enum relation_change like_change;
+
 	/* Of a `replace` that waits for its update. */
 	struct relation *held_table;
 	char *held;

@@ -22,37 +22,26 @@
  * Only for tables whose rows a key tells apart, and where nothing looks at the steps in between: whether one
  * is so, survey.h tells. What is not added has to be preceded by coalesce_flush.
  *
- * Memory: COALESCE_BYTES and 56 bytes for each of COALESCE_ROWS, once so much has come.
+ * Memory: that of a batch (batch.h).
  */
 #ifndef MIRROR_COALESCE_H
 #define MIRROR_COALESCE_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
+#include "batch.h"
 #include "err.h"
 #include "line.h"
 #include "position.h"
 #include "relation.h"
 
-#define COALESCE_BYTES ((size_t)16 << 20)
-#define COALESCE_ROWS ((size_t)1 << 17)
 /* Longer rows are not kept. */
 #define COALESCE_ROW_BYTES ((size_t)64 << 10)
 
-struct coalesce_record;
-struct coalesce_item;
-
 /* Zeros are an empty one. */
 struct coalesce {
-	struct coalesce_record *records;
-	struct coalesce_item *items, *spare; /* of each record, to be sorted */
-	size_t count, cap;
-	char *bytes; /* what the rows say */
-	size_t used, size;
-	struct relation **tables; /* each once, by the number in its items */
-	size_t table_count, table_cap;
+	struct batch batch;
+	size_t lines, line_bytes; /* that are in it */
 };
 
 /* One row's change. 1: it is kept; 0: there is no room, or the row is too long: coalesce_flush first, then once more,

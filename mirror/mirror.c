@@ -14,9 +14,11 @@
 #include "registry.h"
 #include "stop.h"
 
-/* What one SQLite transaction holds at most, but for the transaction that goes beyond. */
+/* What one SQLite transaction holds at most, but for the transaction that goes beyond: so much as SQLite gets line by
+ * line or by full batches of coalesce.h; and of lines, that one such batch is large enough for. */
 #define BATCH_LINES 100000
 #define BATCH_BYTES (64u << 20)
+#define BATCH_LINES_MOST 1000000
 /* Trying again: wrong bytes may mend; a line that cannot be applied hardly. */
 #define DAMAGE_TRIES 5
 #define APPLY_TRIES 1
@@ -232,8 +234,10 @@ static int commit(struct mirror *mirror, struct err *err)
 
 static bool batch_full(const struct mirror *mirror)
 {
-	return mirror->tries > 0 || mirror->away || apply_lines(mirror->apply) >= BATCH_LINES ||
-	       apply_bytes(mirror->apply) >= BATCH_BYTES;
+	struct apply_amount written = apply_written(mirror->apply);
+
+	return mirror->tries > 0 || mirror->away || written.lines >= BATCH_LINES || written.bytes >= BATCH_BYTES ||
+	       apply_taken(mirror->apply).lines >= BATCH_LINES_MOST;
 }
 
 static bool interrupted(const struct mirror_goal *goal)

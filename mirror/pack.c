@@ -2,65 +2,102 @@
 
 #include <string.h>
 
-static size_t value_len(const struct value *value)
+enum { ABSENT, NOTHING, INTEGER, REAL, TEXT, BLOB };
+/* The longest number, and a kind before it. */
+#define VALUE_MOST 11
+
+static inline char *put_number(char *to, uint64_t number)
 {
-	if (value->kind == VALUE_INTEGER || value->kind == VALUE_REAL)
-		return 1 + sizeof value->integer;
-	return value->kind >= VALUE_TEXT ? 1 + sizeof(uint32_t) + value->len : 1;
+	for (; number >= 128; number >>= 7)
+		*to++ = (char)(number | 128);
+	*to++ = (char)number;
+	return to;
+}
+
+static inline const char *take_number(const char *from, uint64_t *number)
+{
+	uint64_t byte = (unsigned char)*from++;
+
+	*number = byte & 127;
+	for (unsigned shift = 7; byte & 128; shift += 7) {
+		byte = (unsigned char)*from++;
+		*number |= (byte & 127) << shift;
+	}
+	return from;
+}
+
+static char *put_bytes(char *to, uint64_t kind, const struct value *value)
+{
+	to = put_number(to, kind + 2 * (uint64_t)value->len);
+	if (value->len > 0)
+		memcpy(to, value->at, value->len);
+	return to + value->len;
 }
 
 static char *put(char *to, const struct value *value)
 {
-	uint32_t len = (uint32_t)value->len;
-
-	*to++ = (char)value->kind;
-	if (value->kind == VALUE_INTEGER || value->kind == VALUE_REAL) {
-		memcpy(to, value->kind == VALUE_REAL ? (const void *)&value->real : &value->integer,
-		       sizeof value->integer);
-		return to + sizeof value->integer;
+	switch (value->kind) {
+	case VALUE_ABSENT: *to++ = ABSENT; return to;
+	case VALUE_NULL: *to++ = NOTHING; return to;
+	case VALUE_INTEGER:
+		*to++ = INTEGER;
+		return put_number(to, (uint64_t)value->integer << 1 ^ (value->integer < 0 ? UINT64_MAX : 0));
+	case VALUE_REAL:
+		*to++ = REAL;
+		memcpy(to, &value->real, sizeof value->real);
+		return to + sizeof value->real;
+	case VALUE_TEXT: return put_bytes(to, TEXT, value);
+	default: return put_bytes(to, BLOB, value);
 	}
-	if (value->kind < VALUE_TEXT)
-		return to;
-	memcpy(to, &len, sizeof len);
-	if (len > 0)
-		memcpy(to + sizeof len, value->at, len);
-	return to + sizeof len + len;
 }
 
 static const char *take(const char *from, struct value *value)
 {
-	uint32_t len;
+	uint64_t head, number;
 
-	value->kind = (enum value_kind) * from++;
-	if (value->kind == VALUE_INTEGER || value->kind == VALUE_REAL) {
-		memcpy(value->kind == VALUE_REAL ? (void *)&value->real : &value->integer, from, sizeof value->integer);
-		return from + sizeof value->integer;
-	}
-	if (value->kind < VALUE_TEXT)
+	from = take_number(from, &head);
+	switch (head) {
+	case ABSENT: value->kind = VALUE_ABSENT; return from;
+	case NOTHING: value->kind = VALUE_NULL; return from;
+	case INTEGER:
+		from = take_number(from, &number);
+		value->kind = VALUE_INTEGER;
+		value->integer = (int64_t)(number >> 1 ^ (number & 1 ? UINT64_MAX : 0));
 		return from;
-	memcpy(&len, from, sizeof len);
-	value->at = from + sizeof len;
-	value->len = len;
-	return value->at + len;
+	case REAL:
+		value->kind = VALUE_REAL;
+		memcpy(&value->real, from, sizeof value->real);
+		return from + sizeof value->real;
+	default:
+		value->kind = head & 1 ? VALUE_BLOB : VALUE_TEXT;
+		value->at = from;
+		value->len = (size_t)(head - TEXT) >> 1;
+		return from + value->len;
+	}
 }
 
-size_t pack_len(const struct schema *schema, const struct value *values, bool key_only)
+static const char *pass(const char *from)
 {
-	size_t len = 0;
+	struct value value;
 
-	for (unsigned i = 0; i < schema->column_count; i++)
-		if (!key_only || schema->columns[i].key)
-			len += value_len(&values[i]);
-	return len;
+	return take(from, &value);
 }
 
-void pack_row(char *to, const struct schema *schema, const struct value *values, bool key_only)
+size_t pack_most(const struct schema *schema, size_t len)
 {
+	return schema->column_count * (size_t)VALUE_MOST + len;
+}
+
+size_t pack_row(char *to, const struct schema *schema, const struct value *values, bool key_only)
+{
+	char *end = to;
+
 	for (unsigned i = 0; i < schema->key_count; i++)
-		to = put(to, &values[schema->key[i]]);
+		end = put(end, &values[schema->key[i]]);
 	for (unsigned i = 0; !key_only && i < schema->column_count; i++)
 		if (!schema->columns[i].key)
-			to = put(to, &values[i]);
+			end = put(end, &values[i]);
+	return (size_t)(end - to);
 }
 
 static const char *take_key(const char *from, const struct schema *schema, struct value *values)
@@ -77,17 +114,25 @@ void pack_read_key(const char *from, const struct schema *schema, struct value *
 	take_key(from, schema, values);
 }
 
+size_t pack_key_len(const char *from, unsigned key_count)
+{
+	const char *end = from;
+
+	for (unsigned i = 0; i < key_count; i++)
+		end = pass(end);
+	return (size_t)(end - from);
+}
+
 unsigned pack_read_rest(const char *from, const struct schema *schema, struct value *values)
 {
-	struct value value;
 	unsigned count = 0;
 
-	from = take_key(from, schema, values);
+	from += pack_key_len(from, schema->key_count);
 	for (unsigned i = 0; i < schema->column_count; i++) {
 		if (schema->columns[i].key)
 			continue;
 		bool wanted = !values[i].kind;
-		from = take(from, wanted ? &values[i] : &value);
+		from = wanted ? take(from, &values[i]) : pass(from);
 		count += wanted && values[i].kind;
 	}
 	return count;

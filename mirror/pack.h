@@ -1,10 +1,16 @@
 /*
  * pack.h - a row's values in few bytes, for as long as a batch lasts: the key's columns in its order, then the others
- * in the table's. Each is its kind and what it needs:
+ * in the table's. Each begins with a number that is its kind, or for text and blobs kind and length:
  *
- *     absent, NULL     nothing
- *     integer, real    8 bytes
- *     text, blob       its length in 4 bytes, and so many bytes
+ *     0   absent                 nothing follows
+ *     1   NULL                   nothing follows
+ *     2   integer                one more number: twice it, or where it is below 0, twice what it lacks to -1, and 1
+ *     3   real                   8 bytes
+ *     4 + 2 * length   text      so many bytes
+ *     5 + 2 * length   blob      so many bytes
+ *
+ * Numbers are in groups of 7 bits, the lowest first, each in a byte that is 128 more where another one follows. So a
+ * value has one form only: keys are equal where their bytes are.
  *
  * They are this program's alone: in its own byte order, and nothing is checked.
  */
@@ -17,15 +23,20 @@
 #include "schema.h"
 #include "value.h"
 
-/* How long it will be; `key_only`: without the other columns. */
-size_t pack_len(const struct schema *schema, const struct value *values, bool key_only);
-void pack_row(char *to, const struct schema *schema, const struct value *values, bool key_only);
+/* What a row never goes beyond whose texts and blobs have `len` bytes together. */
+size_t pack_most(const struct schema *schema, size_t len);
+
+/* `key_only`: without the other columns. Returns the length. */
+size_t pack_row(char *to, const struct schema *schema, const struct value *values, bool key_only);
 
 /* The key; all other values become absent. Values borrow their bytes from `from`. */
 void pack_read_key(const char *from, const struct schema *schema, struct value *values);
 
 /* What `values` has not yet of the other columns; returns how many that were. */
 unsigned pack_read_rest(const char *from, const struct schema *schema, struct value *values);
+
+/* How many bytes the key has. */
+size_t pack_key_len(const char *from, unsigned key_count);
 
 /* Of two rows' keys, by value_order. */
 int pack_order(const char *a, const char *b, unsigned key_count);
