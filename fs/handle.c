@@ -84,6 +84,7 @@ void handle_served(struct handle_set *set, struct handle *handle, uint64_t end, 
 	if (end > handle->served)
 		handle->served = end;
 	handle->ended = ended;
+	handle->ended_in = set->rounds;
 	pthread_mutex_unlock(&set->lock);
 }
 
@@ -113,6 +114,8 @@ uint64_t handle_poll(struct handle_set *set, struct handle *handle, struct fuse_
 		handle->poll = poll;
 		handle->polled_as = ++set->polls;
 		DL_APPEND2(set->polled, handle, polled_prev, polled_next);
+		if (set->again && handle->ended && handle->ended_in == set->rounds)
+			served = UINT64_MAX;
 	}
 	pthread_mutex_unlock(&set->lock);
 	if (old)
@@ -120,12 +123,14 @@ uint64_t handle_poll(struct handle_set *set, struct handle *handle, struct fuse_
 	return served;
 }
 
-void handle_notify(struct handle_set *set)
+void handle_notify(struct handle_set *set, bool again)
 {
 	struct fuse_pollhandle *due[64];
 	size_t count;
 
 	pthread_mutex_lock(&set->lock);
+	set->rounds++;
+	set->again = again;
 	uint64_t last = set->polls; /* else those who ask again at once would keep this going */
 	pthread_mutex_unlock(&set->lock);
 	do {

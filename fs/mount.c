@@ -15,9 +15,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "serve.h"
 #include "unmounter.h"
+
+enum {
+	PAUSE_MS = 10,            /* while lines stream, between tellings */
+	STREAM_PER_MS = 32 << 10, /* bytes; more is a stream */
+};
 
 struct mount {
 	struct serve serve;
@@ -236,11 +242,20 @@ int mount_hand_over(struct mount *mount, struct err *err)
 	return unmounter_start(&mount->unmounter, mount->place, err);
 }
 
+/* Whether so much in so little time is a stream that will go on, of which each reader gets more by being told later.
+ * A thousand small transactions per second are none. */
+static bool streams(uint64_t bytes, int64_t took_ms)
+{
+	return bytes > STREAM_PER_MS * (uint64_t)(took_ms > 1 ? took_ms : 1);
+}
+
 static void *notify_thread(void *arg)
 {
 	struct mount *mount = arg;
 	struct store *store = mount->serve.shown->store;
 	uint64_t seen = store_len(store);
+	int64_t told = clock_ms();
+	bool again = false;
 
 	for (;;) {
 		pthread_mutex_lock(&mount->lock);
@@ -251,10 +266,16 @@ static void *notify_thread(void *arg)
 		/* A signal that came just before libfuse began to wait has not broken that off. */
 		if (fuse_session_exited(mount->session))
 			pthread_kill(mount->server, SIGTERM);
-		uint64_t len = store_wait(store, seen, 1000);
-		if (len > seen)
-			handle_notify(&mount->serve.handles);
+		uint64_t len = again ? store_len(store) : store_wait(store, seen, 1000);
+		if (len > seen || again) {
+			int64_t now = clock_ms();
+			again = streams(len - seen, now - told);
+			handle_notify(&mount->serve.handles, again);
+			told = now;
+		}
 		seen = len;
+		if (again)
+			usleep(PAUSE_MS * 1000);
 	}
 }
 

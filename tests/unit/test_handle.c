@@ -63,10 +63,10 @@ static void all_who_poll_are_woken_once(void **state)
 		handle_poll(&set, handles[i], poll_of(handles[i]));
 	handle_poll(&set, handles[7], poll_of(handles[7])); /* in place of the first */
 	assert_int_equal(destroyed, 1);
-	handle_notify(&set);
+	handle_notify(&set, false);
 	assert_int_equal(woken, MANY);
 	assert_int_equal(destroyed, MANY + 1);
-	handle_notify(&set);
+	handle_notify(&set, false);
 	assert_int_equal(woken, MANY);
 }
 
@@ -76,9 +76,9 @@ static void waking_has_an_end_though_they_ask_again_at_once(void **state)
 	for (int i = 0; i < MANY; i++)
 		handle_poll(&set, handles[i], poll_of(handles[i]));
 	ask_again = true;
-	handle_notify(&set);
+	handle_notify(&set, false);
 	assert_int_equal(woken, MANY);
-	handle_notify(&set);
+	handle_notify(&set, false);
 	assert_int_equal(woken, 2 * MANY);
 }
 
@@ -89,8 +89,27 @@ static void who_asks_is_told_what_was_read(void **state)
 	handle_served(&set, handles[0], 40, true);
 	assert_int_equal(handle_poll(&set, handles[0], NULL), 100);
 	assert_int_equal(handle_poll(&set, handles[1], NULL), 0);
-	handle_notify(&set);
+	handle_notify(&set, false);
 	assert_int_equal(woken, 0); /* nobody waits */
+}
+
+static void while_lines_stream_who_has_all_of_the_last_telling_waits_for_the_next(void **state)
+{
+	(void)state;
+	handle_served(&set, handles[0], 100, true);
+	handle_served(&set, handles[1], 100, false);
+	assert_int_equal(handle_poll(&set, handles[0], poll_of(handles[0])), 100); /* nobody tells him later */
+	handle_notify(&set, true);
+	assert_int_equal(woken, 1);
+	assert_int_equal(handle_poll(&set, handles[0], poll_of(handles[0])), 100); /* he has not read since */
+	handle_served(&set, handles[0], 200, true);
+	assert_true(handle_poll(&set, handles[0], poll_of(handles[0])) == UINT64_MAX);
+	assert_int_equal(handle_poll(&set, handles[0], NULL), 200);                /* he does not wait */
+	assert_int_equal(handle_poll(&set, handles[1], poll_of(handles[1])), 100); /* there was more for him */
+	handle_notify(&set, false);
+	assert_int_equal(woken, 3);
+	handle_served(&set, handles[0], 300, true);
+	assert_int_equal(handle_poll(&set, handles[0], poll_of(handles[0])), 300);
 }
 
 static void who_has_read_to_the_end_of_a_growing_file_follows_it(void **state)
@@ -119,7 +138,7 @@ static void a_closed_file_is_not_woken(void **state)
 	handle_poll(&set, handles[3], poll_of(handles[3]));
 	handle_free(&set, handles[3]);
 	assert_int_equal(destroyed, 1);
-	handle_notify(&set);
+	handle_notify(&set, false);
 	assert_int_equal(woken, 0);
 }
 
@@ -130,6 +149,7 @@ int main(void)
 	    TEST(all_who_poll_are_woken_once),
 	    TEST(waking_has_an_end_though_they_ask_again_at_once),
 	    TEST(who_asks_is_told_what_was_read),
+	    TEST(while_lines_stream_who_has_all_of_the_last_telling_waits_for_the_next),
 	    TEST(who_has_read_to_the_end_of_a_growing_file_follows_it),
 	    TEST(a_closed_file_is_not_woken),
 	};
