@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "replication/logical.h"
@@ -33,6 +34,9 @@ static void startup(LogicalDecodingContext *ctx, OutputPluginOptions *options, b
 	options->output_type = OUTPUT_PLUGIN_TEXTUAL_OUTPUT;
 	options->receive_rewrites = true;
 	options_parse(&session->options, ctx->output_plugin_options, ctx->context);
+	/* A walsender's: for all its transactions at once. The SQL functions run in one of their caller's. */
+	if (!is_init && !IsTransactionState())
+		settings_pin();
 	output_init(&session->output, ctx, ctx->context, session->options.batch_bytes);
 	session->scratch = AllocSetContextCreate(ctx->context, "deltaflood change", ALLOCSET_DEFAULT_SIZES);
 	relation_cache_init(&session->relations, &session->options, &session->text, ctx->context);

@@ -2,7 +2,6 @@
 
 #include "access/transam.h"
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
 
 #include "session.h"
 
@@ -32,20 +31,21 @@ void session_ensure_begun(struct session *session, ReorderBufferTXN *txn)
 		return;
 	session->begun = true;
 	session->xid_len = 0;
-	if (session->options.include_xids)
-		session->xid_len =
-		    snprintf(session->xid, sizeof(session->xid), "_xid\t" UINT64_FORMAT "\t", full_xid(txn->xid));
+	if (session->options.include_xids) {
+		char *end = stpcpy(session->xid, "_xid\t");
+		end += pg_ulltoa_n(full_xid(txn->xid), end);
+		*end++ = '\t';
+		session->xid_len = (int)(end - session->xid);
+	}
 	if (!session->options.include_commit)
 		return;
-
-	char *time = DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(commit_time(txn))));
-	strlcpy(session->time, time, sizeof(session->time));
-	pfree(time);
 
 	StringInfo out = output_begin(&session->output);
 	appendBinaryStringInfo(out, session->xid, session->xid_len);
 	appendStringInfoString(out, "_action\tbegin\ttime\t");
-	appendStringInfoString(out, session->time);
+	int start = out->len;
+	value_append_time(out, commit_time(txn));
+	strlcpy(session->time, out->data + start, sizeof(session->time));
 	output_end(&session->output);
 }
 

@@ -7,8 +7,10 @@
 /* Pins them until the decoded transaction ends: to be called in the begin
  * callback, that is inside the (sub)transaction which the server opens around
  * each transaction it decodes, and always aborts. So nothing is left behind
- * in a session that calls pg_logical_slot_get_changes. Throws nothing that
- * could be handled. */
+ * in a session that calls pg_logical_slot_get_changes. Called outside of any
+ * transaction, as a walsender starts, it pins them for the session, and each
+ * transaction pays for the comparisons only. Throws nothing that could be
+ * handled. */
 void settings_pin(void);
 
 #endif

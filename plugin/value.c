@@ -1,7 +1,9 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/lsyscache.h"
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
@@ -31,6 +33,8 @@ void value_init(struct value_type *type, Oid typid, bool convert_bool, MemoryCon
 	case BPCHAROID:
 	case JSONOID: type->kind = VALUE_TEXT; break;
 	case BYTEAOID: type->kind = VALUE_BYTES; break;
+	case TIMESTAMPOID: type->kind = VALUE_TIMESTAMP; break;
+	case TIMESTAMPTZOID: type->kind = VALUE_TIMESTAMPTZ; break;
 	default: break;
 	}
 	if (type->kind != VALUE_FUNCTION)
@@ -63,6 +67,32 @@ static bool append_varlena(const struct text *text, StringInfo out, Datum value)
 	return good;
 }
 
+/* What timestamp_out and timestamptz_out do where dates are ISO and the zone is UTC, without a copy or a zone's history. */
+static bool append_timestamp(StringInfo out, Timestamp time, bool with_zone)
+{
+	struct pg_tm parts;
+	fsec_t fraction;
+
+	enlargeStringInfo(out, MAXDATELEN + 1);
+	char *text = out->data + out->len;
+	if (TIMESTAMP_NOT_FINITE(time)) {
+		EncodeSpecialTimestamp(time, text);
+	} else {
+		if (timestamp2tm(time, NULL, &parts, &fraction, NULL, NULL) != 0)
+			ereport(ERROR,
+			        (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range")));
+		parts.tm_isdst = 0; /* below that no zone is printed */
+		EncodeDateTime(&parts, fraction, with_zone, 0, NULL, USE_ISO_DATES, text);
+	}
+	out->len += (int)strlen(text);
+	return true;
+}
+
+void value_append_time(StringInfo out, TimestampTz time)
+{
+	(void)append_timestamp(out, time, true);
+}
+
 static bool append_function(struct value_type *type, const struct text *text, StringInfo out, Datum value)
 {
 	char *printed = OutputFunctionCall(&type->function, value);
@@ -81,6 +111,8 @@ bool value_append(struct value_type *type, const struct text *text, StringInfo o
 	case VALUE_INT8: return append_int(out, DatumGetInt64(value));
 	case VALUE_TEXT: return append_varlena(text, out, value);
 	case VALUE_BYTES: return append_varlena(NULL, out, value);
+	case VALUE_TIMESTAMP: return append_timestamp(out, DatumGetTimestamp(value), false);
+	case VALUE_TIMESTAMPTZ: return append_timestamp(out, DatumGetTimestampTz(value), true);
 	default: return append_function(type, text, out, value);
 	}
 }

@@ -3,10 +3,12 @@
  *
  * The commonest types are printed here directly, which halves the plugin's
  * share of the processor; all others by their output function, looked up once.
+ * Under the settings of settings.h only.
  */
 #ifndef DELTAFLOOD_VALUE_H
 #define DELTAFLOOD_VALUE_H
 
+#include "datatype/timestamp.h"
 #include "fmgr.h"
 
 #include "text.h"
@@ -20,6 +22,8 @@ struct value_type {
 		VALUE_INT8,
 		VALUE_TEXT,
 		VALUE_BYTES,
+		VALUE_TIMESTAMP,
+		VALUE_TIMESTAMPTZ,
 	} kind;
 	FmgrInfo function; /* for VALUE_FUNCTION; what it caches lives in the context given to value_init */
 };
@@ -30,5 +34,8 @@ void value_init(struct value_type *type, Oid typid, bool convert_bool, MemoryCon
 /* Appends a value that is not NULL. False where text_append says so. What it
  * allocates is left to the current memory context. */
 bool value_append(struct value_type *type, const struct text *text, StringInfo out, Datum value);
+
+/* A moment, as timestamptz prints. */
+void value_append_time(StringInfo out, TimestampTz time);
 
 #endif
