@@ -155,7 +155,7 @@ server_allow_plugin() {
 		sql "ALTER SYSTEM SET output_plugin_libraries = $list, deltaflood"
 		sql "SELECT pg_reload_conf()" >/dev/null
 		# shellcheck disable=SC2016 # wait_for expands it
-		wait_for 10 '[[ $(sql "SHOW output_plugin_libraries") == *deltaflood* ]]'
+		wait_for 60 '[[ $(sql "SHOW output_plugin_libraries") == *deltaflood* ]]'
 	fi
 }
 
@@ -182,7 +182,7 @@ daemon_start() { # STORE MOUNTPOINT [OPTIONS]: returns when it is mounted
 	# bash makes background commands deaf to SIGINT; this one is to hear it.
 	env --default-signal=INT daystreamfs "$@" -f >>"$work/daemon.log" 2>&1 &
 	daemon_pid=$!
-	if ! wait_for 30 "mounted '$2' || ! alive $daemon_pid" "daystreamfs to mount $2" || ! mounted "$2"; then
+	if ! wait_for 60 "mounted '$2' || ! alive $daemon_pid" "daystreamfs to mount $2" || ! mounted "$2"; then
 		tail -n 20 "$work/daemon.log" >&2
 		return 1
 	fi
@@ -190,7 +190,7 @@ daemon_start() { # STORE MOUNTPOINT [OPTIONS]: returns when it is mounted
 
 daemon_stop() { # as systemd would; fails where the daemon does
 	local status=0
-	end_process "$daemon_pid"
+	end_process "$daemon_pid" TERM 60
 	wait "$daemon_pid" || status=$?
 	[[ $status -eq 0 ]] || tail -n 40 "$work/daemon.log" >&2
 	daemon_pid=

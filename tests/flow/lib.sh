@@ -118,7 +118,45 @@ mirror_once() { # brings the mirror to all that is committed by now
 	deltamirror --once "$mnt" "$mirror"
 }
 
-reload() { sql "SELECT pg_reload_conf()" >/dev/null; sleep 0.2; }
+reload() { # until the server has read its settings: whoever connects from then on has them
+	local before
+	before=$(sql "SELECT pg_conf_load_time()")
+	sql "SELECT pg_reload_conf()" >/dev/null
+	wait_for 60 "[[ \$(sql 'SELECT pg_conf_load_time()') != '$before' ]]" "the server to read its settings"
+}
+
+# Commits wait for a standby that there is not. New sessions know the setting first, the checkpointer tells them later
+# that it holds: so until one has waited.
+commits_wait() {
+	sql "ALTER SYSTEM SET synchronous_standby_names = 'ghost'"
+	reload
+	wait_for 60 one_commit_waits "a commit to wait for a standby"
+}
+
+one_commit_waits() { # a message, which is let go again
+	local pid status=1 waits="application_name = 'one' AND wait_event = 'SyncRep'"
+	PGAPPNAME=one psql -XqAt -c "SELECT pg_logical_emit_message(true, 'waits', '')" >/dev/null 2>&1 &
+	pid=$!
+	while alive "$pid" && [[ $status -ne 0 ]]; do
+		[[ $(sql "SELECT count(*) FROM pg_stat_activity WHERE $waits") != 1 ]] || status=0
+	done
+	sql "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE $waits" >/dev/null
+	wait "$pid" || true
+	return "$status"
+}
+
+# The first snapshot is taken, and nothing more comes by itself: a daemon without one begins half a second after its start.
+snapshot_there() {
+	# shellcheck disable=SC2016 # wait_for expands it
+	wait_for 60 '[[ $(status_of "$mnt" snapshot_state) == idle && -n $(status_of "$mnt" snapshot) ]]' "the first snapshot"
+}
+
+truth() { find "$store/segments" -name '*.day' | sort -V | xargs cat; } # what the segments hold
+
+slot_free() { # [SLOT]: the server has seen that its daemon is gone
+	wait_for 60 "[[ \$(sql \"SELECT count(*) FROM pg_replication_slots WHERE active AND slot_name = '${1:-daystream}'\") == 0 ]]" \
+		"the slot to be free"
+}
 
 snapshot_taken() { # a new one; the daemon may be taking one by itself
 	wait_for 60 "daystream snapshot '$store' >'$work/snapshot.log' 2>&1" || { cat "$work/snapshot.log" >&2; return 1; }
