@@ -35,33 +35,36 @@ check "of a store, whose daemon is found" watch "$store" "see streaming" "see tr
 ) &
 writer=$!
 check "with rates" watch "$mnt" "see 0.0 transactions/s" "find [1-9][0-9]*\.[0-9] transactions/s" "key q" end
-# In the foreground, since SIGCONT, too, would stop a look for leaks from ending.
-timeout --foreground 4 daystream status --watch "$mnt" >"$work/lines" 2>&1 </dev/null || true
+daystream status --watch "$mnt" >"$work/lines" 2>&1 </dev/null &
+watching=$!
+rates=' [1-9][0-9]?\.[0-9] transactions/s, [1-9][0-9]*\.[0-9] lines/s'
+wait_for 60 "tail -n +2 '$work/lines' | grep -Ec '$rates' >/dev/null" || true
+end_process "$watching"
+wait "$watching" || true
 like "not on a terminal, a line each second" "$(cat "$work/lines")" '^[0-9-]{10} [0-9:]{8} streaming, [0-9.]+, LSN [0-9A-F/]+, [0-9.]+ transactions/s, .* slot active, reserved, .* followers, no damage seen$'
-like "with rates" "$(tail -n +2 "$work/lines")" ' [1-9][0-9]?\.[0-9] transactions/s, [1-9][0-9]*\.[0-9] lines/s'
+like "with rates" "$(tail -n +2 "$work/lines")" "$rates"
 check "more than one" test "$(wc -l <"$work/lines")" -ge 2
 kill "$writer" 2>/dev/null || true
 wait "$writer" || true
-exits "a terminal that nobody knows gets lines" 0 timeout -s INT 5 script -qec "TERM=nonsense daystream status --watch '$mnt' & sleep 2; kill \$!; wait \$!" /dev/null
+exits "a terminal that nobody knows gets lines" 0 timeout -s INT 60 script -qefc "TERM=nonsense daystream status --watch '$mnt' &
+	until grep -q 'streamin[g], ' '$work/typescript'; do sleep 0.1; done; kill \$!; wait \$!" "$work/typescript"
 like "of the same kind" "$output" 'streaming, .* LSN'
 
 # ---- what goes away
 exits "a place that is none is an error at once" 1 timeout 20 daystream status --watch "$work/nowhere"
 like "which names it" "$output" "error: $work/nowhere"
-(
-	sleep 1.5
-	end_process "$daemon_pid"
-) &
-ender=$!
-check "a mount that goes away is told, and waited for" watch "$mnt" "see streaming" "see is it running" "key q" end
-wait "$ender"
+check "a mount that goes away is told, and waited for" watch "$mnt" "see streaming" "do kill $daemon_pid" "see is it running" "key q" end
 wait "$daemon_pid" || true
 daemon_pid=
 check "a store without its daemon" watch "$store" "see not running" "see slot        inactive" "key q" end
 if [[ $EUID -eq 0 ]]; then # which becomes the store's user for the question, and cannot pass a closed folder after that
 	mkdir -m 700 "$work/closed"
 	mv "$store" "$work/closed/store"
-	check "in a folder that is closed to its user, again and again" bash -c "timeout --preserve-status -s INT 4 daystream status --watch '$work/closed/store' >'$work/lines' 2>&1 </dev/null"
+	env --default-signal=INT daystream status --watch "$work/closed/store" >"$work/lines" 2>&1 </dev/null &
+	watching=$!
+	check "in a folder that is closed to its user, again and again" wait_for 60 "[[ \$(wc -l <'$work/lines') -ge 2 ]]"
+	kill -INT "$watching"
+	check "it ends well" wait "$watching"
 	is "each time with an answer" "$(grep -cv 'not running.* slot inactive' "$work/lines") $(($(wc -l <"$work/lines") >= 2))" "0 1"
 	mv "$work/closed/store" "$store"
 fi

@@ -8,6 +8,7 @@ terminal.py COMMAND...    runs it in a terminal of 24 lines by 80; what happens 
     key K         types it
     size R C      makes the terminal of another size
     signal NAME   to the program
+    do COMMAND    runs that beside it
     end           waits for its end
 
 Ends with status 0 where all of it came about, the program ended with status 0 (or by no signal), and the terminal is as it was.
@@ -19,13 +20,14 @@ import re
 import select
 import signal
 import struct
+import subprocess
 import sys
 import termios
 import time
 
 import pyte
 
-LIMIT = 20
+LIMIT = 60
 
 
 def resize(fd, rows, columns):
@@ -47,16 +49,18 @@ def main():
             signal.signal(number, signal.SIG_DFL)
         os.environ.update(TERM="xterm", LC_ALL="C.UTF-8")
         os.execvp(sys.argv[1], sys.argv[1:])
-    written, status = b"", None
+    written, pending, status = b"", b"", None
     screen = pyte.Screen(80, 24)
     terminal = pyte.ByteStream(screen)
 
     def take(seconds):
-        nonlocal written
-        if select.select([master], [], [], seconds)[0]:
-            got = os.read(master, 65536)
-            written += got
-            terminal.feed(got)
+        nonlocal written, pending
+        if not pending and select.select([master], [], [], seconds)[0]:
+            pending = os.read(master, 65536)
+            written += pending
+        # In pieces: what is soon painted over is seen, however late we are.
+        terminal.feed(pending[:256])
+        pending = pending[256:]
 
     def until(what, done):
         end = time.monotonic() + LIMIT
@@ -87,9 +91,11 @@ def main():
             resize(master, rows, columns)
         elif action == "signal":
             os.kill(pid, getattr(signal, "SIG" + rest))
+        elif action == "do":
+            subprocess.run(rest, shell=True, check=True, stdin=subprocess.DEVNULL)
         elif action == "end":
             until("its end", ended)
-            while select.select([master], [], [], 0.1)[0]:
+            while pending or select.select([master], [], [], 0.1)[0]:
                 take(0)
     assert ended(), "still there"
     assert status == 0, "status %#x" % status
