@@ -31,7 +31,7 @@ no_leftovers() {
 }
 
 # The daemon takes the first one.
-wait_for 30 "[[ -e $mnt/snapshots/latest ]]" "the first snapshot" || true
+snapshot_there || true
 first=$(readlink "$mnt/snapshots/latest")
 check "the daemon takes a snapshot by itself when it starts" test -n "$first"
 is "status names it" "$(status_of "$mnt" snapshot)" "$first"
@@ -52,7 +52,7 @@ kill -STOP "$daemon_pid"
 daystream snapshot "$store" >"$work/one.log" 2>&1 &
 one=$!
 released="[[ -s $snapshots/taking/tables/account && \$(sql \"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'daystream' AND state = 'idle in transaction'\") == 0 ]]"
-check "the snapshot is given up at the server before the stream is waited for" wait_for 20 "$released"
+check "the snapshot is given up at the server before the stream is waited for" wait_for 60 "$released"
 check "which it is" alive "$one"
 kill -CONT "$daemon_pid"
 wait "$one"
@@ -62,9 +62,7 @@ is "a definition in a snapshot is the stream's" "$(head -n 1 "$snapshots/$quotin
 sql "ALTER DATABASE $PGDATABASE RESET quote_all_identifiers"
 
 # Writers that stay open, and commits that nobody may see yet.
-sql "ALTER SYSTEM SET synchronous_standby_names = 'ghost'"
-sql "SELECT pg_reload_conf()" >/dev/null
-wait_for 10 "[[ \$(sql 'SHOW synchronous_standby_names') == ghost ]]"
+commits_wait
 sql "INSERT INTO account VALUES (100001, 1, true)" &
 waiting=$!
 mkfifo "$work/open"
@@ -74,8 +72,8 @@ exec 8>"$work/open"
 echo "SET synchronous_commit = local; BEGIN; INSERT INTO account VALUES (100002, 2, false); SELECT pg_sleep(0);" >&8
 psql -Xq -c "SET synchronous_commit = local" -c "BEGIN" -c "INSERT INTO account VALUES (100003, 3, NULL)" \
 	-c "UPDATE account SET balance = 3 WHERE id = 1" -c "PREPARE TRANSACTION 'later'"
-wait_for 20 "grep -q '	id	100001	' $mnt/tables/account" "the commit that waits for a standby to be in the stream"
-wait_for 10 "[[ \$(sql \"SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'\") == 1 ]]"
+wait_for 60 "grep -q '	id	100001	' $mnt/tables/account" "the commit that waits for a standby to be in the stream"
+wait_for 60 "[[ \$(sql \"SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'\") == 1 ]]"
 exits "a snapshot waits for none of them" 0 timeout 60 daystream snapshot "$store"
 beside=$(tail -n 1 <<<"$output")
 is "what waits for a standby is not in its tables" "$(grep -c '	id	10000[123]	' "$mnt/snapshots/$beside/tables/account")" 0
@@ -85,7 +83,7 @@ check "a mirror starts from it" timeout 60 deltamirror --once "$mnt" "$mirror"
 exits "it is ahead of what the server shows" 1 timeout 60 deltamirror --wait=1 --verify "$conninfo" "$mirror"
 like "which is told from a fault" "$output" 'extra' '1 commit.s. wait for a synchronous standby'
 sql "ALTER SYSTEM RESET synchronous_standby_names"
-sql "SELECT pg_reload_conf()" >/dev/null
+reload
 wait "$waiting"
 echo "COMMIT;" >&8
 exec 8>&-
@@ -119,13 +117,20 @@ for name in "${taken[@]}"; do
 done
 mirrors "a mirror starts from the last of them"
 
+# While its daemon is stopped, none comes to its end.
+under_way() { # COMMAND...: takes one
+	kill -STOP "$daemon_pid"
+	"$@" >"$work/one.log" 2>&1 &
+	one=$!
+	wait_for 60 "[[ -s $snapshots/taking/tables/account ]]" "a snapshot to be under way"
+}
+
 # Two at once; a few tables; what is refused.
 sql "INSERT INTO account SELECT i, 1 FROM generate_series(5001, 600000) i" >/dev/null
-daystream snapshot "$store" >"$work/one.log" 2>&1 &
-one=$!
-wait_for 20 "[[ -e $snapshots/taking ]]" "a snapshot to begin"
+under_way daystream snapshot "$store"
 exits "a second one at the same time is refused" 1 timeout 60 daystream snapshot "$store"
 like "with the reason" "$output" 'another snapshot'
+kill -CONT "$daemon_pid"
 wait "$one"
 check "the first one ends well" grep -q '^[0-9]*\.[0-9]*$' "$work/one.log"
 newest=$(readlink "$mnt/snapshots/latest")
@@ -155,12 +160,11 @@ no_leftovers "none of them left anything"
 
 # Interrupted.
 interrupted() { # SIGNAL
-	env --default-signal=INT daystream snapshot --jobs=1 "$store" >"$work/one.log" 2>&1 &
-	one=$!
-	wait_for 20 "[[ -s $snapshots/taking/tables/account ]]" "a snapshot to be under way"
+	under_way env --default-signal=INT daystream snapshot --jobs=1 "$store"
 	kill "-$1" "$one"
 	status=0
 	wait "$one" || status=$?
+	kill -CONT "$daemon_pid"
 }
 shown() { find "$mnt/snapshots" -mindepth 1 -maxdepth 1 | wc -l; }
 count=$(shown)
@@ -182,9 +186,7 @@ daemon_start "$store" "$mnt"
 no_leftovers "the daemon clears it away, too"
 
 # The daemon is killed while one is taken.
-daystream snapshot "$store" >"$work/one.log" 2>&1 &
-one=$!
-wait_for 20 "[[ -s $snapshots/taking/tables/account ]]" "a snapshot to be under way"
+under_way daystream snapshot "$store"
 daemon_kill
 status=0
 wait "$one" || status=$?
@@ -219,14 +221,14 @@ sed -i "/^snapshot *=/d; s|user=$PGUSER|user=follower|" "$store/daystream.conf"
 sql "ALTER ROLE follower REPLICATION"
 sql "CREATE TABLE secret (a int PRIMARY KEY)"
 daemon_start "$store" "$mnt"
-wait_for 20 "[[ \$(status_of '$mnt' snapshot_state) == failed ]]" "the snapshot to fail" || true
+wait_for 60 "[[ \$(status_of '$mnt' snapshot_state) == failed ]]" "the snapshot to fail" || true
 like "that the daemon cannot take one stands in /status" "$(status_of "$mnt" snapshot_error)" 'secret.*GRANT'
 rm -f "$mirror"*
-exits "a mirror that is not to wait says why there is none" 1 timeout 20 deltamirror --once "$mnt" "$mirror"
+exits "a mirror that is not to wait says why there is none" 1 timeout 60 deltamirror --once "$mnt" "$mirror"
 like "with the table" "$output" 'no snapshot.*secret.*--from'
 deltamirror "$mnt" "$mirror" >"$work/mirror.log" 2>&1 &
 waiting=$!
-wait_for 20 "grep -q 'secret.*waiting' '$work/mirror.log'" "the mirror to say what it waits for"
+wait_for 60 "grep -q 'secret.*waiting' '$work/mirror.log'" "the mirror to say what it waits for"
 sql "GRANT SELECT ON secret TO follower"
 wait_for 60 "[[ -s $mirror ]]" "the mirror to begin"
 check "when the reason is gone, one that waits begins" end_process "$waiting"
