@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 stream_up
+snapshot_there
 sql 'CREATE SCHEMA sales'
 sql 'CREATE SCHEMA "odd.schema"'
 tables=('zzz' 'sales.zzz' '"Two Words"' '"a/b"' '"a.b"' '"100%"' '"-dash"' '"grüß"' '"odd.schema"."."' '"_action"'
@@ -33,7 +34,7 @@ is "tables are listed under their path names" "$(find "$mnt/tables" -mindepth 1 
 line=$(grep -P '\t_action\tinsert\t' "$mnt/tables/zzz" | head -n 1)
 is "tabs, newlines and backslashes are escaped, NULL is \\N" "$(cut -f 11- <<<"$line")" 'a	fox1-1	b	a\tb\\\n	_table	\N'
 is "the time of the last line is the file's" "$(stat -c %Y "$mnt/live")" "$(tail -n 1 "$mnt/live" | cut -f 2)"
-is "the segments hold what /live shows" "$(cat "$store"/segments/*.day | sha256sum)" "$(sha256sum <"$mnt/live")"
+is "the segments hold what /live shows" "$(truth | sha256sum)" "$(sha256sum <"$mnt/live")"
 # What the server says of its own tables: the same columns, types and keys.
 is "/schema tells each table's columns" "$(cat "$mnt/schema/odd%2Eschema.%2E")" $'a\ttext\t1\nb\ttext\t0\n_table\ttext\t0'
 is "of the tables that there are" "$(ls "$mnt/schema")" "$(ls "$mnt/tables")"

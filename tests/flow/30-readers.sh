@@ -7,6 +7,7 @@
 
 server_up
 stream_up
+snapshot_there
 sql "CREATE TABLE fast (id bigserial PRIMARY KEY, t text)"
 sql "CREATE TABLE other (id bigserial PRIMARY KEY, t text)"
 sql "INSERT INTO fast (t) VALUES ('first')"
@@ -105,7 +106,7 @@ while alive $load; do
 	skip=$((RANDOM * size / 32768))
 	# It may have grown since; what dd got has to be right.
 	dd if="$mnt/live" bs=777 skip=$skip iflag=skip_bytes count=20 of="$work/dd" status=none
-	cmp -s "$work/dd" <(cat "$store"/segments/*.day | tail -c +$((skip + 1)) | head -c "$(stat -c %s "$work/dd")") || {
+	cmp -s "$work/dd" <(truth | tail -c +$((skip + 1)) | head -c "$(stat -c %s "$work/dd")") || {
 		note "dd at $skip of $size"
 		steady=1
 	}
@@ -120,18 +121,18 @@ note "$(head -n 1 "$work/readers.log")"
 [[ ! -s $work/readers.log ]] || sed -n '2,$p' "$work/readers.log"
 
 caught_up "$mnt"
-cat "$store"/segments/*.day >"$work/truth"
+truth >"$work/truth"
 check "cat shows the segments" cmp "$work/truth" "$mnt/live"
 check "cp copies them" bash -c "cp '$mnt/live' '$work/copy' && cmp '$work/copy' '$work/truth'"
 grep -P '^_c\t\d+\t_s\t\d+\t_table\tother\t' "$work/truth" >"$work/other"
 check "a table's file holds its lines" cmp "$work/other" "$mnt/tables/other"
-wait_for 10 "cmp -s '$work/tail-f' '$work/truth'" || true
+wait_for 60 "cmp -s '$work/tail-f' '$work/truth'" || true
 check "tail -f printed it all, once" cmp "$work/tail-f" "$work/truth"
-wait_for 10 "cmp -s '$work/tail-F' '$work/truth'" || true
+wait_for 60 "cmp -s '$work/tail-F' '$work/truth'" || true
 check "tail -F printed it all, once" cmp "$work/tail-F" "$work/truth"
-wait_for 10 "cmp -s '$work/tail-s' '$work/truth'" || true
+wait_for 60 "cmp -s '$work/tail-s' '$work/truth'" || true
 check "a fast tail printed it all, once" cmp "$work/tail-s" "$work/truth"
-wait_for 10 "cmp -s '$work/tail-table' '$work/other'" || true
+wait_for 60 "cmp -s '$work/tail-table' '$work/other'" || true
 check "tail -f of one table printed it all, once" cmp "$work/tail-table" "$work/other"
 is "no tail complained" "$(cat "$work"/tail-*.err)" ""
 kill "$tail_F"

@@ -12,9 +12,8 @@ sql "CREATE TABLE quiet (id bigserial PRIMARY KEY, t text)"
 sql "INSERT INTO zzz (t) SELECT 'early ' || g FROM generate_series(1, 300) g"
 sql "INSERT INTO quiet (t) VALUES ('a needle in a haystack')"
 caught_up "$mnt"
-wait_for 30 "[[ -e $mnt/snapshots/latest ]]" "a snapshot"
+snapshot_there
 caught_up "$mnt"
-truth() { find "$store/segments" -name '*.day' | sort -V | xargs cat; }
 
 # ---- nothing happens meanwhile
 needle=$(grep -n 'a needle' "$mnt/live" | cut -d : -f 1)
@@ -48,7 +47,7 @@ for how in poll epoll edge; do
 	rm -f "$work/ready"
 	"$tools" wait "$how" "$mnt/tables/quiet" "$work/ready" >"$work/woken" 2>&1 &
 	waiting=$!
-	wait_for 20 "[[ -e $work/ready ]] || ! alive $waiting" "one who waits by $how"
+	wait_for 60 "[[ -e $work/ready ]] || ! alive $waiting" "one who waits by $how"
 	sql "INSERT INTO zzz (t) VALUES ('not for $how')"
 	sql "INSERT INTO quiet (t) VALUES ('for $how')"
 	check "$how wakes" wait $waiting
@@ -57,7 +56,7 @@ done
 rm -f "$work/ready"
 "$tools" less "$mnt/tables/quiet" "$work/ready" 'for less' >"$work/less.log" 2>&1 &
 waiting=$!
-wait_for 20 "[[ -e $work/ready ]] || ! alive $waiting" "less"
+wait_for 60 "[[ -e $work/ready ]] || ! alive $waiting" "less"
 sql "INSERT INTO quiet (t) VALUES ('for less')"
 check "less +F shows what comes" wait $waiting
 
@@ -69,7 +68,7 @@ followers+=" $!"
 tail -n 3 -f "$mnt/tables/quiet" >"$work/tail-n" 2>"$work/tail-n.err" &
 followers+=" $!"
 tail -n 3 "$mnt/tables/quiet" >"$work/tail-n.wanted"
-wait_for 20 "[[ -s $work/busybox-f && -s $work/busybox-F && -s $work/tail-n ]]" "the tails"
+wait_for 60 "[[ -s $work/busybox-f && -s $work/busybox-F && -s $work/tail-n ]]" "the tails"
 cat >"$work/load.sql" <<'SQL'
 INSERT INTO zzz (t) SELECT repeat(md5(random()::text), 1 + (random() * 5)::int) FROM generate_series(1, 5);
 SQL
@@ -99,12 +98,12 @@ check "in the end rsync has it all" cmp "$work/rsync" "$work/truth"
 is "tail -n 100 is that of the segments" "$(tail -n 100 "$mnt/live")" "$(tail -n 100 "$work/truth")"
 is "that of busybox, too" "$(busybox tail -n 100 "$mnt/live")" "$(tail -n 100 "$work/truth")"
 grep -P '^_c\t\d+\t_s\t\d+\t_table\tzzz\t' "$work/truth" >"$work/truth.zzz"
-wait_for 20 "cmp -s '$work/busybox-f' '$work/truth.zzz'" || true
+wait_for 60 "cmp -s '$work/busybox-f' '$work/truth.zzz'" || true
 check "busybox tail -f printed it all, once" cmp "$work/busybox-f" "$work/truth.zzz"
-wait_for 20 "cmp -s '$work/busybox-F' '$work/truth'" || true
+wait_for 60 "cmp -s '$work/busybox-F' '$work/truth'" || true
 check "busybox tail -F, too" cmp "$work/busybox-F" "$work/truth"
 tail -n 1 "$mnt/tables/quiet" >>"$work/tail-n.wanted"
-wait_for 20 "cmp -s '$work/tail-n' '$work/tail-n.wanted'" || true
+wait_for 60 "cmp -s '$work/tail-n' '$work/tail-n.wanted'" || true
 check "tail -n 3 -f printed three lines and what came" cmp "$work/tail-n" "$work/tail-n.wanted"
 is "none complained" "$(cat "$work"/*.err)" ""
 # shellcheck disable=SC2086
@@ -120,16 +119,16 @@ exec 7<"$mnt/since/${position/./\/}/tables/quiet"
 declare -A watched=([live]=live [tables]=tables/quiet [since]="since/${position/./\/}/tables/quiet")
 for who in "${!watched[@]}"; do
 	inotifywait -m "$mnt/${watched[$who]%/quiet}" --format '%w%f %e' >"$work/seen.$who" 2>"$work/watch.$who" &
-	wait_for 20 "grep -q established '$work/watch.$who'" "inotifywait"
+	wait_for 60 "grep -q established '$work/watch.$who'" "inotifywait"
 done
 inotifywait -m "$mnt/tables/zzz" >"$work/seen.zzz" 2>"$work/watch.zzz" &
-wait_for 20 "grep -q established '$work/watch.zzz'" "inotifywait"
+wait_for 60 "grep -q established '$work/watch.zzz'" "inotifywait"
 for _ in 1 2 3; do
 	sql "INSERT INTO quiet (t) VALUES ('seen')"
 	sleep 0.2
 done
 for who in "${!watched[@]}"; do
-	check "inotify tells that ${watched[$who]} grows" wait_for 10 "grep -q '^$mnt/${watched[$who]} MODIFY\$' '$work/seen.$who'"
+	check "inotify tells that ${watched[$who]} grows" wait_for 60 "grep -q '^$mnt/${watched[$who]} MODIFY\$' '$work/seen.$who'"
 done
 is "and of a table that does not, nothing" "$(cat "$work/seen.zzz")" ""
 is "no event is of another kind" "$(cut -d ' ' -f 2 "$work"/seen.* | sort -u)" MODIFY
@@ -153,7 +152,10 @@ if [[ $EUID -eq 0 ]]; then
 	daemon_start "$store" "$mnt" -o notify
 	sql "INSERT INTO quiet (t) VALUES ('unseen')"
 	check "without allow_other it goes on" caught_up "$mnt"
-	is "and says once that there are no events" "$(grep -c 'no inotify events.*allow_other' "$work/daemon.log")" 1
+	check "and says that there are no events" wait_for 30 "grep -q 'no inotify events.*allow_other' '$work/daemon.log'"
+	sql "INSERT INTO quiet (t) VALUES ('unseen, too')"
+	caught_up "$mnt"
 	daemon_stop
+	is "once" "$(grep -c 'no inotify events.*allow_other' "$work/daemon.log")" 1
 fi
 plan

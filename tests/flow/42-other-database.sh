@@ -79,6 +79,7 @@ is "under its new name" "$(sqlite3 "$mirror" "SELECT database FROM _daystream")"
 store=$work/store-other mnt=$other_mnt
 daemon_stop
 PGDATABASE=postgres
+slot_free other
 daystream drop --yes "$store" >/dev/null
 sql "ALTER DATABASE other RENAME TO third"
 sed -i 's/dbname=other/dbname=third/' "$store/daystream.conf"

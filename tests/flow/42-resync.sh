@@ -41,7 +41,9 @@ like "which is said, and what does" "$output" "table keyless" "daystream snapsho
 # ---- one table, with traffic on it, and a reader who looks all the time
 
 ask "DELETE FROM t WHERE id % 2 = 0"
-exits "a row that is missing is an error now" 1 bash -c "psql -qc 'DELETE FROM t WHERE id = 2' && sleep 2 && deltamirror --once '$mnt' '$mirror'"
+sql "DELETE FROM t WHERE id = 2"
+caught_up "$mnt"
+exits "a row that is missing is an error now" 1 deltamirror --once "$mnt" "$mirror"
 like "which names table, key and remedy" "$output" "table t" "id 2" "--resync=t"
 snapshot_taken
 pgbench -n -c 2 -T 12 >"$work/pgbench.log" 2>&1 &
@@ -66,6 +68,7 @@ reader() { # the old copy has 50000 and what is written to it meanwhile; always 
 }
 reader &
 reading=$!
+wait_for 60 "[[ -s $work/seen ]]" "the reader's first look"
 deltamirror --resync=t --resync=keyless "$mnt" "$mirror" >"$work/resync.log" 2>&1 &
 pid=$!
 wait_for 60 "grep -q 'is new in' '$work/resync.log' || ! alive $pid" "the tables to be new"
@@ -75,6 +78,7 @@ wait $bank || true
 caught_up "$mnt"
 wait_for 60 "[[ \$(ask 'SELECT max(id) FROM t') == $(sql 'SELECT max(id) FROM t') ]] || ! alive $pid"
 check "the mirror went on meanwhile" alive "$pid"
+wait_for 60 "grep -q ^new '$work/seen'" "the reader to see them" || true
 touch "$work/enough"
 wait $reading
 end_process "$pid"
@@ -114,7 +118,7 @@ for _ in 1 2; do # more than a segment takes, however little came before
 done
 mirror_once >/dev/null
 daemon_stop
-segments=("$store"/segments/*.day)
+mapfile -t segments < <(find "$store/segments" -name '*.day' | sort -V)
 note "${#segments[@]} segments"
 for segment in "${segments[@]::${#segments[@]}-1}"; do
 	rm "${segment%.day}".*
@@ -128,6 +132,7 @@ check "and every table equals PostgreSQL" "$root/contrib/compare-tables" -q "$wo
 # ---- a generation that is over
 
 daemon_stop
+slot_free
 daystream drop --yes "$store" >/dev/null 2>&1
 daystream init "$store" >/dev/null 2>&1
 sql "INSERT INTO t VALUES (-1, 'nobody saw this')"

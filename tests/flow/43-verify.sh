@@ -110,7 +110,7 @@ exits "a table that is dropped or made anew meanwhile is no difference" 0 deltam
 
 sql "CREATE TABLE hot (id int PRIMARY KEY, n bigint); INSERT INTO hot SELECT i, 0 FROM generate_series(1, 20) i"
 cat >"$work/load.sql" <<'SQL'
-\set id random(1, 5000)
+\set id random(1, 4700)
 \set hot random(1, 3)
 \set new random(10000, 10500)
 BEGIN;

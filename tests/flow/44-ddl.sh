@@ -43,7 +43,7 @@ touch "$work/go"
 writer=$!
 
 # shellcheck disable=SC2016 # wait_for expands it
-hold() { rm -f "$work/held" && touch "$work/hold" && wait_for 60 '[[ -e $work/held ]]' "the traffic to pause"; }
+hold() { touch "$work/hold" && rm -f "$work/held" && wait_for 60 '[[ -e $work/held ]]' "the traffic to pause"; }
 resume() { rm -f "$work/hold"; }
 
 # ---- steps
@@ -530,6 +530,9 @@ is "until its rows come anew" "$(inexact)" 0
 check "and are the server's" "$root/contrib/compare-tables" -q "$live" moods
 
 touch "$work/over"
-pkill -P "$keeper" deltamirror || true # its loop then sees that it is over
+while alive "$keeper"; do # whose loop sees that it is over, once it has none
+	pkill -P "$keeper" deltamirror || true
+	sleep 0.2
+done
 wait "$keeper" 2>/dev/null || true
 plan

@@ -93,7 +93,8 @@ SQL
 counted() { # what the server counted of both tables
 	sql "SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE relname IN ('orders', 'items') ORDER BY 1"
 }
-sleep 1.1
+# A session counts when it ends, which psql does not wait for.
+wait_for 60 '[[ $(counted) == $'"'"'items\t1\t0\t0\norders\t40\t0\t0'"'"' ]]' "the server to have counted"
 before=$(counted)
 stream_up
 wait_for 30 "[[ -n \$(status_of '$mnt' snapshot) ]]"
@@ -113,7 +114,7 @@ broker_start() {
 	rm -f "$work/broker"
 	kcat -C -b mock -X test.mock.num.brokers=1 -t orders -o beginning -u -Z -q -K '|' >"$work/received" 2>"$work/broker" &
 	broker=$!
-	wait_for 20 "[[ -e '$work/broker' ]] && grep -c 'replaced with 127' '$work/broker' >/dev/null"
+	wait_for 60 "[[ -e '$work/broker' ]] && grep -c 'replaced with 127' '$work/broker' >/dev/null"
 	BROKER=$(sed -nE 's/.*replaced with (127[0-9.:]*).*/\1/p' "$work/broker")
 	export BROKER
 }
@@ -122,8 +123,7 @@ recipe orders.tcl >"$work/orders.tcl"
 recipe orders.py >"$work/orders.py"
 clock 0
 start_all
-wait_for 20 "[[ -e $kitchen/cache.position && -d $kitchen/cache/orders ]]"
-sleep 0.5
+wait_for 60 "[[ -e $kitchen/cache.position.generation ]]" "the cache to be empty, and followed"
 sql "SELECT id FROM orders" | while read -r id; do
 	sql "SELECT * FROM orders WHERE id = $id" >"$kitchen/cache/orders/$id"
 done
@@ -186,7 +186,7 @@ counts_wanted() {
 		{ if ($6 - $2) print $1, "insert", $6 - $2; if ($7 - $3) print $1, "update", $7 - $3; if ($8 - $4) print $1, "delete", $8 - $4 }' | sort
 }
 counts_got() { grep -P '^(orders|items)\t' "$kitchen/counts" | sort; }
-wait_for 20 '[[ $(counts_got) == "$(after=$(counted); counts_wanted)" ]]' || true
+wait_for 60 '[[ $(counts_got) == "$(after=$(counted); counts_wanted)" ]]' || true
 after=$(counted)
 is "5: the counter has what the server counted" "$(counts_got)" "$(counts_wanted)"
 last_values() { # of each key that Kafka has a value of: as a row
@@ -194,23 +194,23 @@ last_values() { # of each key that Kafka has a value of: as a row
 		awk -F '\t' '{ for (i = 2; i < NF; i += 2) pair[$i] = $(i + 1); print $1 "\t" pair["id"] "\t" pair["state"] "\t" pair["note"] }' | sort
 }
 rows_wanted() { psql -XqAt -c "COPY (SELECT id, id, state, note FROM orders) TO STDOUT" | sort; }
-wait_for 20 '[[ $(last_values) == "$(rows_wanted)" ]]' || true
+wait_for 60 '[[ $(last_values) == "$(rows_wanted)" ]]' || true
 is "6: the last value of each key is the row" "$(last_values)" "$(rows_wanted)"
 check "deleted keys have a tombstone" grep -qx '4712|NULL' "$work/received"
 check "and so has a key that changed" grep -qx '4711|NULL' "$work/received"
 same_rows() { diff <(orders_of "$kitchen/orders.sqlite") "$work/orders" >"$work/diff"; }
-wait_for 20 same_rows || true
+wait_for 60 same_rows || true
 check "9: the table that Tcl keeps is the server's" same_rows
 sql "INSERT INTO orders SELECT 95007, 'new', string_agg(md5(i::text), '') FROM generate_series(1, 3000) i"
 sql "UPDATE orders SET state = 'seen' WHERE id = 95007"
 caught_up "$mnt"
 is "a value may be unchanged, and then it is absent" "$(grep -cP '\tid\t95007\tstate\tseen$' "$mnt/tables/orders")" 1
 sql "SELECT * FROM orders ORDER BY id" >"$work/orders"
-wait_for 20 same_rows || true
+wait_for 60 same_rows || true
 check "what is unchanged stays" same_rows
 paid_got() { query "$kitchen/python.sqlite" "SELECT * FROM paid ORDER BY 1"; }
 paid_wanted() { sql "SELECT day, count(*) FROM paid GROUP BY 1 ORDER BY 1"; }
-wait_for 20 '[[ $(paid_got) == "$(paid_wanted)" ]]' || true
+wait_for 60 '[[ $(paid_got) == "$(paid_wanted)" ]]' || true
 is "10: Python has counted each once" "$(paid_got)" "$(paid_wanted)"
 is "the day that is over and today" "$(paid_got | wc -l)" 2
 stale() { # files that are not as the row is now
@@ -219,13 +219,13 @@ stale() { # files that are not as the row is now
 	done
 }
 psql -XqAt -F $'\t' -c "SELECT * FROM orders" >"$work/rows"
-wait_for 20 '[[ -z $(stale) ]]' || true
+wait_for 60 '[[ -z $(stale) ]]' || true
 is "4: the cache has nothing that is old" "$(stale)" ""
 is "and all that did not change" "$(find "$kitchen/cache/orders" -name '*7' | wc -l)" "$(sql "SELECT count(*) FROM orders WHERE id % 10 = 7 AND id < 90000")"
 sql "TRUNCATE orders"
-wait_for 20 '[[ -z $(ls "$kitchen/cache/orders") ]]' || true
+wait_for 60 '[[ -z $(ls "$kitchen/cache/orders") ]]' || true
 is "a TRUNCATE empties it" "$(ls "$kitchen/cache/orders")" ""
-wait_for 20 '[[ -z $(orders_of "$kitchen/orders.sqlite") ]]' || true
+wait_for 60 '[[ -z $(orders_of "$kitchen/orders.sqlite") ]]' || true
 is "and what Tcl keeps" "$(orders_of "$kitchen/orders.sqlite")" ""
 kill_all
 end_process "$broker"
@@ -239,7 +239,7 @@ is "and the position stays" "$(<kafka.position)" "$was"
 broker_start
 exits "when there is one again, it goes on" 0 bash "$work/kafka-once.sh"
 cd "$root"
-wait_for 10 "[[ -s '$work/received' ]]"
+wait_for 60 "grep -c '^1005.*sent later' '$work/received' >/dev/null" || true
 like "with what came meanwhile" "$(<"$work/received")" "^1005.*sent later"
 end_process "$broker"
 
@@ -335,23 +335,23 @@ late() { (cd "$kitchen" && bash "$work/late.sh"); }
 check "a loop of the shell goes on" late
 on_fire tcl tclsh "$work/orders.tcl"
 on_fire follow python3 "$work/follow.py"
-wait_for 20 "grep '^position' '$work/follow.log'" "the reader" >/dev/null
+wait_for 60 "grep '^position' '$work/follow.log'" "the reader" >/dev/null
 sql "INSERT INTO orders VALUES (990001, 'before')"
-wait_for 20 "grep '^transaction' '$work/follow.log'" "a transaction" >/dev/null
-wait_for 20 "[[ \$(orders_of '$kitchen/orders.sqlite') == *990001* ]]" "Tcl's row"
+wait_for 60 "grep '^transaction' '$work/follow.log'" "a transaction" >/dev/null
+wait_for 60 "[[ \$(orders_of '$kitchen/orders.sqlite') == *990001* ]]" "Tcl's row"
 daemon_stop
 away() { [[ $(grep -c 'waiting for it' "$work/follow.log") -ge $1 ]]; }
-wait_for 20 "away 1" "the reader to see that the mount is away"
+wait_for 60 "away 1" "the reader to see that the mount is away"
 sleep 1.5
 daemon_start "$store" "$mnt"
-wait_for 20 "grep 'is there again' '$work/follow.log'" "the reader to come back" >/dev/null
+wait_for 60 "grep 'is there again' '$work/follow.log'" "the reader to come back" >/dev/null
 daemon_stop
-wait_for 10 "[[ \$(sql \"SELECT pg_drop_replication_slot('daystream')\") == '' ]]"
+wait_for 60 "[[ \$(sql \"SELECT pg_drop_replication_slot('daystream')\") == '' ]]"
 sql "DELETE FROM orders WHERE id = 990001"
-wait_for 20 "away 2" "the reader to see that the mount is away again"
+wait_for 60 "away 2" "the reader to see that the mount is away again"
 daystream init "$store" --conninfo "$conninfo" >"$work/init.log" 2>&1
 daemon_start "$store" "$mnt"
-wait_for 20 "! alive ${pids[follow]} && ! alive ${pids[tcl]}" "the readers to end"
+wait_for 60 "! alive ${pids[follow]} && ! alive ${pids[tcl]}" "the readers to end"
 is "a mount that is away is said once a time, from Python" "$(grep -c 'waiting for it' "$work/follow.log")" 2
 is "another generation is an exception, which knows where it begins" "$(tail -n 1 "$work/follow.log")" "new True"
 like "with a sentence" "$(cat "$work/follow.log")" "a new generation begins at [0-9]+/[0-9]+/2"

@@ -11,7 +11,7 @@ printf 'segment_size = 20000\nkeep_bytes = 100000\n' >>"$store/daystream.conf"
 sql "CREATE TABLE zzz (a int PRIMARY KEY, b text)"
 sql "CREATE SEQUENCE n"
 daemon_start "$store" "$mnt"
-wait_for 30 "[[ -e $mnt/snapshots/latest ]]" "the first snapshot"
+snapshot_there
 first=$(readlink "$mnt/snapshots/latest")
 coproc holder { psql -XqAt; }
 lock() {
@@ -30,13 +30,13 @@ taken() { grep -c 'the snapshot .* was taken' "$work/daemon.log"; }
 
 lock
 fill
-check "retention asks for a newer snapshot" wait_for 20 '[[ $(state) == taking ]]'
+check "retention asks for a newer snapshot" wait_for 60 '[[ $(state) == taking ]]'
 sleep 2.5 # it asks every second
 is "which waits for a lock: the old one stays" "$(readlink "$mnt/snapshots/latest")" "$first"
 echo "ROLLBACK;" >&"${holder[1]}"
 newer() { [[ $(readlink "$mnt/snapshots/latest") != "$1" && $(state) == idle ]]; }
-check "it is taken" wait_for 30 "newer $first"
-check "then the old one and its lines go" wait_for 10 "[[ ! -e $store/snapshots/$first ]]"
+check "it is taken" wait_for 60 "newer $first"
+check "then the old one and its lines go" wait_for 30 "[[ ! -e $store/snapshots/$first ]]"
 sleep 1.5 # a tick of the keeper
 is "one was taken, though it was asked for several times" "$(taken)" 2
 
@@ -48,10 +48,10 @@ sed -i '/^conninfo /d' "$store/daystream.conf"
 printf "conninfo = '%s'\n" "${conninfo/user=postgres/user=keeper}" >>"$store/daystream.conf"
 daemon_start "$store" "$mnt"
 fill
-check "one fails where the tables cannot be read" wait_for 20 '[[ $(state) == failed ]]'
+check "one fails where the tables cannot be read" wait_for 60 '[[ $(state) == failed ]]'
 like "and says why" "$(status_of "$mnt" snapshot_error)" 'zzz.*GRANT SELECT'
 sql "GRANT SELECT ON ALL TABLES IN SCHEMA public TO keeper"
-check "it comes when they can" wait_for 30 "newer $second"
+check "it comes when they can" wait_for 60 "newer $second"
 is "and the failure is over" "$(status_of "$mnt" snapshot_error)" ""
 daemon_stop
 plan

@@ -124,11 +124,12 @@ exits "status of what is no store is an error" 1 daystream status "$work"
 exits "check of what is no store is an error" 1 daystream check "$work"
 exits "drop asks, and nobody answers" 1 daystream drop "$store"
 is "the slot stands" "$(sql "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'daystream'")" 1
+slot_free
 exits "drop --yes drops" 0 daystream drop "$store" --yes
 is "the slot is free" "$(sql "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'daystream'")" 0
 is "what was saved for it is gone, too" "$(sql "SELECT count(*) FROM daystream.tables WHERE slot = 'daystream'")" 0
 check "the store stays" daystream check "$store"
-exits "a daemon without its slot ends with a reason" 1 timeout 30 daystreamfs "$store" "$mnt" -f
+exits "a daemon without its slot ends with a reason" 1 timeout 60 daystreamfs "$store" "$mnt" -f
 like "which says what to do" "$output" slot 'daystream init|gone|dropped|exist'
 
 exits "only the tables that were asked for" 0 daystream init "$work/store3" --conninfo "$conninfo" --slot three --tables good,whole

@@ -13,7 +13,7 @@ import select
 import sys
 import time
 
-LIMIT_S = 20
+LIMIT_S = 60
 
 
 def wait(how, path, ready):
