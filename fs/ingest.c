@@ -26,7 +26,9 @@ enum {
 	SPACE_RETRY_MS = 10000,
 	EVENTS_PER_ROUND = 64,  /* before commits at hand are handed to the other thread */
 	ROUND_SMALL = 32 << 10, /* bytes: the source has not much to say */
-	GATHER_US = 700,        /* for which it may be left alone then; less than what its socket takes at any rate */
+	CONFIRM_LATER_US =
+	    500,         /* after new lines were shown: what the server does then would be in their readers' way */
+	GATHER_US = 700, /* for which it may be left alone then; less than what its socket takes at any rate */
 };
 
 struct ingest {
@@ -126,8 +128,8 @@ static void fail(struct ingest *in, int code, const struct err *err)
 	in->ended(in->ctx);
 }
 
-/* Waits for the source (fd, or -1), the other thread or a stop. */
-static void wait_us(struct ingest *in, int fd, int64_t timeout_us)
+/* Waits for the source (fd, or -1), the other thread or a stop. True: it was not the source that ended it. */
+static bool wait_us(struct ingest *in, int fd, int64_t timeout_us)
 {
 	struct pollfd fds[2] = {{in->wakefd, POLLIN, 0}, {fd, POLLIN, 0}};
 	struct timespec timeout = {timeout_us / 1000000, timeout_us % 1000000 * 1000};
@@ -137,11 +139,12 @@ static void wait_us(struct ingest *in, int fd, int64_t timeout_us)
 	if (fds[0].revents && read(in->wakefd, &count, sizeof count) < 0) {
 		/* nothing to take: somebody else's wake-up was ours */
 	}
+	return fds[0].revents && !fds[1].revents;
 }
 
-static void wait_for(struct ingest *in, int fd, int timeout_ms)
+static bool wait_for(struct ingest *in, int fd, int timeout_ms)
 {
-	wait_us(in, fd, 1000 * (int64_t)timeout_ms);
+	return wait_us(in, fd, 1000 * (int64_t)timeout_ms);
 }
 
 /* ---- answering the source ----------------------------------------------- */
@@ -309,8 +312,8 @@ static int stream(struct ingest *in, struct err *err)
 			continue;
 		if (gather && bytes < ROUND_SMALL)
 			rest(in);
-		else
-			wait_for(in, in->source->ops->fd(in->source), gather ? 1 : TICK_MS);
+		else if (wait_for(in, in->source->ops->fd(in->source), gather ? 1 : TICK_MS))
+			wait_us(in, in->source->ops->fd(in->source), CONFIRM_LATER_US);
 	}
 	return -EINTR;
 }
