@@ -80,9 +80,10 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 wait_for() { # SECONDS COMMAND [WHAT]: runs COMMAND again and again until it succeeds
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1)) late=0
 	until eval "$2" 2>/dev/null; do
-		if ((SECONDS >= end)); then
+		# Some more tries then: while the machine stood still, nobody could come so far.
+		if ((SECONDS >= end && ++late > 10)); then
 			echo "waited $1 s in vain for: ${3:-$2}" >&2
 			return 1
 		fi

@@ -158,6 +158,30 @@ slot_free() { # [SLOT]: the server has seen that its daemon is gone
 		"the slot to be free"
 }
 
+slot_drop() { # [SLOT]: by hand, behind the daemon's back
+	slot_free "$@" && sql "SELECT pg_drop_replication_slot('${1:-daystream}')" >/dev/null
+}
+
+pgbench_over() { # once it has ended: the server has done, or undone, what it was about
+	wait_for 60 "[[ \$(sql \"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'\") == 0 ]]" "pgbench's sessions to end"
+}
+
+free_port() { # of the loopback address; none that an outgoing connection may have the next moment
+	python3 - <<'PYTHON'
+import random, socket
+with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as text:
+    least = int(text.read().split()[0])
+while True:
+    with socket.socket() as sock:
+        try:
+            sock.bind(("127.0.0.1", random.randrange(10000, least) if least > 11000 else 0))
+        except OSError:
+            continue
+        print(sock.getsockname()[1])
+        break
+PYTHON
+}
+
 snapshot_taken() { # a new one; the daemon may be taking one by itself
 	wait_for 60 "daystream snapshot '$store' >'$work/snapshot.log' 2>&1" || { cat "$work/snapshot.log" >&2; return 1; }
 }
