@@ -9,10 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "commands.h"
 #include "config.h"
 #include "log.h"
 #include "server.h"
+
+enum { RELEASE_MS = 5000 };
 
 struct drop {
 	const char *path;
@@ -59,6 +62,17 @@ static bool agreed(const struct config *config)
 	return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
+/* Of a daemon that has just ended the server may not know yet. */
+static int free_slot(PGconn *conn, const char *name, struct server_slot *slot, struct err *err)
+{
+	int64_t until_ms = clock_ms() + RELEASE_MS;
+	int r;
+
+	while ((r = server_slot(conn, name, -1, slot, err)) == 0 && slot->active && clock_ms() < until_ms)
+		usleep(100000);
+	return r;
+}
+
 static int run(const struct drop *drop, int dirfd, const struct config *config, struct err *err)
 {
 	struct privileges privileges;
@@ -70,7 +84,7 @@ static int run(const struct drop *drop, int dirfd, const struct config *config, 
 		return r;
 	if ((r = pg_connect(&conn, config->conninfo, false, -1, err)) < 0)
 		return err_prefix(err, r, "connecting to the server");
-	if ((r = server_slot(conn, config->slot, -1, &slot, err)) == 0) {
+	if ((r = free_slot(conn, config->slot, &slot, err)) == 0) {
 		if (!slot.exists)
 			r = err_set(err, -ENOENT, "the replication slot \"%s\" does not exist", config->slot);
 		else if (slot.active)

@@ -24,8 +24,12 @@ is "and the others are there" "$(sqlite3 "$work/part.sqlite" 'SELECT * FROM good
 
 # A new generation.
 sql "ALTER TABLE keyless REPLICA IDENTITY FULL"
+walsender=$(sql "SELECT active_pid FROM pg_replication_slots")
+kill -STOP "$walsender" # the server notices late that the daemon has ended
 daemon_stop
+(sleep 0.5 && kill -CONT "$walsender") &
 exits "the slot is dropped" 0 daystream drop --yes "$store"
+wait
 exits "a new generation begins" 0 daystream init "$store"
 daemon_start "$store" "$mnt"
 sql "INSERT INTO keyless VALUES (2, 'three')"
