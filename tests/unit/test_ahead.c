@@ -7,16 +7,17 @@
 
 enum { READERS = AHEAD_MOST + 3, MOST = 1 << 20 };
 
-static _Atomic int slow_ms; /* so much later, each time it is asked for */
+static _Atomic int slow_ms; /* so much later, each time it is asked for; else time stands still, however slow the machine */
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
 	static _Atomic int later_ms;
-	int r = (int)syscall(SYS_clock_gettime, clock, now);
 
+	if (clock != CLOCK_MONOTONIC)
+		return (int)syscall(SYS_clock_gettime, clock, now);
 	later_ms += slow_ms;
-	now->tv_sec += later_ms / 1000;
-	return r;
+	*now = (struct timespec){.tv_sec = 1000 + later_ms / 1000};
+	return 0;
 }
 
 struct reader {

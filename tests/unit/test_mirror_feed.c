@@ -15,7 +15,7 @@
 #include "clock.h"
 #include "feed.h"
 
-enum { PATIENCE_MS = 5000 };
+enum { PATIENCE_MS = 60000 };
 
 struct scene {
 	struct feed_end end;

@@ -15,6 +15,7 @@
 
 enum {
 	RUN_MS = 3000,
+	RUN_MOST_MS = 60000, /* until there was enough of all */
 	PACE = 4000,   /* transactions a second, at most: readers have to come to their turn */
 	A_SECOND = 60, /* transactions */
 	A_DAY = 12,    /* seconds */
@@ -355,6 +356,11 @@ static void *read_spans(void *arg)
 	return NULL;
 }
 
+static bool is_enough(void)
+{
+	return reads > 100 && commits > 100 && spans > 0;
+}
+
 static void random_readers_get_what_the_segments_hold(void **state)
 {
 	enum { READERS = 7 };
@@ -384,7 +390,7 @@ static void random_readers_get_what_the_segments_hold(void **state)
 	for (int i = 0; i < READERS; i++)
 		must(pthread_create(&threads[i], NULL, i < 5 ? read_growing : read_spans, &growing[i]) == 0);
 	uint64_t begin = mounted_ms();
-	while (mounted_ms() < begin + RUN_MS && !stop)
+	while (!stop && (mounted_ms() < begin + RUN_MS || (!is_enough() && mounted_ms() < begin + RUN_MOST_MS)))
 		usleep(10000);
 	stop = true;
 	for (int i = 0; i < READERS; i++)
@@ -396,7 +402,7 @@ static void random_readers_get_what_the_segments_hold(void **state)
 	truth_fini();
 	fixture_end(&f);
 	assert_string_equal(wrong, "");
-	assert_true(reads > 100 && commits > 100 && spans > 0);
+	assert_true(is_enough());
 }
 
 /* A disk syncs some hundred or thousand times a second: in memory a store grows as fast as it is shown. */
