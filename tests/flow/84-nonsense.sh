@@ -10,7 +10,7 @@ server_up
 mkfifo "$work/stub.end"
 "$root/tests/stub/walsender.py" "$stub" "$server/.s.PGSQL.5432" <"$work/stub.end" &
 exec 9>"$work/stub.end"
-wait_for 10 "[[ -S $stub/.s.PGSQL.5432 ]]"
+wait_for 60 "[[ -S $stub/.s.PGSQL.5432 ]]"
 
 daystream init "$store" --conninfo "host=$stub port=5432 user=$PGUSER dbname=$PGDATABASE" >"$work/init.log" 2>&1
 daemon_start "$store" "$mnt"
@@ -22,7 +22,9 @@ true_row() {
 }
 meet() { # ACT: the next connection gets it
 	rm -f "$stub/done"
-	echo "$1" >"$stub/act"
+	[[ -n $daemon_pid ]] || slot_free
+	echo "$1" >"$stub/act.new"
+	mv "$stub/act.new" "$stub/act"
 	if [[ -z $daemon_pid ]]; then
 		daemon_start "$store" "$mnt" || true # it may have ended already
 	else
@@ -31,18 +33,18 @@ meet() { # ACT: the next connection gets it
 }
 hear() { # ACT: the same; returns when all of it was sent
 	meet "$1"
-	wait_for 20 "[[ -e $stub/done ]]" "$1 to be sent"
+	wait_for 60 "[[ -e $stub/done ]]" "$1 to be sent"
 }
 goes_on() { # ACT
 	hear "$1"
 	true_row
-	check "$1: it goes on" caught_up "$mnt" 30
+	check "$1: it goes on" caught_up "$mnt" 60
 }
 ends() { # ACT REGEX: with one error
 	local status=0 ended=
 	: >"$work/daemon.log"
 	hear "$1"
-	wait_for 20 "! alive $daemon_pid" "the daemon to end" || ended="hangs"
+	wait_for 60 "! alive $daemon_pid" "the daemon to end" || ended="hangs"
 	[[ -z $ended ]] || end_process "$daemon_pid" KILL
 	wait "$daemon_pid" 2>/dev/null || status=$?
 	daemon_pid=
@@ -53,7 +55,7 @@ ends() { # ACT REGEX: with one error
 hangs() { # ACT: nothing comes, so a signal has to end it
 	local status=0
 	hear "$1"
-	end_process "$daemon_pid" TERM 8
+	end_process "$daemon_pid" TERM 30
 	wait "$daemon_pid" || status=$?
 	daemon_pid=
 	unmount_all "$mnt"
@@ -72,9 +74,9 @@ done
 # The true stream: its first bytes only, or one after the other.
 for act in "cut 1" "cut 30" "cut 120" "drip 400"; do
 	meet "$act"
-	wait_for 20 "[[ ! -e $stub/act ]]" "the daemon to come back"
+	wait_for 60 "[[ ! -e $stub/act ]]" "the daemon to come back"
 	true_row
-	check "$act: it goes on" caught_up "$mnt" 30
+	check "$act: it goes on" caught_up "$mnt" 60
 done
 check "no memory was kept" test "$(awk '/^VmRSS/ { print $2 }' "/proc/$daemon_pid/status")" -lt 150000
 daemon_stop

@@ -127,14 +127,31 @@ FIRST = {
 STAY = {"slot-silence", "first-silence"}
 
 
+class Act(list):
+    """Its words."""
+    met = False  # this connection came to its place
+
+
 def take_act():
     try:
         with open(f"{folder}/act", encoding="ascii") as file:
-            act = file.read().split()
+            act = Act(file.read().split())
         os.unlink(f"{folder}/act")
         return act
     except FileNotFoundError:
-        return []
+        return Act()
+
+
+def put_back(act):
+    """This connection ended before its turn, as where the slot was still another's: the next one gets it."""
+    if act and not act.met:
+        with open(f"{folder}/act.back", "w", encoding="ascii") as file:
+            file.write(" ".join(act))
+        try:
+            os.link(f"{folder}/act.back", f"{folder}/act")
+        except FileExistsError:
+            pass
+        os.unlink(f"{folder}/act.back")
 
 
 def done():
@@ -160,8 +177,9 @@ def receive_message(sock, typed=True):
     return kind + length + receive(sock, struct.unpack("!I", length)[0] - 4)
 
 
-def say(client, what, stay):
-    """Sends it, and stays until `stay` returns."""
+def say(client, act, what, stay):
+    """Sends what the act wants, and stays until `stay` returns."""
+    act.met = True
     try:
         client.sendall(what)
         done()
@@ -183,7 +201,7 @@ def questions(client, server, act, gone):
         while True:
             asked = receive_message(client)
             if act and act[0] in ANSWERS and ANSWERS[act[0]][0].encode() in asked:
-                say(client, ANSWERS[act[0]][1], act[0] in STAY and (lambda: listen_to_end(client)))
+                say(client, act, ANSWERS[act[0]][1], act[0] in STAY and (lambda: listen_to_end(client)))
                 break
             try:
                 server.sendall(asked)
@@ -202,6 +220,7 @@ def questions(client, server, act, gone):
 
 def stream(client, server, act):
     """The true one, by single bytes or only its first ones."""
+    act.met = True
     left = int(act[1])
     while left > 0:
         more = server.recv(min(left, 1 if act[0] == "drip" else 65536))
@@ -224,17 +243,18 @@ def answers(client, server, act, gone):
             return
         if streaming and (act[0] in CUT or act[0] in HELD):
             server.shutdown(socket.SHUT_RDWR)
-            say(client, CUT.get(act[0], HELD.get(act[0])), act[0] in HELD and gone.wait)
+            say(client, act, CUT.get(act[0], HELD.get(act[0])), act[0] in HELD and gone.wait)
             return
 
 
 def serve(client):
+    act = Act()
     with client, socket.socket(socket.AF_UNIX) as server:
         try:
             start = receive_message(client, typed=False)
             act = take_act() if b"\0replication\0" in start else []
             if act and act[0] in FIRST:
-                say(client, FIRST[act[0]], act[0] in STAY and (lambda: listen_to_end(client)))
+                say(client, act, FIRST[act[0]], act[0] in STAY and (lambda: listen_to_end(client)))
                 return
             server.connect(real)
             server.sendall(start)
@@ -249,6 +269,7 @@ def serve(client):
                     sock.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass
+            put_back(act)
 
 
 def listen():
