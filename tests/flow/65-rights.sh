@@ -54,16 +54,16 @@ daemon_start store mnt
 umask 022
 is "the daemon is that user" "$(user_of "$daemon_pid")" "$wanted"
 for thread in "/proc/$daemon_pid/task"/*; do
-	field "${daemon_pid}/task/${thread##*/}" Uid
+	field "${daemon_pid}/task/${thread##*/}" Uid 2>/dev/null || true # those that copy may have ended
 done | sort -u >"$work/uids"
 is "in every thread, for good" "$(tr -s '\t ' ' ' <"$work/uids")" " $(id -u "$wanted") $(id -u "$wanted") $(id -u "$wanted") $(id -u "$wanted")"
 is "without a group of root's" "$(field "$daemon_pid" Groups | tr -d ' ') $(field "$daemon_pid" Gid | awk '{ print $2 }')" " $(id -g "$wanted")"
 is "and no capability, nor a way to one" "$(field "$daemon_pid" CapPrm)$(field "$daemon_pid" CapEff)$(field "$daemon_pid" NoNewPrivs)" " 0000000000000000 0000000000000000 1"
 sql "INSERT INTO zzz VALUES (101, 'x')"
 check "it follows" caught_up "$mnt"
-wait_for 30 "[[ -e mnt/snapshots/latest/manifest ]]" || true
+wait_for 60 "[[ -e mnt/snapshots/latest/manifest ]]" || true
 check "it takes snapshots" test -s mnt/snapshots/latest/manifest
-check "root takes one, too" daystream snapshot store
+check "root takes one, too" snapshot_taken
 is "nothing in the store is root's, or open to others" "$(find store -user root -o -perm /077)" ""
 check "root checks it" daystream check store
 check "and asks for its status" daystream status store
@@ -191,7 +191,7 @@ daemon_start store mnt
 is "where only root may log in, it stays root" "$(user_of "$daemon_pid")" root
 like "and says so, with the remedy" "$(cat "$work/daemon.log")" "warning: the user $wanted cannot.*Peer.*user = 'root'"
 check "and follows" caught_up "$mnt"
-check "a snapshot goes the same way" daystream snapshot store
+check "a snapshot goes the same way" snapshot_taken
 check "and is the daemon's to remove" test -z "$(find store/snapshots -user root)"
 daemon_stop
 daystream init store2 --conninfo "${conninfo/user=postgres/user=rooted}" --slot two >"$work/init2.log" 2>&1
@@ -231,7 +231,7 @@ for name in "${odd[@]}"; do
 	done
 done
 caught_up "$mnt"
-check "odd names make snapshots" daystream snapshot store
+check "odd names make snapshots" snapshot_taken
 is "in which each table has a file, and no more" "$(find -L mnt/snapshots/latest/tables -type f | wc -l) $(find store/snapshots -mindepth 2 -maxdepth 2 -printf '%f\n' | sort -u | paste -sd ' ')" \
 	"$((2 * ${#odd[@]} + 1)) manifest overlap sums tables"
 is "and one below /tables" "$(find mnt/tables -type f | wc -l)" "$((2 * ${#odd[@]} + 1))"
@@ -291,7 +291,7 @@ sqlite3 "$work/some.sqlite" 'CREATE TABLE t (a); INSERT INTO t VALUES (1)'
 sql "CREATE TABLE goal (a int)"
 coproc holder { psql -XqAt; }
 echo "BEGIN; INSERT INTO goal VALUES (0); LOCK TABLE zzz, goal; SELECT 'locked';" >&"${holder[1]}"
-read -r -t 30 <&"${holder[0]}"
+read -r -t 120 <&"${holder[0]}"
 pids=()
 start() { "$@" >>"$work/programs.log" 2>&1 </dev/null & pids+=($!); }
 start daystream init store3 --slot three --conninfo "$uri"
@@ -301,7 +301,7 @@ start deltamirror --verify --wait=1 "$quoted" "$work/from.sqlite"
 start deltamirror import "$uri" 'SELECT * FROM zzz' "$work/import.sqlite" zzz
 start deltamirror export "$work/some.sqlite" 'SELECT * FROM t' "$quoted" goal
 waiting() { [[ $(sql "SELECT count(*) FROM pg_stat_activity WHERE usename = 'keeper' AND wait_event_type = 'Lock'") -ge ${#pids[@]} ]]; }
-wait_for 20 waiting "all to wait for the lock" || sql "SELECT application_name, backend_type, state, wait_event_type, query FROM pg_stat_activity WHERE usename = 'keeper'"
+wait_for 120 waiting "all to wait for the lock" || sql "SELECT application_name, backend_type, state, wait_event_type, query FROM pg_stat_activity WHERE usename = 'keeper'"
 is "all programs are at work" "$(for pid in "${pids[@]}"; do alive "$pid" && echo; done | wc -l)" "${#pids[@]}"
 for pid in "${pids[@]}"; do
 	tr '\0' ' ' <"/proc/$pid/cmdline"
@@ -314,7 +314,7 @@ echo "ROLLBACK;" >&"${holder[1]}"
 # shellcheck disable=SC2093,SC1083 # it closes a descriptor
 exec {holder[1]}>&-
 wait "${pids[0]}" "${pids[1]}" "${pids[3]}" "${pids[4]}" "${pids[5]}" || true
-wait_for 20 "[[ -s $work/new.sqlite ]]" || true
+wait_for 60 "[[ -s $work/new.sqlite ]]" || true
 end_process "${pids[2]}"
 wait "${pids[2]}" || true
 daemon_stop
@@ -324,7 +324,7 @@ daemon_start store3 mnt
 caught_up "$mnt"
 sql "ALTER ROLE keeper PASSWORD 'another'"
 sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'keeper'" >/dev/null
-wait_for 20 "grep -q 'last_error	.*keeper' mnt/status" || true
+wait_for 60 "grep -q 'last_error	.*keeper' mnt/status" || true
 like "a password that is refused is told" "$(cat mnt/status)" "last_error	.*keeper"
 check_secret "but shown nowhere in the tree" mnt/status mnt/live mnt/tables mnt/snapshots
 for bad in "$uri&nonsense=1" "${quoted}x'" "$keeper passwrd=$secret more" "$keeper password = my $secret" "postgres://keeper:$secret" "postgres://keeper:pw@$secret@nowhere.invalid/x" "postgres://keeper:12/$secret@/x" "password=$secret host=/nowhere"; do
@@ -350,9 +350,9 @@ as_postgres='setpriv --reuid=postgres --regid=postgres --clear-groups --'
 unshare -m bash -c "mount --bind '$work/fuse' /dev/fuse && cd / && exec $as_postgres daystreamfs '$work/own/store' '$work/own/mnt' -f" >"$work/own.log" 2>&1 &
 own=$!
 inside() { nsenter -m -t "$own" -- setpriv --reuid=postgres --regid=postgres --clear-groups -- "$@"; }
-check "a user without root's rights mounts" wait_for 20 "inside test -s '$work/own/mnt/live'"
+check "a user without root's rights mounts" wait_for 60 "inside test -s '$work/own/mnt/live'"
 check "and reads" inside grep -q origin "$work/own/mnt/live"
-end_process "$own"
+end_process "$own" TERM 60
 wait "$own" && status=0 || status=$?
 is "and ends well" "$status $(tail -n 1 "$work/own.log")" "0 daystreamfs: ended"
 plan

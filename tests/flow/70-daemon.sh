@@ -9,6 +9,7 @@ sql "CREATE TABLE zzz (a text PRIMARY KEY, b text)"
 sql "INSERT INTO zzz VALUES ('fox1', 'hen1')"
 caught_up "$mnt"
 slot_pid() { sql "SELECT active_pid FROM pg_replication_slots WHERE slot_name = 'daystream'"; }
+ms() { echo $(($(date +%s%N) / 1000000)); }
 
 # One writer.
 mkdir "$work/mnt2"
@@ -30,12 +31,11 @@ login follower
 daemon_start "$store" "$mnt"
 sql "ALTER ROLE follower NOLOGIN"
 sql "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active" >/dev/null
-wait_for 10 "grep -q 'state	connecting' '$mnt/status'" || true
-sleep 1
+wait_for 60 "grep -q 'last_error	.*follower' '$mnt/status'" || true
 check "a login that is refused later does not take the mount away" test -s "$mnt/live"
 like "status tells why" "$(cat "$mnt/status")" "follower"
 sql "ALTER ROLE follower LOGIN"
-wait_for 30 "grep -q 'state	streaming' '$mnt/status'" || true
+wait_for 60 "grep -q 'state	streaming' '$mnt/status'" || true
 check "it goes on when the login is allowed again" grep -q 'state	streaming' "$mnt/status"
 daemon_stop
 login postgres
@@ -48,11 +48,12 @@ sql "SELECT pg_switch_wal()" >/dev/null
 wait_for 30 "[[ \$(sql \"SELECT confirmed_flush_lsn > '$before'::pg_lsn + 100000 FROM pg_replication_slots\") == t ]]" || true
 is "WAL without changes for us is confirmed" \
 	"$(sql "SELECT confirmed_flush_lsn > '$before'::pg_lsn + 100000 FROM pg_replication_slots")" t
-begin=$(date +%s%N)
+begin=$(ms)
 server_stop fast
-took=$((($(date +%s%N) - begin) / 1000000))
-check "a fast shutdown waits less than 2 s for us ($took ms)" test $took -lt 2000
-wait_for 10 "grep -qiE 'disconnected|connect|retry|waiting' '$mnt/status'" || true
+took=$(($(ms) - begin))
+# How soon, 79-shutdown.sh tells; one that waits for us, waits for wal_sender_timeout, which is a minute.
+check "a fast shutdown does not wait for us ($took ms)" test "$took" -lt 30000
+wait_for 30 "grep -qiE 'disconnected|connect|retry|waiting' '$mnt/status'" || true
 is "the tree stays while the server is away" "$(grep -c '_table	zzz' "$mnt/live")" 2
 check "the daemon stays too" alive "$daemon_pid"
 check "status tells of it" grep -qiE 'last_error	.*[a-z]|state	(disconnected|connecting|waiting|retry)' "$mnt/status"
@@ -76,17 +77,23 @@ for ((quiet = 0, i = 0; quiet < 20 && i < 90; i++)); do
 	quiet=$([[ $now == "$before" ]] && echo $((quiet + 1)) || echo 0)
 done
 note "the server wrote nothing for $quiet s"
+killed=$(ms)
 daemon_kill
 server_stop fast
 daemon_start "$store" "$mnt"
 lag=$(status_of "$mnt" lag_seconds)
-check "what was here until a crash is no lag ($lag s)" test "$lag" -lt 18
+since=$((($(ms) - killed) / 1000))
+# That all is here is noted every ten seconds.
+check "what was here until a crash is no lag ($lag s, of which $since since then)" test "$lag" -lt $((18 + since))
 server_start
 
 # A connection that ends.
+last=0
+another() { pid=$(slot_pid) && [[ -n $pid && $pid != "$last" ]]; }
 for _ in 1 2 3; do
-	wait_for 30 "[[ -n \$(slot_pid) ]]"
-	sql "SELECT pg_terminate_backend($(slot_pid))" >/dev/null
+	wait_for 60 another "the next connection"
+	last=$pid
+	sql "SELECT pg_terminate_backend($last)" >/dev/null
 	sql "INSERT INTO zzz VALUES (gen_random_uuid()::text, 'x')"
 done
 check "it goes on when its connection is cut" caught_up "$mnt" 60
@@ -98,11 +105,11 @@ pid=$daemon_pid
 check "SIGTERM ends it well" daemon_stop
 check_not "it is gone" alive "$pid"
 check_not "so is the mount" mountpoint -q "$mnt"
+slot_free
 is "the slot stays" "$(sql "SELECT active FROM pg_replication_slots")" f
 sql "INSERT INTO zzz VALUES ('fox4', 'hen4')"
 daemon_start "$store" "$mnt"
 check "what happened meanwhile comes" caught_up "$mnt"
-begin=$(date +%s%N)
 kill -INT "$daemon_pid"
 wait "$daemon_pid" && status=0 || status=$?
 is "SIGINT ends it as well" "$status" 0
@@ -111,10 +118,10 @@ is "SIGINT ends it as well" "$status" 0
 daemon_start "$store" "$mnt"
 exec 7<"$mnt/live"
 sql "INSERT INTO zzz SELECT 'many' || g, g FROM generate_series(1, 200000) g"
-begin=$(date +%s%N)
+begin=$(ms)
 check "SIGTERM in the middle of work, with a file open, ends it" daemon_stop
-took=$((($(date +%s%N) - begin) / 1000000))
-check "soon ($took ms)" test $took -lt 5000
+took=$(($(ms) - begin))
+check "soon ($took ms)" test "$took" -lt 20000
 exec 7<&-
 daemon_start "$store" "$mnt"
 check "and nothing is missing" caught_up "$mnt"
@@ -146,7 +153,7 @@ check "and follows" caught_up "$mnt"
 exits "a second one fails at once, with a message" 1 timeout 30 daystreamfs "$store" "$work/mnt2"
 like "which names the store" "$output" "$store"
 fusermount3 -u "$mnt"
-wait_for 20 "! pgrep -f '^[^ ]*daystreamfs $store ' >/dev/null" "the daemon to end" || true
+wait_for 60 "! pgrep -f '^[^ ]*daystreamfs $store ' >/dev/null" "the daemon to end" || true
 check_not "unmounting ends it" pgrep -f "^[^ ]*daystreamfs $store "
 exits "a mountpoint that is not there is an error" 1 timeout 30 daystreamfs "$store" "$work/nowhere"
 like "which names it" "$output" "$work/nowhere"
@@ -158,7 +165,7 @@ if [[ $EUID -eq 0 ]]; then
 	check "allow_other lets others read" setpriv --reuid=nobody --regid=nogroup --clear-groups head -c 1 "$mnt/live"
 fi
 fusermount3 -u "$mnt"
-wait_for 20 "! pgrep -f '^[^ ]*daystreamfs $store ' >/dev/null" "the daemon to end"
+wait_for 60 "! pgrep -f '^[^ ]*daystreamfs $store ' >/dev/null" "the daemon to end"
 
 # Started while the server is away: the tree is there, the stream follows.
 server_stop
@@ -172,7 +179,7 @@ check "and goes on when there is one" caught_up "$mnt"
 sql "CREATE TABLE broken (a int PRIMARY KEY, c oidvector)"
 sql "INSERT INTO broken VALUES (1, ARRAY['1'::oid, NULL]::oidvector)"
 sql "INSERT INTO zzz VALUES ('fox7', 'hen7')"
-wait_for 30 "! alive $daemon_pid" "the daemon to end" || true
+wait_for 60 "! alive $daemon_pid" "the daemon to end" || end_process "$daemon_pid"
 wait "$daemon_pid" 2>/dev/null || true
 daemon_pid=
 like "a value that cannot be printed is named" "$(tail -n 2 "$work/daemon.log")" 'column "c" of table "public.broken".*oidvector.*daystream.conf'
@@ -184,7 +191,7 @@ check "and has lost nothing else" grep -q fox7 "$mnt/live"
 
 # A slot that is not ours any more.
 daemon_stop
-sql "SELECT pg_drop_replication_slot('daystream')" >/dev/null
+slot_drop
 sql "INSERT INTO zzz VALUES ('lost', 'line')"
 sql "SELECT pg_create_logical_replication_slot('daystream', 'deltaflood')" >/dev/null
 sql "INSERT INTO zzz VALUES ('not', 'lost')"

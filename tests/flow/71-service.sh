@@ -55,7 +55,7 @@ PYTHON
 }
 listen "$work/notify" >"$work/told" &
 listener=$!
-wait_for 10 "[[ -s $work/told ]]"
+wait_for 60 "[[ -s $work/told ]]" "the listener"
 bounded=() # what the unit leaves to it
 if [[ $EUID -eq 0 ]]; then
 	capabilities=$(sed -n 's/^CapabilityBoundingSet=//p' "$root/contrib/systemd/daystreamfs@.service" | tr 'A-Z ' 'a-z,' | sed 's/cap_/+/g')
@@ -73,19 +73,20 @@ service() { # as the unit starts it, with its messages in a file that is the jou
 	daemon_pid=$!
 }
 service
-check "systemd is told when it is there" wait_for 20 "[[ \$(tail -n 1 $work/told) == READY=1 ]]"
+check "systemd is told when it is there" wait_for 60 "[[ \$(tail -n 1 $work/told) == READY=1 ]]"
 is "then the tree is" "$(status_of "$mnt" state)" streaming
 sql "INSERT INTO zzz VALUES (1)"
 check "and follows, with no more than the unit leaves to it" caught_up "$mnt"
-check "a snapshot comes, too" wait_for 30 "[[ -n \$(status_of '$mnt' snapshot) ]]"
+check "a snapshot comes, too" wait_for 60 "[[ -n \$(status_of '$mnt' snapshot) ]]"
 check "it ends" daemon_stop
 check_not "and is unmounted" mountpoint -q "$mnt"
+wait_for 60 "grep -c STOPPING '$work/told' >/dev/null" "the listener" || true
 is "which is told" "$(tail -n +2 "$work/told" | paste -sd ' ')" "READY=1 STOPPING=1"
 is "the journal gets priorities, and no names" "$(grep -cv '^<[346]>[^:]*' "$work/journal")" 0
 like "information is 6" "$(cat "$work/journal")" "^<6>$store is mounted at $mnt"
 sed -i 's/^slot = .*/slot = none/' "$store/daystream.conf"
 service
-check "what cannot be served ends" wait_for 20 "! alive $daemon_pid"
+check "what cannot be served ends" wait_for 60 "! alive $daemon_pid"
 wait "$daemon_pid" && status=0 || status=$?
 is "with a failure" "$status" 1
 like "errors are 3" "$(cat "$work/journal")" '^<3>error: .*"none"'
@@ -111,6 +112,6 @@ for where in "$root/docs/man/daystreamfs.8" "$root/docs/OPERATIONS.md"; do
 	check "and shows the stream" caught_up "$mnt"
 	like "to others, read-only" "$(grep " $mnt " /proc/self/mountinfo)" ' ro,.* fuse.daystreamfs .*allow_other'
 	check "umount ends it" umount "$mnt"
-	wait_for 20 "! pgrep -f '^[^ ]*daystreamfs $store ' >/dev/null" "the daemon to end"
+	wait_for 60 "! pgrep -f '^[^ ]*daystreamfs $store ' >/dev/null" "the daemon to end"
 done
 plan

@@ -43,19 +43,20 @@ check "mounted for itself it is, in the background" as_user timeout 30 daystream
 is "by a daemon of that user alone" "$(pgrep -f "^[^ ]*daystreamfs $store " | xargs ps -o user= -p | sort -u)" nobody
 sql "UPDATE zzz SET b = 'new' WHERE a % 2 = 0"
 far() { as_user cat "$mnt/$1"; }
-check "it follows" wait_for 30 "[[ \$(far tables/zzz | grep -c 'action	update') -eq 500 ]]"
+check "it follows" wait_for 60 "[[ \$(far tables/zzz | grep -c 'action	update') -eq 500 ]]"
 check_not "root does not see it" ls "$mnt/"
-check "a snapshot" wait_for 30 "as_user daystream snapshot '$store'"
+check "a snapshot" wait_for 60 "as_user daystream snapshot '$store'"
+wait_for 60 "as_user daystream status '$mnt' | grep -c 'slot_wal_status	reserved' >/dev/null" || true
 exits "the status of the mount" 0 as_user daystream status "$mnt"
 like "is good" "$output" 'state	streaming' 'slot_wal_status	reserved'
 exits "and that of the store" 0 as_user daystream status "$store"
 like "says that it runs" "$output" 'state	running' 'slot_state	active'
-check "a line of watching it" bash -c "$(declare -f as_user); home='$home'; as_user timeout -s INT 2 daystream status --watch '$store' | head -n 1 | grep streaming"
+check "a line of watching it" bash -c "$(declare -f as_user); home='$home'; as_user timeout -s INT 60 daystream status --watch '$store' | head -n 1 | grep streaming"
 check "a mirror" as_user deltamirror --once "$mnt" "$mirror"
 check "equals PostgreSQL" as_user deltamirror --verify "$conninfo" "$mirror"
 check "the store is sound" as_user daystream check "$store"
 check "fusermount3 ends it" as_user fusermount3 -u "$mnt"
-check "and the daemon" wait_for 20 "! daemon"
+check "and the daemon" wait_for 60 "! daemon"
 
 # What was killed.
 echo user_allow_other >"$work/fuse.conf"
@@ -63,12 +64,12 @@ check "with user_allow_other others may read" as_user timeout 30 daystreamfs "$s
 chmod 711 "$home"
 check "they do" test -s "$mnt/live"
 kill -KILL "$(daemon)"
-wait_for 20 "! daemon"
+wait_for 60 "! daemon"
 check_not "a killed daemon leaves a dead mount" ls "$mnt/"
 check "which the next one clears, without root" as_user timeout 30 daystreamfs "$store" "$mnt"
-check "and goes on" wait_for 30 "as_user daystream status '$mnt' | grep -c 'state	streaming' >/dev/null"
+check "and goes on" wait_for 60 "as_user daystream status '$mnt' | grep -c 'state	streaming' >/dev/null"
 kill "$(daemon)"
-check "SIGTERM ends it" wait_for 20 "! daemon"
+check "SIGTERM ends it" wait_for 60 "! daemon"
 check_not "and it is unmounted" mountpoint -q "$mnt"
 check "the slot is given back" as_user daystream drop --yes "$store"
 plan

@@ -96,7 +96,7 @@ noise
 sql CHECKPOINT
 noise
 advanced() { [[ $(sql "SELECT confirmed_flush_lsn > '$was'::pg_lsn + 300000 AND restart_lsn > '$needed' FROM pg_replication_slots") == t ]]; }
-check "with another database's traffic only, the slot confirms, and needs less and less" wait_for 40 advanced
+check "with another database's traffic only, the slot confirms, and needs less and less" wait_for 90 advanced
 daemon_stop
 store_was
 become before-idle
@@ -126,7 +126,7 @@ replayed() { [[ $(PGHOST=$server/aside sql "SELECT pg_last_wal_replay_lsn() >= '
 rows 2 "on the primary"
 caught_up "$mnt"
 daemon_stop
-wait_for 30 "replayed $(sql 'SELECT pg_current_wal_flush_lsn()')"
+wait_for 90 "replayed $(sql 'SELECT pg_current_wal_flush_lsn()')"
 standby stop
 store_was
 # The standby takes the primary's place, with all that was followed: as it is, and with the slot, as tools put it there.
@@ -140,9 +140,9 @@ promoted() { # [SLOT]: in the primary's place
 promoted
 daemon_start "$store" "$mnt"
 check "before a standby in the primary's place is promoted, it waits" \
-	wait_for 20 "status_of '$mnt' last_error | grep 'standby.*promote'"
+	wait_for 60 "status_of '$mnt' last_error | grep 'standby.*promote'"
 as_server pg_ctl -D "$server/data" -w promote >/dev/null
-wait_for 30 "! alive $daemon_pid" || true
+wait_for 60 "! alive $daemon_pid" || end_process "$daemon_pid"
 wait "$daemon_pid" && status=0 || status=$?
 is "a promoted standby without the slot ends it" "$status" 1
 like "and it says so, and what to do" "$(tail -n 2 "$work/daemon.log")" 'slot "daystream" does not exist' "daystream init"
@@ -161,7 +161,7 @@ store_back
 
 promoted slot
 as_server pg_ctl -D "$server/data" -w promote >/dev/null
-wait_for 30 "[[ \$(sql 'SELECT pg_is_in_recovery()') == f ]]"
+wait_for 60 "[[ \$(sql 'SELECT pg_is_in_recovery()') == f ]]"
 daemon_start "$store" "$mnt"
 rows 2 "after the failover"
 check "a promoted standby with the slot and all that was followed is gone on with" caught_up "$mnt"
@@ -180,7 +180,7 @@ caught_up "$mnt"
 daemon_stop
 promoted slot
 as_server pg_ctl -D "$server/data" -w promote >/dev/null
-wait_for 30 "[[ \$(sql 'SELECT pg_is_in_recovery()') == f ]]"
+wait_for 60 "[[ \$(sql 'SELECT pg_is_in_recovery()') == f ]]"
 rows 9 "otherwise"
 refuses "a promoted standby that lacks what was followed" "failed over" "daystream init"
 exits "the remedy helps" 0 daystream init "$store"

@@ -31,7 +31,8 @@ right() { # SENTENCE: the mount has all that was committed, in order
 }
 ends() { # SENTENCE: the daemon, by itself, with status 1
 	local status=0
-	check "$1" wait_for 20 "! alive $daemon_pid"
+	# How much it takes until then, how many commits it gathers says.
+	check "$1" wait_for 60 "! alive $daemon_pid || { rows 20; false; }"
 	! alive "$daemon_pid" || kill -KILL "$daemon_pid"
 	wait "$daemon_pid" 2>/dev/null || status=$?
 	is "it says so by its exit status" "$status" 1
@@ -43,17 +44,22 @@ ends() { # SENTENCE: the daemon, by itself, with status 1
 daemon_start "$store" "$mnt"
 rows 1000
 right "a disk with room"
-check "space is set aside" wait_for 10 '[[ $(status_of "$mnt" reserve) -ge 2000000 ]]'
+check "space is set aside" wait_for 60 '[[ $(status_of "$mnt" reserve) -ge 2000000 ]]'
 for left in 0 150000; do # while appending, and somewhere near a new segment
 	fill $left
 	rows 1500
-	check "with $left bytes left, ingest waits" wait_for 30 is_waiting
+	check "with $left bytes left, ingest waits" wait_for 60 is_waiting
 	like "it says what for, and where" "$(status_of "$mnt" last_error)" "segments/.*no space left"
-	timeout -s INT 3 daystream status --watch "$mnt" >"$work/watched" </dev/null || true
+	rm -f "$work/watched"
+	timeout -s INT 120 daystream status --watch "$mnt" >"$work/watched" </dev/null &
+	watch=$!
+	wait_for 60 "grep -c ' waiting (' '$work/watched' >/dev/null" || true
+	end_process "$watch"
+	wait "$watch" || true
 	like "who watches sees it, too" "$(cat "$work/watched")" " waiting \\(.*no space left.*\\), "
 	check "what is there is read meanwhile" "$root/tests/flow/stream.py" rules --crc "$mnt/live"
 	empty
-	check "with space again it goes on by itself" wait_for 30 '[[ $(state) == streaming ]]'
+	check "with space again it goes on by itself" wait_for 60 '[[ $(state) == streaming ]]'
 	right "full with $left bytes left"
 done
 like "the log says both" "$(cat "$work/daemon.log")" "waiting for space, nothing is lost" "going on"
@@ -62,7 +68,7 @@ like "the log says both" "$(cat "$work/daemon.log")" "waiting for space, nothing
 
 fill 0
 rows 1500
-check "full once more" wait_for 30 is_waiting
+check "full once more" wait_for 60 is_waiting
 check "the reserve is not for the stream" test "$(status_of "$mnt" reserve)" -ge 2000000
 daemon_kill
 rm "$store/confirmed" # as if it had not been written yet
@@ -71,11 +77,11 @@ printf '_c\t99' >>"$(find "$store/segments" -name '*.day' | sort -V | tail -n 1)
 before=$(cat "$store"/segments/*.day | wc -c)
 daemon_start "$store" "$mnt"
 check "it starts on a disk without a byte" mounted "$mnt"
-check "what the reserve has given back is enough to write down what is durable" grep -a CnDfrm0 "$store/confirmed"
+check "what the reserve has given back is enough to write down what is durable" wait_for 60 "grep -ac CnDfrm0 '$store/confirmed'"
 check "what is there is read" test "$(wc -c <"$mnt/live")" -ge $((before - 200000))
 empty
 right "after a start at zero bytes"
-check "the reserve is made again" wait_for 10 '[[ $(status_of "$mnt" reserve) -ge 2000000 ]]'
+check "the reserve is made again" wait_for 60 '[[ $(status_of "$mnt" reserve) -ge 2000000 ]]'
 
 # ---- retention on a full disk
 
@@ -88,7 +94,7 @@ note "$bytes bytes in $(wc -l <<<"$old") segments"
 fill 0
 daemon_start "$store" "$mnt"
 caught_up "$mnt"
-check "what has expired makes room, and the stream goes on" wait_for 30 '[[ $(state) == streaming ]]'
+check "what has expired makes room, and the stream goes on" wait_for 60 '[[ $(state) == streaming ]]'
 left=$(find "$store/segments" -name '*.day' -printf '%f\n' | sort -V)
 kept=$(comm -12 <(sort <<<"$old") <(sort <<<"$left") | sort -V)
 is "the oldest went, and no other" "$kept" "$(tail -n "$(wc -l <<<"$kept")" <<<"$old")"

@@ -48,10 +48,10 @@ daemon_start "$store" "$mnt"
 caught_up "$mnt"
 fill 0
 sql "INSERT INTO zzz SELECT g, repeat(md5(g::text), 4) FROM generate_series(10001, 20000) g"
-check "ingest waits for room" wait_for 30 '[[ $(status_of "$mnt" state) == waiting ]]'
+check "ingest waits for room" wait_for 60 '[[ $(status_of "$mnt" state) == waiting ]]'
 pid=$(server_pid)
 as_server kill -INT "$pid"
-check "a server that is told to stop does not wait for us" wait_for 20 '! alive "$pid"'
+check "a server that is told to stop does not wait for us" wait_for 40 '! alive "$pid"'
 empty
 server_start
 check "it goes on with both" caught_up "$mnt"
@@ -66,7 +66,7 @@ umount "$disk"
 store=$work/store
 daystream init "$store" --conninfo "$conninfo" >"$work/init.log" 2>&1
 daemon_start "$store" "$mnt"
-wait_for 30 "[[ -e $mnt/snapshots/latest ]]" "the first snapshot"
+snapshot_there
 latest=$(readlink "$mnt/snapshots/latest")
 for file in tables/zzz overlap sums manifest; do
 	for n in 1 2; do

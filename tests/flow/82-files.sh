@@ -149,7 +149,7 @@ exits "a flipped bit of a snapshot is not read" 1 cat "$mnt/$snapshot/tables/zzz
 like "... but an error" "$output" "input/output error"
 cat "$mnt/$snapshot/tables/zzz" >/dev/null 2>&1 || true
 is "... which the log names once" "$(grep -c "$snapshot/tables/zzz is damaged" "$work/daemon.log")" 1
-check "the daemon is well" test "$(status_of "$mnt" state)" = streaming
+check "the daemon is well" wait_for 60 "[[ \$(status_of '$mnt' state) == streaming ]]"
 daemon_stop
 is "the segments are what they were" "$(sums | grep -v snapshots)" "$(grep -v snapshots <<<"$whole")"
 

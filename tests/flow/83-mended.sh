@@ -54,7 +54,7 @@ flip "$work/sound" 15000
 mv "$work/sound" "$damaged"
 check "a sound copy in its place, it goes on by itself" wait_for 60 '(($(rows "a BETWEEN 6001 AND 6300") == 300))'
 check "/status is clear again" wait_for 60 '[[ -z $(status_of "$mnt" damage) ]]'
-like "the log tells" "$(cat "$work/daemon.log")" "$name is no longer damaged"
+check "the log tells" wait_for 60 "grep -c '$name is no longer damaged' '$work/daemon.log' >/dev/null"
 check "and says so" wait_for 60 "grep -c 'can be read on' '$work/mirror.log' >/dev/null"
 sql "INSERT INTO zzz VALUES (-1, 'mended')"
 check "the stream goes on" wait_for 60 '(($(rows "a = -1") == 1))'

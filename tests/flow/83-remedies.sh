@@ -23,7 +23,7 @@ follows() { # SENTENCE
 	rounds=$((rounds + 1))
 	sql "INSERT INTO zzz VALUES (-$rounds, 'on')"
 	check "$1: the stream goes on" caught_up "$mnt"
-	wait_for 30 '[[ $(status_of "$mnt" snapshot_state) == idle && -n $(status_of "$mnt" snapshot) ]]' "a snapshot"
+	snapshot_there
 	check "... a mirror is brought there" deltamirror --once --resync "$mnt" "$mirror"
 	check "... and equals the server" deltamirror --verify "$conninfo" "$mirror"
 	daemon_stop
@@ -55,7 +55,7 @@ rm "$mnt/hidden"
 : >"$work/daemon.log"
 daemon_start "$store" "$mnt"
 check "an empty folder is no reason to warn" test "$(grep -c 'not empty' "$work/daemon.log")" -eq 0
-wait_for 30 "[[ -e $mnt/snapshots/latest ]]" "the first snapshot"
+snapshot_there
 check "a mirror is made" deltamirror --once "$mnt" "$mirror"
 mirrored=$(sqlite3 "$mirror" 'SELECT epoch FROM _daystream')
 daemon_stop

@@ -51,13 +51,13 @@ DELETE FROM zzz WHERE a % 50 = :rows;
 INSERT INTO other VALUES (:a, 'y') ON CONFLICT (x) DO UPDATE SET y = other.y || 'z';
 COMMIT;
 EOF
-pgbench -n -c 2 -R 100 -T 600 -f "$work/load.sql" >"$work/pgbench.log" 2>&1 &
+pgbench -n -c 2 -R 100 -T 900 -f "$work/load.sql" >"$work/pgbench.log" 2>&1 &
 load=$!
 killed() { # CALL
 	local status=0
 	"${recorder[@]}" RECORD_STOP="$1" daystreamfs "$store" "$mnt" -f >>"$work/daemon.log" 2>&1 &
 	daemon_pid=$!
-	wait_for 60 "! alive $daemon_pid" "the daemon to come to call $1" || return 1
+	wait_for 120 "! alive $daemon_pid" "the daemon to come to call $1" || return 1
 	wait "$daemon_pid" 2>/dev/null || status=$?
 	kills=$((kills + 1))
 	[[ $status -eq 137 ]]
@@ -70,6 +70,7 @@ done
 is "the daemon is killed at each call, and starts after each kill" "$n" 61
 kill "$load"
 wait "$load" || true
+pgbench_over
 daemon_start "$store" "$mnt"
 caught_up "$mnt"
 cp "$mnt/live" "$work/live"

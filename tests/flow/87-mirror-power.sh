@@ -60,7 +60,7 @@ amid_traffic() { # WORDS OPTION...: traffic goes on from before its start until 
 	wait_for 120 "grep -q '$words' '$log'" "the mirror to come so far" || status=1
 	touch "$work/enough"
 	wait "$load"
-	number=$((number + 1000)) # what it counted, stays below it
+	number=$((number + 100000)) # what it counted, stays below it
 	[[ $status -eq 0 ]] && stop
 }
 

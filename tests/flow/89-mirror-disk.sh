@@ -63,7 +63,7 @@ sleep 0.5
 check "... without an end" alive "$pid"
 is "... nor a second message" "$(grep -c waiting "$work/mirror.log")" 1
 is "... readers see the old rows meanwhile" "$(content)" "$before"
-end_process "$pid" TERM 20
+end_process "$pid" TERM 60
 status=0
 wait "$pid" || status=$?
 is "a signal ends the wait" "$status" 0
@@ -77,7 +77,7 @@ check "... to the end" wait_for 60 "[[ \$(sqlite3 '$mirror' 'SELECT count(*) FRO
 sql "INSERT INTO t SELECT i, repeat(md5(i::text), 20) FROM generate_series(10001, 12000) i"
 check "... and further" wait_for 60 "[[ \$(sqlite3 '$mirror' 'SELECT count(*) FROM t WHERE id > 10000') == 2000 ]]"
 ballast 4096
-end_process "$pid"
+end_process "$pid" TERM 60
 status=0
 wait "$pid" || status=$?
 is "it ends well where the WAL cannot be copied back" "$status" 0

@@ -40,11 +40,12 @@ is "what is left is its owner's" "$(stat -c %U "$mirror"-* | sort -u)" daemon
 exits "who goes on" 0 as daemon "$program" --once "$stream" "$mirror"
 is "and removes it" "$(beside)" ""
 
-sqlite3 "$mirror" "BEGIN; SELECT count(*) FROM t" ".shell echo open; sleep 5" >"$work/reader.log" &
+sqlite3 "$mirror" "BEGIN; SELECT count(*) FROM t" ".shell echo open; while [ ! -e $work/enough ]; do sleep 0.1; done" >"$work/reader.log" &
 reader=$!
-wait_for 10 "grep -q open '$work/reader.log'"
+wait_for 60 "grep -q open '$work/reader.log'"
 as games "$program" --verify "$conninfo" "$mirror" >"$work/output" 2>&1 || true
 check_not "while somebody has it open, others may" grep -q "run this as" "$work/output"
+touch "$work/enough"
 wait $reader
 
 rm -f "$mirror"-*

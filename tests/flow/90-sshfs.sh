@@ -13,6 +13,7 @@ sql "INSERT INTO zzz SELECT g, md5(g::text) FROM generate_series(1, 20000) g"
 sshd_up
 far_mount "$far" ro,reconnect,ServerAliveInterval=15
 
+snapshot_there
 caught_up "$far"
 check "the far end sees the stream" cmp "$mnt/live" "$far/live"
 deltamirror "$far" "$mirror" >"$work/mirror.log" 2>&1 &
@@ -42,7 +43,7 @@ check "it is still the same process" alive "$mirror_pid"
 
 tail -n +1 -f "$far/live" >"$work/tail" 2>/dev/null &
 sql "INSERT INTO zzz VALUES (-99, 'last')"
-wait_for 20 "grep -q last '$work/tail'" || true
+wait_for 60 "grep -q last '$work/tail'" || true
 check "tail -f over sshfs gives right bytes" bash -c "cmp '$work/tail' <(head -c \$(stat -c %s '$work/tail') '$mnt/live')"
 check "to the end" grep -q last "$work/tail"
 
@@ -60,7 +61,7 @@ daemon_stop
 mapfile -t segments < <(find "$store/segments" -name '*.day' | sort -V)
 flip "${segments[-2]}" 30000
 daemon_start "$store" "$mnt"
-wait_for 30 "[[ -e '$far/status' ]]" "the far end to see it"
+wait_for 60 "[[ -e '$far/status' ]]" "the far end to see it"
 exits "a damaged segment over there is no end of the stream" 1 deltamirror --once "$far" "$mirror"
 like "and where to look is said" "$output" "/status"
 like "which names the segment" "$(cat "$far/status")" "damage	.*$(basename "${segments[-2]}")"
@@ -70,11 +71,11 @@ deltamirror "$far" "$mirror" >"$work/mirror.log" 2>&1 &
 mirror_pid=$!
 named() { grep -c "$(basename "${segments[-2]}") is damaged: at [0-9]*.*restore.*waiting for it" "$work/mirror.log"; }
 # shellcheck disable=SC2016 # wait_for expands it
-check "a mirror that follows names it, too" wait_for 30 '(($(named) == 1))'
+check "a mirror that follows names it, too" wait_for 60 '(($(named) == 1))'
 sleep 5
 is "once" "$(named)" 1
 check "and says little else ($(wc -l <"$work/mirror.log") lines)" test "$(wc -l <"$work/mirror.log")" -le 4
 flip "${segments[-2]}" 30000
-check "mended, it goes on by itself" wait_for 30 "in_mirror \"b = 'round 3'\" \$(sql \"SELECT count(*) FROM zzz WHERE b = 'round 3'\")"
+check "mended, it goes on by itself" wait_for 60 "in_mirror \"b = 'round 3'\" \$(sql \"SELECT count(*) FROM zzz WHERE b = 'round 3'\")"
 equal_tables "and equals PostgreSQL once more"
 plan

@@ -11,8 +11,9 @@ daystream init "$store" --conninfo "$conninfo" >"$work/init.log" 2>&1
 daemon_start "$store" "$mnt" -o allow_other
 sql "CREATE TABLE zzz (a bigserial PRIMARY KEY, b text)"
 sql "INSERT INTO zzz (b) SELECT md5(g::text) FROM generate_series(1, 3000) g"
+snapshot_there
+wait_for 60 "grep -c 'snapshot .* was taken' '$work/daemon.log' >/dev/null" "the log to tell of it"
 caught_up "$mnt"
-wait_for 30 "[[ -e $mnt/snapshots/latest ]]" "a snapshot"
 sshd_up
 
 # ---- nobody writes
@@ -55,10 +56,12 @@ done
 tail -n +1 -f "$far/live" >"$work/tail" 2>/dev/null &
 has_all() { [[ $(sqlite3 "$work/$1.sqlite" "SELECT count(*) FROM zzz WHERE b LIKE 'write $seq%'") -eq 200 ]]; }
 follows() { # PLACE: by itself
-	wait_for 40 "has_all $1 || ! alive ${mirrors[$1]}" && has_all "$1"
+	wait_for 120 "has_all $1 || ! alive ${mirrors[$1]}" && has_all "$1"
 }
 mount_again() { # what sshfs without reconnect takes
-	# It ends by itself, or with the first that asks; what it leaves is a dead mount.
+	# It ends by itself, or with the first that asks; one that did so later would take its successor's mount away.
+	end_process "$sshfs"
+	wait "$sshfs" || true
 	fusermount3 -q -u -z "$far_again" || true
 	far_mount "$far_again" "ro,$live"
 }
@@ -91,7 +94,7 @@ sessions STOP
 write
 sleep 1
 # What hangs on a silent connection is given up by ssh; until then nothing else can end it.
-check "a read that hangs on a silent connection comes to an end" wait_for 30 "timeout 20 stat '$far/live'"
+check "a read that hangs on a silent connection comes to an end" wait_for 60 "timeout 20 stat '$far/live'"
 sessions KILL
 mount_again
 goes_on "silence"
@@ -113,7 +116,7 @@ done
 goes_on "the daemon was killed three times"
 find "$store/segments" -name '*.day' | sort -V | xargs cat >"$work/truth"
 for place in far again; do
-	wait_for 20 "cmp -s '$work/$place.out' '$work/truth'" || true
+	wait_for 60 "cmp -s '$work/$place.out' '$work/truth'" || true
 	check "a reader that opens /since anew has every byte, once ($place)" cmp "$work/$place.out" "$work/truth"
 	is "and did not complain" "$(cat "$work/$place.out.log")" ""
 	check "its mirror is the same process" alive "${mirrors[$place]}"
@@ -126,7 +129,7 @@ sessions STOP
 write
 kill "${mirrors[far]}" "${mirrors[again]}"
 for place in far again; do
-	check "SIGTERM ends a mirror on a silent connection ($place)" wait_for 30 "! alive ${mirrors[$place]}"
+	check "SIGTERM ends a mirror on a silent connection ($place)" wait_for 60 "! alive ${mirrors[$place]}"
 done
 sessions KILL # what is stopped would outlive sshd
 plan

@@ -26,9 +26,9 @@ middle=$(sql "SELECT clock_timestamp()")
 middle_lsn=$(sql "SELECT pg_current_wal_flush_lsn()")
 sleep 1.1
 traffic 41 80
-wait_for 30 "[[ -e $mnt/snapshots/latest ]]" "the first snapshot, which has a line"
+snapshot_there # it has a line
 caught_up "$mnt"
-wait_for 10 "[[ \$(daystream cat '$store' | wc -c) == \$(wc -c <'$mnt/live') ]]" "the store to be as the mount"
+wait_for 60 "[[ \$(daystream cat '$store' | wc -c) == \$(wc -c <'$mnt/live') ]]" "the store to be as the mount"
 is "there are some segments" "$(($(find "$store/segments" -name '*.day' | wc -l) > 3))" 1
 
 same() { # SENTENCE FILE OPTIONS...: what a store and a mount print is the file
@@ -144,17 +144,19 @@ daystream cat --follow --until "$(sql "SELECT clock_timestamp() + interval '3 s'
 five=$!
 until=$(date +%s)
 # All of them have begun before the mount goes.
-for what in mount store table until; do wait_for 30 "[[ -s '$work/$what.followed' ]]" "the follower \"$what\""; done
+for what in mount store table until; do wait_for 60 "[[ -s '$work/$what.followed' ]]" "the follower \"$what\""; done
 traffic 81 100
 daemon_stop
 traffic 101 120
-wait_for 20 "[[ \$(grep -c waiting '$work/mount.log') -eq 1 ]]" "the mount's follower to see that it is away"
+wait_for 60 "[[ \$(grep -c waiting '$work/mount.log') -eq 1 ]]" "the mount's follower to see that it is away"
 daemon_start "$store" "$mnt"
 sql "CREATE TABLE later (id int PRIMARY KEY)"
 sql "INSERT INTO later VALUES (1)"
 traffic 121 140
+caught_up "$mnt"
+wait_for 60 "cmp '$work/mount.followed' '$mnt/live'" "the mount's follower to see that it is back" >/dev/null
 daemon_kill
-wait_for 20 "[[ \$(grep -c waiting '$work/mount.log') -eq 2 ]]" "the mount's follower to see that it is away again"
+wait_for 60 "[[ \$(grep -c waiting '$work/mount.log') -eq 2 ]]" "the mount's follower to see that it is away again"
 daemon_start "$store" "$mnt"
 traffic 141 160
 while (($(date +%s) < until + 5)); do sleep 0.2; done
@@ -166,9 +168,9 @@ wait_for 60 "cmp '$work/table.followed' '$mnt/tables/a'" "the table's follower" 
 check "what a follower of the mount printed is the stream" cmp "$work/mount.followed" "$mnt/live"
 check "... of the store" cmp "$work/store.followed" "$mnt/live"
 check "... of a table" cmp "$work/table.followed" "$mnt/tables/a"
-wait_for 10 "cmp '$work/later.followed' '$mnt/tables/later'" || true
+wait_for 60 "cmp '$work/later.followed' '$mnt/tables/later'" || true
 check "... of one that came later" cmp "$work/later.followed" "$mnt/tables/later"
-wait_for 10 "! alive $five" "the one with an end to end" || true
+wait_for 60 "! alive $five" "the one with an end to end" || true
 check_not "... and of all until then it has ended" alive "$five"
 check "with a commit" bash -c 'tail -n 1 "$0" | grep -P "\t_action\tcommit\t"' "$work/until.followed"
 check "and a part of the stream" cmp -n "$(wc -c <"$work/until.followed")" "$work/until.followed" "$mnt/live"
@@ -200,6 +202,6 @@ if [[ $EUID -eq 0 ]]; then
 	lsn=$(pair "$(grep -P '\tcommit\t' "$mnt/live" | sed -n 5p)" lsn)
 	check "since an LSN, too" cmp <(daystream cat --since "$lsn" "$work/sshfs") <(daystream cat --since "$lsn" "$store")
 	check "and a table" cmp <(daystream cat --tables a "$work/sshfs") "$mnt/tables/a"
-	fusermount3 -u "$work/sshfs"
+	wait_for 60 "fusermount3 -u '$work/sshfs'" "who read there to have ended"
 fi
 plan

@@ -9,7 +9,7 @@
 # ---- a network that ends with the process that holds it
 unshare -n sleep 1000 &
 holder=$!
-wait_for 10 "[[ \$(readlink /proc/$holder/ns/net) != \$(readlink /proc/self/ns/net) ]]"
+wait_for 60 "[[ \$(readlink /proc/$holder/ns/net) != \$(readlink /proc/self/ns/net) ]]"
 there() { nsenter --net="/proc/$holder/ns/net" "$@"; }
 near=dsn$((holder % 1000000)) beyond=dsb$((holder % 1000000))
 net=10.$((64 + RANDOM % 64)).$((RANDOM % 256))
@@ -30,7 +30,7 @@ link() { there ip link set "$beyond" "$1"; }
 sshd_there() {
 	nsenter --net="/proc/$holder/ns/net" /usr/sbin/sshd -f "$ssh/sshd_config" -D -e 2>>"$ssh/log" &
 	sshd=$!
-	wait_for 20 "(exec 3<>/dev/tcp/$net.2/22)" "sshd to listen"
+	wait_for 60 "(exec 3<>/dev/tcp/$net.2/22)" "sshd to listen"
 }
 sshd_up # its keys and settings
 end_process "$sshd"
@@ -51,14 +51,14 @@ mount_plain() { # it ends with its connection; one that lives on would take its 
 	fusermount3 -q -u -z "$plain" || true
 	sshfs "root@$net.2:$mnt" "$plain" -f -o "$login,BatchMode=yes" -F /dev/null 2>>"$work/plain.log" &
 	plain_pid=$!
-	wait_for 20 "[[ -e $plain/live ]]" "sshfs to mount"
+	wait_for 60 "[[ -e $plain/live ]]" "sshfs to mount"
 }
 
 stream_up
 sql "CREATE TABLE zzz (a serial PRIMARY KEY, b text)"
 sql "INSERT INTO zzz (b) SELECT md5(g::text) || md5((-g)::text) FROM generate_series(1, 4000) g"
+snapshot_there
 caught_up "$mnt"
-wait_for 30 "[[ -e $mnt/snapshots/latest ]]" "a snapshot"
 
 exits "daystream-sshfs: wrong usage" 2 "$root/contrib/daystream-sshfs" "$mnt" "$far"
 exits "a mountpoint that is not there is an error" 1 "$root/contrib/daystream-sshfs" "root@$net.2:$mnt" "$work/nowhere"
@@ -134,12 +134,24 @@ for _ in {1..150}; do
 done &
 writer=$!
 has() { [[ $(sqlite3 "$work/$1.sqlite" "SELECT count(*) FROM zzz WHERE b = '$2'" 2>/dev/null) -eq 1 ]]; }
+look_around() { # PLACE: what may tell why it does not go on
+	{
+		tail -n 5 "$work/$1.mirror.log"
+		tail -n 3 "$work/plain.log" "$ssh/log"
+		ps -ww -eo pid,ppid,stat,wchan:20,etime,args | awk '/ssh|deltamirror|followers/ { print substr($0, 1, 150) }'
+		timeout 5 ls -l "$work/$1/live" "$mnt/live"
+		there ss -tnoi
+		there tc -s qdisc show dev "$beyond"
+	} 2>&1 | sed 's/^/# /'
+}
 goes_on() { # AFTER WHAT
 	local place
 	sql "INSERT INTO zzz (b) VALUES ('after $1')"
 	for place in far plain; do
-		check "a mirror goes on after $1 ($place)" wait_for 60 "has $place 'after $1' || ! alive ${mirrors[$place]}"
+		# Over sshfs as it comes a line may take 20 s, and what is before it has to come through the link.
+		check "a mirror goes on after $1 ($place)" wait_for 150 "has $place 'after $1' || ! alive ${mirrors[$place]}"
 		check "by itself ($place)" has "$place" "after $1"
+		has "$place" "after $1" || look_around "$place"
 	done
 }
 sleep 1 # in the midst of the copy
@@ -174,7 +186,7 @@ for place in far plain; do
 	check "and equals PostgreSQL ($place)" "$root/contrib/compare-tables" -q "$work/$place.sqlite"
 done
 find "$store/segments" -name '*.day' | sort -V | xargs cat >"$work/truth"
-wait_for 20 "cmp -s '$work/far.out' '$work/truth'" || true
+wait_for 60 "cmp -s '$work/far.out' '$work/truth'" || true
 check "a reader has every byte, once" cmp "$work/far.out" "$work/truth"
 is "and did not complain" "$(cat "$work/far.out.log")" ""
 plan

@@ -12,11 +12,11 @@ stream_up
 sql "INSERT INTO a VALUES (0, 'small')"
 sql "INSERT INTO a SELECT g, repeat('x', 1000) FROM generate_series(1, 5000) g"
 sql "INSERT INTO b VALUES (1)"
-wait_for 30 "[[ -e $mnt/snapshots/latest ]]" "the first snapshot, which has a line"
+snapshot_there # it has a line
 caught_up "$mnt"
 
 settled() { # the store shows what the mount shows
-	wait_for 10 "[[ \$(daystream cat '$store' | wc -c) == \$(wc -c <'$mnt/live') ]]" "the store to be as the mount"
+	wait_for 60 "[[ \$(daystream cat '$store' | wc -c) == \$(wc -c <'$mnt/live') ]]" "the store to be as the mount"
 }
 settled
 mkdir "$work/aside"
@@ -45,13 +45,13 @@ done
 # A store is followed, not read again.
 daystream cat --follow --tables b "$store" >"$work/small.store" &
 one=$!
-wait_for 20 "grep '	id	1' '$work/small.store'" "what is there" >/dev/null
+wait_for 60 "grep '	id	1' '$work/small.store'" "what is there" >/dev/null
 sleep 1.1
 read_bytes() { awk '$1 == "rchar:" { print $2 }' "/proc/$one/io"; }
 before=$(read_bytes)
 for i in 11 12 13; do
 	sql "INSERT INTO b VALUES ($i)"
-	wait_for 20 "grep '	id	$i' '$work/small.store'" "row $i" >/dev/null
+	wait_for 60 "grep '	id	$i' '$work/small.store'" "row $i" >/dev/null
 	sleep 1.1
 done
 is "what is there already is not read again for a few lines" "$(($(read_bytes) - before < $(stat -c %s "$mnt/live") / 2))" 1
@@ -70,9 +70,9 @@ sql "INSERT INTO a SELECT 10000 + g, repeat('y', 1000) FROM generate_series(1, 2
 sql "INSERT INTO b VALUES (3)"
 caught_up "$mnt"
 daystream cat --since "$later" "$mnt" >"$work/behind"
-wait_for 20 "cmp '$work/later.mount' '$work/behind'" "the mount's follower" || true
+wait_for 60 "cmp '$work/later.mount' '$work/behind'" "the mount's follower" || true
 check "since an LSN that was yet to come" cmp "$work/later.mount" "$work/behind"
-wait_for 20 "grep '	id	3' '$work/later.store'" "the store's follower" >/dev/null || true
+wait_for 60 "grep '	id	3' '$work/later.store'" "the store's follower" >/dev/null || true
 is "and of one table" "$(grep -c '	insert	' "$work/later.store")" 1
 for pid in $one $two; do end_process "$pid"; done
 
@@ -85,13 +85,13 @@ for tables in b a,b; do
 done
 daystream cat --follow "$mnt" >"$work/all" 2>"$work/all.log" &
 all=$!
-wait_for 20 "cmp '$work/all' '$mnt/live'" "the follower of all" >/dev/null
+wait_for 60 "cmp '$work/all' '$mnt/live'" "the follower of all" >/dev/null
 for file in b.store b.mnt a,b.store a,b.mnt; do
-	wait_for 20 "grep '	id	3\$' '$work/$file'" "$file" >/dev/null
+	wait_for 60 "grep '	id	3\$' '$work/$file'" "$file" >/dev/null
 done
 daemon_stop
 old=$(sql "SELECT pg_current_wal_flush_lsn()")
-wait_for 10 "[[ \$(sql \"SELECT pg_drop_replication_slot('daystream')\") == '' ]]"
+slot_drop
 sql "INSERT INTO b VALUES (4)"
 check "a new generation" daystream init "$store" --conninfo "$conninfo"
 daemon_start "$store" "$mnt"
@@ -101,7 +101,7 @@ sql "INSERT INTO b VALUES (6)"
 caught_up "$mnt"
 settled
 for pid in "${followers[@]}"; do
-	wait_for 20 "! alive $pid" "a follower to end"
+	wait_for 60 "! alive $pid" "a follower to end"
 	status=0
 	wait "$pid" || status=$?
 	is "who follows tables over that fails" "$status" 1
@@ -110,7 +110,7 @@ for file in b.store b.mnt a,b.store a,b.mnt; do
 	is "after the last line of the first ($file)" "$(tail -n 1 "$work/$file" | cut -f 11-)" $'id\t3'
 	like "and says why" "$(tail -n 1 "$work/$file.log")" "generation 2 has begun" "begins anew"
 done
-wait_for 20 "cmp '$work/all' '$mnt/live'" || true
+wait_for 60 "cmp '$work/all' '$mnt/live'" || true
 check "who follows all has the line that tells of it" cmp "$work/all" "$mnt/live"
 end_process $all
 ids() { daystream cat --tables a,b "$@" | awk -F '\t' '$6 == "b" && $10 == "insert" { printf "%s ", $12 }'; }
@@ -128,11 +128,11 @@ sql "INSERT INTO b VALUES (7)"
 caught_up "$mnt"
 daystream cat --follow --tables b "$mnt" >"$work/b.mnt" 2>"$work/b.mnt.log" &
 one=$!
-wait_for 20 "grep '	id	7\$' '$work/b.mnt'" "the follower" >/dev/null
+wait_for 60 "grep '	id	7\$' '$work/b.mnt'" "the follower" >/dev/null
 daemon_stop
 daemon_start "$work/other" "$mnt"
 sql "INSERT INTO b VALUES (8)"
-wait_for 20 "! alive $one" "the follower to end"
+wait_for 60 "! alive $one" "the follower to end"
 is "another stream's lines are not taken for the table's" "$(tail -n 1 "$work/b.mnt" | cut -f 11-)" $'id\t7'
 like "which is said" "$(tail -n 1 "$work/b.mnt.log")" "another stream|no longer retained"
 daemon_stop

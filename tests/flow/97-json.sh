@@ -46,6 +46,7 @@ sql "INSERT INTO random SELECT g, some_text(), (random() - 0.5)::numeric * (10 ^
 	ARRAY[some_text(), NULL, some_text()], ARRAY[to_timestamp(random() * 4e9), 'infinity', '0044-03-15 12:00:00 BC'], ARRAY[true, NULL, false],
 	ARRAY[[random()::numeric, 'NaN'], [1.50, NULL]], convert_to(some_text(), 'UTF8'), ARRAY[jsonb_build_array(some_text()), 'null', NULL, '\"x\"'],
 	to_timestamp(random() * 4e9)::timestamp FROM generate_series(1, 2000) g"
+snapshot_there # it has a line
 caught_up "$mnt"
 cp "$mnt/live" "$work/live"
 
@@ -57,7 +58,7 @@ check "they can be turned back" bash -c "python3 '$root/tests/flow/json_back.py'
 check "to what they were, byte for byte" cmp "$work/back" "$work/wanted"
 note "$(wc -l <"$work/json") lines, $(diff "$work/live" "$work/wanted" | grep -c "^<") with line breaks or nulls within json"
 
-wait_for 10 "[[ \$(daystream cat '$store' | wc -c) == \$(wc -c <'$mnt/live') ]]" "the store to be as the mount"
+wait_for 60 "[[ \$(daystream cat '$store' | wc -c) == \$(wc -c <'$mnt/live') ]]" "the store to be as the mount"
 check "a store tells the same" cmp <(daystream cat --json "$store") "$work/json"
 is "a row is its columns" "$(jq -c 'select(.table == "toast" and .action == "insert") | .row | [.id, (.v | length), .n]' "$work/json" | head -n 1)" '[1,12800,0]'
 is "what is unchanged is absent" "$(jq -c 'select(.table == "toast" and .action == "update") | .row' "$work/json")" '{"id":1,"n":1}'

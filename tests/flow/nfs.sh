@@ -20,18 +20,18 @@ ganesha_prepare() { # before the first start
 	rpcbind -f -w >"$work/rpcbind.log" 2>&1 &
 	sed -e "s|/mnt/shop|$mnt|" -e "s|/shop;|/stream;|" -e "s|Graceless|RecoveryRoot = $work/recovery;\n\t&|" \
 		"$root/contrib/nfs/ganesha.conf" >"$work/ganesha.conf"
-	wait_for 10 "[[ -S /run/rpcbind.sock ]]" "rpcbind"
+	wait_for 60 "[[ -S /run/rpcbind.sock ]]" "rpcbind"
 }
 ganesha_start() { # leaves $ganesha: its pid
 	ganesha.nfsd -F -f "$work/ganesha.conf" -p "$work/ganesha.pid" -L "$work/ganesha.log" &
 	ganesha=$!
-	wait_for 30 "timeout 5 nfs-ls '$v3/' >'$work/ls'" "ganesha to export" || {
+	wait_for 60 "timeout 5 nfs-ls '$v3/' >'$work/ls'" "ganesha to export" || {
 		tail -n 20 "$work/ganesha.log" >&2
 		return 1
 	}
 }
 ganesha_stop() { # [SIGNAL]
-	end_process "$ganesha" "${1:-TERM}"
+	end_process "$ganesha" "${1:-TERM}" 30
 	wait "$ganesha" 2>/dev/null || true
 }
 # As daystream-nfs@.service has it: ganesha goes first, and comes last. "$@": what ends the daemon.

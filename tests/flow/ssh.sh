@@ -15,7 +15,7 @@ sshd_up() { # leaves $port, and $sshd: its pid
 	ssh-keygen -q -t ed25519 -N '' -f "$ssh/host"
 	ssh-keygen -q -t ed25519 -N '' -f "$ssh/user"
 	cp "$ssh/user.pub" "$ssh/authorized_keys"
-	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	port=$(free_port)
 	cat >"$ssh/sshd_config" <<-CONF
 		Port $port
 		ListenAddress 127.0.0.1
@@ -32,7 +32,7 @@ sshd_up() { # leaves $port, and $sshd: its pid
 	/usr/sbin/sshd -f "$ssh/sshd_config" -D -e 2>"$ssh/log" &
 	sshd=$!
 	printf '[127.0.0.1]:%s %s\n' "$port" "$(cut -d ' ' -f 1,2 "$ssh/host.pub")" >"$ssh/known_hosts"
-	wait_for 10 "grep -q 'listening' '$ssh/log'" "sshd to listen"
+	wait_for 60 "grep -q 'listening' '$ssh/log'" "sshd to listen"
 }
 
 far_mount() { # MOUNTPOINT [OPTIONS]: with the options that a follower needs; leaves $sshfs: its pid
@@ -41,7 +41,7 @@ far_mount() { # MOUNTPOINT [OPTIONS]: with the options that a follower needs; le
 		-F /dev/null -o "direct_io,dir_cache=no,attr_timeout=0,${2:-ro}" >>"$ssh/sshfs.log" 2>&1 &
 	# shellcheck disable=SC2034
 	sshfs=$!
-	wait_for 20 "[[ -e $1/live ]]" "sshfs to mount"
+	wait_for 60 "[[ -e $1/live ]]" "sshfs to mount"
 }
 
 sessions() { # SIGNAL: to those of sshd that serve us; KILL cuts the connection, STOP makes it silent
