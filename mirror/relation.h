@@ -44,7 +44,7 @@ struct relation {
 	bool emptied;      /* alter_table said so: only a truncate may come next */
 	bool exact;        /* all rows are here */
 	bool seen;         /* since registry_refill */
-	uint32_t number;   /* within a batch, coalesce.h's */
+	uint32_t number;   /* within a batch, batch.h's */
 	unsigned surveyed; /* by survey.h: when, and what it found */
 	bool coalesces;
 };
