@@ -79,24 +79,21 @@ static int other_values(const struct inserts_format *format, struct err *err)
 /* Text of a database may be no text: from before a check that newer servers make, by a cast, or under SQL_ASCII. */
 static int no_text(const struct inserts_format *format, const char *pairs, size_t len, struct err *err)
 {
-	const struct inserts_column *column = format->columns;
 	bool sound;
 
 	for (size_t i = 0; i < format->count; i++) {
-		const char *value = pairs + format->columns[i].lead_len,
-		           *tab = memchr(value, '\t', (size_t)(pairs + len - value));
-		const char *end = tab ? tab : pairs + len;
-		column = &format->columns[i];
-		if (sound_line(pairs + 1, (size_t)(end - pairs) - 1, &sound) < (size_t)(end - pairs) - 1 || !sound)
-			break;
-		len -= (size_t)(end - pairs);
-		pairs = end;
+		const struct inserts_column *column = &format->columns[i];
+		const char *value = pairs + column->lead_len, *tab = memchr(value, '\t', (size_t)(pairs + len - value));
+		size_t pair_len = tab ? (size_t)(tab - pairs) : len;
+		if (sound_line(pairs + 1, pair_len - 1, &sound) < pair_len - 1 || !sound)
+			return err_set(err, -EILSEQ,
+			               "a value of column \"%.*s\" is no UTF-8, which all text has to be in: mend it on "
+			               "the server, or leave the table out",
+			               (int)column->lead_len - 2, column->lead + 1);
+		pairs += pair_len;
+		len -= pair_len;
 	}
-	return err_set(
-	    err, -EILSEQ,
-	    "a value of column \"%.*s\" is no UTF-8, which all text has to be in: mend it on the server, or leave "
-	    "the table out",
-	    (int)column->lead_len - 2, column->lead + 1);
+	return err_set(err, -EILSEQ, "its name is no UTF-8, which all text has to be in: rename it");
 }
 
 int inserts_add(struct inserts *inserts, const struct inserts_format *format, const char *copied, size_t len,
