@@ -86,10 +86,11 @@ static int no_text(const struct inserts_format *format, const char *pairs, size_
 		const char *value = pairs + column->lead_len, *tab = memchr(value, '\t', (size_t)(pairs + len - value));
 		size_t pair_len = tab ? (size_t)(tab - pairs) : len;
 		if (sound_line(pairs + 1, pair_len - 1, &sound) < pair_len - 1 || !sound)
-			return err_set(err, -EILSEQ,
-			               "a value of column \"%.*s\" is no UTF-8, which all text has to be in: mend it on "
-			               "the server, or leave the table out",
-			               (int)column->lead_len - 2, column->lead + 1);
+			return err_set(
+			    err, -EILSEQ,
+			    "a value of column \"%.*s\" is no UTF-8, which all text has to be in: mend it on "
+			    "the server, or leave the table out",
+			    (int)column->lead_len - 2, column->lead + 1);
 		pairs += pair_len;
 		len -= pair_len;
 	}
