@@ -357,8 +357,8 @@ static int check_generation(struct cat *cat, struct err *err)
 	cat->held.released = 0; /* perhaps lines of it */
 	held_drop(&cat->held);
 	if (now < cat->generation) /* one stream's only grow */
-		return err_set(err, -ESTALE, "%s shows another stream: of generation %" PRIu64 ", after %" PRIu64, cat->path, now,
-		               cat->generation);
+		return err_set(err, -ESTALE, "%s shows another stream: of generation %" PRIu64 ", after %" PRIu64,
+		               cat->path, now, cat->generation);
 	return err_set(err, -ESTALE,
 	               "%s: generation %" PRIu64
 	               " has begun, and lines between it and the one before are missing: who keeps rows "

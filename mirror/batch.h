@@ -23,7 +23,7 @@
 #include "position.h"
 #include "relation.h"
 
-#define BATCH_MEMORY ((size_t)32 << 20)
+#define BATCH_MEMORY ((size_t)28 << 20)
 
 /* Some lines of a key that follow each other, and what they came to. */
 struct batch_item {

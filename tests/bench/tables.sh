@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# tables.sh - one table's lines through the mount, next to grep -F over the segment files; warm. Both go through a pipe:
-# grep that writes to /dev/null ends at the first line.
+# tables.sh - one table's lines through the mount, next to grep -F over the segment files; warm. Both write to /dev/zero:
+# to /dev/null grep ends at the first line, and a pipe takes longer than either.
 
 cases=(1% 10% 100%)
 contestants=(daystreamfs grep)
@@ -25,10 +25,10 @@ turn() {
 	cat "$store"/segments/*.day >/dev/null # the kernel may have let go of them
 	if [[ $2 == grep ]]; then
 		# shellcheck disable=SC2016 # sh expands it
-		timed sh -c 'LC_ALL=C grep -hF "$1" "$2"/segments/*.day | cat' sh $'\t_table\t'"$table"$'\t' "$store"
+		timed sh -c 'LC_ALL=C grep -hF "$1" "$2"/segments/*.day >/dev/zero' sh $'\t_table\t'"$table"$'\t' "$store"
 	else
 		# shellcheck disable=SC2016
-		timed sh -c 'cat "$1" | cat' sh "$mnt/tables/$table"
+		timed sh -c 'cat "$1" >/dev/zero' sh "$mnt/tables/$table"
 	fi
 }
 

@@ -8,7 +8,8 @@
 #include "inserts.h"
 #include "property.h"
 
-static void check_line(const char *line, size_t len, const char *row, size_t row_len, unsigned columns, uint8_t booleans)
+static void check_line(const char *line, size_t len, const char *row, size_t row_len, unsigned columns,
+                       uint8_t booleans)
 {
 	struct line_head head;
 	struct span rest, name, value;

@@ -7,7 +7,8 @@
 
 enum { READERS = AHEAD_MOST + 3, MOST = 1 << 20 };
 
-static _Atomic int slow_ms; /* so much later, each time it is asked for; else time stands still, however slow the machine */
+static _Atomic int
+    slow_ms; /* so much later, each time it is asked for; else time stands still, however slow the machine */
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {

@@ -197,10 +197,12 @@ static void a_segment_size_out_of_range_is_refused(void **state)
 
 static void what_is_to_be_kept_is_a_number_of_days_and_of_bytes(void **state)
 {
-	static const char *const wrong[][2] = {{"reserve_size = -1", "reserve_size"}, {"keep_days = -1", "keep_days"},    {"keep_days = a week", "keep_days"},
-	                                       {"keep_days = 1e9", "keep_days"},   {"keep_bytes = -1", "keep_bytes"},
-	                                       {"keep_bytes = nan", "keep_bytes"}, {"keep_bytes = 1e30", "keep_bytes"},
-	                                       {"snapshot = yes", "snapshot"},     {"snapshot = ''", "snapshot"}};
+	static const char *const wrong[][2] = {
+	    {"reserve_size = -1", "reserve_size"}, {"keep_days = -1", "keep_days"},
+	    {"keep_days = a week", "keep_days"},   {"keep_days = 1e9", "keep_days"},
+	    {"keep_bytes = -1", "keep_bytes"},     {"keep_bytes = nan", "keep_bytes"},
+	    {"keep_bytes = 1e30", "keep_bytes"},   {"snapshot = yes", "snapshot"},
+	    {"snapshot = ''", "snapshot"}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {

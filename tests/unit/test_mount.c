@@ -16,9 +16,9 @@
 enum {
 	RUN_MS = 3000,
 	RUN_MOST_MS = 60000, /* until there was enough of all */
-	PACE = 4000,   /* transactions a second, at most: readers have to come to their turn */
-	A_SECOND = 60, /* transactions */
-	A_DAY = 12,    /* seconds */
+	PACE = 4000,         /* transactions a second, at most: readers have to come to their turn */
+	A_SECOND = 60,       /* transactions */
+	A_DAY = 12,          /* seconds */
 	ROOM = 1 << 30,
 	MORE_ROOM = 1 << 20,
 };
