@@ -1,6 +1,7 @@
 /*
  * fuzz_inserts.c - rows as COPY has them -> insert lines: one with as many values as columns is a line with these
- * values; any other is refused. The first byte says how many columns, the second which are boolean.
+ * values, or refused where these are no text of the format; any other is refused. The first byte says how many
+ * columns, the second which are boolean.
  */
 #include <errno.h>
 #include <string.h>
@@ -30,6 +31,15 @@ static void check_line(const char *line, size_t len, const char *row, size_t row
 	must(line_next(&rest, &name, &value) == 0);
 }
 
+/* Nothing but printable ASCII, tabs between values, and no escape. */
+static bool is_plain(const char *row, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (row[i] != '\t' && (row[i] < ' ' || row[i] > '~' || row[i] == '\\'))
+			return false;
+	return true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char pairs[] = "_schema\ts\t_table\tt";
@@ -53,9 +63,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		values += row[i] == '\t';
 	for (int round = 0; round < 2; round++) { /* behind another, too */
 		int r = inserts_add(&inserts, &format, row, len, &err);
-		must((r == 0) == (columns ? values == columns : len == 0));
-		must(r == 0 || (r == -EPROTO && *err.text && inserts.len == had));
-		if (r == 0 && !memchr(row, '\n', len))
+		bool as_many = columns ? values == columns : len == 0;
+		must(as_many ? r == 0 || r == -EILSEQ : r == -EPROTO);
+		must(r == 0 || (*err.text && inserts.len == had));
+		must(r < 0 || data[1] ||
+		     (line_utf8_len(row, len) == len && !memchr(row, 0, len) && !memchr(row, '\n', len)));
+		must(r != -EILSEQ || !is_plain(row, len));
+		if (r == 0)
 			check_line(inserts.buf + had, inserts.len - had, row, len, columns, data[1]);
 		had = inserts.len;
 	}
