@@ -170,6 +170,22 @@ sql() { # [psql's options] STATEMENT: its rows, bare; a statement after another 
 	psql -XqAt -F $'\t' -v ON_ERROR_STOP=1 "${@:1:$#-1}" -c "${*: -1}"
 }
 
+free_port() { # of the loopback address; none that an outgoing connection may have the next moment
+	python3 - <<'PYTHON'
+import random, socket
+with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as text:
+    least = int(text.read().split()[0])
+while True:
+    with socket.socket() as sock:
+        try:
+            sock.bind(("127.0.0.1", random.randrange(10000, least) if least > 11000 else 0))
+        except OSError:
+            continue
+        print(sock.getsockname()[1])
+        break
+PYTHON
+}
+
 # ---- daystream's programs
 
 daemon_pid=

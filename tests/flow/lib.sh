@@ -166,22 +166,6 @@ pgbench_over() { # once it has ended: the server has done, or undone, what it wa
 	wait_for 60 "[[ \$(sql \"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'\") == 0 ]]" "pgbench's sessions to end"
 }
 
-free_port() { # of the loopback address; none that an outgoing connection may have the next moment
-	python3 - <<'PYTHON'
-import random, socket
-with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as text:
-    least = int(text.read().split()[0])
-while True:
-    with socket.socket() as sock:
-        try:
-            sock.bind(("127.0.0.1", random.randrange(10000, least) if least > 11000 else 0))
-        except OSError:
-            continue
-        print(sock.getsockname()[1])
-        break
-PYTHON
-}
-
 snapshot_taken() { # a new one; the daemon may be taking one by itself
 	wait_for 60 "daystream snapshot '$store' >'$work/snapshot.log' 2>&1" || { cat "$work/snapshot.log" >&2; return 1; }
 }
