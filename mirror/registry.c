@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "alter.h"
 #include "filter.h"
@@ -11,34 +10,19 @@
 #include "name.h"
 #include "sql.h"
 #include "strangers.h"
-
-/* The bytes that begin a table's lines -> the table, or none where --tables leaves it out. */
-struct entry {
-	struct relation *table;
-	UT_hash_handle hh;
-	size_t pairs_len;
-	char pairs[];
-};
-
-struct known {
-	struct relation *table;
-	uint32_t relid;
-	UT_hash_handle hh;
-};
+#include "tables.h"
 
 struct registry {
 	sqlite3 *sqlite;
-	const char *tables;
+	const char *wanted; /* --tables */
 	enum numeric numeric;
 	addition_warn *warn;
-	struct entry *entries;
-	struct known *by_relid;
+	struct tables tables;
 	struct stranger *strangers;
-	struct entry *last; /* what registry_find found */
-	bool emptied;       /* some table waits for a truncate */
-	bool exact;         /* the mirror began with all rows */
-	bool refilling;     /* between registry_refill and registry_refilled */
-	bool foreign;       /* and they are of another database */
+	bool emptied;   /* some table waits for a truncate */
+	bool exact;     /* the mirror began with all rows */
+	bool refilling; /* between registry_refill and registry_refilled */
+	bool foreign;   /* and they are of another database */
 };
 
 static int out_of_memory(struct err *err)
@@ -46,59 +30,16 @@ static int out_of_memory(struct err *err)
 	return err_set(err, -ENOMEM, "out of memory for the list of tables");
 }
 
-static struct entry *find_entry(struct registry *registry, struct span pairs)
-{
-	struct entry *entry;
-
-	HASH_FIND(hh, registry->entries, pairs.at, pairs.len, entry);
-	return entry;
-}
-
-static struct entry *add_entry(struct registry *registry, struct span pairs, struct relation *table)
-{
-	struct entry *entry = calloc(1, sizeof *entry + pairs.len);
-
-	if (!entry)
-		return NULL;
-	entry->table = table;
-	entry->pairs_len = pairs.len;
-	memcpy(entry->pairs, pairs.at, pairs.len);
-	HASH_ADD_KEYPTR(hh, registry->entries, entry->pairs, entry->pairs_len, entry);
-	return entry;
-}
-
-/* Lines that begin so are the table's no longer. */
-static void remove_entry(struct registry *registry, const struct relation *table)
-{
-	struct span pairs = {table->schema.text, table->schema.table_pairs_len};
-	struct entry *entry = find_entry(registry, pairs);
-
-	registry->last = NULL;
-	if (!entry || entry->table != table)
-		return;
-	HASH_DEL(registry->entries, entry);
-	free(entry);
-}
-
 /* Takes `schema` over, as relation_open does. */
 static int add_table(struct registry *registry, struct schema *schema, struct err *err)
 {
-	struct known *known = calloc(1, sizeof *known);
-	struct relation *table = known ? relation_open(registry->sqlite, schema) : NULL;
+	struct relation *table = relation_open(registry->sqlite, schema);
 
-	if (!table) {
-		free(known);
+	if (!table)
 		return out_of_memory(err);
-	}
-	known->table = table;
-	known->relid = table->schema.definition.relid;
 	table->exact = registry->exact && !*table->schema.inexact_since;
 	table->seen = true;
-	HASH_ADD(hh, registry->by_relid, relid, sizeof known->relid, known);
-	struct span pairs = {table->schema.text, table->schema.table_pairs_len};
-	if (!table->schema.displaced && !add_entry(registry, pairs, table))
-		return out_of_memory(err);
-	return 0;
+	return tables_add(&registry->tables, table, err);
 }
 
 static int add_stored(struct registry *registry, struct err *err)
@@ -128,7 +69,7 @@ int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables,
 	if (!registry)
 		return out_of_memory(err);
 	registry->sqlite = sqlite;
-	registry->tables = tables;
+	registry->wanted = tables;
 	registry->exact = exact;
 	registry->numeric = numeric;
 	registry->warn = warn;
@@ -143,32 +84,12 @@ int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables,
 	return 0;
 }
 
-static void forget_all(struct registry *registry)
-{
-	struct entry *entry, *next_entry;
-	struct known *known, *next_known;
-
-	registry->last = NULL;
-	registry->emptied = false;
-	strangers_free(&registry->strangers);
-	HASH_ITER(hh, registry->entries, entry, next_entry)
-	{
-		HASH_DEL(registry->entries, entry);
-		free(entry);
-	}
-	HASH_ITER(hh, registry->by_relid, known, next_known)
-	{
-		HASH_DEL(registry->by_relid, known);
-		relation_close(known->table);
-		free(known);
-	}
-}
-
 void registry_close(struct registry *registry)
 {
 	if (!registry)
 		return;
-	forget_all(registry);
+	strangers_free(&registry->strangers);
+	tables_fini(&registry->tables);
 	free(registry);
 }
 
@@ -176,15 +97,15 @@ int registry_clear(struct registry *registry, struct err *err)
 {
 	int rc = 0;
 
-	while (rc == 0 && registry->by_relid)
-		rc = registry_remove(registry, registry->by_relid->table, err);
+	while (rc == 0 && registry->tables.by_relid)
+		rc = registry_remove(registry, registry->tables.by_relid->table, err);
 	registry->emptied = false;
 	return rc < 0 ? rc : strangers_clear(&registry->strangers, registry->sqlite, err);
 }
 
 int registry_drop(struct registry *registry, const struct line_head *head, struct err *err)
 {
-	struct entry *entry = find_entry(registry, head->table_pairs);
+	struct tables_entry *entry = tables_entry(&registry->tables, head->table_pairs);
 
 	return entry && entry->table ? registry_remove(registry, entry->table, err) : 0;
 }
@@ -192,37 +113,26 @@ int registry_drop(struct registry *registry, const struct line_head *head, struc
 /* A line of a table that no entry knows: either it is not wanted, which is kept, or wrong. */
 static int find_unknown(struct registry *registry, const struct line_head *head, struct err *err)
 {
-	int wanted = filter_has_line(registry->tables, head, err);
+	int wanted = filter_has_line(registry->wanted, head, err);
 
 	if (wanted < 0)
 		return wanted;
 	if (wanted)
 		return err_set(err, -EBADMSG, "no definition of it came before this line");
-	registry->last = add_entry(registry, head->table_pairs, NULL);
-	return registry->last ? 0 : out_of_memory(err);
+	return tables_begin(&registry->tables, head->table_pairs, NULL, err) ? 0 : -ENOMEM;
 }
 
 int registry_find(struct registry *registry, const struct line_head *head, struct relation **table, struct err *err)
 {
-	struct span pairs = head->table_pairs;
-	struct entry *last = registry->last;
+	const struct tables_entry *entry = tables_entry(&registry->tables, head->table_pairs);
 
-	*table = NULL;
-	if (!last || last->pairs_len != pairs.len || memcmp(last->pairs, pairs.at, pairs.len) != 0) {
-		registry->last = find_entry(registry, pairs);
-		if (!registry->last) {
-			int rc = find_unknown(registry, head, err);
-			if (rc < 0)
-				return rc;
-		}
-	}
-	*table = registry->last->table;
-	return 0;
+	*table = entry ? entry->table : NULL;
+	return entry ? 0 : find_unknown(registry, head, err);
 }
 
 static int displace(struct registry *registry, struct relation *table, struct err *err)
 {
-	remove_entry(registry, table);
+	tables_leave(&registry->tables, table);
 	statement_clear(&table->statements);
 	return table->schema.displaced ? 0 : alter_displace(registry->sqlite, &table->schema, err);
 }
@@ -238,20 +148,16 @@ static uint32_t relid_of(const struct line_head *head)
 	return 0;
 }
 
-static struct known *find_relid(struct registry *registry, const struct line_head *head)
+static struct tables_known *find_relid(struct registry *registry, const struct line_head *head)
 {
-	uint32_t relid = relid_of(head);
-	struct known *known;
-
-	HASH_FIND(hh, registry->by_relid, &relid, sizeof relid, known);
-	return known;
+	return tables_known(&registry->tables, relid_of(head));
 }
 
 /* A table that came or came back just now: where it had another name before, or was left out of the stream, rows are
  * missing, unless they come with it: of a copy, lines have no stamp. */
 static int greet(struct registry *registry, const struct line_head *head, struct err *err)
 {
-	struct known *known = find_relid(registry, head);
+	struct tables_known *known = find_relid(registry, head);
 	int rc = strangers_take(&registry->strangers, registry->sqlite, relid_of(head), err);
 
 	if (rc <= 0 || !head->stamped)
@@ -273,7 +179,7 @@ static int alter(struct registry *registry, struct relation *table, struct schem
 {
 	struct alter_effect effect;
 
-	remove_entry(registry, table);
+	tables_leave(&registry->tables, table);
 	statement_clear(&table->statements);
 	memcpy(schema->inexact_since, table->schema.inexact_since, sizeof schema->inexact_since);
 	int rc = alter_table(registry->sqlite, &table->schema, schema, &effect, registry->warn, err);
@@ -286,21 +192,16 @@ static int alter(struct registry *registry, struct relation *table, struct schem
 	/* Of a table that is not exact, what does not fit the new key is given up. */
 	table->emptied = effect.emptied && !*table->schema.inexact_since;
 	registry->emptied = registry->emptied || table->emptied;
-	struct span pairs = {table->schema.text, table->schema.table_pairs_len};
-	return add_entry(registry, pairs, table) ? 0 : out_of_memory(err);
+	return tables_name(&registry->tables, table, err) ? 0 : -ENOMEM;
 }
 
 /* Where the tables are another database's: one of ours becomes that which has its name now. */
-static struct known *adopt(struct registry *registry, struct relation *table, const struct schema *schema)
+static struct tables_known *adopt(struct registry *registry, struct relation *table, const struct schema *schema)
 {
-	struct known *known;
-	uint32_t relid = table->schema.definition.relid;
+	struct tables_known *known = tables_known(&registry->tables, table->schema.definition.relid);
 
-	HASH_FIND(hh, registry->by_relid, &relid, sizeof relid, known);
-	HASH_DEL(registry->by_relid, known);
 	alter_adopt(&table->schema, schema);
-	known->relid = table->schema.definition.relid;
-	HASH_ADD(hh, registry->by_relid, relid, sizeof known->relid, known);
+	tables_renumber(&registry->tables, known);
 	return known;
 }
 
@@ -320,9 +221,9 @@ static int refill(struct relation *table, struct err *err)
 
 int registry_define(struct registry *registry, const struct line_head *head, struct err *err)
 {
-	struct known *known = find_relid(registry, head);
+	struct tables_known *known = find_relid(registry, head);
 	struct schema schema;
-	int rc = head->table.at ? filter_has_line(registry->tables, head, err)
+	int rc = head->table.at ? filter_has_line(registry->wanted, head, err)
 	                        : err_set(err, -EBADMSG, "a schema line without a table");
 
 	if (rc < 0)
@@ -336,7 +237,7 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 	rc = schema_parse(&schema, head, registry->numeric, err);
 	if (rc < 0)
 		goto out;
-	struct entry *holder = find_entry(registry, head->table_pairs);
+	struct tables_entry *holder = tables_entry(&registry->tables, head->table_pairs);
 	if (!known && registry->foreign && holder && holder->table)
 		known = adopt(registry, holder->table, &schema);
 	if (known && registry->refilling && (rc = refill(known->table, err)) < 0)
@@ -381,7 +282,6 @@ static int leave(struct registry *registry, struct relation *table, struct posit
 
 int registry_expect(struct registry *registry, const char *existing, struct err *err)
 {
-	struct known *known;
 	int rc = 0;
 
 	for (const char *at = existing; rc == 0 && *at;) {
@@ -389,8 +289,7 @@ int registry_expect(struct registry *registry, const char *existing, struct err 
 		uint32_t relid = (uint32_t)strtoul(at, &end, 10);
 		if (end == at)
 			return err_set(err, -EBADMSG, "the tables that it says there are, are no OIDs");
-		HASH_FIND(hh, registry->by_relid, &relid, sizeof relid, known);
-		if (!known)
+		if (!tables_known(&registry->tables, relid))
 			rc = strangers_add(&registry->strangers, registry->sqlite, relid, err);
 		at = *end == ' ' ? end + 1 : end;
 	}
@@ -403,7 +302,7 @@ int registry_choose(struct registry *registry, const char *tables, const char *e
 	char component[NAME_PATH_MAX];
 	int rc = 0;
 
-	for (struct known *known = registry->by_relid; rc == 0 && known; known = known->hh.next) {
+	for (struct tables_known *known = registry->tables.by_relid; rc == 0 && known; known = known->hh.next) {
 		const struct schema *schema = &known->table->schema;
 		size_t len =
 		    schema->displaced ? 0 : name_join(component, schema->definition.schema, schema->definition.table);
@@ -415,56 +314,33 @@ int registry_choose(struct registry *registry, const char *tables, const char *e
 
 int registry_refill(struct registry *registry, bool foreign, struct err *err)
 {
-	struct known *known, *next, *all = NULL;
-	uint32_t away = UINT32_MAX;
-
 	registry->refilling = true;
 	registry->foreign = foreign;
-	for (known = registry->by_relid; known; known = known->hh.next)
+	for (struct tables_known *known = registry->tables.by_relid; known; known = known->hh.next)
 		known->table->seen = false;
 	if (!foreign)
 		return 0;
 	/* The other database's OIDs may be ours, for other tables. */
-	HASH_ITER(hh, registry->by_relid, known, next)
-	{
-		HASH_DEL(registry->by_relid, known);
-		known->relid = known->table->schema.definition.relid = away--;
-		HASH_ADD(hh, all, relid, sizeof known->relid, known);
-	}
-	registry->by_relid = all;
+	tables_renumber_all(&registry->tables);
 	int rc = strangers_clear(&registry->strangers, registry->sqlite, err);
 	return rc < 0 ? rc : sql_run(registry->sqlite, "DELETE FROM _daystream_tables", err);
-}
-
-static int by_relid(const struct known *one, const struct known *other)
-{
-	return one->relid < other->relid ? -1 : one->relid > other->relid;
-}
-
-static struct relation *find_called(struct registry *registry, const char *name)
-{
-	struct known *known = registry->by_relid;
-
-	while (known && sqlite3_stricmp(known->table->schema.name, name) != 0)
-		known = known->hh.next;
-	return known ? known->table : NULL;
 }
 
 /* Copies come in the order of names. Of those that SQLite cannot tell apart, a mirror that followed had the older
  * table first: every mirror is to call them the same. */
 static int settle_names(struct registry *registry, struct err *err)
 {
-	struct known *known;
+	struct tables_known *known;
 	int rc = 0;
 
-	HASH_SORT(registry->by_relid, by_relid);
-	for (known = registry->by_relid; rc == 0 && known; known = known->hh.next) {
+	tables_sort(&registry->tables);
+	for (known = registry->tables.by_relid; rc == 0 && known; known = known->hh.next) {
 		struct relation *table = known->table, *holder = NULL;
 		char *plain = schema_plain_name(&table->schema);
 		if (!plain)
 			return out_of_memory(err);
 		if (!table->schema.displaced && sqlite3_stricmp(plain, table->schema.name) != 0)
-			holder = find_called(registry, plain);
+			holder = tables_called(&registry->tables, plain);
 		free(plain);
 		if (!holder || holder->schema.definition.relid < known->relid)
 			continue;
@@ -477,11 +353,11 @@ static int settle_names(struct registry *registry, struct err *err)
 
 int registry_refilled(struct registry *registry, struct err *err)
 {
-	struct known *known, *next;
+	struct tables_known *known, *next;
 
 	registry->refilling = registry->foreign = false;
 	registry->exact = true;
-	for (known = registry->by_relid; known; known = next) {
+	for (known = registry->tables.by_relid; known; known = next) {
 		next = known->hh.next;
 		known->table->exact = true;
 		int rc = known->table->seen ? keep_restore(registry->sqlite, &known->table->schema, err)
@@ -494,39 +370,24 @@ int registry_refilled(struct registry *registry, struct err *err)
 
 int registry_remove(struct registry *registry, struct relation *table, struct err *err)
 {
-	struct known *known;
-	uint32_t relid = table->schema.definition.relid;
-
 	statement_clear(&table->statements);
 	int rc = schema_drop(registry->sqlite, &table->schema, err);
 	if (rc < 0)
 		return rc;
-	remove_entry(registry, table);
-	HASH_FIND(hh, registry->by_relid, &relid, sizeof relid, known);
-	HASH_DEL(registry->by_relid, known);
-	relation_close(table);
-	free(known);
+	tables_remove(&registry->tables, table);
 	return additions_check_triggers(registry->sqlite, registry->warn, err);
 }
 
 struct relation *registry_named(struct registry *registry, const char *name)
 {
-	char component[NAME_PATH_MAX];
-
-	for (struct known *known = registry->by_relid; known; known = known->hh.next) {
-		const struct schema *schema = &known->table->schema;
-		if (!schema->displaced && name_join(component, schema->definition.schema, schema->definition.table) &&
-		    strcmp(component, name) == 0)
-			return known->table;
-	}
-	return NULL;
+	return tables_named(&registry->tables, name);
 }
 
 int registry_check(struct registry *registry, struct err *err)
 {
 	if (!registry->emptied)
 		return 0;
-	for (struct known *known = registry->by_relid; known; known = known->hh.next)
+	for (struct tables_known *known = registry->tables.by_relid; known; known = known->hh.next)
 		if (known->table->emptied)
 			return err_set(err, -EBADMSG,
 			               "the new key of table \"%s\" does not fit its rows, and no truncate came; "
