@@ -9,9 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <uthash.h>
-
 #include "clock.h"
+#include "hash.h"
 #include "log.h"
 #include "name.h"
 

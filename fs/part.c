@@ -8,8 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <uthash.h>
-
+#include "hash.h"
 #include "name.h"
 #include "sums.h"
 

@@ -7,8 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include <uthash.h>
-
+#include "hash.h"
 #include "name.h"
 
 enum { SEQ_BITS = 24, EPOCH_BITS = 33, KIND_SHIFT = SEQ_BITS + EPOCH_BITS };

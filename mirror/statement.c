@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
+#include "hash.h"
 #include "sql.h"
 
 /* Tables with more shapes of updates than this prepare some of them again. */

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <uthash.h>
 
+#include "hash.h"
 #include "sql.h"
 
 struct stranger {

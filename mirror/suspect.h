@@ -10,9 +10,9 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <uthash.h>
 
 #include "err.h"
+#include "hash.h"
 #include "sides.h"
 #include "value.h"
 

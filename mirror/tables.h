@@ -9,9 +9,8 @@
 #ifndef MIRROR_TABLES_H
 #define MIRROR_TABLES_H
 
-#include <uthash.h>
-
 #include "err.h"
+#include "hash.h"
 #include "line.h"
 #include "relation.h"
 
