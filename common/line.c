@@ -19,14 +19,61 @@ static char escape_letter(unsigned char byte)
 	}
 }
 
+enum { BLOCK = 16 };
+typedef unsigned char block __attribute__((vector_size(BLOCK)));
+typedef signed char signed_block __attribute__((vector_size(BLOCK)));
+
+static bool any(block matches)
+{
+	uint64_t halves[2];
+
+	memcpy(halves, &matches, sizeof halves);
+	return (halves[0] | halves[1]) != 0;
+}
+
 size_t line_plain_len(const char *text, size_t len)
 {
 	size_t i = 0;
 
+	for (block bytes; len - i >= BLOCK; i += BLOCK) {
+		memcpy(&bytes, text + i, BLOCK);
+		if (any((block)(bytes - '\b' <= '\r' - '\b') | (block)(bytes == '\\')))
+			break;
+	}
 	/* Nearly all bytes are above both tests; only what is left asks the switch. */
 	while (i < len &&
 	       (((unsigned char)text[i] >= ' ' && text[i] != '\\') || !escape_letter((unsigned char)text[i])))
 		i++;
+	return i;
+}
+
+/* The same for eight bytes. */
+static bool plain_eight(uint64_t eight)
+{
+	const uint64_t ones = 0x0101010101010101;
+	uint64_t slash = eight ^ ones * '\\';
+
+	return !((eight | (eight - ones * ' ') | (slash - ones)) & ones << 7);
+}
+
+size_t line_copy_plain(char *out, const char *text, size_t len)
+{
+	uint64_t eight;
+	size_t i = 0;
+
+	/* All that is not ASCII is less than a space, too, where bytes have a sign. */
+	for (block bytes; len - i >= BLOCK; i += BLOCK) {
+		memcpy(&bytes, text + i, BLOCK);
+		if (any((block)((signed_block)bytes < ' ') | (block)(bytes == '\\')))
+			break;
+		memcpy(out + i, &bytes, BLOCK);
+	}
+	if (len - i >= sizeof eight && (memcpy(&eight, text + i, sizeof eight), plain_eight(eight))) {
+		memcpy(out + i, &eight, sizeof eight);
+		i += sizeof eight;
+	}
+	for (; i < len && (signed char)text[i] >= ' ' && text[i] != '\\'; i++)
+		out[i] = text[i];
 	return i;
 }
 

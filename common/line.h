@@ -46,6 +46,10 @@ struct line_head {
 /* How many leading bytes of text[0..len) stand for themselves. */
 size_t line_plain_len(const char *text, size_t len);
 
+/* Copies to `out` what stands before the first byte of text[0..len) that is not printable ASCII, or is a backslash; returns
+ * how many bytes. Those need no escape, and are UTF-8. */
+size_t line_copy_plain(char *out, const char *text, size_t len);
+
 /* Escapes text[0..len) to `out`, at most 2 * len bytes; returns the length. */
 size_t line_escape(char *out, const char *text, size_t len);
 

@@ -19,6 +19,7 @@
 #include "utils/memutils.h"
 
 #include "define.h"
+#include "put.h"
 #include "row.h"
 #include "session.h"
 #include "settings.h"
@@ -41,6 +42,9 @@ static void startup(LogicalDecodingContext *ctx, OutputPluginOptions *options, b
 	session->scratch = AllocSetContextCreate(ctx->context, "deltaflood change", ALLOCSET_DEFAULT_SIZES);
 	relation_cache_init(&session->relations, &session->options, &session->text, ctx->context);
 	ctx->output_plugin_private = session;
+	/* Else it is asked about each change, for nothing. */
+	if (!session->options.only_local)
+		ctx->callbacks.filter_by_origin_cb = NULL;
 }
 
 static bool filter_by_origin(LogicalDecodingContext *ctx, RepOriginId origin)
@@ -100,7 +104,7 @@ static void print_new(struct session *session, struct relation *relation, Relati
 		elog(ERROR, "deltaflood: no new row in a change of table \"%s.%s\"", NameStr(relation->name.schema),
 		     NameStr(relation->name.table));
 	StringInfo out = session_begin_line(session, relation);
-	appendStringInfoString(out, action);
+	put(out, action, (int)strlen(action));
 	row_append_new(out, &session->relations, relation, RelationGetDescr(rel), tuple);
 	output_end(&session->output);
 }
@@ -110,7 +114,7 @@ static void print_old(struct session *session, struct relation *relation, Relati
 {
 	StringInfo out = session_begin_line(session, relation);
 
-	appendStringInfoString(out, action);
+	put(out, action, (int)strlen(action));
 	if (tuple)
 		row_append_old(out, &session->relations, relation, RelationGetDescr(rel), tuple);
 	output_end(&session->output);

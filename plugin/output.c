@@ -3,6 +3,7 @@
 #include "utils/memutils.h"
 
 #include "output.h"
+#include "put.h"
 
 /* The least size from which on a buffer is not kept. */
 #define KEEP_BYTES (1024 * 1024)
@@ -38,7 +39,7 @@ static void empty(StringInfo buffer, MemoryContext context, int keep)
 StringInfo output_begin(struct output *output)
 {
 	if (output->lines.len > 0)
-		appendStringInfoCharMacro(&output->lines, '\n');
+		PUT_LITERAL(&output->lines, "\n");
 	return &output->lines;
 }
 

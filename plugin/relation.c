@@ -101,6 +101,7 @@ void relation_cache_trim(struct relation_cache *cache)
 	if (hash_get_num_entries(cache->by_oid) <= RELATION_MAX && hash_get_num_entries(cache->by_name) <= RELATION_MAX)
 		return;
 	live = NULL;
+	cache->recent = NULL;
 	MemoryContextReset(cache->context);
 	create_tables(cache);
 	live = cache;
@@ -231,11 +232,15 @@ static void refresh(struct relation_cache *cache, struct relation *relation, Rel
 struct relation *relation_find(struct relation_cache *cache, Relation rel)
 {
 	Oid relid = RelationGetRelid(rel);
+	struct relation *relation = cache->recent;
 	bool found;
-	struct relation *relation = hash_search(cache->by_oid, &relid, HASH_ENTER, &found);
 
-	if (!found)
-		*relation = (struct relation){.relid = relid};
+	if (!relation || relation->relid != relid) {
+		relation = hash_search(cache->by_oid, &relid, HASH_ENTER, &found);
+		if (!found)
+			*relation = (struct relation){.relid = relid};
+		cache->recent = relation;
+	}
 	if (!relation->valid)
 		refresh(cache, relation, rel);
 	return relation;

@@ -51,8 +51,9 @@ struct relation_cache {
 	const struct options *options;
 	const struct text *text;
 	MemoryContext context;
-	HTAB *by_oid;  /* struct relation */
-	HTAB *by_name; /* owners of names */
+	HTAB *by_oid;            /* struct relation */
+	struct relation *recent; /* the one that was asked for last, or NULL */
+	HTAB *by_name;           /* owners of names */
 };
 
 /* There is one cache at a time in a backend: the server's messages about

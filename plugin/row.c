@@ -5,6 +5,7 @@
 #include "varatt.h"
 #endif
 
+#include "put.h"
 #include "row.h"
 
 /* Where we are, for errors out of a type's own code. */
@@ -30,9 +31,9 @@ static void append_column(StringInfo out, const struct relation_cache *cache, co
 	if (is_null ? options->skip_nulls
 	            : column->may_be_external && VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(value)))
 		return;
-	appendBinaryStringInfo(out, column->lead, column->lead_len);
+	put(out, column->lead, column->lead_len);
 	if (is_null)
-		appendBinaryStringInfo(out, options->null, options->null_len);
+		put(out, options->null, options->null_len);
 	else if (!value_append(&column->type, cache->text, out, value))
 		text_refuse(cache->text, NameStr(relation->name.schema), NameStr(relation->name.table), column->name);
 }

@@ -3,6 +3,7 @@
 #include "access/transam.h"
 #include "utils/builtins.h"
 
+#include "put.h"
 #include "session.h"
 
 /* All 64 bits. Decoding holds the horizon back, so no xid here is older than one epoch. */
@@ -41,12 +42,25 @@ void session_ensure_begun(struct session *session, ReorderBufferTXN *txn)
 		return;
 
 	StringInfo out = output_begin(&session->output);
-	appendBinaryStringInfo(out, session->xid, session->xid_len);
-	appendStringInfoString(out, "_action\tbegin\ttime\t");
+	put(out, session->xid, session->xid_len);
+	PUT_LITERAL(out, "_action\tbegin\ttime\t");
 	int start = out->len;
 	value_append_time(out, commit_time(txn));
-	strlcpy(session->time, out->data + start, sizeof(session->time));
+	session->time_len = out->len - start;
+	memcpy(session->time, out->data + start, (Size)session->time_len);
 	output_end(&session->output);
+}
+
+/* As %X. */
+static void put_hex(StringInfo out, uint32 number)
+{
+	char digits[8], *at = digits + sizeof digits;
+
+	do {
+		*--at = "0123456789ABCDEF"[number & 15];
+		number >>= 4;
+	} while (number);
+	put(out, at, (int)(digits + sizeof digits - at));
 }
 
 void session_print_commit(struct session *session, ReorderBufferTXN *txn)
@@ -54,9 +68,13 @@ void session_print_commit(struct session *session, ReorderBufferTXN *txn)
 	if (!session->begun || !session->options.include_commit)
 		return;
 	StringInfo out = output_begin(&session->output);
-	appendBinaryStringInfo(out, session->xid, session->xid_len);
-	appendStringInfo(out, "_action\tcommit\tlsn\t%X/%X\ttime\t%s", (uint32)(txn->end_lsn >> 32),
-	                 (uint32)txn->end_lsn, session->time);
+	put(out, session->xid, session->xid_len);
+	PUT_LITERAL(out, "_action\tcommit\tlsn\t");
+	put_hex(out, (uint32)(txn->end_lsn >> 32));
+	PUT_LITERAL(out, "/");
+	put_hex(out, (uint32)txn->end_lsn);
+	PUT_LITERAL(out, "\ttime\t");
+	put(out, session->time, session->time_len);
 	output_end(&session->output);
 }
 
@@ -64,7 +82,7 @@ StringInfo session_begin_line(struct session *session, const struct relation *re
 {
 	StringInfo out = output_begin(&session->output);
 
-	appendBinaryStringInfo(out, relation->lead, relation->lead_len);
-	appendBinaryStringInfo(out, session->xid, session->xid_len);
+	put(out, relation->lead, relation->lead_len);
+	put(out, session->xid, session->xid_len);
 	return out;
 }

@@ -29,6 +29,7 @@ struct session {
 	char xid[40]; /* "_xid\tN\t", or nothing */
 	int xid_len;
 	char time[MAXDATELEN + 1];
+	int time_len;
 };
 
 /* Before each line of a transaction. */

@@ -6,6 +6,7 @@
 #include "utils/memutils.h"
 
 #include "line.h"
+#include "put.h"
 #include "text.h"
 
 /* Bytes escaped or converted at a time. */
@@ -34,7 +35,7 @@ static void make_room(StringInfo out, Size len)
 		ereport(ERROR,
 		        (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 		         errmsg("deltaflood: the row takes more than 1 GB as text, which the server cannot send")));
-	enlargeStringInfo(out, (int)len);
+	put_room(out, (int)len);
 }
 
 void text_escape(StringInfo out, const char *bytes, Size len)
@@ -112,7 +113,8 @@ static bool append_converted(const struct text *text, StringInfo out, const char
 }
 #endif
 
-bool text_append(const struct text *text, StringInfo out, const char *bytes, Size len)
+/* From the first byte on that is not plain. */
+static bool append_any(const struct text *text, StringInfo out, const char *bytes, Size len)
 {
 	if (text->to_utf8 && !is_plain(bytes, len)) {
 		if (OidIsValid(text->proc))
@@ -122,6 +124,24 @@ bool text_append(const struct text *text, StringInfo out, const char *bytes, Siz
 			return false;
 	}
 	text_escape(out, bytes, len);
+	return true;
+}
+
+bool text_append(const struct text *text, StringInfo out, const char *bytes, Size len)
+{
+	/* Most text is plain as a whole: looked at and copied in one go. */
+	while (len > 0) {
+		Size piece = Min(len, PIECE);
+
+		make_room(out, piece);
+		Size plain = line_copy_plain(out->data + out->len, bytes, piece);
+		out->len += (int)plain;
+		bytes += plain;
+		len -= plain;
+		if (plain < piece)
+			return append_any(text, out, bytes, len);
+	}
+	out->data[out->len] = '\0';
 	return true;
 }
 

@@ -1,6 +1,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/shortest_dec.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -9,6 +10,8 @@
 #include "varatt.h"
 #endif
 
+#include "print.h"
+#include "put.h"
 #include "value.h"
 
 /* Room for a sign, the digits of 64 bits and a NUL. */
@@ -33,20 +36,48 @@ void value_init(struct value_type *type, Oid typid, bool convert_bool, MemoryCon
 	case BPCHAROID:
 	case JSONOID: type->kind = VALUE_TEXT; break;
 	case BYTEAOID: type->kind = VALUE_BYTES; break;
+	case DATEOID: type->kind = VALUE_DATE; break;
 	case TIMESTAMPOID: type->kind = VALUE_TIMESTAMP; break;
 	case TIMESTAMPTZOID: type->kind = VALUE_TIMESTAMPTZ; break;
+	case NUMERICOID: type->kind = VALUE_NUMERIC; break;
+	case FLOAT4OID: type->kind = VALUE_FLOAT4; break;
+	case FLOAT8OID: type->kind = VALUE_FLOAT8; break;
+	case UUIDOID: type->kind = VALUE_UUID; break;
 	default: break;
 	}
-	if (type->kind != VALUE_FUNCTION)
+	/* Of some of these the rarer values. */
+	if (type->kind != VALUE_FUNCTION && type->kind != VALUE_DATE && type->kind != VALUE_NUMERIC)
 		return;
 	getTypeOutputInfo(typid, &function, &is_varlena);
 	fmgr_info_cxt(function, &type->function, context);
 }
 
-static bool append_int(StringInfo out, int64 number)
+static bool append_int(StringInfo out, int32 number)
 {
-	enlargeStringInfo(out, INT_TEXT_MAX);
+	put_room(out, INT_TEXT_MAX);
+	out->len += pg_ltoa(number, out->data + out->len);
+	return true;
+}
+
+static bool append_int8(StringInfo out, int64 number)
+{
+	put_room(out, INT_TEXT_MAX);
 	out->len += pg_lltoa(number, out->data + out->len);
+	return true;
+}
+
+/* As float4out and float8out do where extra_float_digits is 1 or more. */
+static bool append_float4(StringInfo out, float4 number)
+{
+	put_room(out, FLOAT_SHORTEST_DECIMAL_LEN);
+	out->len += float_to_shortest_decimal_buf(number, out->data + out->len);
+	return true;
+}
+
+static bool append_float8(StringInfo out, float8 number)
+{
+	put_room(out, DOUBLE_SHORTEST_DECIMAL_LEN);
+	out->len += double_to_shortest_decimal_buf(number, out->data + out->len);
 	return true;
 }
 
@@ -73,6 +104,8 @@ static bool append_timestamp(StringInfo out, Timestamp time, bool with_zone)
 	struct pg_tm parts;
 	fsec_t fraction;
 
+	if (print_timestamp(out, time, with_zone))
+		return true;
 	enlargeStringInfo(out, MAXDATELEN + 1);
 	char *text = out->data + out->len;
 	if (TIMESTAMP_NOT_FINITE(time)) {
@@ -105,14 +138,26 @@ static bool append_function(struct value_type *type, const struct text *text, St
 bool value_append(struct value_type *type, const struct text *text, StringInfo out, Datum value)
 {
 	switch (type->kind) {
-	case VALUE_BOOL: appendStringInfoCharMacro(out, DatumGetBool(value) ? '1' : '0'); return true;
+	case VALUE_BOOL: put(out, DatumGetBool(value) ? "1" : "0", 1); return true;
 	case VALUE_INT2: return append_int(out, DatumGetInt16(value));
 	case VALUE_INT4: return append_int(out, DatumGetInt32(value));
-	case VALUE_INT8: return append_int(out, DatumGetInt64(value));
+	case VALUE_INT8: return append_int8(out, DatumGetInt64(value));
 	case VALUE_TEXT: return append_varlena(text, out, value);
 	case VALUE_BYTES: return append_varlena(NULL, out, value);
 	case VALUE_TIMESTAMP: return append_timestamp(out, DatumGetTimestamp(value), false);
 	case VALUE_TIMESTAMPTZ: return append_timestamp(out, DatumGetTimestampTz(value), true);
-	default: return append_function(type, text, out, value);
+	case VALUE_FLOAT4: return append_float4(out, DatumGetFloat4(value));
+	case VALUE_FLOAT8: return append_float8(out, DatumGetFloat8(value));
+	case VALUE_UUID: print_uuid(out, DatumGetUUIDP(value)); return true;
+	case VALUE_DATE:
+		if (print_date(out, DatumGetDateADT(value)))
+			return true;
+		break;
+	case VALUE_NUMERIC:
+		if (print_numeric(out, value))
+			return true;
+		break;
+	default: break;
 	}
+	return append_function(type, text, out, value);
 }

@@ -22,10 +22,16 @@ struct value_type {
 		VALUE_INT8,
 		VALUE_TEXT,
 		VALUE_BYTES,
+		VALUE_DATE,
 		VALUE_TIMESTAMP,
 		VALUE_TIMESTAMPTZ,
+		VALUE_NUMERIC,
+		VALUE_FLOAT4,
+		VALUE_FLOAT8,
+		VALUE_UUID,
 	} kind;
-	FmgrInfo function; /* for VALUE_FUNCTION; what it caches lives in the context given to value_init */
+	FmgrInfo
+	    function; /* of those that print.h may leave to it; what it caches lives in the context given to value_init */
 };
 
 /* A domain prints as the type it is made of. */

@@ -40,6 +40,47 @@ SELECT length(l), md5(l) = md5(E'_table\tlonger\t_xid\tN\t_action\tinsert\ta\t' 
 	md5(l) = md5(E'_table\tlonger\t_xid\tN\t_action\tinsert\ta\t' || repeat(E'ab\\tc', 2048) || 'end')
 	FROM rows() AS l;
 
+-- all that is printed without the type's own function is as that one prints it
+SET datestyle = 'ISO, MDY';
+SET timezone = 'UTC';
+CREATE TABLE printed (n int GENERATED ALWAYS AS IDENTITY, a numeric, b date, c timestamp, d timestamptz, e float8, f float4, g uuid);
+INSERT INTO printed (a) SELECT sign * digits.d * power::numeric
+	FROM (VALUES (0.0), (1), (9), (10), (99.9), (100), (999), (1000), (9999), (10000), (10001), (99999.0001), (12345678.87654321),
+		(1.000), (0.10), (0.0100), (0.00001000)) AS digits(d),
+		(VALUES ('1'), ('1e4'), ('1e-4'), ('1e-17'), ('1e60'), ('1e64'), ('1e-60'), ('1e300'), ('1e-300')) AS powers(power),
+		(VALUES (1), (-1)) AS signs(sign);
+INSERT INTO printed (a) VALUES ('NaN'), ('-0.00'), (repeat('9', 64)::numeric), (repeat('9', 65)::numeric), (('0.' || repeat('9', 64))::numeric),
+	(('0.' || repeat('9', 65))::numeric), (('0.' || repeat('0', 63) || '1')::numeric), (repeat('123', 4000)::numeric), (1e16383), (1e-16383);
+INSERT INTO printed (b, c, d) SELECT t::date, t, t AT TIME ZONE 'UTC'
+	FROM (VALUES ('0001-01-01'::timestamp), ('0001-01-01 00:00:00.000001'), ('0001-12-31 23:59:59.999999 BC'), ('9999-12-31 23:59:59.999999'),
+		('10000-01-01'), ('1999-12-31 23:59:59.999999'), ('2000-01-01'), ('2000-02-29 12:34:56.7'), ('1900-02-28 01:02:03.45'),
+		('1970-01-01 00:00:00.100001'), ('1969-12-31 23:59:59.99999'), ('4713-01-01 BC'), ('infinity'), ('-infinity')) AS v(t);
+INSERT INTO printed (e, f) SELECT v, v::float4
+	FROM unnest('{0,-0,1,-1,0.1,1e15,1e16,123456789012345,1e22,1e-5,1.5e-7,NaN,Infinity,-Infinity}'::float8[]) AS v;
+INSERT INTO printed (e) VALUES (5e-324), (1.7976931348623157e308), (0.1::float8 + 0.2);
+INSERT INTO printed (g) VALUES ('01234567-89ab-cdef-fedc-ba9876543210'), ('00000000-0000-0000-0000-000000000000'), ('ffffffff-ffff-ffff-ffff-ffffffffffff');
+SELECT count(*) FROM printed;
+SELECT l FROM rows('skip-nulls', 'true') AS l
+	EXCEPT ALL
+SELECT concat(E'_table\tprinted\t_xid\tN\t_action\tinsert\tn\t', n, E'\ta\t' || a, E'\tb\t' || b, E'\tc\t' || c, E'\td\t' || d,
+	E'\te\t' || e, E'\tf\t' || f, E'\tg\t' || g) FROM printed;
+
+-- text of every length to three blocks, with each byte that needs an escape, or is none of ASCII, at each place
+CREATE TABLE placed (n int GENERATED ALWAYS AS IDENTITY, a text);
+INSERT INTO placed (a) SELECT overlay(repeat('abc~ defghij', 4) PLACING odd FROM place FOR 1) || repeat('k', rest)
+	FROM unnest(ARRAY[E'\t', E'\n', E'\r', E'\b', E'\f', E'\x0b', E'\\', E'\x01', E'\x1f', E'\x7f', 'é', '✓']) AS odd,
+		generate_series(1, 48) AS place, generate_series(0, 15, 5) AS rest;
+INSERT INTO placed (a) SELECT repeat('a', n) || odd FROM generate_series(0, 48) AS n, unnest(ARRAY['', E'\\', 'ß', E'\t\t']) AS odd;
+SELECT count(*) FROM placed;
+SELECT l FROM rows() AS l
+	EXCEPT ALL
+SELECT E'_table\tplaced\t_xid\tN\t_action\tinsert\tn\t' || n || E'\ta\t' || replace(replace(replace(replace(replace(replace(replace(
+	a, E'\\', E'\\\\'), E'\t', E'\\t'), E'\n', E'\\n'), E'\r', E'\\r'), E'\b', E'\\b'), E'\f', E'\\f'), E'\x0b', E'\\v') FROM placed;
+RESET timezone;
+RESET datestyle;
+DROP TABLE printed, placed;
+SELECT count(*) FROM changes();
+
 -- arrays, enums, composites, ranges, domains over them
 CREATE TYPE mood AS ENUM ('happy', E'very\thappy');
 CREATE TYPE pair AS (x int, y text);

@@ -124,6 +124,30 @@ static void plain_bytes_are_counted_up_to_the_first_to_be_escaped(void **state)
 	assert_int_equal(line_plain_len("\0\x01\x07\x0e\x1f\xff", 6), 6);
 }
 
+/* Whole blocks are looked at, then eight bytes, then single ones. */
+static void any_byte_is_found_at_any_place(void **state)
+{
+	char text[48], out[sizeof text + 1];
+
+	(void)state;
+	for (size_t len = 1; len <= sizeof text; len++) {
+		for (size_t at = 0; at < len; at++) {
+			for (int byte = 0; byte < 256; byte++) {
+				memset(text, 'x', sizeof text);
+				text[at] = (char)byte;
+				bool escaped = byte != 0 && strchr("\\\t\n\r\b\f\v", byte);
+				assert_int_equal(line_plain_len(text, len), escaped ? at : len);
+
+				bool odd = byte < ' ' || byte >= 0x80 || byte == '\\';
+				memset(out, '#', sizeof out);
+				assert_int_equal(line_copy_plain(out, text, len), odd ? at : len);
+				assert_memory_equal(out, text, odd ? at : len);
+				assert_int_equal(out[len], '#');
+			}
+		}
+	}
+}
+
 static void pairs_are_taken_one_by_one(void **state)
 {
 	struct span rest = span_of("a\t1\t\t\tb\t"), name, value;
@@ -451,6 +475,7 @@ int main(void)
 	    cmocka_unit_test(a_lone_backslash_at_the_end_is_refused),
 	    cmocka_unit_test(null_is_not_the_text_backslash_n),
 	    cmocka_unit_test(plain_bytes_are_counted_up_to_the_first_to_be_escaped),
+	    cmocka_unit_test(any_byte_is_found_at_any_place),
 	    cmocka_unit_test(pairs_are_taken_one_by_one),
 	    cmocka_unit_test(a_name_without_a_value_is_an_error),
 	    cmocka_unit_test(an_empty_value_is_not_an_absent_one),
