@@ -155,9 +155,9 @@ static bool fill(struct ahead *ahead, struct file *file, struct ahead_part *part
 	ahead->filling = part;
 	while (n > 0 && part->len < AHEAD_LEN && ahead->onwards >= 2 && !ahead->closing &&
 	       clock_ms() - since < LONG_MS) {
-		size_t len = part->len, step = STEP_LEN < AHEAD_LEN - len ? STEP_LEN : AHEAD_LEN - len;
+		size_t len = part->len, left = AHEAD_LEN - len, step = STEP_LEN < left ? STEP_LEN : left;
 		pthread_mutex_unlock(&ahead->lock);
-		n = file_peek(file, off + len, part->buf + len, step, &err);
+		n = file_some(file, off + len, part->buf + len, step, left, &err);
 		pthread_mutex_lock(&ahead->lock);
 		if (n > 0)
 			part->len += (size_t)n;

@@ -352,6 +352,11 @@ long file_peek(struct file *file, uint64_t off, char *buf, size_t len, struct er
 	return (long)len;
 }
 
+long file_some(struct file *file, uint64_t off, char *buf, size_t least, size_t most, struct err *err)
+{
+	return file->view ? view_some(file->view, off, buf, least, most, err) : file_peek(file, off, buf, least, err);
+}
+
 void file_passed(struct file *file, uint64_t next)
 {
 	if (file->view)

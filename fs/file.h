@@ -57,6 +57,10 @@ long file_read(struct file *file, uint64_t off, char *buf, size_t len, struct er
 long file_peek(struct file *file, uint64_t off, char *buf, size_t len, struct err *err);
 void file_passed(struct file *file, uint64_t next);
 
+/* file_peek for who goes on behind it: at least `least` but at the end, and as much more, up to `most`, as is read
+ * better with it than later. */
+long file_some(struct file *file, uint64_t off, char *buf, size_t least, size_t most, struct err *err);
+
 /* Its length now. */
 int file_len(struct file *file, uint64_t *len, struct err *err);
 

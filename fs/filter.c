@@ -60,16 +60,19 @@ static bool stands(struct span pairs, const char *at)
 	return here == there && memcmp(at, pairs.at, pairs.len) == 0;
 }
 
-/* Whether line[0..end) is enough to tell whose line starts there; if so, *ours says it. */
-static bool head_complete(struct span pairs, const char *line, const char *end, bool *ours)
+/* Whether line[0..end) is enough to tell whose line starts there; if so, *ours says it. The line does not end before
+ * *behind. */
+static bool head_complete(struct span pairs, const char *line, const char *end, bool *ours, const char **behind)
 {
 	const char *at = behind_stamp(line, end);
 
 	*ours = false;
+	*behind = at ? at : line;
 	if (!at)
 		return memchr(line, '\n', (size_t)(end - line)) != NULL;
 	if ((size_t)(end - at) > pairs.len) {
 		*ours = stands(pairs, at);
+		*behind = *ours ? at + pairs.len : at;
 		return true;
 	}
 	return memcmp(at, pairs.at, (size_t)(end - at)) != 0;
@@ -88,7 +91,8 @@ static size_t take(struct span pairs, struct filter_cursor *cursor, struct filte
 	const char *at = bytes, *end = bytes + len, *from = NULL; /* of the adjacent ones */
 
 	while (at < end && sink->len < sink->want) {
-		if (!within->line && !head_complete(pairs, at, end, &within->ours))
+		const char *behind = at;
+		if (!within->line && !head_complete(pairs, at, end, &within->ours, &behind))
 			break;
 		if (!within->ours && from) {
 			cursor->taken += emit(sink, from, (size_t)(at - from));
@@ -100,7 +104,7 @@ static size_t take(struct span pairs, struct filter_cursor *cursor, struct filte
 			cursor->line_off = cursor->off + (uint64_t)(at - bytes);
 			cursor->line_taken = cursor->taken + (uint64_t)(at - from);
 		}
-		const char *newline = memchr(at, '\n', (size_t)(end - at));
+		const char *newline = memchr(behind, '\n', (size_t)(end - behind));
 		at = newline ? newline + 1 : end;
 		within->line = !newline;
 		if (within->ours && fills(sink, (size_t)(at - from))) {
@@ -116,37 +120,57 @@ static size_t take(struct span pairs, struct filter_cursor *cursor, struct filte
 	return (size_t)(at - bytes);
 }
 
-/* From the cursor on: to the end of a chunk of the segment, or of the run, so that no chunk is read twice. */
-static size_t next_len(const struct filter_cursor *cursor, const struct filter_run *run, size_t most)
-{
-	size_t len = most - (size_t)(cursor->off % CHUNK_LEN);
+enum { STRETCH = 4 * CHUNK_LEN, HEAD_MOST = 4 << 10 }; /* what is read at once; a line's head is shorter */
 
-	return run->to - cursor->off < len ? (size_t)(run->to - cursor->off) : len;
+/* From `off` on: to the end of a chunk of the segment, or of the run, so that no chunk is read twice. `enough`: no further
+ * than to the end of the chunk where so many bytes are there. */
+static size_t next_len(uint64_t off, const struct filter_run *run, uint64_t enough)
+{
+	uint64_t len = STRETCH - off % CHUNK_LEN;
+
+	if (enough < len)
+		len = chunks_count(off + enough) * CHUNK_LEN - off;
+	return (size_t)(run->to - off < len ? run->to - off : len);
+}
+
+/* Whether it goes on. Within a line of another table nobody stops: where one does stop, the line belongs to the run. */
+static bool goes_on(const struct filter_cursor *cursor, const struct filter_run *run, const struct filter_sink *sink,
+                    const struct within *within)
+{
+	return cursor->off < run->to && sink->len < sink->want &&
+	       (sink->len < sink->least || (within->line && !within->ours));
 }
 
 int filter_read(struct span pairs, struct filter_cursor *cursor, const struct filter_run *run, struct filter_sink *sink,
                 struct err *err)
 {
-	enum { STRETCH = 4 * CHUNK_LEN };
-	char *bytes = malloc(STRETCH);
+	char *bytes = malloc(HEAD_MOST + STRETCH);
 	struct within within = {cursor->in_line, cursor->in_line};
+	/* If all lines are the table's; where they were not, as much as can be. */
+	uint64_t left = sink->least - sink->len, enough = left < STRETCH ? left + sink->skip + HEAD_MOST : STRETCH;
+	size_t had = 0; /* of a head whose end is in the next stretch */
 	int r = bytes ? 0 : err_set(err, -ENOMEM, "out of memory");
 
-	while (r == 0 && cursor->off < run->to && sink->len < sink->want) {
-		long n = bytes_read(run->segment, cursor->off, bytes, next_len(cursor, run, STRETCH), err);
+	while (r == 0 && goes_on(cursor, run, sink, &within)) {
+		uint64_t off = cursor->off + had;
+		if (off >= run->to) {
+			r = err_set(err, -EIO, "a segment ends within a line");
+			break;
+		}
+		long n = bytes_read(run->segment, off, bytes + had, next_len(off, run, enough), err);
 		if (n <= 0) {
 			r = n < 0 ? (int)n : err_set(err, -EIO, "a segment ends within a run of a table's lines");
 			break;
 		}
-		size_t taken = take(pairs, cursor, sink, &within, bytes, (size_t)n);
-		if (taken == 0) /* a head is never that long */
-			r = cursor->off + (uint64_t)n >= run->to
-			        ? err_set(err, -EIO, "a segment ends within a line")
-			        : err_set(err, -EIO, "not a line of the format at %llu",
-			                  (unsigned long long)cursor->off);
+		size_t taken = take(pairs, cursor, sink, &within, bytes, had + (size_t)n);
 		cursor->off += taken;
+		had = had + (size_t)n - taken;
+		enough = STRETCH;
+		if (had < HEAD_MOST)
+			memmove(bytes, bytes + taken, had);
+		else if (sink->len < sink->want)
+			r = err_set(err, -EIO, "not a line of the format at %llu", (unsigned long long)cursor->off);
 	}
-	/* Within a line of another table nobody stops: it belongs to the run. */
 	cursor->in_line = within.line;
 	free(bytes);
 	return r;

@@ -34,10 +34,11 @@ struct filter_cursor {
 struct filter_sink {
 	char *buf; /* NULL: they are only counted */
 	size_t len, want;
+	size_t least; /* enough, where more would take part of a chunk only, which is compared as a whole */
 	uint64_t skip;
 };
 
-/* Reads from the cursor on until the sink is full or the run ends. 0 or -errno. */
+/* Reads from the cursor on until the sink has enough, or the run ends. 0 or -errno. */
 int filter_read(struct span pairs, struct filter_cursor *cursor, const struct filter_run *run, struct filter_sink *sink,
                 struct err *err);
 

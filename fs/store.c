@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bytes.h"
+#include "chunks.h"
 #include "clock.h"
 #include "config.h"
 #include "recover.h"
@@ -424,6 +425,20 @@ long store_read(struct store *store, uint64_t off, char *buf, size_t len, struct
 		got += (size_t)n;
 	}
 	return (long)got;
+}
+
+long store_some(struct store *store, uint64_t off, char *buf, size_t least, size_t most, struct err *err)
+{
+	struct segment *segment;
+	int r = segments_hold(&store->segments, segments_at(&store->segments, off), &segment, err);
+
+	if (r < 0)
+		return r;
+	size_t over = (size_t)((off - segment->base + least) % CHUNK_LEN);
+	segments_release(segment);
+	if (over > 0)
+		least += CHUNK_LEN - over;
+	return store_read(store, off, buf, least < most ? least : most, err);
 }
 
 /* ---- showing ------------------------------------------------------------ */

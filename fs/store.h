@@ -80,6 +80,9 @@ uint64_t store_len(struct store *store);
  * the count or -errno; -ESTALE where `off` was given up, -EBADMSG where it is damaged. */
 long store_read(struct store *store, uint64_t off, char *buf, size_t len, struct err *err);
 
+/* The same for who goes on behind it: `least`, and as many more up to `most` as a whole chunk has (chunks.h). */
+long store_some(struct store *store, uint64_t off, char *buf, size_t least, size_t most, struct err *err);
+
 /* Shows all up to `end`, which is durable; the writer only. `fd` is of the
  * segment `end->first`, and becomes the store's where that is a new one. `more` is the index of what comes to be
  * shown; NULL: it is read. */

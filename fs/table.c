@@ -332,10 +332,16 @@ static int read_run(struct table *table, struct table_cursor *cursor, uint64_t a
 
 long table_read(struct table *table, struct table_cursor *cursor, uint64_t off, char *buf, size_t len, struct err *err)
 {
-	struct filter_sink sink = {buf, 0, len, 0};
+	return table_some(table, cursor, off, buf, len, len, err);
+}
+
+long table_some(struct table *table, struct table_cursor *cursor, uint64_t off, char *buf, size_t least, size_t most,
+                struct err *err)
+{
+	struct filter_sink sink = {buf, 0, most, least, 0};
 	int r = 1;
 
-	while (sink.len < len && r == 1)
+	while (sink.len < least && r == 1)
 		r = read_run(table, cursor, off + sink.len, &sink, err);
 	if (r < 0)
 		cursor->valid = false;
@@ -357,7 +363,7 @@ int table_offset(struct table *table, const struct place *place, uint64_t *off, 
 		if (run.to > run.from) {
 			/* What of the table stands between the start of that block and the place? */
 			struct filter_cursor cursor = {.off = run.from};
-			struct filter_sink sink = {NULL, 0, SIZE_MAX, 0};
+			struct filter_sink sink = {NULL, 0, SIZE_MAX, SIZE_MAX, 0};
 			r = filter_read(pairs_span(table), &cursor, &run, &sink, err);
 			*off += cursor.taken;
 		}

@@ -53,4 +53,8 @@ struct table_cursor {
 /* Copies shown bytes from `off`; fewer only at the end. Count or -errno; -ESTALE where they were given up. */
 long table_read(struct table *table, struct table_cursor *cursor, uint64_t off, char *buf, size_t len, struct err *err);
 
+/* The same for who goes on behind it: `least` are enough, where more would take part of a chunk (chunks.h). */
+long table_some(struct table *table, struct table_cursor *cursor, uint64_t off, char *buf, size_t least, size_t most,
+                struct err *err);
+
 #endif

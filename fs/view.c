@@ -218,29 +218,34 @@ int view_stat(struct view_set *set, const struct view_key *key, uint64_t *len, u
 	return measure(&view, len, last_epoch, err);
 }
 
-static long read_placed(struct view *view, uint64_t off, char *buf, size_t len, struct err *err)
+static long read_placed(struct view *view, uint64_t off, char *buf, size_t least, size_t most, struct err *err)
 {
 	if (view->key.line_len || bounded(view)) {
 		uint64_t whole, last_epoch;
 		int r = measure(view, &whole, &last_epoch, err);
 		if (r < 0 || off >= whole)
 			return r;
-		if (len > whole - off)
-			len = (size_t)(whole - off);
+		most = whole - off < most ? (size_t)(whole - off) : most;
+		least = least < most ? least : most;
 	}
 	if (view->key.table)
-		return table_read(view->key.table, &view->cursor, view->base + off, buf, len, err);
-	return store_read(view->set->store, view->base + off, buf, len, err);
+		return table_some(view->key.table, &view->cursor, view->base + off, buf, least, most, err);
+	return store_some(view->set->store, view->base + off, buf, least, most, err);
 }
 
-long view_peek(struct view *view, uint64_t off, char *buf, size_t len, struct err *err)
+long view_some(struct view *view, uint64_t off, char *buf, size_t least, size_t most, struct err *err)
 {
 	pthread_mutex_lock(&view->lock);
 	long n = place(view, err);
 	if (n > 0)
-		n = read_placed(view, off, buf, len, err);
+		n = read_placed(view, off, buf, least, most, err);
 	pthread_mutex_unlock(&view->lock);
 	return n;
+}
+
+long view_peek(struct view *view, uint64_t off, char *buf, size_t len, struct err *err)
+{
+	return view_some(view, off, buf, len, len, err);
 }
 
 void view_passed(struct view *view, uint64_t next)

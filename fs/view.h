@@ -54,6 +54,10 @@ long view_read(struct view *view, uint64_t off, char *buf, size_t len, struct er
 long view_peek(struct view *view, uint64_t off, char *buf, size_t len, struct err *err);
 void view_passed(struct view *view, uint64_t next);
 
+/* view_peek for who goes on behind it: at least `least` but at the end, and as much more, up to `most`, as is read
+ * better with it than later. */
+long view_some(struct view *view, uint64_t off, char *buf, size_t least, size_t most, struct err *err);
+
 /* The number of the oldest segment that an open view still reads: from the byte on that follows what it
  * read last. Without any, the newest. A view that cannot tell (damage) needs nothing. */
 size_t view_set_needed(struct view_set *set);
