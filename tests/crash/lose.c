@@ -46,12 +46,24 @@ static uint64_t choose_cut(const struct disk *disk, unsigned seed)
 	return count ? last[seed % count] : UINT64_MAX;
 }
 
-static size_t cut_len(const struct change *change, const struct loss *loss)
+/* Where a write changes nothing, no cut is seen: it is within what is between. */
+static size_t cut_byte(const struct change *change, uint64_t random, const struct bytes *there)
+{
+	size_t first = 0, last = change->len, held = there->len > change->off ? there->len - change->off : 0;
+
+	while (first < last && first < held && there->at[change->off + first] == change->data[first])
+		first++;
+	while (last > first && last <= held && there->at[change->off + last - 1] == change->data[last - 1])
+		last--;
+	return first + random % (last - first + 1);
+}
+
+static size_t cut_len(const struct change *change, const struct loss *loss, const struct bytes *there)
 {
 	uint64_t random = mixed(loss->seed, change->at, change->off, 1), end = change->off + change->len;
 
 	if (loss->kind == LOSS_SHREDS)
-		return random % (change->len + 1);
+		return cut_byte(change, random, there);
 	uint64_t sectors = (end - 1) / SECTOR - change->off / SECTOR,
 	         at = (change->off / SECTOR + random % (sectors + 1)) * SECTOR;
 	return at <= change->off ? 0 : at - change->off;
@@ -105,7 +117,7 @@ static void lose_bytes(const struct node *node, const struct loss *loss, struct 
 			disk_set_len(out, change.off + change.len > out->len ? change.off + change.len : out->len);
 		else {
 			if (change.at == loss->cut_at)
-				change.len = cut_len(&change, loss);
+				change.len = cut_len(&change, loss, out);
 			disk_change_bytes(out, &change);
 		}
 	}

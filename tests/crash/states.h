@@ -20,7 +20,7 @@ enum states_loss {
 	LOSS_NAMES, /* bytes are there; names as synced */
 	LOSS_ZEROS, /* lengths are there; bytes that were not synced are zeros */
 	LOSS_TORN, /* all changes in their order up to one of the last writes, which is cut at a multiple of 512 bytes */
-	LOSS_SHREDS,  /* ... at any byte */
+	LOSS_SHREDS,  /* ... at any byte of what it changes */
 	LOSS_SECTORS, /* any of the 512-byte sectors that were not synced, and any of the names: as `seed` says */
 	LOSSES
 };

@@ -74,12 +74,14 @@ snapshot
 load
 check "the daemon ends well" daemon_stop
 start RECORD_SLOW=100000
-for ((i = 0; i < 15; i++)); do # WAL that no follower needs, while the LSN before it is being written down
-	sql "CREATE TEMP TABLE t (a int)"
-	sleep 0.1
+for n in first next; do # after another: what is written over what was confirmed
+	for ((i = 0; i < 15; i++)); do # WAL that no follower needs, while the LSN before it is being written down
+		sql "CREATE TEMP TABLE t (a int)"
+		sleep 0.1
+	done
+	lsn=$(sql "SELECT pg_switch_wal()")
+	check "the $n idle LSN is confirmed" wait_for 60 "[[ \$(sql \"SELECT confirmed_flush_lsn >= '$lsn' FROM pg_replication_slots WHERE slot_name = 'daystream'\") == t ]]"
 done
-lsn=$(sql "SELECT pg_switch_wal()")
-check "an idle LSN is confirmed" wait_for 60 "[[ \$(sql \"SELECT confirmed_flush_lsn >= '$lsn' FROM pg_replication_slots WHERE slot_name = 'daystream'\") == t ]]"
 daemon_stop
 start RECORD_STOP=60+
 load
