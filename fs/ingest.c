@@ -295,6 +295,15 @@ static void rest(struct ingest *in)
 	set_looks(in, false);
 }
 
+/* Commits are being synced: until the source has more, for a moment. The other thread does not end that: who waits for
+ * what it shows would wait for this one, too, which only has to tell the server. */
+static void linger(struct ingest *in)
+{
+	set_looks(in, true);
+	wait_us(in, in->source->ops->fd(in->source), GATHER_US);
+	set_looks(in, false);
+}
+
 static int stream(struct ingest *in, struct err *err)
 {
 	size_t bytes;
@@ -312,6 +321,8 @@ static int stream(struct ingest *in, struct err *err)
 			continue;
 		if (gather && bytes < ROUND_SMALL)
 			rest(in);
+		else if (!gather && durable_busy(in->durable))
+			linger(in);
 		else if (wait_for(in, in->source->ops->fd(in->source), gather ? 1 : TICK_MS))
 			wait_us(in, in->source->ops->fd(in->source), CONFIRM_LATER_US);
 	}
