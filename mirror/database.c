@@ -206,7 +206,7 @@ int database_open(struct database *database, const char *path, const struct data
 		rc = found ? migrate(database, err) : create(database, want, err);
 	if (rc < 0)
 		return rc;
-	wal_watch(&database->wal);
+	wal_watch(&database->wal, !want->build);
 	if ((rc = read_state(database, want, err)) < 0)
 		return rc;
 	if (sqlite3_prepare_v3(database->sqlite, save_sql, -1, SQLITE_PREPARE_PERSISTENT, &database->save, NULL) !=
@@ -227,6 +227,7 @@ int database_rename(struct database *database, const char *to, struct err *err)
 	int rc = wal_empty(&database->wal, err);
 	if (rc < 0)
 		return rc;
+	wal_close(&database->wal);
 	if (sqlite3_close(database->sqlite) != SQLITE_OK)
 		return err_set(err, -EIO, "cannot close %s: %s", database->path, sqlite3_errmsg(database->sqlite));
 	database->sqlite = NULL;
@@ -236,6 +237,7 @@ int database_rename(struct database *database, const char *to, struct err *err)
 void database_close(struct database *database)
 {
 	sqlite3_finalize(database->save);
+	wal_close(&database->wal);
 	sqlite3_close(database->sqlite);
 	/* Only now: closing any descriptor of the file drops SQLite's fcntl locks. */
 	if (database->lock_fd >= 0)
@@ -292,9 +294,10 @@ int database_commit(struct database *database, struct err *err)
 
 	if (rc == 0)
 		rc = sql_run(database->sqlite, "COMMIT", err);
-	if (rc == 0)
-		database->open_transaction = false;
-	return rc;
+	if (rc < 0)
+		return rc;
+	database->open_transaction = false;
+	return wal_check(&database->wal, err);
 }
 
 int database_rollback(struct database *database, struct err *err)

@@ -7,10 +7,10 @@
 #include "clock.h"
 #include "sql.h"
 
-/* The WAL is copied back from 32 MiB on; from 256 MiB on the mirror waits a moment for
+/* The WAL is copied back from 32 MiB on; from 128 MiB on the mirror waits a moment for
  * readers, so that it can begin at its start again: only a reader that stays makes it grow. */
 #define PAGES 8192
-#define PAGES_MOST 65536
+#define PAGES_MOST 32768
 #define WAIT_MS 200
 /* SQLite's own files take no more at once. */
 #define REWRITE_BYTES (1 << 16)
@@ -41,6 +41,16 @@ static int checkpoint(struct wal *wal, const char *name, int mode)
 	return rc;
 }
 
+/* What cannot be had is done without, until it can. */
+static bool start_beside(struct wal *wal)
+{
+	if (wal->beside && !wal->backfill)
+		wal->backfill = backfill_open(wal->sqlite);
+	if (wal->backfill)
+		backfill_start(wal->backfill);
+	return wal->backfill;
+}
+
 static int after_commit(void *context, sqlite3 *sqlite, const char *name, int pages)
 {
 	struct wal *wal = context;
@@ -53,18 +63,50 @@ static int after_commit(void *context, sqlite3 *sqlite, const char *name, int pa
 		return SQLITE_OK;
 	/* A reader may keep it from ending now: not every commit is to try. */
 	wal->next = pages + PAGES;
+	if (pages < PAGES_MOST && start_beside(wal))
+		return SQLITE_OK;
+	if (wal->backfill)
+		backfill_wait(wal->backfill);
 	int rc = checkpoint(wal, name, pages < PAGES_MOST ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART);
 	/* Without space the WAL grows, until a commit finds none. */
 	return (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_FULL ? SQLITE_OK : rc;
 }
 
-void wal_watch(struct wal *wal)
+void wal_watch(struct wal *wal, bool beside)
 {
+	wal->beside = beside;
 	sqlite3_wal_hook(wal->sqlite, after_commit, wal);
+}
+
+int wal_check(struct wal *wal, struct err *err)
+{
+	int system = 0, code = wal->backfill ? backfill_failed(wal->backfill, &system) : SQLITE_OK;
+
+	if (code == SQLITE_OK)
+		return 0;
+	if ((code & 0xff) == SQLITE_IOERR)
+		sqlite3_db_config(wal->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	return sql_failed(wal->sqlite, code, system, err);
+}
+
+void wal_close(struct wal *wal)
+{
+	struct err err;
+
+	if (wal->backfill)
+		backfill_wait(wal->backfill);
+	wal_check(wal, &err);
+	backfill_close(wal->backfill);
+	wal->backfill = NULL;
 }
 
 int wal_empty(struct wal *wal, struct err *err)
 {
+	if (wal->backfill)
+		backfill_wait(wal->backfill);
+	int rc = wal_check(wal, err);
+	if (rc < 0)
+		return rc;
 	return checkpoint(wal, "main", SQLITE_CHECKPOINT_TRUNCATE) == SQLITE_OK
 	           ? 0
 	           : sql_error(wal->sqlite, "cannot copy the WAL back", err);
