@@ -129,17 +129,22 @@ static bool same_key(const struct batch *batch, const struct batch_item *a, cons
 	return len == pack_key_len(other, schema->key_count) && memcmp(one, other, len) == 0;
 }
 
-/* Where it is looked for first. Numbers beside each other stay so, as far as one line of the processor's cache goes. */
+/* Numbers beside each other stay so, as far as one line of the processor's cache goes. */
+static size_t hash_of_number(const struct batch_item *item)
+{
+	/* Many tables have the same few numbers: each begins elsewhere, far from the others. */
+	uint64_t number = (item->key >> 2) + item->table * 0xbf58476d1ce4e5b9;
+	number = (number ^ number >> 32) * 0x9e3779b97f4a7c15;
+	return (size_t)(number ^ number >> 32) << 2 | (item->key & 3);
+}
+
+/* Where it is looked for first. */
 static size_t hash_of(const struct batch *batch, const struct batch_item *item)
 {
 	const struct schema *schema = schema_of(batch, item);
 
-	if (batch_is_number(schema)) {
-		/* Many tables have the same few numbers: each begins elsewhere, far from the others. */
-		uint64_t number = (item->key >> 2) + item->table * 0xbf58476d1ce4e5b9;
-		number = (number ^ number >> 32) * 0x9e3779b97f4a7c15;
-		return (size_t)(number ^ number >> 32) << 2 | (item->key & 3);
-	}
+	if (batch_is_number(schema))
+		return hash_of_number(item);
 	const char *key = values_of(batch, item);
 	return crc32c(item->table, key, pack_key_len(key, schema->key_count));
 }
@@ -154,6 +159,19 @@ static uint32_t *find_slot(const struct batch *batch, const struct batch_item *i
 		if (*slot == 0 || same_key(batch, &batch->items[*slot - 1], item))
 			return slot;
 	}
+}
+
+/* What find_slot and merge will look at comes out of memory meanwhile. It may be another key's. */
+static void fetch_newest(const struct batch *batch, const struct batch_item *item)
+{
+	enum { LINE = 64 };
+
+	if (batch->keys == 0 || !batch_is_number(schema_of(batch, item)))
+		return;
+	uint32_t newest = batch->slots[hash_of_number(item) & (batch->slot_count - 1)];
+	const char *at = batch->bytes + batch->items[newest ? newest - 1 : 0].at;
+	__builtin_prefetch(at);
+	__builtin_prefetch(at + LINE);
 }
 
 /* Half of them stay free. */
@@ -319,13 +337,14 @@ int batch_add(struct batch *batch, struct relation *table, enum relation_change 
 		return rc;
 	if (!number_table(batch, table))
 		return out_of_memory(err);
-	head.room = (uint32_t)pack_row(batch->bytes + batch->used + sizeof head, schema, row->values,
-	                               change == RELATION_DELETE);
 	struct batch_item item = {.key = sort_key(&row->values[schema->key[0]]),
 	                          .at = (uint32_t)batch->used,
 	                          .table = table->number & 0x1fffffff,
 	                          .change = change & 3,
 	                          .whole = row->present == schema->column_count};
+	fetch_newest(batch, &item);
+	head.room = (uint32_t)pack_row(batch->bytes + batch->used + sizeof head, schema, row->values,
+	                               change == RELATION_DELETE);
 	return put(batch, table, &item, &head, err);
 }
 

@@ -60,6 +60,22 @@ int relation_redefine(struct relation *table, struct schema *schema, struct err 
 	return 0;
 }
 
+/* Most names are shorter than the call of memcmp is worth. */
+static inline bool is_named(const struct schema_column *column, struct span rest)
+{
+	enum { SHORT = 8 };
+	size_t len = column->wire_len;
+
+	if (rest.len <= len || rest.at[len] != '\t')
+		return false;
+	if (len > SHORT)
+		return memcmp(rest.at, column->wire, len) == 0;
+	for (size_t i = 0; i < len; i++)
+		if (rest.at[i] != column->wire[i])
+			return false;
+	return true;
+}
+
 /* The column that the next pair names. Rows come in the definition's order, so it nearly
  * always is the expected one, or stands soon behind it. */
 static const struct schema_column *find_column(const struct schema *schema, unsigned expected, struct span rest)
@@ -70,8 +86,7 @@ static const struct schema_column *find_column(const struct schema *schema, unsi
 		if (i >= count)
 			i = 0;
 		const struct schema_column *column = &schema->columns[i];
-		if (rest.len > column->wire_len && rest.at[column->wire_len] == '\t' &&
-		    memcmp(rest.at, column->wire, column->wire_len) == 0)
+		if (is_named(column, rest))
 			return column;
 	}
 	return NULL;

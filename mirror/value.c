@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Room that a row may leave behind for the next; a 200 MB value's is given back. */
-#define ROOM_KEPT (4u << 20)
-
 const char *value_print_numeric(enum numeric numeric)
 {
 	return numeric == NUMERIC_REAL ? "real" : "text";
@@ -56,12 +53,8 @@ const char *value_declaration(enum storage storage)
 	}
 }
 
-int value_room_reset(struct value_room *room, size_t need, struct err *err)
+int value_room_renew(struct value_room *room, size_t need, struct err *err)
 {
-	room->used = 0;
-	if (need <= room->size && (room->size <= ROOM_KEPT || need > ROOM_KEPT))
-		return 0;
-
 	size_t size = need < 65536 ? 65536 : need;
 	free(room->at);
 	room->at = malloc(size);

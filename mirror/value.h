@@ -49,9 +49,20 @@ struct value_room {
 	size_t size, used;
 };
 
+/* Room that a row may leave behind for the next; a 200 MB value's is given back. */
+#define VALUE_ROOM_KEPT ((size_t)4 << 20)
+
+/* Another room instead. -ENOMEM. */
+int value_room_renew(struct value_room *room, size_t need, struct err *err);
+
 /* Forgets what is there and makes room for a row whose values are `need`
  * bytes on the line. Room far above the usual is given back. -ENOMEM. */
-int value_room_reset(struct value_room *room, size_t need, struct err *err);
+static inline int value_room_reset(struct value_room *room, size_t need, struct err *err)
+{
+	room->used = 0;
+	bool fits = need <= room->size && (room->size <= VALUE_ROOM_KEPT || need > VALUE_ROOM_KEPT);
+	return fits ? 0 : value_room_renew(room, need, err);
+}
 void value_room_fini(struct value_room *room);
 
 enum value_kind { VALUE_ABSENT, VALUE_NULL, VALUE_INTEGER, VALUE_REAL, VALUE_TEXT, VALUE_BLOB };
