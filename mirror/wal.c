@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "clock.h"
 #include "sql.h"
@@ -63,7 +64,8 @@ static int after_commit(void *context, sqlite3 *sqlite, const char *name, int pa
 		return SQLITE_OK;
 	/* A reader may keep it from ending now: not every commit is to try. */
 	wal->next = pages + PAGES;
-	if (pages < PAGES_MOST && start_beside(wal))
+	bool own = strcmp(name, "main") == 0; /* and not an attached file */
+	if (own && pages < PAGES_MOST && start_beside(wal))
 		return SQLITE_OK;
 	if (wal->backfill)
 		backfill_wait(wal->backfill);
