@@ -8,9 +8,10 @@
 #include "clock.h"
 #include "sql.h"
 
-/* The WAL is copied back from 32 MiB on; from 128 MiB on the mirror waits a moment for
- * readers, so that it can begin at its start again: only a reader that stays makes it grow. */
+/* The WAL is copied back from 32 MiB on; beside the mirror from 16 MiB on, so that little is left at its end. From 128 MiB on
+ * the mirror waits a moment for readers, so that it can begin at its start again: only a reader that stays makes it grow. */
 #define PAGES 8192
+#define PAGES_BESIDE 4096
 #define PAGES_MOST 32768
 #define WAIT_MS 200
 /* SQLite's own files take no more at once. */
@@ -28,7 +29,7 @@ static int busy(void *context, int count)
 
 void wal_init(struct wal *wal, sqlite3 *sqlite, int stop_fd)
 {
-	*wal = (struct wal){.sqlite = sqlite, .stop_fd = stop_fd, .next = PAGES};
+	*wal = (struct wal){.sqlite = sqlite, .stop_fd = stop_fd};
 	sqlite3_busy_handler(sqlite, busy, wal);
 }
 
@@ -40,6 +41,11 @@ static int checkpoint(struct wal *wal, const char *name, int mode)
 	if ((rc & 0xff) == SQLITE_IOERR)
 		sqlite3_db_config(wal->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	return rc;
+}
+
+static int least(const struct wal *wal)
+{
+	return wal->beside ? PAGES_BESIDE : PAGES;
 }
 
 /* What cannot be had is done without, until it can. */
@@ -58,12 +64,12 @@ static int after_commit(void *context, sqlite3 *sqlite, const char *name, int pa
 
 	(void)sqlite;
 	if (pages < wal->pages)
-		wal->next = PAGES; /* it has begun at its start again */
+		wal->next = least(wal); /* it has begun at its start again */
 	wal->pages = pages;
 	if (pages < wal->next)
 		return SQLITE_OK;
 	/* A reader may keep it from ending now: not every commit is to try. */
-	wal->next = pages + PAGES;
+	wal->next = pages + least(wal);
 	bool own = strcmp(name, "main") == 0; /* and not an attached file */
 	if (own && pages < PAGES_MOST && start_beside(wal))
 		return SQLITE_OK;
@@ -77,6 +83,7 @@ static int after_commit(void *context, sqlite3 *sqlite, const char *name, int pa
 void wal_watch(struct wal *wal, bool beside)
 {
 	wal->beside = beside;
+	wal->next = least(wal);
 	sqlite3_wal_hook(wal->sqlite, after_commit, wal);
 }
 
