@@ -101,14 +101,18 @@ long ahead_read(struct ahead *ahead, struct file *file, uint64_t off, char *own,
 	size_t n = take(ahead, off, own, len, got);
 	pthread_mutex_unlock(&ahead->lock);
 
-	long rest = n < len ? file_peek(file, off + n, own + n, len - n, err) : 0;
+	long rest = 0;
+	if (n == 0 && file_recent(file, off, len, &got->recent))
+		n = got->recent.len;
+	else if (n < len)
+		rest = file_peek(file, off + n, own + n, len - n, err);
 	if (rest >= 0)
 		file_passed(file, off + (n += (size_t)rest));
 
 	pthread_mutex_lock(&ahead->lock);
-	/* Who comes to the end, or leaves his way, has no more use for it. */
+	/* Who comes to the end, or leaves his way, has no more use for it; nor has who gets what others get, too. */
 	ahead->next = off + n;
-	if (n < len)
+	if (n < len || got->recent.len > 0)
 		ahead->onwards = 0;
 	got->more = part_of(ahead, ahead->next);
 	pthread_mutex_unlock(&ahead->lock);
@@ -170,11 +174,13 @@ static bool fill(struct ahead *ahead, struct file *file, struct ahead_part *part
 	return part->len == AHEAD_LEN;
 }
 
-void ahead_go(struct ahead *ahead, struct file *file, const struct ahead_got *got)
+void ahead_go(struct ahead *ahead, struct file *file, struct ahead_got *got)
 {
 	struct ahead_part *part;
 	uint64_t off;
 
+	if (got->recent.len > 0)
+		file_release(file, &got->recent);
 	pthread_mutex_lock(&ahead->lock);
 	if (got->part)
 		got->part->replies--;

@@ -53,16 +53,17 @@ void ahead_fini(struct ahead *ahead);
 
 /* What was asked for. */
 struct ahead_got {
-	const char *bytes;       /* good until ahead_go */
-	struct ahead_part *part; /* they are in it; NULL: in the caller's own */
-	bool more;               /* it is known that the file goes on behind them */
+	const char *bytes;        /* good until ahead_go */
+	struct ahead_part *part;  /* they are in it; NULL: in the caller's own */
+	struct recent_got recent; /* or, where this has any, in its pieces */
+	bool more;                /* it is known that the file goes on behind them */
 };
 
-/* As file_read; the bytes are in `own`, or in a part. An ahead_go has to follow, also after an error. */
+/* As file_read; the bytes are in `own`, in a part, or among the recent ones. An ahead_go has to follow, also after an error. */
 long ahead_read(struct ahead *ahead, struct file *file, uint64_t off, char *own, size_t len, struct ahead_got *got,
                 struct err *err);
 
 /* After the reply: reads ahead, where that is due. What fails shows when it is asked for. */
-void ahead_go(struct ahead *ahead, struct file *file, const struct ahead_got *got);
+void ahead_go(struct ahead *ahead, struct file *file, struct ahead_got *got);
 
 #endif

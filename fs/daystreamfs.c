@@ -45,6 +45,7 @@ struct daemon {
 	struct table_set *tables;
 	struct view_set *views;
 	struct part_set *parts;
+	struct recent *recent;
 	struct keeper *keeper;
 	struct health *health;
 	struct retainer *retainer;
@@ -167,7 +168,8 @@ static int mount_and_drop(struct daemon *d, struct err *err)
 	int r;
 
 	d->shown = (struct shown){
-	    d->store, d->tables, d->views, d->parts, print_text, d, d->follower ? follower_arrived(d->follower) : NULL};
+	    d->store, d->tables, d->views, d->parts, print_text, d, d->follower ? follower_arrived(d->follower) : NULL,
+	    d->recent};
 	if ((r = mount_start(d->mount, d->options.mountpoint, &d->shown, err)) < 0 || !d->privileges.drop)
 		return r;
 	if (mount_hand_over(d->mount, err) < 0) {
@@ -267,7 +269,8 @@ static int open_sets(struct daemon *d, struct err *err)
 	d->tables = table_set_new(d->store);
 	d->views = view_set_new(d->store);
 	d->parts = part_set_new(store_dirfd(d->store), store_damage(d->store));
-	return d->tables && d->views && d->parts ? 0 : err_set(err, -ENOMEM, "out of memory");
+	d->recent = recent_new(store_segments(d->store));
+	return d->tables && d->views && d->parts && d->recent ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
 /* ---- a store that somebody else writes ---------------------------------- */
@@ -392,6 +395,7 @@ static int stop(struct daemon *d, struct err *err)
 	writer_close(d->writer);
 	part_set_free(d->parts);
 	view_set_free(d->views);
+	recent_free(d->recent);
 	table_set_free(d->tables);
 	store_close(d->store);
 	config_fini(&d->config);

@@ -13,7 +13,8 @@
 /* One of these. */
 struct file {
 	struct view *view;
-	char *text; /* of /status, /metrics or a definition, as it was when opened */
+	struct recent *recent; /* with a view; or NULL */
+	char *text;            /* of /status, /metrics or a definition, as it was when opened */
 	size_t len;
 	struct part *part; /* in a snapshot */
 };
@@ -278,8 +279,12 @@ static int open_lines(struct file *file, const struct shown *shown, const struct
 
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
-	if ((r = view_open(&file->view, shown->views, &key, err)) < 0 || key.until.epoch == 0)
+	if ((r = view_open(&file->view, shown->views, &key, err)) < 0)
 		return r;
+	if ((file->recent = shown->recent))
+		recent_join(file->recent);
+	if (key.until.epoch == 0)
+		return 0;
 	r = view_len(file->view, &len, &last_epoch, err);
 	return r == 0 && len == 0 ? -ENOENT : r; /* nothing happened in that second, or on that day */
 }
@@ -330,6 +335,8 @@ int file_open(struct file **out, const struct shown *shown, const struct node *n
 
 void file_close(struct file *file)
 {
+	if (file->recent)
+		recent_leave(file->recent);
 	if (file->view)
 		view_close(file->view);
 	if (file->part)
@@ -355,6 +362,16 @@ long file_peek(struct file *file, uint64_t off, char *buf, size_t len, struct er
 long file_some(struct file *file, uint64_t off, char *buf, size_t least, size_t most, struct err *err)
 {
 	return file->view ? view_some(file->view, off, buf, least, most, err) : file_peek(file, off, buf, least, err);
+}
+
+bool file_recent(struct file *file, uint64_t off, size_t len, struct recent_got *got)
+{
+	return file->recent && view_recent(file->view, file->recent, off, len, got);
+}
+
+void file_release(struct file *file, struct recent_got *got)
+{
+	recent_release(file->recent, got);
 }
 
 void file_passed(struct file *file, uint64_t next)

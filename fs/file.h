@@ -22,6 +22,7 @@ struct shown {
 	char *(*text)(void *ctx, enum node_kind kind, size_t *len);
 	void *ctx;
 	struct arrived *arrived; /* NULL: all snapshots that are there */
+	struct recent *recent;   /* NULL: none */
 };
 
 /* A name that means something else from one look-up to the next: /live and /tables/<name> start at the
@@ -60,6 +61,10 @@ void file_passed(struct file *file, uint64_t next);
 /* file_peek for who goes on behind it: at least `least` but at the end, and as much more, up to `most`, as is read
  * better with it than later. */
 long file_some(struct file *file, uint64_t off, char *buf, size_t least, size_t most, struct err *err);
+
+/* As recent_read; where it is true, file_release has to follow. */
+bool file_recent(struct file *file, uint64_t off, size_t len, struct recent_got *got);
+void file_release(struct file *file, struct recent_got *got);
 
 /* Its length now. */
 int file_len(struct file *file, uint64_t *len, struct err *err);

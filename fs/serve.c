@@ -306,7 +306,10 @@ static void reply_read(fuse_req_t req, struct handle *handle, const struct ahead
 	bool ended = n < size || (!got->more && file_len(handle->file, &len, &err) == 0 && end >= len);
 
 	handle_served(&of(req)->handles, handle, end, ended);
-	fuse_reply_buf(req, got->bytes, n);
+	if (got->recent.len > 0)
+		fuse_reply_iov(req, got->recent.pieces, (int)got->recent.count);
+	else
+		fuse_reply_buf(req, got->bytes, n);
 }
 
 static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *info)

@@ -248,6 +248,17 @@ long view_peek(struct view *view, uint64_t off, char *buf, size_t len, struct er
 	return view_some(view, off, buf, len, len, err);
 }
 
+bool view_recent(struct view *view, struct recent *recent, uint64_t off, size_t len, struct recent_got *got)
+{
+	if (view->key.table || view->key.line_len || bounded(view))
+		return false;
+	pthread_mutex_lock(&view->lock);
+	bool placed = view->placed;
+	uint64_t base = view->base;
+	pthread_mutex_unlock(&view->lock);
+	return placed && recent_read(recent, base + off, len, got);
+}
+
 void view_passed(struct view *view, uint64_t next)
 {
 	view->next = next;

@@ -20,6 +20,7 @@
 #ifndef FS_VIEW_H
 #define FS_VIEW_H
 
+#include "recent.h"
 #include "table.h"
 
 /* The open ones. The store is borrowed. */
@@ -57,6 +58,9 @@ void view_passed(struct view *view, uint64_t next);
 /* view_peek for who goes on behind it: at least `least` but at the end, and as much more, up to `most`, as is read
  * better with it than later. */
 long view_some(struct view *view, uint64_t off, char *buf, size_t least, size_t most, struct err *err);
+
+/* As recent_read, of a view of all lines. */
+bool view_recent(struct view *view, struct recent *recent, uint64_t off, size_t len, struct recent_got *got);
 
 /* The number of the oldest segment that an open view still reads: from the byte on that follows what it
  * read last. Without any, the newest. A view that cannot tell (damage) needs nothing. */
