@@ -21,7 +21,7 @@
 #include "unmounter.h"
 
 enum {
-	PAUSE_MS = 10,            /* while lines stream, between tellings */
+	PAUSE_MS = 20,            /* while lines stream, between tellings */
 	STREAM_PER_MS = 32 << 10, /* bytes; more is a stream */
 };
 
