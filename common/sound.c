@@ -12,6 +12,7 @@
 /* A block of bytes at a time; most hold nothing but plain bytes and tabs. */
 enum { BLOCK = 16 };
 typedef unsigned char block __attribute__((vector_size(BLOCK)));
+typedef signed char signed_block __attribute__((vector_size(BLOCK)));
 
 /* A bit for each byte of a block. */
 struct marks {
@@ -46,8 +47,14 @@ static struct marks marks_of(block bytes)
 	return (struct marks){bits_of(tabs), bits_of(newlines), bits_of(others & ~tabs & ~newlines)};
 }
 
-/* Of the bytes left; what is behind them is plain. */
-static struct marks marks_at(const char *text, size_t len)
+/* Those of marks_of and some plain ones, for two comparisons: where they are no more than the tabs, all else is plain. */
+static unsigned suspects_of(block bytes)
+{
+	return bits_of((block)((signed_block)bytes < ' ') | (block)(bytes == '\\'));
+}
+
+/* The bytes left; what is behind them is plain. */
+static block block_at(const char *text, size_t len)
 {
 	block bytes;
 
@@ -57,7 +64,7 @@ static struct marks marks_at(const char *text, size_t len)
 	} else {
 		memcpy(&bytes, text, sizeof bytes);
 	}
-	return marks_of(bytes);
+	return bytes;
 }
 
 static bool ends_at(const char *text, size_t len, size_t at)
@@ -86,7 +93,13 @@ size_t sound_line(const char *text, size_t len, bool *sound)
 	bool value = false; /* an odd number of tabs stands before */
 
 	for (size_t at = 0; at < len; at += BLOCK) {
-		struct marks marks = marks_at(text + at, len - at);
+		block bytes = block_at(text + at, len - at);
+		unsigned plain_tabs = bits_of((block)(bytes == '\t'));
+		if (suspects_of(bytes) == plain_tabs) {
+			value ^= __builtin_parity(plain_tabs);
+			continue;
+		}
+		struct marks marks = marks_of(bytes);
 		unsigned line =
 		    (marks.newlines & -marks.newlines) - 1; /* before the first newline; all, where there is none */
 		for (unsigned others = marks.others & line; others; others &= others - 1) {
