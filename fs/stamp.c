@@ -27,6 +27,20 @@ size_t stamp_print(char *out, struct position position)
 	return n;
 }
 
+size_t stamp_print_next(struct stamp *stamp, char *out, struct position position)
+{
+	char *last = stamp->text + (stamp->len > 1 ? stamp->len - 2 : 0); /* before the tab */
+
+	if (stamp->len > 0 && position.epoch == stamp->position.epoch && position.seq > 0 &&
+	    position.seq - 1 == stamp->position.seq && *last != '9')
+		++*last;
+	else
+		stamp->len = stamp_print(stamp->text, position);
+	stamp->position = position;
+	memcpy(out, stamp->text, sizeof stamp->text);
+	return stamp->len;
+}
+
 struct position stamp_next(struct position last, uint64_t second)
 {
 	bool same = last.epoch >= second;

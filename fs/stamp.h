@@ -13,6 +13,15 @@ enum { STAMP_MAX = 4 + 20 + 4 + 20 + 1 };
 /* Prints it to `out`, without a NUL; returns its length. */
 size_t stamp_print(char *out, struct position position);
 
+/* The same for line after line, where mostly the last digit alone differs from the one before. It takes STAMP_MAX bytes
+ * of `out`, whatever the length. */
+struct stamp {
+	struct position position;
+	char text[STAMP_MAX];
+	size_t len; /* 0: nothing yet */
+};
+size_t stamp_print_next(struct stamp *stamp, char *out, struct position position);
+
 /* The position of the line behind `last`, in a transaction of that second. */
 struct position stamp_next(struct position last, uint64_t second);
 

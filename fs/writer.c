@@ -30,6 +30,7 @@ struct writer {
 	struct noted noted;    /* of its lines that are not handed to `durable` yet */
 	struct position first; /* of the newest segment */
 	struct position last;  /* of the last line */
+	struct stamp stamp;    /* as it was printed */
 	struct origin origin;
 	struct catalog catalog, catalog_before; /* as of now; at writer_begin, where changed since */
 	bool catalog_changed;
@@ -57,7 +58,7 @@ static int put(struct writer *w, const char *line, size_t len, const char *tail,
 	if (!out)
 		return -ENOMEM;
 	w->last = stamp_next(w->last, w->second);
-	size_t n = stamp_print(out, w->last);
+	size_t n = stamp_print_next(&w->stamp, out, w->last);
 	memcpy(out + n, line, len);
 	n += len;
 	memcpy(out + n, tail, tail_len);
