@@ -33,12 +33,32 @@ static bool second_of(struct span value, uint64_t *second)
 	return true;
 }
 
+/* The same, looked up: small transactions share their second with many. */
+static bool second_like(struct incoming *in, struct span value, uint64_t *second)
+{
+	enum { LEN = sizeof in->time };
+	/* Of what stands behind these only " BC" counts. */
+	bool usual = value.len >= LEN && value.len < 64 && (value.at[LEN - 1] == '.' || value.at[LEN - 1] == '+') &&
+	             value.at[value.len - 1] != 'C';
+
+	if (usual && in->second && memcmp(value.at, in->time, LEN) == 0) {
+		*second = in->second;
+		return true;
+	}
+	if (!second_of(value, second))
+		return false;
+	in->second = usual ? *second : 0;
+	if (usual)
+		memcpy(in->time, value.at, LEN);
+	return true;
+}
+
 static bool take_begin(struct incoming *in, struct incoming_line *taken)
 {
 	struct span rest = taken->head.pairs, name, value, xid = taken->head.xid;
 
 	if (in->open || taken->head.table.at || xid.len > sizeof in->xid || line_next(&rest, &name, &value) != 1 ||
-	    !span_is(name, "time") || !second_of(value, &taken->second))
+	    !span_is(name, "time") || !second_like(in, value, &taken->second))
 		return false;
 	in->open = true;
 	in->begun_len = 0;

@@ -21,13 +21,19 @@ struct incoming_line {
 	uint64_t lsn;          /* INCOMING_COMMIT: the end of its commit record */
 };
 
-enum { INCOMING_BEGUN_MAX = 512 };
+enum {
+	INCOMING_BEGUN_MAX = 512,
+	INCOMING_TIME_LEN = 20, /* "2017-10-09 00:00:00." */
+};
 
 struct incoming {
 	uint64_t lsn; /* of the last commit, which the next one's is above */
 	bool open;    /* within a transaction */
 	char xid[24]; /* the value of its `_xid`, as on each of its lines */
 	size_t xid_len;
+	/* The time of the last `begin` to its second, and which that was: mostly the next one's, too. 0: none. */
+	char time[INCOMING_TIME_LEN];
+	uint64_t second;
 	char table[2 * NAME_PATH_MAX]; /* the pairs that named a table last, known to be good */
 	size_t table_len;
 	/* How the last row of this transaction began, up to its own pairs: mostly the next one begins so, too. */
