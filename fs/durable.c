@@ -149,11 +149,11 @@ void durable_idle(struct durable *durable, uint64_t lsn)
 
 void durable_choose(struct durable *durable, struct position commit, uint32_t choice)
 {
+	if (durable->choosing == choice) /* which no other thread changes */
+		return;
 	pthread_mutex_lock(&durable->lock);
-	if (durable->choosing != choice) {
-		durable->choosing = choice;
-		durable->chosen = commit;
-	}
+	durable->choosing = choice;
+	durable->chosen = commit;
 	pthread_mutex_unlock(&durable->lock);
 }
 
@@ -167,8 +167,10 @@ uint32_t durable_choice(struct durable *durable)
 
 int durable_unsettled(struct durable *durable, uint32_t choice, struct err *err)
 {
+	if (durable->choosing == choice) /* which no other thread changes */
+		return 1;
 	pthread_mutex_lock(&durable->lock);
-	bool unsettled = durable->choosing == choice || durable->marked == ~choice;
+	bool unsettled = durable->marked == ~choice;
 	int refused = !unsettled && durable->choosing == ~choice ? durable->refused : 0;
 	if (!unsettled)
 		durable->refused = 0;

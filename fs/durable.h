@@ -13,7 +13,7 @@
 
 struct durable {
 	struct store *store;
-	pthread_mutex_t lock; /* all but marked_ms */
+	pthread_mutex_t lock; /* all but marked_ms; the appending thread reads `choosing`, which is its own, without */
 	pthread_cond_t wake;
 	struct store_end appended; /* the last commit that the kernel has */
 	int fd;                    /* of its segment; borrowed */

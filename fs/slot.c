@@ -214,11 +214,11 @@ static int slot_receive(struct source *source, struct source_event *event, struc
 	*event = (struct source_event){.kind = SOURCE_NOTHING};
 	PQfreemem(slot->message);
 	slot->message = NULL;
-	int r = check_leaving(slot, err);
-	if (r < 0)
-		return r;
 	int len = PQgetCopyData(slot->conn, &slot->message, 1);
-	if (len == 0) {
+	if (len == 0) { /* what it read at once is taken */
+		int r = check_leaving(slot, err);
+		if (r < 0)
+			return r;
 		if (!PQconsumeInput(slot->conn))
 			return err_set(err, -EAGAIN, "the connection to the server broke");
 		len = PQgetCopyData(slot->conn, &slot->message, 1);

@@ -33,7 +33,8 @@ static uint64_t second_of(const char *time)
 	if (incoming_take(&incoming, line, (size_t)n, &taken, &err) < 0)
 		return UINT64_MAX;
 	uint64_t second = taken.second;
-	n = snprintf(line, sizeof line, "_xid\t7\t_action\tcommit\tlsn\t0/%X\ttime\t%s", (unsigned)++transactions, time);
+	n = snprintf(line, sizeof line, "_xid\t7\t_action\tcommit\tlsn\t0/%X\ttime\t%s", (unsigned)++transactions,
+	             time);
 	assert_int_equal(incoming_take(&incoming, line, (size_t)n, &taken, &err), 0);
 	return second;
 }
