@@ -1,12 +1,13 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # ingest.sh - from the slot to a durable, published store: the daemon from its start until the mount shows all that the
-# server has, next to pg_recvlogical with the same plugin, which keeps nothing. The processor's time of
+# server has, next to pg_recvlogical with the same plugin, which keeps nothing, and once more where it writes a file, whose
+# bytes need new memory of the system as ours do. The processor's time of
 # the daemon and of its walsender; what the store takes on disk.
 # shellcheck source=workload.sh
 . "$root/tests/bench/workload.sh"
 
 cases=(insert update small)
-contestants=(daystreamfs pg_recvlogical)
+contestants=(daystreamfs pg_recvlogical pg_recvlogical_file)
 
 prepare() {
 	bench_server_up
@@ -25,11 +26,13 @@ prepare_case() {
 }
 
 turn() {
-	local walsender
+	local walsender out=/dev/null
 	slot_copy base turn
-	if [[ $2 == pg_recvlogical ]]; then
+	if [[ $2 == pg_recvlogical* ]]; then
+		rm -f "$work/received"
+		[[ $2 != *_file ]] || out=$work/received
 		PGOPTIONS='-c logical_decoding_work_mem=256MB' timed \
-			pg_recvlogical -d "$PGDATABASE" -S turn --start --no-loop -E "$end" -f /dev/null
+			pg_recvlogical -d "$PGDATABASE" -S turn --start --no-loop -E "$end" -f "$out"
 		return
 	fi
 	rm -rf "$store"
