@@ -77,11 +77,13 @@ crash() { # all of the server's processes at once, as when the machine loses pow
 	rm -f "$server/data/postmaster.pid" "$server"/.s.PGSQL.* # the dead may still stand in the process list
 	server_start
 }
-child() { # one process dies, and the server starts its processes anew
-	local pid
+checkpointer() { sql "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'" 2>/dev/null; }
+child() { # one process dies, and the server starts its processes anew; a moment before, it still answers
+	local pid before
 	pid=$(sql "SELECT active_pid FROM pg_replication_slots WHERE active")
+	before=$(checkpointer)
 	[[ -z $pid ]] || kill -KILL "$pid"
-	wait_for 60 "sql 'SELECT 1'" >/dev/null
+	wait_for 60 "[[ -z '$pid' || \$(checkpointer) != @($before|) ]]"
 }
 for way in fast immediate crash child fast crash; do
 	sleep 0.7
