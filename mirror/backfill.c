@@ -1,7 +1,6 @@
 #include "backfill.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 struct backfill {
@@ -11,12 +10,14 @@ struct backfill {
 	pthread_cond_t changed;
 	/* Under the lock: */
 	bool wanted, works, ends;
+	int pages, copied; /* of the WAL: as a copy was last started; that are copied, as one has last ended */
 	int code, system;
 };
 
 static void copy(struct backfill *backfill)
 {
-	int rc = sqlite3_wal_checkpoint_v2(backfill->sqlite, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	int copied = -1,
+	    rc = sqlite3_wal_checkpoint_v2(backfill->sqlite, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, &copied);
 	int system = sqlite3_system_errno(backfill->sqlite);
 	bool failed = rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_FULL;
 
@@ -25,6 +26,9 @@ static void copy(struct backfill *backfill)
 		backfill->code = rc;
 		backfill->system = system;
 	}
+	backfill->copied = copied;
+	if (backfill->code != SQLITE_OK || backfill->pages <= copied)
+		backfill->wanted = false;
 	backfill->works = false;
 	pthread_cond_broadcast(&backfill->changed);
 	pthread_mutex_unlock(&backfill->lock);
@@ -60,9 +64,9 @@ static bool connect_file(struct backfill *backfill, sqlite3 *sqlite)
 	                    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		return false;
 	sqlite3_db_config(backfill->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	/* It learns of the WAL by reading. Neither may it be another file, which got the name meanwhile. */
-	return sqlite3_exec(backfill->sqlite, "PRAGMA synchronous = NORMAL; SELECT 1 FROM sqlite_master LIMIT 1", NULL,
-	                    NULL, NULL) == SQLITE_OK &&
+	/* It learns of the WAL by reading: not the schema, which takes its room for each table. Neither may it be another file,
+	 * which got the name meanwhile. */
+	return sqlite3_exec(backfill->sqlite, "PRAGMA schema_version", NULL, NULL, NULL) == SQLITE_OK &&
 	       sqlite3_file_control(sqlite, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && !moved;
 }
 
@@ -99,20 +103,25 @@ void backfill_close(struct backfill *backfill)
 	free(backfill);
 }
 
-void backfill_start(struct backfill *backfill)
+void backfill_start(struct backfill *backfill, int pages)
 {
 	pthread_mutex_lock(&backfill->lock);
-	backfill->wanted = true;
+	backfill->pages = pages;
+	/* Whether what works has all of it by then, its end tells. */
+	if (backfill->code == SQLITE_OK && (backfill->works || pages != backfill->copied))
+		backfill->wanted = true;
 	pthread_cond_broadcast(&backfill->changed);
 	pthread_mutex_unlock(&backfill->lock);
 }
 
-void backfill_wait(struct backfill *backfill)
+bool backfill_wait(struct backfill *backfill)
 {
 	pthread_mutex_lock(&backfill->lock);
 	while (backfill->wanted || backfill->works)
 		pthread_cond_wait(&backfill->changed, &backfill->lock);
+	bool well = backfill->code == SQLITE_OK;
 	pthread_mutex_unlock(&backfill->lock);
+	return well;
 }
 
 int backfill_failed(struct backfill *backfill, int *system)

@@ -49,12 +49,12 @@ static int least(const struct wal *wal)
 }
 
 /* What cannot be had is done without, until it can. */
-static bool start_beside(struct wal *wal)
+static bool start_beside(struct wal *wal, int pages)
 {
 	if (wal->beside && !wal->backfill)
 		wal->backfill = backfill_open(wal->sqlite);
 	if (wal->backfill)
-		backfill_start(wal->backfill);
+		backfill_start(wal->backfill, pages);
 	return wal->backfill;
 }
 
@@ -71,10 +71,10 @@ static int after_commit(void *context, sqlite3 *sqlite, const char *name, int pa
 	/* A reader may keep it from ending now: not every commit is to try. */
 	wal->next = pages + least(wal);
 	bool own = strcmp(name, "main") == 0; /* and not an attached file */
-	if (own && pages < PAGES_MOST && start_beside(wal))
+	if (own && pages < PAGES_MOST && start_beside(wal, pages))
 		return SQLITE_OK;
-	if (wal->backfill)
-		backfill_wait(wal->backfill);
+	if (wal->backfill && !backfill_wait(wal->backfill))
+		return SQLITE_OK; /* wal_check tells */
 	int rc = checkpoint(wal, name, pages < PAGES_MOST ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART);
 	/* Without space the WAL grows, until a commit finds none. */
 	return (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_FULL ? SQLITE_OK : rc;

@@ -17,18 +17,50 @@
 
 #include "wal.h"
 
+enum { ALWAYS = 1000 };
+
 static pthread_t own;
-static atomic_bool fails, others_sync;
+static atomic_int fails, others_sync, copies; /* how many are to fail; how many there were */
+static atomic_bool held;
 
 int fdatasync(int fd)
 {
 	if (pthread_equal(pthread_self(), own))
 		return (int)syscall(SYS_fdatasync, fd);
-	others_sync = true;
-	if (!fails)
+	others_sync++;
+	while (held)
+		usleep(1000);
+	if (fails == 0)
 		return (int)syscall(SYS_fdatasync, fd);
+	fails--;
 	errno = EIO;
 	return -1;
+}
+
+static int (*shm_lock)(sqlite3_file *file, int at, int count, int flags);
+
+/* Who copies has the second of SQLite's locks. */
+static int count_copies(sqlite3_file *file, int at, int count, int flags)
+{
+	copies += at == 1 && flags == (SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);
+	return shm_lock(file, at, count, flags);
+}
+
+/* Each connection that is opened from then on. */
+static int count_of(sqlite3 *sqlite, char **message, const struct sqlite3_api_routines *api)
+{
+	static struct sqlite3_io_methods methods;
+	sqlite3_file *file = NULL;
+
+	(void)message;
+	(void)api;
+	if (sqlite3_file_control(sqlite, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || !file->pMethods)
+		return SQLITE_ERROR;
+	methods = *file->pMethods;
+	shm_lock = methods.xShmLock;
+	methods.xShmLock = count_copies;
+	file->pMethods = &methods;
+	return SQLITE_OK;
 }
 
 struct place {
@@ -48,7 +80,8 @@ static int setup(void **state)
 	static struct place p;
 
 	own = pthread_self();
-	fails = others_sync = false;
+	fails = others_sync = copies = 0;
+	held = false;
 	snprintf(p.folder, sizeof p.folder, "/tmp/daystream-unit.XXXXXX");
 	assert_non_null(mkdtemp(p.folder));
 	snprintf(p.path, sizeof p.path, "%s/m.sqlite", p.folder);
@@ -97,7 +130,7 @@ static void it_is_copied_back_by_another_thread(void **state)
 	commit_much(p);
 	assert_non_null(p->wal.backfill);
 	backfill_wait(p->wal.backfill);
-	assert_true(others_sync);
+	assert_true(others_sync > 0);
 	assert_true(size_of(p->path) > 40000000);
 	assert_int_equal(wal_check(&p->wal, &err), 0);
 	/* The next one begins at the WAL's start. */
@@ -113,7 +146,7 @@ static void a_sync_that_fails_there_is_told_and_the_wal_stays(void **state)
 	struct place *p = *state;
 	struct err err;
 
-	fails = true;
+	fails = ALWAYS;
 	commit_much(p);
 	backfill_wait(p->wal.backfill);
 	assert_int_equal(wal_check(&p->wal, &err), -EIO);
@@ -130,15 +163,63 @@ static void nor_is_it_emptied_or_closed_as_if_all_were_well(void **state)
 	struct place *p = *state;
 	struct err err;
 
-	fails = true;
+	fails = ALWAYS;
 	commit_much(p);
 	assert_int_equal(wal_empty(&p->wal, &err), -EIO);
 	run(p, "INSERT INTO t VALUES (1)");
-	fails = false;
+	fails = 0;
 	wal_close(&p->wal);
 	assert_int_equal(sqlite3_close(p->sqlite), SQLITE_OK);
 	p->sqlite = NULL;
 	assert_true(size_of(p->beside) > 40000000);
+}
+
+static void await_sync(int which)
+{
+	while (others_sync < which)
+		usleep(1000);
+}
+
+static void nothing_is_copied_after_a_failure_until_that_is_told(void **state)
+{
+	struct place *p = *state;
+	struct err err;
+
+	fails = 1;
+	held = true;
+	commit_much(p);
+	await_sync(1);
+	commit_much(p); /* is to be copied next */
+	held = false;
+	assert_false(backfill_wait(p->wal.backfill));
+	for (int i = 0; i < 3; i++) /* until the mirror itself would copy */
+		commit_much(p);
+	assert_int_equal(others_sync, 1);
+	assert_true(size_of(p->path) < 40000000);
+	assert_int_equal(wal_check(&p->wal, &err), -EIO);
+}
+
+/* SQLite's WAL-reset bug. */
+static void no_copy_begins_where_all_is_copied(void **state)
+{
+	struct place *p = *state;
+
+	assert_int_equal(sqlite3_auto_extension((void (*)(void))count_of), SQLITE_OK);
+	commit_much(p);
+	assert_true(backfill_wait(p->wal.backfill));
+	assert_int_equal(copies, 1);
+	backfill_start(p->wal.backfill, p->wal.pages);
+	assert_true(backfill_wait(p->wal.backfill));
+	assert_int_equal(copies, 1);
+	int synced = others_sync;
+	held = true;
+	run(p, "INSERT INTO t VALUES (zeroblob(30000000))");
+	await_sync(synced + 1);
+	backfill_start(p->wal.backfill, p->wal.pages); /* of what it has */
+	held = false;
+	assert_true(backfill_wait(p->wal.backfill));
+	assert_int_equal(copies, 2);
+	sqlite3_reset_auto_extension();
 }
 
 int main(void)
@@ -147,6 +228,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(it_is_copied_back_by_another_thread, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_sync_that_fails_there_is_told_and_the_wal_stays, setup, teardown),
 	    cmocka_unit_test_setup_teardown(nor_is_it_emptied_or_closed_as_if_all_were_well, setup, teardown),
+	    cmocka_unit_test_setup_teardown(nothing_is_copied_after_a_failure_until_that_is_told, setup, teardown),
+	    cmocka_unit_test_setup_teardown(no_copy_begins_where_all_is_copied, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
