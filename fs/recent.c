@@ -13,7 +13,7 @@ struct recent_block {
 	unsigned holds;
 	char *buf; /* NULL: none */
 	pthread_mutex_t filling;
-	size_t len; /* under `filling`; what is before it stays as it is */
+	_Atomic size_t len; /* grows under `filling`; what is before it stays as it is */
 };
 
 struct recent {
@@ -69,9 +69,7 @@ static bool start(struct recent_block *block, uint64_t at)
 	if (!block->buf && !(block->buf = malloc(RECENT_LEN)))
 		return false;
 	block->at = at;
-	pthread_mutex_lock(&block->filling);
 	block->len = 0;
-	pthread_mutex_unlock(&block->filling);
 	return true;
 }
 
@@ -94,16 +92,20 @@ static void release(struct recent *recent, struct recent_block *block)
 	pthread_mutex_unlock(&recent->lock);
 }
 
-/* Up to `need`, or as much more as is shown, `most`. Of the segment, at `from`. */
+/* Up to `need`, or as much more as is shown, `most`. Of the segment, at `from`. Who finds his bytes there does not wait for
+ * who reads more, which a disk may hold up. */
 static bool fill(struct recent_block *block, struct segment *segment, uint64_t from, size_t need, size_t most)
 {
 	long n = 1;
 
+	if (block->len >= need)
+		return true;
 	pthread_mutex_lock(&block->filling);
 	while (n > 0 && block->len < need) {
-		n = bytes_read(segment, from + block->len, block->buf + block->len, most - block->len, NULL);
+		size_t len = block->len;
+		n = bytes_read(segment, from + len, block->buf + len, most - len, NULL);
 		if (n > 0)
-			block->len += (size_t)n;
+			block->len = len + (size_t)n;
 	}
 	pthread_mutex_unlock(&block->filling);
 	return n > 0;

@@ -2,7 +2,25 @@
 #include "naive.h"
 #include "recent.h"
 
+#include <sys/syscall.h>
+
 enum { MOST = 1 << 20, NEAR_ENOUGH = 3 << 20 };
+
+/* A disk that holds up a thread's reads; not for ever, so that a fault ends, too. */
+static _Thread_local bool held_up;
+static _Atomic bool stalls, stalled, gave_up;
+
+ssize_t pread(int fd, void *buf, size_t len, off_t off)
+{
+	for (int tries = 0; stalls && held_up && !gave_up; usleep(1000)) {
+		stalled = true;
+		if (++tries == 10000) {
+			gave_up = true;
+			break;
+		}
+	}
+	return syscall(SYS_pread64, fd, buf, len, off);
+}
 
 static void grow(struct fixture *f, uint64_t bytes)
 {
@@ -137,9 +155,50 @@ static void damaged_bytes_are_not_given_out(void **state)
 struct following {
 	struct fixture *f;
 	struct recent *recent;
+	uint64_t at;
 	_Atomic bool ended;
 	_Atomic unsigned wrong, reads;
 };
+
+static void *read_one(void *arg)
+{
+	struct following *following = arg;
+	struct recent_got got;
+
+	held_up = true;
+	if (recent_read(following->recent, following->at, 1, &got))
+		recent_release(following->recent, &got);
+	return NULL;
+}
+
+static void who_has_his_bytes_there_waits_for_no_disk(void **state)
+{
+	struct fixture f;
+	struct following following = {.f = &f};
+	struct recent_got got;
+	pthread_t other;
+
+	(void)state;
+	start(&f, &following.recent, 100 << 20);
+	grow(&f, 200000);
+	assert_true(recent_read(following.recent, 0, 200000, &got));
+	recent_release(following.recent, &got);
+	following.at = store_len(f.store);
+	must(following.at < RECENT_LEN); /* the same block */
+	grow(&f, 100000);
+	stalls = true;
+	must(pthread_create(&other, NULL, read_one, &following) == 0);
+	while (!stalled)
+		usleep(1000);
+	bool had = recent_read(following.recent, 1000, 100000, &got), waited = gave_up;
+	stalls = false;
+	pthread_join(other, NULL);
+	assert_true(had);
+	assert_false(waited);
+	assert_true(right(&f, &got, 1000));
+	recent_release(following.recent, &got);
+	end(&f, following.recent);
+}
 
 static void *follow(void *arg)
 {
@@ -188,6 +247,7 @@ int main(void)
 	    cmocka_unit_test(what_is_held_stays_until_it_is_released),
 	    cmocka_unit_test(where_all_are_held_it_is_read_otherwise),
 	    cmocka_unit_test(damaged_bytes_are_not_given_out),
+	    cmocka_unit_test(who_has_his_bytes_there_waits_for_no_disk),
 	    cmocka_unit_test(many_follow_what_grows),
 	};
 	return cmocka_run_group_tests_name("recent", tests, NULL, NULL);
