@@ -18,12 +18,12 @@ static void copy(struct backfill *backfill)
 {
 	int copied = -1,
 	    rc = sqlite3_wal_checkpoint_v2(backfill->sqlite, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, &copied);
-	int system = sqlite3_system_errno(backfill->sqlite);
+	int code = sqlite3_extended_errcode(backfill->sqlite), system = sqlite3_system_errno(backfill->sqlite);
 	bool failed = rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_FULL;
 
 	pthread_mutex_lock(&backfill->lock);
 	if (failed && backfill->code == SQLITE_OK) {
-		backfill->code = rc;
+		backfill->code = code;
 		backfill->system = system;
 	}
 	backfill->copied = copied;

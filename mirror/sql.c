@@ -39,7 +39,9 @@ int sql_failed(sqlite3 *sqlite, int code, int system, struct err *err)
 		break;
 	default: break;
 	}
-	if (system == ENOSPC || system == EDQUOT)
+	/* What a sync has failed to write is lost (wal.h): to wait for space and to sync again would not bring it back. */
+	bool sync = code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC;
+	if (!sync && (system == ENOSPC || system == EDQUOT))
 		return err_set(err, -ENOSPC, "cannot write %s: %s", path, strerror(system));
 	return err_set(err, -EIO, "cannot read or write %s: %s%s%s", path, sqlite3_errstr(code), system ? ": " : "",
 	               system ? strerror(system) : "");

@@ -37,6 +37,8 @@ static int checkpoint(struct wal *wal, const char *name, int mode)
 {
 	wal->wait_until_ms = clock_ms() + WAIT_MS;
 	int rc = sqlite3_wal_checkpoint_v2(wal->sqlite, name, mode, NULL, NULL);
+	if (rc != SQLITE_OK)
+		rc = sqlite3_extended_errcode(wal->sqlite);
 	wal->wait_until_ms = 0;
 	if ((rc & 0xff) == SQLITE_IOERR)
 		sqlite3_db_config(wal->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

@@ -22,6 +22,7 @@ enum { ALWAYS = 1000 };
 static pthread_t own;
 static atomic_int fails, others_sync, copies; /* how many are to fail; how many there were */
 static atomic_bool held;
+static atomic_int reason; /* why they fail */
 
 int fdatasync(int fd)
 {
@@ -33,7 +34,7 @@ int fdatasync(int fd)
 	if (fails == 0)
 		return (int)syscall(SYS_fdatasync, fd);
 	fails--;
-	errno = EIO;
+	errno = reason;
 	return -1;
 }
 
@@ -82,6 +83,7 @@ static int setup(void **state)
 	own = pthread_self();
 	fails = others_sync = copies = 0;
 	held = false;
+	reason = EIO;
 	snprintf(p.folder, sizeof p.folder, "/tmp/daystream-unit.XXXXXX");
 	assert_non_null(mkdtemp(p.folder));
 	snprintf(p.path, sizeof p.path, "%s/m.sqlite", p.folder);
@@ -199,6 +201,19 @@ static void nothing_is_copied_after_a_failure_until_that_is_told(void **state)
 	assert_int_equal(wal_check(&p->wal, &err), -EIO);
 }
 
+/* What is lost by it is not there when there is space. */
+static void a_sync_that_finds_no_space_is_a_failure_too(void **state)
+{
+	struct place *p = *state;
+	struct err err;
+
+	reason = ENOSPC;
+	fails = ALWAYS;
+	commit_much(p);
+	backfill_wait(p->wal.backfill);
+	assert_int_equal(wal_check(&p->wal, &err), -EIO);
+}
+
 /* SQLite's WAL-reset bug. */
 static void no_copy_begins_where_all_is_copied(void **state)
 {
@@ -229,6 +244,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_sync_that_fails_there_is_told_and_the_wal_stays, setup, teardown),
 	    cmocka_unit_test_setup_teardown(nor_is_it_emptied_or_closed_as_if_all_were_well, setup, teardown),
 	    cmocka_unit_test_setup_teardown(nothing_is_copied_after_a_failure_until_that_is_told, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_sync_that_finds_no_space_is_a_failure_too, setup, teardown),
 	    cmocka_unit_test_setup_teardown(no_copy_begins_where_all_is_copied, setup, teardown),
 	};
 
