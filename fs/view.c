@@ -9,13 +9,14 @@
 struct view {
 	struct view_set *set;
 	struct view_key key;
-	pthread_mutex_t lock;  /* all below */
+	pthread_mutex_t lock;  /* all below, but what has its own; never held while bytes are read */
 	bool placed;           /* `base` is known: a line at or after the start is there */
 	uint64_t base;         /* where it starts in the stream, or in the table */
 	bool over;             /* a line at or behind key.until is shown */
 	uint64_t end;          /* then: where it ends in the stream, */
 	uint64_t last_epoch;   /* and the second of its last line */
 	_Atomic uint64_t next; /* behind what was read last; without the lock */
+	pthread_mutex_t reading; /* the cursor */
 	struct table_cursor cursor;
 	struct view *prev, *following;
 };
@@ -109,6 +110,13 @@ static void place_like(struct view *view)
 	}
 }
 
+static void free_view(struct view *view)
+{
+	pthread_mutex_destroy(&view->reading);
+	pthread_mutex_destroy(&view->lock);
+	free(view);
+}
+
 int view_open(struct view **out, struct view_set *set, const struct view_key *key, struct err *err)
 {
 	struct view *view = calloc(1, sizeof *view);
@@ -119,14 +127,14 @@ int view_open(struct view **out, struct view_set *set, const struct view_key *ke
 	view->set = set;
 	view->key = *key;
 	pthread_mutex_init(&view->lock, NULL);
+	pthread_mutex_init(&view->reading, NULL);
 	pthread_mutex_lock(&set->lock); /* so that retention sees it, or it sees what retention did */
 	int r = place(view, err);
 	if (r >= 0)
 		DL_APPEND2(set->open, view, prev, following);
 	pthread_mutex_unlock(&set->lock);
 	if (r < 0) {
-		pthread_mutex_destroy(&view->lock);
-		free(view);
+		free_view(view);
 		return r;
 	}
 	*out = view;
@@ -138,8 +146,7 @@ void view_close(struct view *view)
 	pthread_mutex_lock(&view->set->lock);
 	DL_DELETE2(view->set->open, view, prev, following);
 	pthread_mutex_unlock(&view->set->lock);
-	pthread_mutex_destroy(&view->lock);
-	free(view);
+	free_view(view);
 }
 
 /* ---- what it holds ------------------------------------------------------ */
@@ -218,28 +225,39 @@ int view_stat(struct view_set *set, const struct view_key *key, uint64_t *len, u
 	return measure(&view, len, last_epoch, err);
 }
 
-static long read_placed(struct view *view, uint64_t off, char *buf, size_t least, size_t most, struct err *err)
+/* Where byte `off` stands in the stream, or in the table: 1, and no more is asked for than the view has. 0: it has no
+ * such byte yet. */
+static int find_byte(struct view *view, uint64_t off, uint64_t *at, size_t *least, size_t *most, struct err *err)
 {
-	if (view->key.line_len || bounded(view)) {
-		uint64_t whole, last_epoch;
-		int r = measure(view, &whole, &last_epoch, err);
-		if (r < 0 || off >= whole)
-			return r;
-		most = whole - off < most ? (size_t)(whole - off) : most;
-		least = least < most ? least : most;
+	uint64_t whole, last_epoch;
+
+	pthread_mutex_lock(&view->lock);
+	int r = place(view, err);
+	*at = view->base + off;
+	if (r == 1 && (view->key.line_len || bounded(view))) {
+		r = measure(view, &whole, &last_epoch, err);
+		if (r == 0 && off < whole) {
+			*most = whole - off < *most ? (size_t)(whole - off) : *most;
+			*least = *least < *most ? *least : *most;
+			r = 1;
+		}
 	}
-	if (view->key.table)
-		return table_some(view->key.table, &view->cursor, view->base + off, buf, least, most, err);
-	return store_some(view->set->store, view->base + off, buf, least, most, err);
+	pthread_mutex_unlock(&view->lock);
+	return r;
 }
 
 long view_some(struct view *view, uint64_t off, char *buf, size_t least, size_t most, struct err *err)
 {
-	pthread_mutex_lock(&view->lock);
-	long n = place(view, err);
-	if (n > 0)
-		n = read_placed(view, off, buf, least, most, err);
-	pthread_mutex_unlock(&view->lock);
+	uint64_t at;
+	int r = find_byte(view, off, &at, &least, &most, err);
+
+	if (r <= 0)
+		return r;
+	if (!view->key.table)
+		return store_some(view->set->store, at, buf, least, most, err);
+	pthread_mutex_lock(&view->reading);
+	long n = table_some(view->key.table, &view->cursor, at, buf, least, most, err);
+	pthread_mutex_unlock(&view->reading);
 	return n;
 }
 
