@@ -4,8 +4,8 @@
  *     judge_mirror TRACE MOUNT NAME STATES [RECORD KIND SEED]
  *
  * TRACE is of a folder, empty before, in which deltamirror kept the database NAME, from MOUNT, which shows all
- * of the stream since its beginning. So many states are tried, evenly through the trace and all around what changes names,
- * syncs or truncates; or that one. In each
+ * of the stream since its beginning. So many states are tried: what processes see after each call, all around what changes
+ * names, syncs or truncates, and the others evenly through the trace; or that one. In each
  *
  *   - NAME is a mirror or nothing. From the note "built 1" to "built 0" it is one, and neither what was synced alone nor what
  *     processes see ever goes back;
@@ -254,8 +254,9 @@ static void judge_all(unsigned worker, size_t wanted)
 		each += seeds_of(kind);
 	for (size_t at = 0; at <= count; at++)
 		special += is_special(states, at);
-	/* Of the special records all, of the others as many as are left. */
-	size_t plain = each * (count + 1 - special), left = wanted > each * special ? wanted - each * special : 0;
+	/* Of the special records all, of the others what processes see, and as many as are left. */
+	size_t sure = each * special + (count + 1 - special), plain = each * (count + 1) - sure,
+	       left = wanted > sure ? wanted - sure : 0;
 	for (size_t at = 0; at <= count; at++) { /* in order, since what was synced does not go back */
 		if (at / BLOCK % WORKERS != worker)
 			continue;
@@ -263,7 +264,7 @@ static void judge_all(unsigned worker, size_t wanted)
 			unsigned kind = i % LOSSES, seed = i / LOSSES,
 			         random = (unsigned)(at * LOSSES * SEEDS + i) * MIX;
 			bool lucky = (uint64_t)random * plain >> 32 < left;
-			if (seed < seeds_of(kind) && (lucky || is_special(states, at)))
+			if (seed < seeds_of(kind) && (kind == LOSS_NONE || lucky || is_special(states, at)))
 				judge_state(states, at, kind, random);
 		}
 		judge_renamed(states, at);

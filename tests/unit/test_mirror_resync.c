@@ -39,6 +39,29 @@ static void a_mirror_comes_anew_and_keeps_what_people_added(void **state)
 	assert_string_equal(asked(m, "SELECT name FROM _daystream_tables ORDER BY 1"), "s.u\nt");
 }
 
+static int count_commit(void *count)
+{
+	++*(int *)count;
+	return 0;
+}
+
+/* Nobody sees the rows go back to where the snapshot stands. */
+static void it_comes_in_one_transaction(void **state)
+{
+	struct mount *m = *state;
+	struct mirror mirror;
+	int commits = 0;
+
+	built(m);
+	opened(m, &mirror);
+	sqlite3_commit_hook(mirror.database.sqlite, count_commit, &commits);
+	if (resync_all(&mirror, &m->err) < 0)
+		fail_msg("%s", m->err.text);
+	mirror_close(&mirror);
+	assert_int_equal(commits, 1);
+	assert_string_equal(asked(m, "SELECT epoch, seq FROM _daystream"), "1507507300|5");
+}
+
 static void what_fails_leaves_the_old_copy(void **state)
 {
 	struct mount *m = *state;
@@ -148,6 +171,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, mount_setup, mount_teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_mirror_comes_anew_and_keeps_what_people_added),
+	    TEST(it_comes_in_one_transaction),
 	    TEST(what_fails_leaves_the_old_copy),
 	    TEST(another_database_with_the_same_names_takes_their_place),
 	    TEST(one_table_comes_anew_by_itself),
