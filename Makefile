@@ -67,6 +67,7 @@ FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 unit-tests: $(UNIT) crash
 crash: $(CRASH)
 # The mirror and the store know nothing of each other, in tests neither.
+$(BUILD)/tests/test_mirror_power: $(STATES) | $(BUILD)/tests/record.so
 $(BUILD)/tests/test_mirror_%: tests/unit/test_mirror_%.c $(call lib_objects,common mirror)
 	@mkdir -p $(@D)
 	$(call say,CC)

@@ -45,11 +45,6 @@ static int checkpoint(struct wal *wal, const char *name, int mode)
 	return rc;
 }
 
-static int least(const struct wal *wal)
-{
-	return wal->beside ? PAGES_BESIDE : PAGES;
-}
-
 /* What cannot be had is done without, until it can. */
 static bool start_beside(struct wal *wal, int pages)
 {
@@ -66,12 +61,12 @@ static int after_commit(void *context, sqlite3 *sqlite, const char *name, int pa
 
 	(void)sqlite;
 	if (pages < wal->pages)
-		wal->next = least(wal); /* it has begun at its start again */
+		wal->next = wal->least; /* it has begun at its start again */
 	wal->pages = pages;
 	if (pages < wal->next)
 		return SQLITE_OK;
 	/* A reader may keep it from ending now: not every commit is to try. */
-	wal->next = pages + least(wal);
+	wal->next = pages + wal->least;
 	bool own = strcmp(name, "main") == 0; /* and not an attached file */
 	if (own && pages < PAGES_MOST && start_beside(wal, pages))
 		return SQLITE_OK;
@@ -85,7 +80,7 @@ static int after_commit(void *context, sqlite3 *sqlite, const char *name, int pa
 void wal_watch(struct wal *wal, bool beside)
 {
 	wal->beside = beside;
-	wal->next = least(wal);
+	wal->least = wal->next = beside ? PAGES_BESIDE : PAGES;
 	sqlite3_wal_hook(wal->sqlite, after_commit, wal);
 }
 

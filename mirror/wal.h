@@ -24,6 +24,7 @@ struct wal {
 	struct backfill *backfill; /* as soon as it pays; NULL: not yet */
 	int stop_fd;               /* readable: give up waiting for others */
 	int64_t wait_until_ms;     /* of the monotonic clock; 0 waits as long as it takes */
+	int least;                 /* so many pages pay */
 	int pages, next;           /* at the last commit; from how many on to copy them back */
 };
 
