@@ -250,6 +250,17 @@ bool line_parse(const char *line, size_t len, struct line_head *head)
 	return parse_stamp(&rest, head) && parse_rest(rest, head);
 }
 
+/* Its line, which began at `from`, now stands at `to`. */
+static void move_head(struct line_head *head, const char *from, const char *to)
+{
+	struct span *const spans[] = {&head->schema, &head->table,  &head->xid,         &head->relid,
+	                              &head->key,    &head->action, &head->table_pairs, &head->pairs};
+
+	for (size_t i = 0; i < sizeof spans / sizeof *spans; i++)
+		if (spans[i]->at)
+			spans[i]->at = to + (spans[i]->at - from);
+}
+
 /* Where it has no pairs, or is longer than usual, the next one is taken apart as well. */
 static void remember(struct line_before *before, const char *rest, const struct line_head *head)
 {
@@ -260,7 +271,7 @@ static void remember(struct line_before *before, const char *rest, const struct 
 		return;
 	memcpy(before->text, rest, len);
 	before->head = *head;
-	line_head_move(&before->head, rest, before->text);
+	move_head(&before->head, rest, before->text);
 }
 
 static bool parse_like(struct line_before *before, struct span rest, struct line_head *head)
@@ -279,7 +290,7 @@ static bool parse_like(struct line_before *before, struct span rest, struct line
 	head->stamped = stamp.stamped;
 	head->stamp_len = stamp.stamp_len;
 	head->position = stamp.position;
-	line_head_move(head, before->text, rest.at);
+	move_head(head, before->text, rest.at);
 	head->pairs = (struct span){rest.at + len, rest.len - len};
 	return true;
 }
@@ -294,16 +305,6 @@ bool line_parse_next(struct line_before *before, const char *line, size_t len, s
 bool line_parse_rest(struct line_before *before, const char *line, size_t len, struct line_head *head)
 {
 	return parse_like(before, (struct span){line + head->stamp_len, len - head->stamp_len}, head);
-}
-
-void line_head_move(struct line_head *head, const char *from, const char *to)
-{
-	struct span *const spans[] = {&head->schema, &head->table,  &head->xid,         &head->relid,
-	                              &head->key,    &head->action, &head->table_pairs, &head->pairs};
-
-	for (size_t i = 0; i < sizeof spans / sizeof *spans; i++)
-		if (spans[i]->at)
-			spans[i]->at = to + (spans[i]->at - from);
 }
 
 size_t line_char_len(const char *at, size_t len)

@@ -101,9 +101,6 @@ bool line_is_escape(char letter);
 /* The length of the character of UTF-8 at text[0], 0 where it is none: no surrogate, nothing overlong. */
 size_t line_char_len(const char *text, size_t len);
 
-/* Its line, which began at `from`, now stands at `to`. */
-void line_head_move(struct line_head *head, const char *from, const char *to);
-
 /* How many leading bytes of text[0..len) are whole characters of UTF-8. */
 size_t line_utf8_len(const char *text, size_t len);
 

@@ -78,7 +78,8 @@ struct json_object *json_text(const char *text, size_t len)
 	return json_object_new_string_len(text, (int)len);
 }
 
-struct json_object *json_raw(const char *text)
+/* A number, or JSON: printed as it stands. */
+static struct json_object *raw(const char *text)
 {
 	return json_object_new_double_s(0, text);
 }
@@ -119,7 +120,7 @@ static struct json_object *embedded(const char *text)
 	if (line) {
 		for (char *at = line; (at = strpbrk(at, "\n\r")); at++)
 			*at = ' ';
-		value = json_raw(line);
+		value = raw(line);
 	}
 	free(line);
 	return value;
@@ -149,7 +150,7 @@ static struct json_object *timestamp(const char *text, size_t len)
 static struct json_object *single(enum json_kind kind, const char *text, size_t len, const char *yes, const char *no)
 {
 	switch (kind) {
-	case JSON_NUMBER: return is_number(text, len) ? json_raw(text) : json_text(text, len);
+	case JSON_NUMBER: return is_number(text, len) ? raw(text) : json_text(text, len);
 	case JSON_BOOLEAN:
 		if (strcmp(text, yes) == 0 || strcmp(text, no) == 0)
 			return json_object_new_boolean(strcmp(text, yes) == 0);

@@ -32,8 +32,7 @@ struct json_form json_form_of(const char *base);
 /* `text` is raw, with a NUL behind it. NULL: out of memory. */
 struct json_object *json_value(struct json_form type, const char *text, size_t len);
 
-/* As it stands; and digits as they stand. */
+/* As it stands. */
 struct json_object *json_text(const char *text, size_t len);
-struct json_object *json_raw(const char *text);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * backfill.h - the WAL is copied back into its file by a thread of its own, while the mirror goes on.
  *
- *     backfill_open ─▶ backfill_start ... ─▶ backfill_end
+ *     backfill_open ─▶ backfill_start ... ─▶ backfill_close
  *
  * It has a connection of its own, which does nothing else. What is committed meanwhile waits for the next time; readers are
  * never waited for. Where nothing is to be done, it takes no processor time.
