@@ -41,7 +41,7 @@ int main(int argc, char **argv)
 	}
 	close(there[1]);
 	wait(NULL);
-	ticks_print(times, count);
+	ticks_print("", times, count);
 	free(times);
 	return 0;
 }

@@ -1,8 +1,9 @@
 /*
  * latency CONNINFO COUNT RATE pipe|file PATH|sqlite PATH: one client commits COUNT rows into `ticks`, RATE of them in a
  * second; prints how long after a COMMIT was sent its row could be read: as a line of standard input (`pipe`), as a line
- * of a growing file that poll(2) is asked for, or in a database that is looked at all the time. (Not after the server's
- * answer: a walsender may be faster than that.) The numbers go on from those in the table.
+ * of a growing file, or in a database that is looked at all the time. (Not after the server's answer: a walsender may be
+ * faster than that.) Of a line, when it was there to be read, by poll(2), and when it had been read. The numbers go on
+ * from those in the table.
  */
 #include <fcntl.h>
 #include <libpq-fe.h>
@@ -16,22 +17,23 @@
 
 enum { PATIENCE = 60 };
 
-static double *sent, *seen; /* by number, from `before` + 1 */
+static double *sent, *readable, *seen; /* by number, from `before` + 1 */
 static size_t count, before;
 static atomic_size_t seen_count;
 static sqlite3_stmt *newest;
 static int stream = -1;
 
-static void see(size_t n, double now)
+static void see(size_t n, double told, double now)
 {
 	if (n > before && n <= before + count && seen[n - before] == 0) {
+		readable[n - before] = told;
 		seen[n - before] = now;
 		seen_count++;
 	}
 }
 
 /* Whole lines; returns how many bytes they have. */
-static size_t see_lines(const char *text, size_t len, double now)
+static size_t see_lines(const char *text, size_t len, double told, double now)
 {
 	static const char mark[] = "\t_action\tinsert\tn\t";
 	const char *at = text, *end = text + len, *line_end;
@@ -39,7 +41,7 @@ static size_t see_lines(const char *text, size_t len, double now)
 	while ((line_end = memchr(at, '\n', (size_t)(end - at)))) {
 		const char *found = memmem(at, (size_t)(line_end - at), mark, sizeof mark - 1);
 		if (found)
-			see(strtoul(found + sizeof mark - 1, NULL, 10), now);
+			see(strtoul(found + sizeof mark - 1, NULL, 10), told, now);
 		at = line_end + 1;
 	}
 	return (size_t)(at - text);
@@ -53,10 +55,10 @@ static void *read_stream(void *unused)
 	(void)unused;
 	for (;;) {
 		poll(&(struct pollfd){.fd = stream, .events = POLLIN}, 1, 1000);
-		for (ssize_t n; (n = read(stream, buf + len, sizeof buf - len)) > 0;) {
-			double now = ticks_now();
+		double told = ticks_now();
+		for (ssize_t n; (n = read(stream, buf + len, sizeof buf - len)) > 0; told = ticks_now()) {
 			len += (size_t)n;
-			size_t done = see_lines(buf, len, now);
+			size_t done = see_lines(buf, len, told, ticks_now());
 			memmove(buf, buf + done, len - done);
 			len -= done;
 			if (stream == 0) /* a pipe would wait for more */
@@ -76,7 +78,7 @@ static void *read_database(void *unused)
 		double now = ticks_now();
 		sqlite3_reset(newest);
 		while (last < now_last)
-			see(++last, now);
+			see(++last, now, now);
 	}
 	return NULL;
 }
@@ -152,8 +154,9 @@ int main(int argc, char **argv)
 	}
 	count = strtoul(argv[2], NULL, 10);
 	sent = calloc(count + 1, sizeof *sent);
+	readable = calloc(count + 1, sizeof *readable);
 	seen = calloc(count + 1, sizeof *seen);
-	if (!sent || !seen)
+	if (!sent || !readable || !seen)
 		ticks_die("memory");
 	PGconn *conn = connect_to(argv[1]);
 	start_reader(argv[4], argv[5]);
@@ -163,9 +166,12 @@ int main(int argc, char **argv)
 	for (double end = ticks_now() + PATIENCE; seen_count < count; usleep(1000))
 		if (ticks_now() > end)
 			ticks_die("not all rows were seen");
-	for (size_t n = 0; n < count; n++)
+	for (size_t n = 0; n < count; n++) {
+		readable[n] = readable[n + 1] - sent[n + 1];
 		seen[n] = seen[n + 1] - sent[n + 1];
-	ticks_print(seen, count);
+	}
+	ticks_print("", readable, count);
+	ticks_print("read_", seen, count);
 	printf("commits_per_s\t%.1f\n", (double)count / spent);
 	fflush(stdout);
 	_exit(0); /* the reader still waits */

@@ -29,7 +29,7 @@ int main(int argc, char **argv)
 			ticks_die("fdatasync");
 		times[i] = ticks_now() - start;
 	}
-	ticks_print(times, count);
+	ticks_print("", times, count);
 	free(times);
 	free(line);
 	return close(fd) < 0;

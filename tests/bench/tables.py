@@ -56,11 +56,14 @@ TABLES = [
           [(label, case, [("ingest", "daystreamfs", "cpu"), ("ingest", "daystreamfs", "walsender_cpu")], 0.2)
            for case, label in WORKLOADS], ratio=first_to_second, at_most=True),
     Table("latency", "From a commit to a readable line", "milliseconds",
-          "One client, 1,000 transactions per second: from the COMMIT sent to the line read, by poll(2) on `/live`. The"
-          " ratio is to the pipe of `pg_recvlogical` and one fdatasync.",
+          "One client, 1,000 transactions per second: from the COMMIT sent until poll(2) tells that its line can be read from"
+          " `/live`, and until it has been read. The ratio is to the pipe of `pg_recvlogical` and one fdatasync.",
           ["daystreamfs", "pg_recvlogical", "fdatasync"],
-          [(label, "commits", [("latency", who, figure) for who in ("daystreamfs", "pg_recvlogical", "fdatasync")], target)
-           for label, figure, target in (("median", "p50_ms", 1.2), ("99th percentile", "p99_ms", 2.0))],
+          [(label, "commits", [("latency", who, read + figure) for who in ("daystreamfs", "pg_recvlogical")]
+            + [("latency", "fdatasync", figure)], target)
+           for label, read, figure, target in (("median", "", "p50_ms", 1.2), ("99th percentile", "", "p99_ms", 2.0),
+                                               ("read: median", "read_", "p50_ms", None),
+                                               ("read: 99th percentile", "read_", "p99_ms", None))],
           ratio=lambda cells: cells[0] / (cells[1] + cells[2]), at_most=True),
     Table("read", "Reading a past day, and all", "GB per second",
           "`cat` through the mount, next to `cat` of the segment files; warm.",

@@ -32,13 +32,14 @@ static int ticks_compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Sorts `seconds`, and prints two figures in milliseconds. */
-static inline void ticks_print(double *seconds, size_t count)
+/* Sorts `seconds`, and prints two figures in milliseconds, named behind `prefix`. */
+static inline void ticks_print(const char *prefix, double *seconds, size_t count)
 {
 	if (count == 0)
 		ticks_die("no times were taken");
 	qsort(seconds, count, sizeof *seconds, ticks_compare);
-	printf("p50_ms\t%.4f\np99_ms\t%.4f\n", seconds[count / 2] * 1e3, seconds[count * 99 / 100] * 1e3);
+	printf("%sp50_ms\t%.4f\n%sp99_ms\t%.4f\n", prefix, seconds[count / 2] * 1e3, prefix,
+	       seconds[count * 99 / 100] * 1e3);
 }
 
 #endif
