@@ -83,40 +83,56 @@ struct within {
 	bool line, ours;
 };
 
+/* Adjacent lines of the table, or pieces of them. */
+struct adjacent {
+	const char *from; /* NULL: none */
+	const char *line; /* where the last line of them starts that starts in them; NULL: none does */
+};
+
+/* Gives them out, up to `to`, and knows the last line's place. `bytes` stand at the cursor. Returns how many were taken. */
+static size_t give(struct filter_cursor *cursor, struct filter_sink *sink, struct adjacent *adjacent, const char *to,
+                   const char *bytes)
+{
+	if (adjacent->line) {
+		cursor->line_off = cursor->off + (uint64_t)(adjacent->line - bytes);
+		cursor->line_taken = cursor->taken + (uint64_t)(adjacent->line - adjacent->from);
+	}
+	size_t taken = emit(sink, adjacent->from, (size_t)(to - adjacent->from));
+	cursor->taken += taken;
+	*adjacent = (struct adjacent){NULL};
+	return taken;
+}
+
 /* Takes bytes[0..len), which start at the cursor, until the sink is full or a head is not all there; returns how many
- * it has taken. Adjacent lines of the table are copied at once. */
+ * it has taken. */
 static size_t take(struct span pairs, struct filter_cursor *cursor, struct filter_sink *sink, struct within *within,
                    const char *bytes, size_t len)
 {
-	const char *at = bytes, *end = bytes + len, *from = NULL; /* of the adjacent ones */
+	const char *at = bytes, *end = bytes + len;
+	struct adjacent adjacent = {NULL};
 
 	while (at < end && sink->len < sink->want) {
 		const char *behind = at;
 		if (!within->line && !head_complete(pairs, at, end, &within->ours, &behind))
 			break;
-		if (!within->ours && from) {
-			cursor->taken += emit(sink, from, (size_t)(at - from));
-			from = NULL;
-		}
-		if (within->ours && !from)
-			from = at;
-		if (within->ours && !within->line) {
-			cursor->line_off = cursor->off + (uint64_t)(at - bytes);
-			cursor->line_taken = cursor->taken + (uint64_t)(at - from);
-		}
+		if (!within->ours && adjacent.from)
+			give(cursor, sink, &adjacent, at, bytes);
+		if (within->ours && !adjacent.from)
+			adjacent.from = at;
+		if (within->ours && !within->line)
+			adjacent.line = at;
 		const char *newline = memchr(behind, '\n', (size_t)(end - behind));
 		at = newline ? newline + 1 : end;
 		within->line = !newline;
-		if (within->ours && fills(sink, (size_t)(at - from))) {
-			size_t taken = emit(sink, from, (size_t)(at - from));
+		if (within->ours && fills(sink, (size_t)(at - adjacent.from))) {
+			const char *from = adjacent.from;
+			size_t taken = give(cursor, sink, &adjacent, at, bytes);
 			within->line |= taken < (size_t)(at - from);
-			cursor->taken += taken;
 			at = from + taken;
-			from = NULL;
 		}
 	}
-	if (from)
-		cursor->taken += emit(sink, from, (size_t)(at - from));
+	if (adjacent.from)
+		give(cursor, sink, &adjacent, at, bytes);
 	return (size_t)(at - bytes);
 }
 
