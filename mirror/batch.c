@@ -233,9 +233,9 @@ static size_t memory(const struct batch *batch)
 }
 
 /* Whether a row may be put at the end of bytes. */
-static int make_room(struct batch *batch, size_t len, struct err *err)
+static int make_room(struct batch *batch, const struct relation *table, size_t len, struct err *err)
 {
-	if (memory(batch) + len > BATCH_MEMORY)
+	if (memory(batch) + len > (batch->large && table->in_order ? BATCH_MEMORY_LARGE : BATCH_MEMORY))
 		return 0;
 	return reserve_bytes(batch, len) ? 1 : out_of_memory(err);
 }
@@ -255,7 +255,7 @@ static int merge(struct batch *batch, struct batch_item *item, struct relation *
 	struct head head = head_of(batch, item);
 
 	if (!whole) {
-		int rc = make_room(batch, sizeof head + pack_most(schema, len + head.room), err);
+		int rc = make_room(batch, table, sizeof head + pack_most(schema, len + head.room), err);
 		if (rc <= 0)
 			return rc;
 		pack_read_rest(values_of(batch, item), schema, table->row.values);
@@ -332,11 +332,12 @@ int batch_add(struct batch *batch, struct relation *table, enum relation_change 
 
 	if (!place(batch, position, &head))
 		return 0;
-	int rc = make_room(batch, sizeof head + pack_most(schema, text_len), err);
+	int rc = make_room(batch, table, sizeof head + pack_most(schema, text_len), err);
 	if (rc <= 0)
 		return rc;
 	if (!number_table(batch, table))
 		return out_of_memory(err);
+	batch->scattered |= !table->in_order;
 	struct batch_item item = {.key = sort_key(&row->values[schema->key[0]]),
 	                          .at = (uint32_t)batch->used,
 	                          .table = table->number & 0x1fffffff,
@@ -348,8 +349,22 @@ int batch_add(struct batch *batch, struct relation *table, enum relation_change 
 	return put(batch, table, &item, &head, err);
 }
 
+bool batch_enlarge(struct batch *batch)
+{
+	/* Of keys that come in order, each is written once, however many wait. */
+	if (batch->large || batch->scattered || batch->keys == 0)
+		return false;
+	batch->large = true;
+	return true;
+}
+
 void batch_clear(struct batch *batch)
 {
+	if (batch->large) {
+		batch_fini(batch);
+		return;
+	}
+	batch->scattered = false;
 	batch->count = batch->used = batch->table_count = 0;
 	batch->found = batch->highest = 0;
 	clear_slots(batch);

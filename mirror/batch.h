@@ -10,7 +10,8 @@
  *
  *     insert, update, update, delete, insert, update      three items: an insert, a delete, an insert
  *
- * Memory: BATCH_MEMORY, once so much has come.
+ * Memory: BATCH_MEMORY, once so much has come, or until batch_clear BATCH_MEMORY_LARGE: where keys come again and again, a
+ * larger batch has fewer pages written for them.
  */
 #ifndef MIRROR_BATCH_H
 #define MIRROR_BATCH_H
@@ -24,6 +25,7 @@
 #include "relation.h"
 
 #define BATCH_MEMORY ((size_t)28 << 20)
+#define BATCH_MEMORY_LARGE ((size_t)64 << 20)
 
 /* Some lines of a key that follow each other, and what they came to. */
 struct batch_item {
@@ -48,12 +50,18 @@ struct batch {
 	struct relation **tables; /* each once */
 	size_t table_count, table_cap;
 	struct position first; /* of the first item */
+	bool scattered;        /* a table has not its rows in the order of their keys */
+	bool large;
 };
 
 /* A change of a table whose rows a key without reals tells apart, which relation_read has read from `text_len` bytes (`row`
  * is its row). 1: it is kept; 0: there is no room. -ENOMEM. */
 int batch_add(struct batch *batch, struct relation *table, enum relation_change change, const struct relation_row *row,
               size_t text_len, struct position position, struct err *err);
+
+/* Where there was no room: whether there is now. It is only where all tables have their rows in the order of keys, and keys
+ * do not come in it. */
+bool batch_enlarge(struct batch *batch);
 
 /* What an item came to, for pack.h: of a delete, only the key. Borrowed until the next batch_add. */
 const char *batch_values(const struct batch *batch, const struct batch_item *item);

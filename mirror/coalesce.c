@@ -1,11 +1,27 @@
 #include "coalesce.h"
 
 #include <errno.h>
+#include <malloc.h>
 
+#include "cache.h"
 #include "order.h"
 #include "pack.h"
 
 #define TOGETHER_LEAST 4
+/* What SQLite's cache may have while a large batch is written, and how often that is looked at. */
+#define CACHE_BYTES (12 << 20)
+#define CACHE_ROWS 256
+
+/* What SQLite's cache has is given to the batch, where that is worth more. */
+static int enlarge(struct coalesce *coalesce, sqlite3 *sqlite, struct err *err)
+{
+	if (!batch_enlarge(&coalesce->batch))
+		return 0;
+	int rc = cache_bytes(sqlite) > CACHE_BYTES ? cache_give_back(sqlite, err) : 0;
+	/* Also what malloc has of it. */
+	malloc_trim(0);
+	return rc < 0 ? rc : 1;
+}
 
 int coalesce_add(struct coalesce *coalesce, struct relation *table, enum relation_change change, struct span pairs,
                  struct position position, struct err *err)
@@ -24,6 +40,8 @@ int coalesce_add(struct coalesce *coalesce, struct relation *table, enum relatio
 		change = RELATION_INSERT;
 	}
 	rc = batch_add(&coalesce->batch, table, change, row, pairs.len, position, err);
+	if (rc == 0 && (rc = enlarge(coalesce, table->sqlite, err)) == 1)
+		rc = batch_add(&coalesce->batch, table, change, row, pairs.len, position, err);
 	if (rc == 1) {
 		coalesce->lines++;
 		coalesce->line_bytes += pairs.len;
@@ -91,6 +109,8 @@ struct flush {
 	struct batch *batch;
 	size_t from, to, end;
 	struct net net;
+	unsigned rows;
+	bool cache_full;
 	int rc;
 	struct err *err;
 };
@@ -206,12 +226,21 @@ static bool was_missing(struct flush *flush)
 	return true;
 }
 
+/* Of a large batch's tables, no page is needed again that was passed. */
+static bool is_cache_full(struct flush *flush)
+{
+	if (flush->batch->large && ++flush->rows % CACHE_ROWS == 0)
+		flush->cache_full = cache_bytes(table_of(flush)->sqlite) > CACHE_BYTES;
+	return flush->cache_full;
+}
+
 static bool next_together(struct supply *supply)
 {
 	struct flush *flush = (struct flush *)supply;
 	const struct relation *table = table_of(flush);
 
-	if (was_missing(flush) || !next_key(flush) || table_of(flush) != table || !is_written(flush))
+	if (was_missing(flush) || !next_key(flush) || table_of(flush) != table || !is_written(flush) ||
+	    is_cache_full(flush))
 		return false;
 	read_row(flush);
 	return true;
@@ -239,6 +268,11 @@ int coalesce_flush(struct coalesce *coalesce, struct coalesce_failed *failed, st
 	next_key(&flush);
 	while (flush.rc == 0 && flush.from < batch->count) {
 		size_t first = flush.from;
+		if (is_cache_full(&flush)) {
+			flush.cache_full = false;
+			flush.rc = cache_give_back(table_of(&flush)->sqlite, err);
+			continue;
+		}
 		if (first >= alone_to && is_written(&flush) && more_follow(&flush)) {
 			flush.rc = make_together(&flush);
 			if (flush.rc != -EEXIST)

@@ -22,7 +22,8 @@
  * Only for tables whose rows a key tells apart, and where nothing looks at the steps in between: whether one
  * is so, survey.h tells. What is not added has to be preceded by coalesce_flush.
  *
- * Memory: that of a batch (batch.h).
+ * Memory: that of a batch (batch.h). A large one has the room of SQLite's cache, too, of which little is needed where each page
+ * is come to once.
  */
 #ifndef MIRROR_COALESCE_H
 #define MIRROR_COALESCE_H

@@ -46,7 +46,7 @@ struct relation {
 	bool seen;         /* since registry_refill */
 	uint32_t number;   /* within a batch, batch.h's */
 	unsigned surveyed; /* by survey.h: when, and what it found */
-	bool coalesces;
+	bool coalesces, in_order;
 };
 
 /* Takes `schema`, whose table exists, over (it is empty afterwards). NULL: no memory; then

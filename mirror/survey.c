@@ -11,6 +11,7 @@ void survey_fini(struct survey *survey)
 {
 	sqlite3_finalize(survey->version);
 	sqlite3_finalize(survey->triggers);
+	sqlite3_finalize(survey->unique);
 	sqlite3_finalize(survey->indexes);
 	*survey = (struct survey){0};
 }
@@ -56,18 +57,23 @@ static bool has_real_key(const struct schema *schema)
 int survey_table(struct survey *survey, struct relation *table, struct err *err)
 {
 	const struct schema *schema = &table->schema;
-	int64_t count = 0;
+	int64_t count = 0, indexes = 0;
 
 	if (survey->has_triggers || schema->match != SCHEMA_KEY || *schema->inexact_since || table->emptied)
 		return 0;
 	if (table->surveyed != survey->number) {
 		/* By its own name, only a table WITHOUT ROWID is taken for an index. */
-		int rc = ask(survey, &survey->indexes,
+		int rc = ask(survey, &survey->unique,
 		             "SELECT (SELECT count(*) FROM pragma_index_list(?1) WHERE \"unique\" AND origin <> 'pk')"
 		             " + (SELECT count(*) FROM pragma_index_info(?1))",
 		             schema->name, &count, err);
+		/* A key that is no rowid is in one. */
+		if (rc == 0)
+			rc = ask(survey, &survey->indexes, "SELECT count(*) FROM pragma_index_list(?1)", schema->name,
+			         &indexes, err);
 		if (rc < 0)
 			return rc;
+		table->in_order = indexes == 0;
 		table->surveyed = survey->number;
 		table->coalesces = count == 0 && !has_real_key(schema);
 	}

@@ -23,7 +23,7 @@
 /* All of one thread. Begins with survey_init; survey_fini before the connection is closed. */
 struct survey {
 	sqlite3 *sqlite;
-	sqlite3_stmt *version, *triggers, *indexes;
+	sqlite3_stmt *version, *triggers, *unique, *indexes;
 	int64_t seen;    /* SQLite's schema_version */
 	unsigned number; /* of the survey in force; 0: none yet */
 	bool has_triggers;
@@ -36,7 +36,8 @@ void survey_fini(struct survey *survey);
  * schema is another than it was. */
 int survey_look(struct survey *survey, struct err *err);
 
-/* 1: it is one of these tables; 0: it is none. */
+/* 1: it is one of these tables; 0: it is none. Of one, table->in_order tells whether the order of its keys is that of the file,
+ * and nothing else has to be written for its rows. */
 int survey_table(struct survey *survey, struct relation *table, struct err *err);
 
 #endif
