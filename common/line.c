@@ -152,23 +152,32 @@ static uint64_t bytes_that_are(uint64_t eight, char byte)
 size_t line_value_len(const char *text, size_t len, bool *escaped)
 {
 	size_t at = 0;
-	uint64_t eight, found = 0;
+	uint64_t eight[2], found = 0;
 
-	*escaped = false;
-	while (len - at >= sizeof eight) {
-		memcpy(&eight, text + at, sizeof eight);
-		eight = le64toh(eight);
-		if ((found = bytes_that_are(eight, '\t') | bytes_that_are(eight, '\\')))
+	for (block bytes; !found && len - at >= BLOCK;) {
+		memcpy(&bytes, text + at, BLOCK);
+		bytes = (block)(bytes == '\t') | (block)(bytes == '\\');
+		memcpy(eight, &bytes, sizeof eight);
+		found = le64toh(eight[0]);
+		if (found)
 			break;
-		at += sizeof eight;
+		at += sizeof *eight;
+		found = le64toh(eight[1]);
+		if (!found)
+			at += sizeof *eight;
+	}
+	if (!found && len - at >= sizeof *eight) {
+		memcpy(eight, text + at, sizeof *eight);
+		found = bytes_that_are(le64toh(*eight), '\t') | bytes_that_are(le64toh(*eight), '\\');
+		at += found ? 0 : sizeof *eight;
 	}
 	if (found)
 		at += (size_t)__builtin_ctzll(found) / 8;
 	while (at < len && text[at] != '\t' && text[at] != '\\')
 		at++;
-	if (at == len || text[at] == '\t')
+	*escaped = at < len && text[at] == '\\';
+	if (!*escaped)
 		return at;
-	*escaped = true;
 	const char *tab = memchr(text + at, '\t', len - at);
 	return tab ? (size_t)(tab - text) : len;
 }

@@ -1,7 +1,9 @@
 #include "position.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 int position_cmp(struct position a, struct position b)
 {
@@ -17,13 +19,40 @@ bool position_follows(struct position last, struct position next)
 	return next.epoch > last.epoch && next.seq == 0;
 }
 
+/* The number that begins text[0..8): how many digits it has there. Without a loop, whose end would be another one each time. */
+static size_t parse_eight(const char *text, uint64_t *number)
+{
+	const uint64_t ones = 0x0101010101010101;
+	uint64_t digits;
+
+	memcpy(&digits, text, sizeof digits);
+	digits = le64toh(digits) ^ ones * '0';
+	/* The highest bit of the first byte that is more than 9, and maybe of some behind it. */
+	uint64_t others = ((digits + ones * (0x80 - 10)) | digits) & ones << 7;
+	size_t count = others ? (size_t)__builtin_ctzll(others) / 8 : sizeof digits;
+	if (count > 0) {
+		/* The last digit highest, zeros before the first; then two become one, three times. */
+		digits <<= 64 - 8 * count;
+		digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ff;
+		digits = (digits * 100 + (digits >> 16)) & 0x0000ffff0000ffff;
+		digits = (digits * 10000 + (digits >> 32)) & 0xffffffff;
+	}
+	*number = digits;
+	return count;
+}
+
 size_t position_parse_number(const char *text, size_t len, uint64_t *number)
 {
-	uint64_t value = 0;
+	static const uint64_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+	uint64_t value = 0, part;
 	size_t i = 0;
 
 	if (len > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9')
 		return 0;
+	for (size_t count = 8; count == 8 && i < 16 && len - i >= 8; i += count) {
+		count = parse_eight(text + i, &part);
+		value = value * powers[count] + (count ? part : 0);
+	}
 	/* So many digits fit in any case. */
 	for (; i < len && i < 19 && text[i] >= '0' && text[i] <= '9'; i++)
 		value = 10 * value + (uint64_t)(text[i] - '0');

@@ -63,17 +63,13 @@ int relation_redefine(struct relation *table, struct schema *schema, struct err 
 /* Most names are shorter than the call of memcmp is worth. */
 static inline bool is_named(const struct schema_column *column, struct span rest)
 {
-	enum { SHORT = 8 };
-	size_t len = column->wire_len;
+	size_t len = column->wire_len + 1;
+	uint64_t begin;
 
-	if (rest.len <= len || rest.at[len] != '\t')
-		return false;
-	if (len > SHORT)
-		return memcmp(rest.at, column->wire, len) == 0;
-	for (size_t i = 0; i < len; i++)
-		if (rest.at[i] != column->wire[i])
-			return false;
-	return true;
+	if (rest.len < sizeof begin || len > sizeof begin)
+		return rest.len >= len && memcmp(rest.at, column->wire, len) == 0;
+	memcpy(&begin, rest.at, sizeof begin);
+	return ((begin ^ column->begin) & column->begin_mask) == 0;
 }
 
 /* The column that the next pair names. Rows come in the definition's order, so it nearly
@@ -120,11 +116,10 @@ static int read_row(struct relation *table, struct relation_row *row, struct spa
 {
 	const struct schema *schema = &table->schema;
 	const char *end = rest.at + rest.len;
-	unsigned expected = 0;
+	unsigned expected = 0, present = 0;
 
 	for (unsigned i = 0; i < schema->column_count; i++)
 		row->values[i].kind = VALUE_ABSENT;
-	row->present = 0;
 	while (rest.at) {
 		const struct schema_column *column = find_column(schema, expected, rest);
 		if (!column)
@@ -136,11 +131,12 @@ static int read_row(struct relation *table, struct relation_row *row, struct spa
 		long len = read_value(table, column, (struct span){at, (size_t)(end - at)}, &row->values[i], err);
 		if (len < 0)
 			return (int)len;
-		row->present++;
+		present++;
 		expected = i + 1;
 		at += len;
 		rest = at < end ? (struct span){at + 1, (size_t)(end - at - 1)} : (struct span){NULL, 0};
 	}
+	row->present = present;
 	return 0;
 }
 

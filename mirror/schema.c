@@ -41,6 +41,10 @@ static bool fill_column(struct schema *schema, unsigned i)
 	if (!column->name || !column->wire)
 		return false;
 	column->wire_len = line_escape(column->wire, from->name, len);
+	column->wire[column->wire_len] = '\t';
+	size_t begin = column->wire_len + 1 < sizeof column->begin ? column->wire_len + 1 : sizeof column->begin;
+	memcpy(&column->begin, column->wire, begin);
+	memset(&column->begin_mask, 0xff, begin);
 	column->storage = value_storage(from->base, NUMERIC_TEXT);
 	column->number = from->number;
 	return true;

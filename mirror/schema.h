@@ -49,8 +49,9 @@ enum schema_match { SCHEMA_KEY, SCHEMA_ROW, SCHEMA_NONE };
 
 struct schema_column {
 	char *name; /* in SQLite */
-	char *wire; /* as lines spell it, escaped */
+	char *wire; /* as lines spell it, escaped, and a tab */
 	size_t wire_len;
+	uint64_t begin, begin_mask; /* the first 8 bytes of that and a tab, and which of them there are */
 	enum storage storage;
 	unsigned number; /* what stays when the column is renamed */
 	unsigned key;    /* place in the key, from 1; 0 when not in it */

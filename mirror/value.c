@@ -168,16 +168,15 @@ size_t value_read_integer(struct value *value, const char *text, size_t len)
 {
 	/* So many digits are below 2^63. */
 	enum { DIGITS = 18 };
-	size_t sign = len > 0 && text[0] == '-', at = sign;
-	uint64_t number = 0;
+	size_t sign = len > 0 && text[0] == '-';
+	uint64_t number;
+	size_t digits = position_parse_number(text + sign, len - sign, &number), end = sign + digits;
 
-	for (; at < len && at - sign < DIGITS && text[at] >= '0' && text[at] <= '9'; at++)
-		number = 10 * number + (uint64_t)(text[at] - '0');
-	if (at == sign || (at < len && text[at] != '\t') || (text[sign] == '0' && at > 1))
+	if (digits == 0 || digits > DIGITS || (end < len && text[end] != '\t') || (sign && number == 0))
 		return 0;
 	value->kind = VALUE_INTEGER;
 	value->integer = sign ? -(int64_t)number : (int64_t)number;
-	return at;
+	return end;
 }
 
 int value_read(struct value *value, enum storage storage, struct span text, struct value_room *room, struct err *err)

@@ -41,6 +41,31 @@ static void a_number_is_read_up_to_the_first_other_byte(void **state)
 	assert_int_equal(value, 12);
 }
 
+static void a_number_of_any_length_is_read_before_any_byte(void **state)
+{
+	char text[48];
+	uint64_t value;
+
+	(void)state;
+	for (unsigned digits = 1; digits <= 19; digits++)
+		for (unsigned byte = 0; byte < 256; byte++) {
+			uint64_t wanted = 0;
+			memset(text, (int)byte, sizeof text);
+			for (unsigned i = 0; i < digits; i++) {
+				unsigned digit = i == 0 ? 1 + byte % 9 : (byte + 7 * i) % 10;
+				text[i] = (char)('0' + digit);
+				wanted = 10 * wanted + digit;
+			}
+			if (byte >= '0' && byte <= '9')
+				text[digits] = '\t';
+			for (size_t len = digits; len <= digits + 9; len++) {
+				assert_int_equal(position_parse_number(text, len, &value), digits);
+				assert_true(value == wanted);
+			}
+			assert_int_equal(position_parse_number(text, digits - 1, &value), digits - 1);
+		}
+}
+
 static void a_number_has_no_sign_space_or_leading_zero(void **state)
 {
 	uint64_t value;
@@ -170,6 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_line_follows_without_a_gap),
 	    cmocka_unit_test(a_number_is_read_up_to_the_first_other_byte),
+	    cmocka_unit_test(a_number_of_any_length_is_read_before_any_byte),
 	    cmocka_unit_test(a_number_has_no_sign_space_or_leading_zero),
 	    cmocka_unit_test(the_largest_number_is_2_to_the_64_minus_1),
 	    cmocka_unit_test(a_position_is_two_numbers_with_a_dot_between),
