@@ -271,7 +271,9 @@ static int check_line(struct follow *follow, struct follow_line *line, struct er
 		return damaged(follow, text, err);
 	}
 	line->commit = follow->commits && !head->table.at && span_is(head->action, "commit");
-	if (head->xid.at)
+	if (head->same)
+		xid = follow->last_xid;
+	else if (head->xid.at)
 		position_parse_number(head->xid.at, head->xid.len, &xid);
 	line->begins = !follow->commits && (xid == 0 || xid != follow->last_xid);
 	follow->last_xid = xid;

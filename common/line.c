@@ -296,6 +296,7 @@ static bool parse_like(struct line_before *before, struct span rest, struct line
 	}
 	struct line_head stamp = *head;
 	*head = before->head;
+	head->same = true;
 	head->stamped = stamp.stamped;
 	head->stamp_len = stamp.stamp_len;
 	head->position = stamp.position;
@@ -308,12 +309,16 @@ bool line_parse_next(struct line_before *before, const char *line, size_t len, s
 {
 	struct span rest = {line, len};
 
-	return parse_stamp(&rest, head) && parse_like(before, rest, head);
+	if (!parse_stamp(&rest, head)) {
+		before->len = 0;
+		return false;
+	}
+	return parse_like(before, rest, head);
 }
 
-bool line_parse_rest(struct line_before *before, const char *line, size_t len, struct line_head *head)
+bool line_parse_rest(const char *line, size_t len, struct line_head *head)
 {
-	return parse_like(before, (struct span){line + head->stamp_len, len - head->stamp_len}, head);
+	return parse_rest((struct span){line + head->stamp_len, len - head->stamp_len}, head);
 }
 
 size_t line_char_len(const char *at, size_t len)

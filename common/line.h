@@ -35,6 +35,7 @@ struct span {
 
 /* The pseudo-columns of one line; all spans point into it. */
 struct line_head {
+	bool same;        /* line_parse_next alone: but for stamp and pairs, it has the bytes of the line before */
 	bool stamped;     /* _c and _s are there, */
 	size_t stamp_len; /* with the tab behind them: so long */
 	struct position position;
@@ -92,8 +93,8 @@ struct line_before {
 /* As line_parse. */
 bool line_parse_next(struct line_before *before, const char *line, size_t len, struct line_head *head);
 
-/* The same of a line whose stamp is known: that part of `head` is set. */
-bool line_parse_rest(struct line_before *before, const char *line, size_t len, struct line_head *head);
+/* As line_parse, of a line whose stamp is known: that part of `head` is set. */
+bool line_parse_rest(const char *line, size_t len, struct line_head *head);
 
 /* Whether a backslash may stand before it. */
 bool line_is_escape(char letter);

@@ -20,9 +20,9 @@ struct ahead {
 
 	bool reads; /* the caller's view of `runs`: until it has taken the last block */
 	struct block *block;
-	size_t at; /* of the block's next line */
-	struct line_before before;
-	unsigned alone; /* lines that the caller read by itself since the last end */
+	size_t at;               /* of the block's next line */
+	struct follow_line line; /* that was handed out last */
+	unsigned alone;          /* lines that the caller read by itself since the last end */
 	struct position last;
 };
 
@@ -130,9 +130,9 @@ void ahead_close(struct ahead *ahead)
 
 /* ---- the caller */
 
-static int next_alone(struct ahead *ahead, struct follow_line *line, struct err *err)
+static int next_alone(struct ahead *ahead, struct err *err)
 {
-	int rc = follow_next(ahead->follow, line, err);
+	int rc = follow_next(ahead->follow, &ahead->line, err);
 
 	ahead->alone = rc > 0 ? ahead->alone + 1 : 0;
 	return rc;
@@ -154,10 +154,11 @@ static int send_off(struct ahead *ahead, struct err *err)
 	return 0;
 }
 
-int ahead_next(struct ahead *ahead, struct follow_line *line, struct err *err)
+int ahead_next(struct ahead *ahead, const struct follow_line **line, struct err *err)
 {
+	*line = &ahead->line;
 	if (!ahead->reads && ahead->alone < ALONE_LINES)
-		return next_alone(ahead, line, err);
+		return next_alone(ahead, err);
 	int rc = ahead->reads ? 0 : send_off(ahead, err);
 	if (rc < 0)
 		return rc;
@@ -171,8 +172,8 @@ int ahead_next(struct ahead *ahead, struct follow_line *line, struct err *err)
 		ahead->block = queue_take(&ahead->queue, ahead->thread);
 		ahead->at = 0;
 	}
-	block_line(ahead->block, ahead->at++, &ahead->before, line);
-	ahead->last = line->head.position;
+	block_line(ahead->block, ahead->at++, &ahead->line);
+	ahead->last = ahead->line.head.position;
 	return 1;
 }
 

@@ -21,8 +21,8 @@ int ahead_open(struct ahead **opened, const struct follow_source *source, const 
                struct err *err);
 void ahead_close(struct ahead *ahead);
 
-/* As follow_next. */
-int ahead_next(struct ahead *ahead, struct follow_line *line, struct err *err);
+/* As follow_next, but that `same` lines have no text (queue.h). */
+int ahead_next(struct ahead *ahead, const struct follow_line **line, struct err *err);
 
 /* Of the last line handed out. */
 struct position ahead_position(const struct ahead *ahead);

@@ -175,7 +175,8 @@ static int other_line(struct apply *apply, const struct line_head *head, struct 
 
 	if (rc < 0)
 		return rc;
-	apply->changes.look |= tables_change;
+	if (tables_change)
+		changes_look(&apply->changes);
 	rc = dispatch(apply, head, err);
 	return rc < 0 ? changes_where(head, rc, err) : 0;
 }
@@ -202,7 +203,7 @@ int apply_line(struct apply *apply, const struct line_head *head, struct err *er
 	if (!database->open_transaction) {
 		if ((rc = database_begin(database, err)) < 0)
 			return rc;
-		apply->changes.look = true;
+		changes_look(&apply->changes);
 	}
 	apply->taken.lines++;
 	apply->taken.bytes += head->pairs.len;

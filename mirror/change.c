@@ -123,17 +123,6 @@ static int change_row(struct changes *changes, struct relation *table, const str
 /* What becomes of a line that could be kept until the next flush. */
 enum { OWN_WAY, KEPT, FLUSH_FIRST };
 
-static void remember(struct changes *changes, struct relation *table, enum relation_change change,
-                     const struct line_head *head)
-{
-	size_t len = head->pairs.at ? (size_t)(head->pairs.at - head->table_pairs.at) : 0;
-
-	changes->like_len = len <= sizeof changes->like ? len : 0;
-	memcpy(changes->like, head->table_pairs.at, changes->like_len);
-	changes->like_table = table;
-	changes->like_change = change;
-}
-
 static int keep(struct changes *changes, struct relation *table, const struct line_head *head, struct err *err)
 {
 	struct span action = head->action;
@@ -154,8 +143,8 @@ static int keep(struct changes *changes, struct relation *table, const struct li
 	else
 		return FLUSH_FIRST;
 	rc = coalesce_add(&changes->coalesce, table, change, head->pairs, head->position, err);
-	if (rc == 1)
-		remember(changes, table, change, head);
+	changes->like_table = rc == 1 ? table : NULL;
+	changes->like_change = change;
 	return rc < 0 ? rc : rc ? KEPT : FLUSH_FIRST;
 }
 
@@ -164,12 +153,9 @@ static int keep(struct changes *changes, struct relation *table, const struct li
 static bool keep_alike(struct changes *changes, const struct line_head *head)
 {
 	struct err err;
-	size_t len = changes->like_len;
 
 	/* Whatever is wrong is told on the long way. */
-	return len > 0 && !changes->look && changes->coalesces && !changes->tolerated && head->pairs.at &&
-	       (size_t)(head->pairs.at - head->table_pairs.at) == len &&
-	       memcmp(head->table_pairs.at, changes->like, len) == 0 &&
+	return head->same && changes->like_table && changes->coalesces && !changes->tolerated &&
 	       coalesce_add(&changes->coalesce, changes->like_table, changes->like_change, head->pairs, head->position,
 	                    &err) == 1;
 }
@@ -180,7 +166,7 @@ int changes_line(struct changes *changes, const struct line_head *head, struct e
 
 	if (keep_alike(changes, head))
 		return 0;
-	changes->like_len = 0;
+	changes->like_table = NULL;
 	int way = OWN_WAY, rc = registry_find(changes->registry, head, &table, err);
 
 	if (rc == 0 && changes->holding && (table != changes->held_table || !span_is(head->action, "update")))
@@ -217,11 +203,17 @@ int changes_flush(struct changes *changes, struct err *err)
 	return err_prefix(err, rc, "%s table %s", position_print(at, failed.position), failed.table->schema.name);
 }
 
+void changes_look(struct changes *changes)
+{
+	changes->look = true;
+	changes->like_table = NULL;
+}
+
 void changes_forget(struct changes *changes)
 {
 	coalesce_clear(&changes->coalesce);
 	changes->holding = false;
-	changes->look = true;
+	changes_look(changes);
 	changes->survey.seen = -1; /* a version that was rolled back comes again for something else */
 }
 

@@ -24,15 +24,13 @@ struct changes {
 	void (*warn)(const char *text);
 	const char *tolerated; /* tables that are brought anew meanwhile */
 	bool coalesces;
-	bool look; /* definitions may be others than before */
 
+	bool look;   /* definitions may be others than before */
 	bool warned; /* of an action that is not known */
 	struct survey survey;
 	struct coalesce coalesce;
 
-	/* Of the line before, where that was kept: all but stamp and values, and what it came to. */
-	char like[LINE_BEFORE_MOST];
-	size_t like_len; /* 0: it was not */
+	/* What the line before came to, where that was kept; else NULL. */
 	struct relation *like_table;
 	enum relation_change like_change;
 
@@ -53,6 +51,9 @@ int changes_unknown(struct changes *changes, struct span action);
 
 /* All that came is in the database: before definitions change, and before the commit. */
 int changes_flush(struct changes *changes, struct err *err);
+
+/* Definitions may be others from here on. */
+void changes_look(struct changes *changes);
 
 /* Forgets what was not flushed, and what is held: the transaction was rolled back. */
 void changes_forget(struct changes *changes);

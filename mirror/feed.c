@@ -102,13 +102,12 @@ static void *run(void *ctx)
 
 static int take_all(struct feed *feed, pthread_t thread, feed_each *each, void *ctx, struct err *err)
 {
-	struct line_before before = {.len = 0};
 	struct follow_line line;
 
 	for (;;) {
 		const struct block *block = queue_take(&feed->queue, thread);
 		for (size_t i = 0; i < block->count; i++) {
-			block_line(block, i, &before, &line);
+			block_line(block, i, &line);
 			int rc = each(ctx, &line, err);
 			if (rc < 0)
 				return rc;

@@ -359,7 +359,7 @@ static int at_no_line(struct mirror *mirror, const struct mirror_goal *goal)
 /* One line, or a wait for it. `from_apply` tells whose error it is. */
 static int step(struct mirror *mirror, const struct mirror_goal *goal, bool *from_apply, struct err *err)
 {
-	struct follow_line line;
+	const struct follow_line *line;
 
 	*from_apply = false;
 	int rc = mirror->ahead ? 0 : connect_mount(mirror, err);
@@ -373,16 +373,16 @@ static int step(struct mirror *mirror, const struct mirror_goal *goal, bool *fro
 		return at_end(mirror, goal, from_apply, err);
 	mirror->unfinished_ms = 0;
 	*from_apply = true;
-	if (mirror->wish->until && line.head.xid.at && !until_has(mirror->wish->until, &line.head))
+	if (mirror->wish->until && line->head.xid.at && !until_has(mirror->wish->until, &line->head))
 		return at_later(mirror, err);
 	/* Of a table's file, this tells that the transaction before was whole. */
-	rc = line.begins && batch_full(mirror) && !mirror->whole ? commit(mirror, err) : 0;
+	rc = line->begins && batch_full(mirror) && !mirror->whole ? commit(mirror, err) : 0;
 	if (rc == 0) {
 		/* What is wrong is to be known by its line. */
 		apply_coalesce(mirror->apply, mirror->tries == 0);
-		rc = apply_line(mirror->apply, &line.head, err);
+		rc = apply_line(mirror->apply, &line->head, err);
 	}
-	return rc == 0 && line.commit ? at_commit(mirror, goal, err) : rc;
+	return rc == 0 && line->commit ? at_commit(mirror, goal, err) : rc;
 }
 
 /* Of damage only where the mount was there, and could be read no further than the last time. */

@@ -123,42 +123,69 @@ void queue_close(struct queue *queue)
 	pthread_mutex_unlock(&queue->lock);
 }
 
+/* Whether its pairs are enough. A definition is kept as a whole. */
+static bool is_same(const struct block *block, const struct line_head *head)
+{
+	return block->count > 0 && head->same && !head->relid.at && head->pairs.at;
+}
+
 bool block_add(struct block *block, const struct follow_line *line)
 {
-	if (block->lent || block->count == BLOCK_LINES || (block->count > 0 && line->len > BLOCK_BYTES - block->used))
+	bool same = is_same(block, &line->head);
+	struct span text = same ? line->head.pairs : (struct span){line->text, line->len};
+
+	if (block->lent || block->count == BLOCK_LINES || (block->count > 0 && text.len > BLOCK_BYTES - block->used))
 		return false;
-	block->lent = line->len > BLOCK_BYTES;
+	block->lent = text.len > BLOCK_BYTES;
 	if (block->lent) {
 		block->lent_line = *line;
 	} else {
 		block->lines[block->count] = (struct block_line){.position = line->head.position,
 		                                                 .at = (uint32_t)block->used,
-		                                                 .len = (uint32_t)line->len,
+		                                                 .len = (uint32_t)text.len,
 		                                                 .stamp_len = (uint32_t)line->head.stamp_len,
+		                                                 .same = same,
 		                                                 .stamped = line->head.stamped,
 		                                                 .commit = line->commit,
 		                                                 .begins = line->begins};
-		memcpy(block->text + block->used, line->text, line->len);
-		block->used += line->len;
+		memcpy(block->text + block->used, text.at, text.len);
+		block->used += text.len;
 	}
 	block->count++;
 	return true;
 }
 
-void block_line(const struct block *block, size_t i, struct line_before *before, struct follow_line *line)
+static void whole_line(const struct block *block, const struct block_line *added, struct follow_line *line)
+{
+	*line = (struct follow_line){.text = block->text + added->at, .len = added->len};
+	line->head.stamped = added->stamped;
+	line->head.stamp_len = added->stamp_len;
+	line->head.position = added->position;
+	/* What feed.h has may be no line at all. */
+	if (!line_parse_rest(line->text, line->len, &line->head))
+		line->head = (struct line_head){0};
+}
+
+void block_line(const struct block *block, size_t i, struct follow_line *line)
 {
 	const struct block_line *added = &block->lines[i];
+	struct line_head *head = &line->head;
 
 	if (block->lent) {
 		*line = block->lent_line;
 		return;
 	}
-	*line = (struct follow_line){
-	    .text = block->text + added->at, .len = added->len, .commit = added->commit, .begins = added->begins};
-	line->head.stamped = added->stamped;
-	line->head.stamp_len = added->stamp_len;
-	line->head.position = added->position;
-	/* What feed.h has may be no line at all. */
-	if (!line_parse_rest(before, line->text, line->len, &line->head))
-		line->head = (struct line_head){0};
+	if (added->same) {
+		line->text = NULL;
+		line->len += added->stamp_len + added->len;
+		line->len -= head->stamp_len + head->pairs.len;
+		head->same = true;
+		head->stamp_len = added->stamp_len;
+		head->position = added->position;
+		head->pairs = (struct span){block->text + added->at, added->len};
+	} else {
+		whole_line(block, added, line);
+	}
+	line->commit = added->commit;
+	line->begins = added->begins;
 }

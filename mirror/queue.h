@@ -26,12 +26,12 @@
 #define BLOCK_BYTES ((size_t)128 << 10)
 #define BLOCK_LINES ((size_t)1024)
 
-/* A line in its text; what else it says is taken apart again where it is applied, for which one look is enough most times. */
+/* A line in its text. Of one that begins as the line before it in the block, only its pairs are there. */
 struct block_line {
 	struct position position;
-	uint32_t at, len;
+	uint32_t at, len; /* in text */
 	uint32_t stamp_len;
-	bool stamped, commit, begins;
+	bool same, stamped, commit, begins;
 };
 
 struct block {
@@ -69,8 +69,9 @@ bool queue_drain(struct queue *queue);
 /* False: there is no room for it, but in an empty block there always is. */
 bool block_add(struct block *block, const struct follow_line *line);
 
-/* Its line number i, as it was added; `before` is of the line before. Borrowed as the block is. */
-void block_line(const struct block *block, size_t i, struct line_before *before, struct follow_line *line);
+/* Its line number i, as it was added, but that a `same` one has no text of its own: what is not its stamp or its pairs
+ * is that of lines before. They are asked for one after the other, each in the same `line`. Borrowed as the block is. */
+void block_line(const struct block *block, size_t i, struct follow_line *line);
 
 /* The next block, borrowed until the next call; one has to be on its way, or to come. Where the program is to end
  * meanwhile, a call of `reader` that hangs is interrupted. */

@@ -362,10 +362,9 @@ static void a_head_as_the_one_before_is_found_the_same(void **state)
 	(void)state;
 	for (size_t first = 0; first < COUNT; first++)
 		for (size_t i = 0; i < COUNT; i++) {
-			struct line_before before = {.len = 0}, rest = {.len = 0};
+			struct line_before before = {.len = 0};
 			struct line_head head, same, again;
 			line_parse_next(&before, lines[first], strlen(lines[first]), &head);
-			line_parse_next(&rest, lines[first], strlen(lines[first]), &head);
 			bool good = parse(lines[i], &head);
 			assert_int_equal(line_parse_next(&before, lines[i], strlen(lines[i]), &same), good);
 			if (!good)
@@ -373,9 +372,40 @@ static void a_head_as_the_one_before_is_found_the_same(void **state)
 			assert_same_head(&head, &same);
 			again = (struct line_head){
 			    .stamped = head.stamped, .stamp_len = head.stamp_len, .position = head.position};
-			assert_true(line_parse_rest(&rest, lines[i], strlen(lines[i]), &again));
+			assert_true(line_parse_rest(lines[i], strlen(lines[i]), &again));
 			assert_same_head(&head, &again);
 		}
+}
+
+static void what_is_the_same_as_the_line_before_says_so(void **state)
+{
+	static const struct {
+		const char *line;
+		bool good, same;
+	} lines[] = {
+	    {"_c\t7\t_s\t8\t_table\tt\t_xid\t9\t_action\tupdate\ta\t1", true, false},
+	    {"_c\t7\t_s\t9\t_table\tt\t_xid\t9\t_action\tupdate\tb\t2", true, true},
+	    {"_c\t17\t_s\t10\t_table\tt\t_xid\t9\t_action\tupdate\ta\t1", true, true},
+	    {"_c\t17\t_s\t11\t_table\tt\t_xid\t10\t_action\tupdate\ta\t1", true, false},
+	    {"_c\t17\t_s\t12\t_table\tt\t_xid\t10\t_action\tupdate\ta\t1", true, true},
+	    {"_c\t17\t_s\tx\t_table\tt\t_xid\t10\t_action\tupdate\ta\t1", false, false},
+	    {"_c\t17\t_s\t13\t_table\tt\t_xid\t10\t_action\tupdate\ta\t1", true, false},
+	    {"nothing", false, false},
+	    {"_c\t17\t_s\t14\t_table\tt\t_xid\t10\t_action\tupdate\ta\t1", true, false},
+	    {"_c\t17\t_s\t15\t_table\tt\t_xid\t10\t_action\tupdate", true, false},
+	    {"_c\t17\t_s\t16\t_table\tt\t_xid\t10\t_action\tupdate", true, false},
+	};
+	struct line_before before = {.len = 0};
+	struct line_head head;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+		const char *line = lines[i].line;
+		assert_int_equal(line_parse_next(&before, line, strlen(line), &head), lines[i].good);
+		if (lines[i].good)
+			assert_int_equal(head.same, lines[i].same);
+		assert_false(parse(line, &head) && head.same);
+	}
 }
 
 static void a_long_head_is_taken_apart_each_time(void **state)
@@ -487,6 +517,7 @@ int main(void)
 	    cmocka_unit_test(a_line_needs_an_action_and_a_schema_its_table),
 	    cmocka_unit_test(a_stamp_is_two_numbers),
 	    cmocka_unit_test(a_head_as_the_one_before_is_found_the_same),
+	    cmocka_unit_test(what_is_the_same_as_the_line_before_says_so),
 	    cmocka_unit_test(a_long_head_is_taken_apart_each_time),
 	    cmocka_unit_test(a_value_ends_where_the_next_name_begins),
 	    cmocka_unit_test(names_may_hold_tabs_when_escaped),

@@ -59,19 +59,33 @@ static void begin(struct scene *scene)
 	assert_int_equal(ahead_open(&scene->ahead, &scene->source, NULL, &scene->err), 0);
 }
 
+static void assert_same_span(struct span a, struct span b)
+{
+	assert_int_equal(a.len, b.len);
+	assert_true(a.at ? b.at && memcmp(a.at, b.at, b.len) == 0 : !b.at);
+}
+
 /* Whatever comes next is what stands in the text; returns what ended it. */
 static int compare(struct scene *scene, size_t *at)
 {
-	struct follow_line line;
+	const struct follow_line *line;
+	struct line_head head;
 	int rc;
 
 	while ((rc = ahead_next(scene->ahead, &line, &scene->err)) == 1) {
-		size_t len = strcspn(scene->stream.text + *at, "\n");
-		assert_int_equal(line.len, len);
-		assert_memory_equal(line.text, scene->stream.text + *at, len);
-		assert_true(line.head.action.at > line.text && line.head.action.at < line.text + len);
-		assert_int_equal(line.commit, span_is(line.head.action, "commit"));
-		assert_int_equal(position_cmp(ahead_position(scene->ahead), line.head.position), 0);
+		const char *text = scene->stream.text + *at;
+		size_t len = strcspn(text, "\n");
+		assert_int_equal(line->len, len);
+		assert_true(line->text ? memcmp(line->text, text, len) == 0 : line->head.same);
+		assert_true(line_parse(text, len, &head));
+		assert_same_span(line->head.action, head.action);
+		assert_same_span(line->head.xid, head.xid);
+		assert_same_span(line->head.table_pairs, head.table_pairs);
+		assert_same_span(line->head.pairs, head.pairs);
+		assert_int_equal(line->head.stamp_len, head.stamp_len);
+		assert_int_equal(position_cmp(line->head.position, head.position), 0);
+		assert_int_equal(line->commit, span_is(head.action, "commit"));
+		assert_int_equal(position_cmp(ahead_position(scene->ahead), head.position), 0);
 		*at += len + 1;
 	}
 	return rc;
@@ -146,7 +160,7 @@ static void a_checksum_that_is_wrong_is_an_error_at_its_commit(void **state)
 static void it_can_be_closed_at_any_line(void **state)
 {
 	struct scene *scene = *state;
-	struct follow_line line;
+	const struct follow_line *line;
 
 	add(scene, 20000, 20);
 	add(scene, 1, 3000000);

@@ -94,7 +94,8 @@ static void an_error_ends_a_wait_of_the_other_thread(void **state)
 	struct scene *scene = *state;
 	struct err err;
 
-	scene->lines = 12000; /* some blocks, and less than there is room for */
+	/* Less than there is room for; and who has taken four blocks waits for eight more. */
+	scene->lines = 14000;
 	scene->fails_at = 5000;
 	assert_int_equal(feed_run(give_and_wait, scene, take, scene, &scene->end, &err), -ENOSPC);
 	assert_string_equal(err.text, "no room");

@@ -146,6 +146,7 @@ struct world {
 	struct apply *apply;
 	struct stream stream;
 	size_t fed;
+	struct line_before before; /* of what was fed */
 	struct err err;
 	char *answer;
 	unsigned warnings;
@@ -213,11 +214,12 @@ static int world_feed(struct world *world)
 {
 	struct line_head head;
 
+	/* As follow_next and ahead_next do it. */
 	while (world->fed < world->stream.len) {
 		const char *at = world->stream.text + world->fed;
 		size_t len = strcspn(at, "\n");
 		world->fed += len + 1;
-		assert_true(line_parse(at, len, &head));
+		assert_true(line_parse_next(&world->before, at, len, &head));
 		int rc = apply_line(world->apply, &head, &world->err);
 		if (rc < 0)
 			return rc;
