@@ -23,6 +23,7 @@ turn() {
 	rm -rf "$store"
 	cp -a "$work/template" "$store"
 	sync
+	memory_at_hand
 	daemon_start_timed
 	if [[ $2 != 0 ]]; then
 		follow "$2" "$mnt/live" >"$work/followed" &

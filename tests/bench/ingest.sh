@@ -31,6 +31,7 @@ turn() {
 	if [[ $2 == pg_recvlogical* ]]; then
 		rm -f "$work/received"
 		[[ $2 != *_file ]] || out=$work/received
+		memory_at_hand
 		PGOPTIONS='-c logical_decoding_work_mem=256MB' timed \
 			pg_recvlogical -d "$PGDATABASE" -S turn --start --no-loop -E "$end" -f "$out"
 		return
@@ -38,6 +39,7 @@ turn() {
 	rm -rf "$store"
 	cp -a "$work/template" "$store"
 	sync
+	memory_at_hand
 	daemon_start_timed
 	until_published "$end"
 	seconds_since "$started"

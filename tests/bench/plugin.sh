@@ -46,6 +46,7 @@ receive() { # PLUGIN FILE
 
 turn() {
 	local before
+	memory_at_hand
 	before=$(ended_cpu)
 	receive "$2" /dev/null
 	sleep 0.5 # until the server has taken note of its walsender's end

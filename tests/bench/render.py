@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-from tables import IDEAS, TABLES  # noqa: E402
+from tables import FACT, IDEAS, TABLES  # noqa: E402
 
 
 class Results:
@@ -24,19 +24,20 @@ class Results:
                 row, case, contestant, _, figure, value = fields
                 self.rounds.setdefault((row, case, contestant, figure), []).append(float(value))
 
-    def get(self, place, case):
-        """The median, or None where it was not measured."""
-        row, contestant, figure = place
-        values = self.rounds.get((row, case, contestant, figure))
-        return statistics.median(values) if values else None
+    def fact(self, row, case, figure):
+        """What its turns had to do; LookupError where the row broke off before it told."""
+        return statistics.median(self.rounds[row, case, FACT, figure])
 
     def cell(self, table, place, case):
         """(median, lowest, highest) as the table shows them."""
         row, contestant, figure = place
         values = self.rounds.get((row, case, contestant, figure))
-        if not values:
+        try:
+            shown = [table.shown(lambda of: self.fact(row, case, of), value) for value in values or ()]
+        except LookupError:
             return None
-        shown = [table.shown(self.get, case, value) for value in values]
+        if not shown:
+            return None
         return statistics.median(shown), min(shown), max(shown)
 
     def most(self, figure):
