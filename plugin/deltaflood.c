@@ -77,7 +77,10 @@ static void commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPt
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(session->scratch);
 
-	output_progress(&session->output, !session->begun);
+	/* For pg_stat_replication the server takes note once a second, and asks the clock each time that it is told. One
+	 * without lines may keep a synchronous commit waiting. */
+	if (!session->begun || session_in_new_second(session, txn))
+		output_progress(&session->output, !session->begun);
 	session_print_commit(session, txn);
 	output_flush(&session->output);
 	session->begun = false;

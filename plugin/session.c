@@ -78,6 +78,16 @@ void session_print_commit(struct session *session, ReorderBufferTXN *txn)
 	output_end(&session->output);
 }
 
+bool session_in_new_second(struct session *session, ReorderBufferTXN *txn)
+{
+	int64 second = commit_time(txn) / USECS_PER_SEC;
+
+	if (second == session->noted)
+		return false;
+	session->noted = second;
+	return true;
+}
+
 StringInfo session_begin_line(struct session *session, const struct relation *relation)
 {
 	StringInfo out = output_begin(&session->output);

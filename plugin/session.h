@@ -30,6 +30,8 @@ struct session {
 	int xid_len;
 	char time[MAXDATELEN + 1];
 	int time_len;
+
+	int64 noted; /* the second of the last commit that the server was to take note of */
 };
 
 /* Before each line of a transaction. */
@@ -37,6 +39,9 @@ void session_ensure_begun(struct session *session, ReorderBufferTXN *txn);
 
 /* The `commit` line, where there were others. */
 void session_print_commit(struct session *session, ReorderBufferTXN *txn);
+
+/* Whether it commits in another second than the one before, for which this said so. */
+bool session_in_new_second(struct session *session, ReorderBufferTXN *txn);
 
 /* A table's line up to its `_action`; ends with output_end. */
 StringInfo session_begin_line(struct session *session, const struct relation *relation);

@@ -56,6 +56,11 @@ metrics_with() { # REGEX
 check "how much WAL the slot may still need" wait_for 30 "metrics_with '^daystream_slot_safe_wal_bytes [0-9]{7}'"
 is "that it is safe" "$(sample 'slot_wal_status{state="reserved"}') $(sample 'slot_wal_status{state="lost"}') $(sample slot_active)" "1 0 1"
 check "/status says the same" test "$(status_of "$mnt" slot_wal_status) $(status_of "$mnt" slot_state)" = "reserved active"
+lag_is_known() { # of which the plugin reminds the server once a second
+	sql "UPDATE zzz SET b = 'y' WHERE a = 1"
+	[[ $(sql "SELECT count(write_lag) FROM pg_stat_replication") -gt 0 ]]
+}
+check "the server itself knows the lag, too" wait_for 30 lag_is_known
 is "the disk is that of the store" "$(sample disk_size_bytes)" "$(($(stat -f -c '%b * %S' "$store")))"
 exec 7<"$mnt/live" 8<"$mnt/tables/zzz" 9<"$mnt/live"
 cat <&7 >/dev/null
