@@ -8,8 +8,9 @@
 #include "clock.h"
 #include "worker.h"
 
-/* After an answer; where the slot is not in use, as before the stream has begun; after many that did not come. */
-enum { PAUSE_MS = 10000, PAUSE_INACTIVE_MS = 2000, PAUSE_MOST_MS = 60000 };
+/* At a start, when the stream itself connects; after an answer; where the slot is not in use; after many answers that did
+ * not come. */
+enum { PAUSE_FIRST_MS = 300, PAUSE_MS = 10000, PAUSE_INACTIVE_MS = 2000, PAUSE_MOST_MS = 60000 };
 
 struct health {
 	const struct config *config;
@@ -48,9 +49,9 @@ static void keep(struct health *health, const struct server_slot *slot, int r, c
 static void *run(void *arg)
 {
 	struct health *health = arg;
-	int pause_ms = PAUSE_MS;
+	int pause_ms = PAUSE_FIRST_MS;
 
-	do {
+	while (worker_pause(health->worker.stop_fd, pause_ms)) {
 		struct server_slot slot;
 		struct err err = {""};
 		int r = ask(health, &slot, &err);
@@ -61,7 +62,7 @@ static void *run(void *arg)
 			pause_ms = slot.active ? PAUSE_MS : PAUSE_INACTIVE_MS;
 		else
 			pause_ms = pause_ms * 2 < PAUSE_MOST_MS ? pause_ms * 2 : PAUSE_MOST_MS;
-	} while (worker_pause(health->worker.stop_fd, pause_ms));
+	}
 	return NULL;
 }
 
