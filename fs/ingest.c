@@ -28,7 +28,10 @@ enum {
 	ROUND_SMALL = 32 << 10, /* bytes: the source has not much to say */
 	CONFIRM_LATER_US =
 	    500,         /* after new lines were shown: what the server does then would be in their readers' way */
-	GATHER_US = 700, /* for which it may be left alone then; less than what its socket takes at any rate */
+	GATHER_US = 700, /* for which it may be left alone then */
+	/* The same in a rush. The source's socket holds some 160 small messages, and where it is full, who sends waits until
+	 * three quarters of them are read: this is the time for half of them, at 270,000 a second. */
+	REST_US = 300,
 };
 
 struct ingest {
@@ -291,7 +294,7 @@ static void set_looks(struct ingest *in, bool looks)
 static void rest(struct ingest *in)
 {
 	set_looks(in, in->rush.on);
-	wait_us(in, -1, GATHER_US);
+	wait_us(in, -1, in->rush.on ? REST_US : GATHER_US);
 	set_looks(in, false);
 }
 
