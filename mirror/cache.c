@@ -14,9 +14,9 @@ int cache_give_back(sqlite3 *sqlite, struct err *err)
 {
 	int rc = sqlite3_db_cacheflush(sqlite);
 
-	/* Pages that somebody holds stay. */
+	/* Pages that somebody holds stay. Of any other error the connection does not know. */
 	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
-		return sql_error(sqlite, "cannot write pages", err);
+		return sql_untold(sqlite, rc, err);
 	sqlite3_db_release_memory(sqlite);
 	return 0;
 }

@@ -47,11 +47,10 @@ int sql_failed(sqlite3 *sqlite, int code, int system, struct err *err)
 	               system ? strerror(system) : "");
 }
 
-/* SQLite keeps it for itself in some cases, for instance of a COMMIT. */
-static int system_errno(sqlite3 *sqlite)
+/* Why a file could not be read or written, where `number`, which the connection tells, is 0. */
+static int system_errno(sqlite3 *sqlite, int number)
 {
 	static const int files[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
-	int number = sqlite3_system_errno(sqlite);
 
 	for (size_t i = 0; i < sizeof files / sizeof *files && number == 0; i++) {
 		sqlite3_file *file = NULL;
@@ -68,7 +67,9 @@ int sql_error(sqlite3 *sqlite, const char *doing, struct err *err)
 
 	switch (code & 0xff) {
 	case SQLITE_IOERR:
-	case SQLITE_CANTOPEN: return sql_failed(sqlite, code, system_errno(sqlite), err);
+	case SQLITE_CANTOPEN:
+		/* SQLite keeps it for itself in some cases, for instance of a COMMIT. */
+		return sql_failed(sqlite, code, system_errno(sqlite, sqlite3_system_errno(sqlite)), err);
 	case SQLITE_FULL:
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
@@ -76,6 +77,11 @@ int sql_error(sqlite3 *sqlite, const char *doing, struct err *err)
 	case SQLITE_BUSY: return err_set(err, -EBUSY, "%s: %s", doing, sqlite3_errmsg(sqlite));
 	default: return err_set(err, -EIO, "%s: %s", doing, sqlite3_errmsg(sqlite));
 	}
+}
+
+int sql_untold(sqlite3 *sqlite, int code, struct err *err)
+{
+	return sql_failed(sqlite, code, (code & 0xff) == SQLITE_IOERR ? system_errno(sqlite, 0) : 0, err);
 }
 
 int sql_run(sqlite3 *sqlite, const char *sql, struct err *err)

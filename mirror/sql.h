@@ -15,6 +15,9 @@ int sql_error(sqlite3 *sqlite, const char *doing, struct err *err);
 /* The same of a file's error that is not the connection's last one; `system` is its errno, or 0. */
 int sql_failed(sqlite3 *sqlite, int code, int system, struct err *err);
 
+/* The same of a call's error that SQLite does not keep as the connection's. */
+int sql_untold(sqlite3 *sqlite, int code, struct err *err);
+
 /* Runs statements without a result. */
 int sql_run(sqlite3 *sqlite, const char *sql, struct err *err);
 
