@@ -123,10 +123,11 @@ void queue_close(struct queue *queue)
 	pthread_mutex_unlock(&queue->lock);
 }
 
-/* Whether its pairs are enough. A definition is kept as a whole. */
+/* Whether its pairs are enough. A definition is kept as a whole, and what alone has a stamp, or none. */
 static bool is_same(const struct block *block, const struct line_head *head)
 {
-	return block->count > 0 && head->same && !head->relid.at && head->pairs.at;
+	return block->count > 0 && !block->lent && head->same && !head->relid.at && head->pairs.at &&
+	       head->stamped == block->lines[block->count - 1].stamped;
 }
 
 bool block_add(struct block *block, const struct follow_line *line)

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -115,12 +116,50 @@ static void what_went_well_ends_no_wait_of_the_next(void **state)
 	assert_int_equal(poll(&end, 1, 0), 0);
 }
 
+static const struct {
+	const char *text;
+	bool stamped;
+} stamps[] = {{"_table\tt\t_action\tinsert\ta\t1", false},
+              {"_c\t7\t_s\t1\t_table\tt\t_action\tinsert\ta\t2", true},
+              {"_table\tt\t_action\tinsert\ta\t3", false}};
+
+static int give_stamps(void *ctx, struct feed *feed, struct err *err)
+{
+	int rc = 0;
+
+	(void)ctx;
+	for (size_t i = 0; rc == 0 && i < sizeof stamps / sizeof *stamps; i++)
+		rc = feed_line(feed, stamps[i].text, strlen(stamps[i].text), err);
+	return rc;
+}
+
+static int take_stamps(void *ctx, const struct follow_line *line, struct err *err)
+{
+	struct scene *scene = ctx;
+
+	(void)err;
+	assert_int_equal(line->head.stamped, stamps[scene->taken].stamped);
+	assert_int_equal(line->len, strlen(stamps[scene->taken++].text));
+	return 0;
+}
+
+/* A copy's lines have no stamp: one that has is to be known, among others that are the same but for it. */
+static void a_stamp_is_not_taken_for_none(void **state)
+{
+	struct scene *scene = *state;
+	struct err err;
+
+	assert_int_equal(feed_run(give_stamps, scene, take_stamps, scene, &scene->end, &err), 0);
+	assert_int_equal(scene->taken, sizeof stamps / sizeof *stamps);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(an_error_ends_a_wait_of_the_other_thread),
 	    TEST(what_went_well_ends_no_wait_of_the_next),
+	    TEST(a_stamp_is_not_taken_for_none),
 	};
 
 	return cmocka_run_group_tests_name("mirror: feed", tests, NULL, NULL);
