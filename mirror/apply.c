@@ -245,6 +245,7 @@ int apply_refilled(struct apply *apply, struct err *err)
 
 	if (rc < 0)
 		return rc;
+	changes_look(&apply->changes);
 	apply->database->exact = true;
 	apply->first_time = false;
 	return registry_refilled(apply->changes.registry, err);

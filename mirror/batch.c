@@ -337,7 +337,7 @@ int batch_add(struct batch *batch, struct relation *table, enum relation_change 
 		return rc;
 	if (!number_table(batch, table))
 		return out_of_memory(err);
-	batch->scattered |= !table->in_order;
+	batch->stays_small |= !table->in_order;
 	struct batch_item item = {.key = sort_key(&row->values[schema->key[0]]),
 	                          .at = (uint32_t)batch->used,
 	                          .table = table->number & 0x1fffffff,
@@ -352,7 +352,7 @@ int batch_add(struct batch *batch, struct relation *table, enum relation_change 
 bool batch_enlarge(struct batch *batch)
 {
 	/* Of keys that come in order, each is written once, however many wait. */
-	if (batch->large || batch->scattered || batch->keys == 0)
+	if (batch->large || batch->stays_small || batch->keys == 0)
 		return false;
 	batch->large = true;
 	return true;
@@ -364,7 +364,7 @@ void batch_clear(struct batch *batch)
 		batch_fini(batch);
 		return;
 	}
-	batch->scattered = false;
+	batch->stays_small = false;
 	batch->count = batch->used = batch->table_count = 0;
 	batch->found = batch->highest = 0;
 	clear_slots(batch);

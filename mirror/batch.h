@@ -50,7 +50,7 @@ struct batch {
 	struct relation **tables; /* each once */
 	size_t table_count, table_cap;
 	struct position first; /* of the first item */
-	bool scattered;        /* a table has not its rows in the order of their keys */
+	bool stays_small;      /* SQLite's cache is needed: a table has its rows in another order than its keys */
 	bool large;
 };
 

@@ -184,6 +184,8 @@ int changes_line(struct changes *changes, const struct line_head *head, struct e
 	}
 	if (way == KEPT)
 		return 0;
+	if (way >= 0 && !coalesce_beside(&changes->coalesce) && (rc = changes_flush(changes, err)) < 0)
+		return rc;
 	rc = way < 0 ? way : change_row(changes, table, head, err);
 	if (rc < 0)
 		rc = unplaced(changes, table, head, rc, err);

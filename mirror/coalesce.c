@@ -23,6 +23,12 @@ static int enlarge(struct coalesce *coalesce, sqlite3 *sqlite, struct err *err)
 	return rc < 0 ? rc : 1;
 }
 
+bool coalesce_beside(struct coalesce *coalesce)
+{
+	coalesce->batch.stays_small = true;
+	return !coalesce->batch.large;
+}
+
 int coalesce_add(struct coalesce *coalesce, struct relation *table, enum relation_change change, struct span pairs,
                  struct position position, struct err *err)
 {

@@ -50,6 +50,10 @@ struct coalesce {
 int coalesce_add(struct coalesce *coalesce, struct relation *table, enum relation_change change, struct span pairs,
                  struct position position, struct err *err);
 
+/* A row is about to be changed by itself. False: a large batch has the room of SQLite's cache, which that needs, and
+ * coalesce_flush has to come first. */
+bool coalesce_beside(struct coalesce *coalesce);
+
 /* Where a change that failed stands. */
 struct coalesce_failed {
 	struct relation *table;

@@ -263,6 +263,26 @@ static void so_it_has_where_rows_are_in_another_order(void **state)
 	assert_string_equal(ask(pair->last, "SELECT count(*) FROM t"), "18002");
 }
 
+/* Nor where rows of another table need them, which are not kept. */
+static void nor_beside_rows_that_are_not_kept(void **state)
+{
+	struct pair *pair = *state;
+
+	both_start(pair);
+	both_define(pair, kinds[4].name, 41, kinds[4].key, kinds[4].columns);
+	change_keys(pair, 0, 20000);
+	assert_true(apply_written(pair->last->apply).lines < 100);
+	both_change(pair, kinds[4].name, "insert\tk\t1.5\ta\tx");
+	assert_int_equal(world_feed(pair->last), 0);
+	assert_in_range(apply_written(pair->last->apply).lines, 40000, 40100);
+	both_change(pair, T, "update\tid\t1\ta\tz");
+	both_change(pair, kinds[4].name, "insert\tk\t2.5\ta\tx");
+	change_keys(pair, 20000, 40000);
+	assert_in_range(apply_written(pair->last->apply).lines, 60000, 80000);
+	assert_true(both_commit(pair));
+	assert_string_equal(ask(pair->last, "SELECT count(*) FROM t"), "36002");
+}
+
 /* Of a large batch, what is changed by itself is written like what goes together. */
 static void a_large_batch_is_undone_where_a_row_is_wrong(void **state)
 {
@@ -545,6 +565,7 @@ int main(void)
 	    TEST(a_long_row_goes_its_own_way),
 	    TEST(what_is_kept_has_a_bound),
 	    TEST(so_it_has_where_rows_are_in_another_order),
+	    TEST(nor_beside_rows_that_are_not_kept),
 	    TEST(a_large_batch_is_undone_where_a_row_is_wrong),
 	    TEST(of_few_keys_any_number_of_lines_waits),
 	    TEST(keys_in_order_meet_their_like),
