@@ -13,37 +13,13 @@
 #include <sys/wait.h>
 
 #include "crash/states.h"
+#include "crash/unsynced.h"
 #include "retain.h"
 
 enum { TRANSACTIONS = 24, SEGMENT = 700 };
 
 /* Where all of it happens: in memory, where that can be. */
 static char scratch[64];
-
-/* ---- syncing ------------------------------------------------------------ */
-
-/* The states that are looked at need not last. */
-static bool recorded;
-
-static int sync_if_recorded(const char *call, int fd)
-{
-	int (*next)(int);
-
-	if (!recorded)
-		return 0;
-	*(void **)&next = dlsym(RTLD_NEXT, call);
-	return next(fd);
-}
-
-int fsync(int fd)
-{
-	return sync_if_recorded("fsync", fd);
-}
-
-int fdatasync(int fd)
-{
-	return sync_if_recorded("fdatasync", fd);
-}
 
 /* ---- the work ----------------------------------------------------------- */
 

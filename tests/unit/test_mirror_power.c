@@ -7,12 +7,12 @@
  */
 #include "test_mirror_stream.h"
 
-#include <dlfcn.h>
 #include <limits.h>
 #include <sys/wait.h>
 
 #include "content.h"
 #include "crash/states.h"
+#include "crash/unsynced.h"
 
 /* A copy begins from so many pages on; about so many are what a commit writes. */
 enum { COMMITS = 20, PAGES = 24, ROWS = 12, IDS = 251, OTHERS = 2, FOLLOWED = 8 };
@@ -25,31 +25,6 @@ static struct mark {
 	struct position position;
 	uint64_t content;
 } marks[COMMITS + 1];
-
-/* ---- syncing */
-
-/* The states that are looked at need not last. */
-static bool recorded;
-
-static int sync_if_recorded(const char *call, int fd)
-{
-	int (*next)(int);
-
-	if (!recorded)
-		return 0;
-	*(void **)&next = dlsym(RTLD_NEXT, call);
-	return next(fd);
-}
-
-int fsync(int fd)
-{
-	return sync_if_recorded("fsync", fd);
-}
-
-int fdatasync(int fd)
-{
-	return sync_if_recorded("fdatasync", fd);
-}
 
 /* ---- the work */
 
