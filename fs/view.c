@@ -9,13 +9,13 @@
 struct view {
 	struct view_set *set;
 	struct view_key key;
-	pthread_mutex_t lock;  /* all below, but what has its own; never held while bytes are read */
-	bool placed;           /* `base` is known: a line at or after the start is there */
-	uint64_t base;         /* where it starts in the stream, or in the table */
-	bool over;             /* a line at or behind key.until is shown */
-	uint64_t end;          /* then: where it ends in the stream, */
-	uint64_t last_epoch;   /* and the second of its last line */
-	_Atomic uint64_t next; /* behind what was read last; without the lock */
+	pthread_mutex_t lock;    /* all below, but what has its own; never held while bytes are read */
+	bool placed;             /* `base` is known: a line at or after the start is there */
+	uint64_t base;           /* where it starts in the stream, or in the table */
+	bool over;               /* a line at or behind key.until is shown */
+	uint64_t end;            /* then: where it ends in the stream, */
+	uint64_t last_epoch;     /* and the second of its last line */
+	_Atomic uint64_t next;   /* behind what was read last; without the lock */
 	pthread_mutex_t reading; /* the cursor */
 	struct table_cursor cursor;
 	struct view *prev, *following;

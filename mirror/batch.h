@@ -50,7 +50,8 @@ struct batch {
 	struct relation **tables; /* each once */
 	size_t table_count, table_cap;
 	struct position first; /* of the first item */
-	bool stays_small;      /* SQLite's cache is needed: a table has its rows in another order than its keys */
+	bool
+	    stays_small; /* SQLite's cache is needed: a table's rows are not in the order of its keys, or rows go beside */
 	bool large;
 };
 

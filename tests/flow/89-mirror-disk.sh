@@ -87,6 +87,29 @@ equal_tables "... and equals the server"
 ballast 30000000
 same "with space after that"
 
+# Keys that change in no order, so many that what waits takes the room of SQLite's cache: its pages are written before the end.
+rm -f "$disk/ballast"
+mount -o remount,size=160m "$disk"
+sql "CREATE TABLE wide (id int PRIMARY KEY, v text)"
+sql "INSERT INTO wide SELECT i, repeat(md5(i::text), 28) FROM generate_series(1, 40000) i ORDER BY md5(i::text)"
+same "a wide table is there"
+ballast 8000000
+before=$(sqlite3 "$mirror" 'SELECT sum(length(v)), min(v) FROM wide')
+sql "UPDATE wide SET v = 'now ' || v"
+caught_up "$mnt"
+exits "of many keys in no order: --once ends on a full disk" 1 once "$mnt" "$mirror"
+like "... with the file's name and the reason" "$output" "cannot write $mirror: no space is left"
+is "... and the mirror stands where it stood" "$(sqlite3 "$mirror" 'SELECT sum(length(v)), min(v) FROM wide')" "$before"
+deltamirror "$mnt" "$mirror" >"$work/mirror.log" 2>&1 &
+pid=$!
+check "... following waits" wait_for 60 "grep -q 'cannot write $mirror: no space is left.*; waiting for it' '$work/mirror.log'"
+rm -f "$disk/ballast"
+check "... and goes on with space" wait_for 60 "[[ \$(sqlite3 '$mirror' \"SELECT count(*) FROM wide WHERE v LIKE 'now %'\") == 40000 ]]"
+end_process "$pid" TERM 60
+wait "$pid" || true
+same "... to the end"
+sql "DROP TABLE wide"
+
 # ---- read-only
 
 rm -f "$disk/ballast"
