@@ -337,14 +337,16 @@ static int look(const char *mount, const char *folder, const char *name)
 	return input_look(path, NULL);
 }
 
-/* A table of which a snapshot has the rows, and the stream no line yet: then it has no file. */
-static bool has_no_line(const struct mirror *mirror)
+/* The file of a table of which a snapshot has the rows: -ENOENT where the stream has no line of it yet. */
+static int look_at_file(const struct mirror *mirror)
 {
 	const struct follow_source *source = &mirror->wish->source;
 
-	return source->mount && source->table && mirror->database.has_position &&
-	       registry_named(apply_registry(mirror->apply), source->table) && look(source->mount, "", "live") == 0 &&
-	       look(source->mount, "tables/", source->table) == -ENOENT && look(source->mount, "", "live") == 0;
+	if (!source->mount || !source->table || !mirror->database.has_position ||
+	    !registry_named(apply_registry(mirror->apply), source->table) || look(source->mount, "", "live") != 0)
+		return -ENOTCONN;
+	int rc = look(source->mount, "tables/", source->table);
+	return look(source->mount, "", "live") == 0 ? rc : -ENOTCONN;
 }
 
 static int at_no_line(struct mirror *mirror, const struct mirror_goal *goal)
@@ -363,8 +365,11 @@ static int step(struct mirror *mirror, const struct mirror_goal *goal, bool *fro
 
 	*from_apply = false;
 	int rc = mirror->ahead ? 0 : connect_mount(mirror, err);
-	if (rc == -ENOTCONN && has_no_line(mirror))
+	int file = rc == -ENOTCONN ? look_at_file(mirror) : -ENOTCONN;
+	if (file == -ENOENT)
 		return at_no_line(mirror, goal);
+	if (file == 0) /* its first line may have come meanwhile */
+		rc = connect_mount(mirror, err);
 	if (rc == 0)
 		rc = ahead_next(mirror->ahead, &line, err);
 	if (rc < 0)

@@ -6,7 +6,9 @@
 server_up
 pgbench -q -i -s 1 >/dev/null 2>&1
 sql "CREATE TABLE still (id int PRIMARY KEY)"
+sql "CREATE TABLE calm (id int PRIMARY KEY)"
 sql "INSERT INTO still VALUES (1), (2), (3)"
+sql "INSERT INTO calm VALUES (1), (2), (3)"
 stream_up
 snapshot_taken
 pgbench -n -c 2 -t 200 >/dev/null 2>&1
@@ -64,6 +66,23 @@ sql "UPDATE still SET id = 4 WHERE id = 3"
 check "one that follows takes the first line" wait_for 60 "[[ \$(sqlite3 '$work/still.sqlite' 'SELECT group_concat(id) FROM still') == 1,2,4 ]]"
 is "and has nothing to complain of" "$(grep warning "$work/still.log")" ""
 end_process $still
+
+# Its first line comes when the mirror has just found no file.
+"${CC:-cc}" -shared -fPIC -o "$work/fault.so" "$root/tests/flow/fault.c"
+mkdir "$work/fault"
+exits "another one" 0 timeout 60 deltamirror --once "$mnt/tables/calm" "$work/calm.sqlite"
+echo -n since/ >"$work/fault/late"
+LD_PRELOAD=$work/fault.so FAULT=$work/fault deltamirror --once "$mnt/tables/calm" "$work/calm.sqlite" >"$work/calm.log" 2>&1 &
+calm=$!
+check "it found no file" wait_for 60 "[[ -e '$work/fault/waits' ]]"
+sql "UPDATE calm SET id = 4 WHERE id = 3"
+caught_up "$mnt"
+rm "$work/fault/late"
+code=0
+wait $calm || code=$?
+is "and took the first line then" "$code $(sqlite3 "$work/calm.sqlite" 'SELECT group_concat(id) FROM calm')" "0 1,2,4"
+is "without a complaint" "$(grep -E 'warning|error' "$work/calm.log")" ""
+
 exits "a table that there is not is an error" 1 timeout 60 deltamirror --once "$mnt/tables/nowhere" "$work/nowhere.sqlite"
 
 sql "CREATE TABLE young (id int PRIMARY KEY, v text)"
