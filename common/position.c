@@ -30,14 +30,12 @@ static size_t parse_eight(const char *text, uint64_t *number)
 	/* The highest bit of the first byte that is more than 9, and maybe of some behind it. */
 	uint64_t others = ((digits + ones * (0x80 - 10)) | digits) & ones << 7;
 	size_t count = others ? (size_t)__builtin_ctzll(others) / 8 : sizeof digits;
-	if (count > 0) {
-		/* The last digit highest, zeros before the first; then two become one, three times. */
-		digits <<= 64 - 8 * count;
-		digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ff;
-		digits = (digits * 100 + (digits >> 16)) & 0x0000ffff0000ffff;
-		digits = (digits * 10000 + (digits >> 32)) & 0xffffffff;
-	}
-	*number = digits;
+	/* The last digit highest, zeros before the first (in two halves, as none may be there); then two become one, three
+	 * times. */
+	digits = digits << 4 * (8 - count) << 4 * (8 - count);
+	digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ff;
+	digits = (digits * 100 + (digits >> 16)) & 0x0000ffff0000ffff;
+	*number = (digits * 10000 + (digits >> 32)) & 0xffffffff;
 	return count;
 }
 
@@ -49,9 +47,19 @@ size_t position_parse_number(const char *text, size_t len, uint64_t *number)
 
 	if (len > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9')
 		return 0;
-	for (size_t count = 8; count == 8 && i < 16 && len - i >= 8; i += count) {
-		count = parse_eight(text + i, &part);
-		value = value * powers[count] + (count ? part : 0);
+	if (len >= 16) {
+		i = parse_eight(text, &value);
+		if (i == 8) {
+			size_t count = parse_eight(text + 8, &part);
+			value = value * powers[count] + part;
+			i += count;
+		}
+		if (i < 16) {
+			*number = value;
+			return i;
+		}
+	} else if (len >= 8) {
+		i = parse_eight(text, &value);
 	}
 	/* So many digits fit in any case. */
 	for (; i < len && i < 19 && text[i] >= '0' && text[i] <= '9'; i++)

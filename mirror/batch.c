@@ -161,19 +161,6 @@ static uint32_t *find_slot(const struct batch *batch, const struct batch_item *i
 	}
 }
 
-/* What find_slot and merge will look at comes out of memory meanwhile. It may be another key's. */
-static void fetch_newest(const struct batch *batch, const struct batch_item *item)
-{
-	enum { LINE = 64 };
-
-	if (batch->keys == 0 || !batch_is_number(schema_of(batch, item)))
-		return;
-	uint32_t newest = batch->slots[hash_of_number(item) & (batch->slot_count - 1)];
-	const char *at = batch->bytes + batch->items[newest ? newest - 1 : 0].at;
-	__builtin_prefetch(at);
-	__builtin_prefetch(at + LINE);
-}
-
 /* Half of them stay free. */
 static bool reserve_slots(struct batch *batch)
 {
@@ -324,29 +311,58 @@ const char *batch_values(const struct batch *batch, const struct batch_item *ite
 	return values_of(batch, item);
 }
 
+/* Room for one more row, behind all others. */
+static int begin(struct batch *batch, struct relation *table, size_t text_len, struct position position,
+                 struct head *head, struct err *err)
+{
+	if (!place(batch, position, head))
+		return 0;
+	int rc = make_room(batch, table, sizeof *head + pack_most(&table->schema, text_len), err);
+	if (rc == 1 && !number_table(batch, table))
+		return out_of_memory(err);
+	return rc;
+}
+
+/* The row that was packed there. */
+static int add(struct batch *batch, struct relation *table, enum relation_change change, bool whole,
+               const struct head *head, struct err *err)
+{
+	struct value first;
+
+	pack_read_first(batch->bytes + batch->used + sizeof *head, &first);
+	batch->stays_small |= !table->in_order;
+	struct batch_item item = {.key = sort_key(&first),
+	                          .at = (uint32_t)batch->used,
+	                          .table = table->number & 0x1fffffff,
+	                          .change = change & 3,
+	                          .whole = whole};
+	return put(batch, table, &item, head, err);
+}
+
 int batch_add(struct batch *batch, struct relation *table, enum relation_change change, const struct relation_row *row,
               size_t text_len, struct position position, struct err *err)
 {
 	const struct schema *schema = &table->schema;
 	struct head head;
+	int rc = begin(batch, table, text_len, position, &head, err);
 
-	if (!place(batch, position, &head))
-		return 0;
-	int rc = make_room(batch, table, sizeof head + pack_most(schema, text_len), err);
 	if (rc <= 0)
 		return rc;
-	if (!number_table(batch, table))
-		return out_of_memory(err);
-	batch->stays_small |= !table->in_order;
-	struct batch_item item = {.key = sort_key(&row->values[schema->key[0]]),
-	                          .at = (uint32_t)batch->used,
-	                          .table = table->number & 0x1fffffff,
-	                          .change = change & 3,
-	                          .whole = row->present == schema->column_count};
-	fetch_newest(batch, &item);
 	head.room = (uint32_t)pack_row(batch->bytes + batch->used + sizeof head, schema, row->values,
 	                               change == RELATION_DELETE);
-	return put(batch, table, &item, &head, err);
+	return add(batch, table, change, row->present == schema->column_count, &head, err);
+}
+
+int batch_add_line(struct batch *batch, struct relation *table, enum relation_change change, struct span pairs,
+                   struct position position, struct err *err)
+{
+	struct head head;
+	int rc = begin(batch, table, pairs.len, position, &head, err);
+
+	if (rc <= 0)
+		return rc;
+	head.room = (uint32_t)pack_line(batch->bytes + batch->used + sizeof head, &table->schema, pairs, &table->room);
+	return head.room == 0 ? BATCH_OTHER : add(batch, table, change, true, &head, err);
 }
 
 bool batch_enlarge(struct batch *batch)

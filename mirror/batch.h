@@ -60,6 +60,11 @@ struct batch {
 int batch_add(struct batch *batch, struct relation *table, enum relation_change change, const struct relation_row *row,
               size_t text_len, struct position position, struct err *err);
 
+/* The same of an insert's or update's line, where pack_line can read it; else BATCH_OTHER. */
+enum { BATCH_OTHER = 2 };
+int batch_add_line(struct batch *batch, struct relation *table, enum relation_change change, struct span pairs,
+                   struct position position, struct err *err);
+
 /* Where there was no room: whether there is now. It is only where all tables have their rows in the order of keys, and keys
  * do not come in it. */
 bool batch_enlarge(struct batch *batch);

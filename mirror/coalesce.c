@@ -8,6 +8,8 @@
 #include "pack.h"
 
 #define TOGETHER_LEAST 4
+/* Beside what batch_add returns: nothing changes by that line. */
+#define KEPT_NOTHING 3
 /* What SQLite's cache may have while a large batch is written, and how often that is looked at. */
 #define CACHE_BYTES (12 << 20)
 #define CACHE_ROWS 256
@@ -29,25 +31,41 @@ bool coalesce_beside(struct coalesce *coalesce)
 	return !coalesce->batch.large;
 }
 
+/* In one pass, or else by way of the table's row. */
+static int add(struct batch *batch, struct relation *table, enum relation_change change, struct span pairs,
+               struct position position, struct err *err)
+{
+	const struct schema *schema = &table->schema;
+	struct relation_row *row;
+	int rc = BATCH_OTHER;
+
+	if (table->says_all && !table->emptied && change != RELATION_DELETE)
+		rc = batch_add_line(batch, table, change, pairs, position, err);
+	if (rc != BATCH_OTHER)
+		return rc;
+	if ((rc = relation_read(table, change, pairs, &row, err)) < 0)
+		return rc;
+	if (change != RELATION_DELETE)
+		table->says_all = schema->key_first && row->present == schema->column_count;
+	/* Nothing but the key: as relation_update has it. */
+	if (change == RELATION_UPDATE && row->present == schema->key_count) {
+		if (table->exact || row->present < schema->column_count)
+			return KEPT_NOTHING;
+		change = RELATION_INSERT;
+	}
+	return batch_add(batch, table, change, row, pairs.len, position, err);
+}
+
 int coalesce_add(struct coalesce *coalesce, struct relation *table, enum relation_change change, struct span pairs,
                  struct position position, struct err *err)
 {
-	struct relation_row *row;
-
 	if (pairs.len > COALESCE_ROW_BYTES)
 		return 0;
-	int rc = relation_read(table, change, pairs, &row, err);
-	if (rc < 0)
-		return rc;
-	/* Nothing but the key: as relation_update has it. */
-	if (change == RELATION_UPDATE && row->present == table->schema.key_count) {
-		if (table->exact || row->present < table->schema.column_count)
-			return 1;
-		change = RELATION_INSERT;
-	}
-	rc = batch_add(&coalesce->batch, table, change, row, pairs.len, position, err);
+	int rc = add(&coalesce->batch, table, change, pairs, position, err);
 	if (rc == 0 && (rc = enlarge(coalesce, table->sqlite, err)) == 1)
-		rc = batch_add(&coalesce->batch, table, change, row, pairs.len, position, err);
+		rc = add(&coalesce->batch, table, change, pairs, position, err);
+	if (rc == KEPT_NOTHING)
+		return 1;
 	if (rc == 1) {
 		coalesce->lines++;
 		coalesce->line_bytes += pairs.len;

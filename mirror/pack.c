@@ -1,10 +1,17 @@
 #include "pack.h"
 
+#include <endian.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
-enum { ABSENT, NOTHING, INTEGER, REAL, TEXT, BLOB };
+/* INTEGER and how many bytes it has, up to 8. */
+enum { ABSENT, NOTHING, REAL, INTEGER = 2, TEXT = 11, BLOB };
 /* The longest number, and a kind before it. */
 #define VALUE_MOST 11
+/* Bytes behind a row are read and written with its last ones. */
+#define BEHIND 32
 
 static inline char *put_number(char *to, uint64_t number)
 {
@@ -34,14 +41,22 @@ static char *put_bytes(char *to, uint64_t kind, const struct value *value)
 	return to + value->len;
 }
 
+static inline char *put_integer(char *to, int64_t integer)
+{
+	uint64_t number = (uint64_t)integer << 1 ^ (integer < 0 ? UINT64_MAX : 0), low = htole64(number);
+	unsigned count = (71u - (unsigned)__builtin_clzll(number | 1)) / 8;
+
+	*to = (char)(INTEGER + count);
+	memcpy(to + 1, &low, sizeof low);
+	return to + 1 + count;
+}
+
 static char *put(char *to, const struct value *value)
 {
 	switch (value->kind) {
 	case VALUE_ABSENT: *to++ = ABSENT; return to;
 	case VALUE_NULL: *to++ = NOTHING; return to;
-	case VALUE_INTEGER:
-		*to++ = INTEGER;
-		return put_number(to, (uint64_t)value->integer << 1 ^ (value->integer < 0 ? UINT64_MAX : 0));
+	case VALUE_INTEGER: return put_integer(to, value->integer);
 	case VALUE_REAL:
 		*to++ = REAL;
 		memcpy(to, &value->real, sizeof value->real);
@@ -59,17 +74,19 @@ static const char *take(const char *from, struct value *value)
 	switch (head) {
 	case ABSENT: value->kind = VALUE_ABSENT; return from;
 	case NOTHING: value->kind = VALUE_NULL; return from;
-	case INTEGER:
-		from = take_number(from, &number);
-		value->kind = VALUE_INTEGER;
-		value->integer = (int64_t)(number >> 1 ^ (number & 1 ? UINT64_MAX : 0));
-		return from;
 	case REAL:
 		value->kind = VALUE_REAL;
 		memcpy(&value->real, from, sizeof value->real);
 		return from + sizeof value->real;
 	default:
-		value->kind = head & 1 ? VALUE_BLOB : VALUE_TEXT;
+		if (head < TEXT) {
+			memcpy(&number, from, sizeof number);
+			number = le64toh(number) & UINT64_MAX >> (64 - 8 * (head - INTEGER));
+			value->kind = VALUE_INTEGER;
+			value->integer = (int64_t)(number >> 1 ^ (number & 1 ? UINT64_MAX : 0));
+			return from + (head - INTEGER);
+		}
+		value->kind = head & 1 ? VALUE_TEXT : VALUE_BLOB;
 		value->at = from;
 		value->len = (size_t)(head - TEXT) >> 1;
 		return from + value->len;
@@ -85,7 +102,7 @@ static const char *pass(const char *from)
 
 size_t pack_most(const struct schema *schema, size_t len)
 {
-	return schema->column_count * (size_t)VALUE_MOST + len;
+	return schema->column_count * (size_t)VALUE_MOST + len + BEHIND;
 }
 
 size_t pack_row(char *to, const struct schema *schema, const struct value *values, bool key_only)
@@ -100,11 +117,133 @@ size_t pack_row(char *to, const struct schema *schema, const struct value *value
 	return (size_t)(end - to);
 }
 
+/* ---- a line's pairs */
+
+enum { BLOCK = 16 };
+typedef unsigned char block __attribute__((vector_size(BLOCK)));
+
+/* A bit for each byte of a block that is a tab or a backslash. */
+static inline unsigned ends_in(block bytes)
+{
+	bytes = (block)(bytes == '\t') | (block)(bytes == '\\');
+#ifdef __SSE2__
+	return (unsigned)_mm_movemask_epi8((__m128i)bytes);
+#else
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < BLOCK; i++)
+		bits |= (bytes[i] & 1u) << i;
+	return bits;
+#endif
+}
+
+/* Copies the text that begins at `at` to `to`, up to a tab, a backslash or the end, and maybe some bytes behind it; returns
+ * how long it is. A block before the end can be read. */
+static inline size_t copy_text(char *to, const char *at, const char *end)
+{
+	size_t len = 0;
+	unsigned ends = 0;
+
+	for (block bytes; !ends; len += ends ? (unsigned)__builtin_ctz(ends) : BLOCK) {
+		size_t left = (size_t)(end - at) - len;
+		if (left >= BLOCK) {
+			memcpy(&bytes, at + len, BLOCK);
+			memcpy(to + len, &bytes, BLOCK);
+			ends = ends_in(bytes);
+		} else {
+			memcpy(&bytes, end - BLOCK, BLOCK);
+			memcpy(to + len, at + len, left);
+			ends = ends_in(bytes) >> (BLOCK - left) | 1u << left;
+		}
+	}
+	return len;
+}
+
+/* The number before a text that stands one byte behind it. */
+static inline char *put_text_number(char *to, size_t len)
+{
+	uint64_t head = TEXT + 2 * (uint64_t)len;
+	char number[VALUE_MOST];
+
+	if (head < 128) {
+		*to = (char)head;
+		return to + 1 + len;
+	}
+	size_t count = (size_t)(put_number(number, head) - number);
+	memmove(to + count, to + 1, len);
+	memcpy(to, number, count);
+	return to + count + len;
+}
+
+/* Any value; NULL: it is none, or a key's that is NULL. */
+static char *pack_any(char *to, const struct schema_column *column, const char **at, const char *end,
+                      struct value_room *room)
+{
+	struct value value;
+	struct err err;
+	bool escaped;
+	size_t len = line_value_len(*at, (size_t)(end - *at), &escaped);
+
+	if (value_room_reset(room, len, &err) < 0 ||
+	    value_read_text(&value, column->storage, (struct span){*at, len}, escaped, room, &err) < 0 ||
+	    (column->key && value.kind == VALUE_NULL))
+		return NULL;
+	*at += len;
+	return put(to, &value);
+}
+
+static inline char *pack_value(char *to, const struct schema_column *column, const char **at, const char *end,
+                               struct value_room *room)
+{
+	struct value value;
+	size_t len;
+
+	/* Nearly all values are one of these two. */
+	if (column->storage == STORAGE_INTEGER && (len = value_read_integer(&value, *at, (size_t)(end - *at))) > 0) {
+		*at += len;
+		return put_integer(to, value.integer);
+	}
+	if (column->storage == STORAGE_TEXT) {
+		len = copy_text(to + 1, *at, end);
+		if (*at + len == end || (*at)[len] == '\t') {
+			*at += len;
+			return put_text_number(to, len);
+		}
+	}
+	return pack_any(to, column, at, end, room);
+}
+
+size_t pack_line(char *to, const struct schema *schema, struct span pairs, struct value_room *room)
+{
+	const struct schema_column *column = schema->columns, *last = column + schema->column_count;
+	const char *at = pairs.at, *end = at + pairs.len;
+	char *begin = to;
+
+	if (pairs.len < BLOCK)
+		return 0;
+	for (;; column++, at++) {
+		if (column == last || !schema_is_named(column, (struct span){at, (size_t)(end - at)}))
+			return 0;
+		at += column->wire_len + 1;
+		if (!(to = pack_value(to, column, &at, end, room)))
+			return 0;
+		if (at == end)
+			return column + 1 == last ? (size_t)(to - begin) : 0;
+	}
+}
+
+/* ---- and back */
+
 static const char *take_key(const char *from, const struct schema *schema, struct value *values)
 {
 	for (unsigned i = 0; i < schema->key_count; i++)
 		from = take(from, &values[schema->key[i]]);
 	return from;
+}
+
+void pack_read_first(const char *from, struct value *value)
+{
+	take(from, value);
 }
 
 void pack_read_key(const char *from, const struct schema *schema, struct value *values)

@@ -4,12 +4,13 @@
  *
  *     0   absent                 nothing follows
  *     1   NULL                   nothing follows
- *     2   integer                one more number: twice it, or where it is below 0, twice what it lacks to -1, and 1
- *     3   real                   8 bytes
- *     4 + 2 * length   text      so many bytes
- *     5 + 2 * length   blob      so many bytes
+ *     2   real                   8 bytes
+ *     3 to 10   integer          1 to 8 bytes, as few as will do, the lowest first: twice it, or where it is below 0, twice
+ *                                what it lacks to -1, and 1
+ *     11 + 2 * length   text     so many bytes
+ *     12 + 2 * length   blob     so many bytes
  *
- * Numbers are in groups of 7 bits, the lowest first, each in a byte that is 128 more where another one follows. So a
+ * That number is in groups of 7 bits, the lowest first, each in a byte that is 128 more where another one follows. So a
  * value has one form only: keys are equal where their bytes are.
  *
  * They are this program's alone: in its own byte order, and nothing is checked.
@@ -23,11 +24,18 @@
 #include "schema.h"
 #include "value.h"
 
-/* What a row never goes beyond whose texts and blobs have `len` bytes together. */
+/* Room for a row whose texts and blobs have `len` bytes together: it takes less, and the bytes behind it are read with it. */
 size_t pack_most(const struct schema *schema, size_t len);
 
 /* `key_only`: without the other columns. Returns the length. */
 size_t pack_row(char *to, const struct schema *schema, const struct value *values, bool key_only);
+
+/* A whole row's line, whose pairs come in the order of the columns, of which those of the key are the first (schema.key_first), in
+ * one pass. Returns the length; 0: it is another line, or something is wrong with it, as relation_read tells. */
+size_t pack_line(char *to, const struct schema *schema, struct span pairs, struct value_room *room);
+
+/* The key's first value. */
+void pack_read_first(const char *from, struct value *value);
 
 /* The key; all other values become absent. Values borrow their bytes from `from`. */
 void pack_read_key(const char *from, const struct schema *schema, struct value *values);

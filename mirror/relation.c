@@ -54,22 +54,11 @@ int relation_redefine(struct relation *table, struct schema *schema, struct err 
 	statement_clear(&table->statements);
 	schema_fini(&table->schema);
 	table->schema = *schema;
+	table->says_all = false;
 	*schema = (struct schema){0};
 	if (alloc_rows(table) < 0)
 		return err_set(err, -ENOMEM, "out of memory for a table of %u columns", table->schema.column_count);
 	return 0;
-}
-
-/* Most names are shorter than the call of memcmp is worth. */
-static inline bool is_named(const struct schema_column *column, struct span rest)
-{
-	size_t len = column->wire_len + 1;
-	uint64_t begin;
-
-	if (rest.len < sizeof begin || len > sizeof begin)
-		return rest.len >= len && memcmp(rest.at, column->wire, len) == 0;
-	memcpy(&begin, rest.at, sizeof begin);
-	return ((begin ^ column->begin) & column->begin_mask) == 0;
 }
 
 /* The column that the next pair names. Rows come in the definition's order, so it nearly
@@ -82,7 +71,7 @@ static const struct schema_column *find_column(const struct schema *schema, unsi
 		if (i >= count)
 			i = 0;
 		const struct schema_column *column = &schema->columns[i];
-		if (is_named(column, rest))
+		if (schema_is_named(column, rest))
 			return column;
 	}
 	return NULL;

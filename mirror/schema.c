@@ -74,6 +74,9 @@ static bool fill_key(struct schema *schema)
 	}
 	if (schema->key_count > 0)
 		schema->match = SCHEMA_KEY;
+	schema->key_first = schema->match == SCHEMA_KEY && schema->key_count < count;
+	for (unsigned i = 0; i < schema->key_count; i++)
+		schema->key_first &= schema->key[i] == i;
 	schema->rowid_key = schema->key_count == 1 && schema->columns[schema->key[0]].storage == STORAGE_INTEGER;
 	return true;
 }

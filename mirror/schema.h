@@ -39,6 +39,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "definition.h"
 #include "err.h"
@@ -69,9 +70,22 @@ struct schema {
 	unsigned key_count;
 	unsigned *key;  /* the key's columns in order: indexes into columns */
 	bool rowid_key; /* INTEGER PRIMARY KEY */
+	bool key_first; /* the first columns are the key's, in its order, and not all */
 	unsigned column_count;
 	struct schema_column *columns; /* in the definition's order */
 };
+
+/* Whether the pair that begins `rest` has its name. Most names are shorter than the call of memcmp is worth. */
+static inline bool schema_is_named(const struct schema_column *column, struct span rest)
+{
+	size_t len = column->wire_len + 1;
+	uint64_t begin;
+
+	if (rest.len < sizeof begin || len > sizeof begin)
+		return rest.len >= len && memcmp(rest.at, column->wire, len) == 0;
+	memcpy(&begin, rest.at, sizeof begin);
+	return ((begin ^ column->begin) & column->begin_mask) == 0;
+}
 
 /* From a `schema` line; owns its memory. -EBADMSG, -ENOMEM; schema_fini is to be called in any case. */
 int schema_parse(struct schema *schema, const struct line_head *head, enum numeric numeric, struct err *err);
