@@ -200,34 +200,40 @@ int line_next(struct span *rest, struct span *name, struct span *value)
 	return 1;
 }
 
-static bool whole_number(struct span span, uint64_t *number)
+static inline bool is_next(const struct span *rest, const char *name)
 {
-	size_t n = position_parse_number(span.at, span.len, number);
+	size_t len = strlen(name);
 
-	return n > 0 && n == span.len;
+	return rest->at && rest->len > len && rest->at[len] == '\t' && memcmp(rest->at, name, len) == 0;
 }
 
 /* Takes the pair called `name` off `rest` into `value` where it is next. */
 static inline __attribute__((always_inline)) bool take(struct span *rest, const char *name, struct span *value)
 {
-	size_t len = strlen(name);
 	struct span found;
 
-	if (!rest->at || rest->len <= len || rest->at[len] != '\t' || memcmp(rest->at, name, len) != 0)
+	return is_next(rest, name) && line_next(rest, &found, value) == 1;
+}
+
+/* The same of one whose value has to be a number. */
+static inline bool take_number(struct span *rest, const char *name, uint64_t *number)
+{
+	if (!is_next(rest, name))
 		return false;
-	return line_next(rest, &found, value) == 1;
+	const char *at = rest->at + strlen(name) + 1;
+	size_t len = rest->len - strlen(name) - 1, n = position_parse_number(at, len, number);
+	*rest = n < len ? (struct span){at + n + 1, len - n - 1} : (struct span){NULL, 0};
+	return n > 0 && (n == len || at[n] == '\t');
 }
 
 static bool parse_stamp(struct span *rest, struct line_head *head)
 {
 	const char *line = rest->at;
-	struct span value;
 
 	*head = (struct line_head){0};
-	if (!take(rest, "_c", &value))
+	if (!is_next(rest, "_c"))
 		return true;
-	if (!whole_number(value, &head->position.epoch) || !take(rest, "_s", &value) ||
-	    !whole_number(value, &head->position.seq))
+	if (!take_number(rest, "_c", &head->position.epoch) || !take_number(rest, "_s", &head->position.seq))
 		return false;
 	head->stamped = true;
 	head->stamp_len = rest->at ? (size_t)(rest->at - line) : 0;
@@ -259,15 +265,22 @@ bool line_parse(const char *line, size_t len, struct line_head *head)
 	return parse_stamp(&rest, head) && parse_rest(rest, head);
 }
 
-/* Its line, which began at `from`, now stands at `to`. */
-static void move_head(struct line_head *head, const char *from, const char *to)
+static inline void move(struct span *span, const char *from, const char *to)
 {
-	struct span *const spans[] = {&head->schema, &head->table,  &head->xid,         &head->relid,
-	                              &head->key,    &head->action, &head->table_pairs, &head->pairs};
+	span->at = span->at ? to + (span->at - from) : NULL;
+}
 
-	for (size_t i = 0; i < sizeof spans / sizeof *spans; i++)
-		if (spans[i]->at)
-			spans[i]->at = to + (spans[i]->at - from);
+/* Its line, which began at `from`, now stands at `to`. */
+static inline void move_head(struct line_head *head, const char *from, const char *to)
+{
+	move(&head->schema, from, to);
+	move(&head->table, from, to);
+	move(&head->xid, from, to);
+	move(&head->relid, from, to);
+	move(&head->key, from, to);
+	move(&head->action, from, to);
+	move(&head->table_pairs, from, to);
+	move(&head->pairs, from, to);
 }
 
 /* Where it has no pairs, or is longer than usual, the next one is taken apart as well. */

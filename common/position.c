@@ -1,6 +1,5 @@
 #include "position.h"
 
-#include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,47 +18,21 @@ bool position_follows(struct position last, struct position next)
 	return next.epoch > last.epoch && next.seq == 0;
 }
 
-/* The number that begins text[0..8): how many digits it has there. Without a loop, whose end would be another one each time. */
-static size_t parse_eight(const char *text, uint64_t *number)
-{
-	const uint64_t ones = 0x0101010101010101;
-	uint64_t digits;
-
-	memcpy(&digits, text, sizeof digits);
-	digits = le64toh(digits) ^ ones * '0';
-	/* The highest bit of the first byte that is more than 9, and maybe of some behind it. */
-	uint64_t others = ((digits + ones * (0x80 - 10)) | digits) & ones << 7;
-	size_t count = others ? (size_t)__builtin_ctzll(others) / 8 : sizeof digits;
-	/* The last digit highest, zeros before the first (in two halves, as none may be there); then two become one, three
-	 * times. */
-	digits = digits << 4 * (8 - count) << 4 * (8 - count);
-	digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ff;
-	digits = (digits * 100 + (digits >> 16)) & 0x0000ffff0000ffff;
-	*number = (digits * 10000 + (digits >> 32)) & 0xffffffff;
-	return count;
-}
-
 size_t position_parse_number(const char *text, size_t len, uint64_t *number)
 {
-	static const uint64_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
-	uint64_t value = 0, part;
+	uint64_t value = 0;
 	size_t i = 0;
 
 	if (len > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9')
 		return 0;
 	if (len >= 16) {
-		i = parse_eight(text, &value);
-		if (i == 8) {
-			size_t count = parse_eight(text + 8, &part);
-			value = value * powers[count] + part;
-			i += count;
-		}
+		i = position_parse_sixteen(text, &value);
 		if (i < 16) {
 			*number = value;
 			return i;
 		}
 	} else if (len >= 8) {
-		i = parse_eight(text, &value);
+		i = position_parse_eight(text, &value);
 	}
 	/* So many digits fit in any case. */
 	for (; i < len && i < 19 && text[i] >= '0' && text[i] <= '9'; i++)

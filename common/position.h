@@ -9,9 +9,11 @@
 #ifndef COMMON_POSITION_H
 #define COMMON_POSITION_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct position {
 	uint64_t epoch; /* Unix time, seconds */
@@ -32,6 +34,41 @@ bool position_follows(struct position last, struct position next);
  * spelling of it, so that a file name and its number are one to one.
  * Returns the bytes read, 0 where there is none or it exceeds 64 bits. */
 size_t position_parse_number(const char *text, size_t len, uint64_t *number);
+
+/* The number that begins text[0..8): how many digits it has there, zeros before it, too. Without a loop, whose end would be
+ * another one each time. */
+static inline size_t position_parse_eight(const char *text, uint64_t *number)
+{
+	const uint64_t ones = 0x0101010101010101;
+	uint64_t digits;
+
+	memcpy(&digits, text, sizeof digits);
+	digits = le64toh(digits) ^ ones * '0';
+	/* The highest bit of the first byte that is more than 9, and maybe of some behind it. */
+	uint64_t others = ((digits + ones * (0x80 - 10)) | digits) & ones << 7;
+	size_t count = others ? (size_t)__builtin_ctzll(others) / 8 : sizeof digits;
+	/* The last digit highest, zeros before the first (in two halves, as none may be there); then two become one, three
+	 * times. */
+	digits = digits << 4 * (8 - count) << 4 * (8 - count);
+	digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ff;
+	digits = (digits * 100 + (digits >> 16)) & 0x0000ffff0000ffff;
+	*number = (digits * 10000 + (digits >> 32)) & 0xffffffff;
+	return count;
+}
+
+/* The same of text[0..16). */
+static inline size_t position_parse_sixteen(const char *text, uint64_t *number)
+{
+	static const uint64_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+	size_t count = position_parse_eight(text, number), more;
+	uint64_t low;
+
+	if (count < 8)
+		return count;
+	more = position_parse_eight(text + 8, &low);
+	*number = *number * powers[more] + low;
+	return 8 + more;
+}
 
 /* "<epoch>.<seq>", the whole of text[0..len). */
 bool position_parse(const char *text, size_t len, struct position *pos);

@@ -195,7 +195,13 @@ static void read_row(const struct flush *flush)
 	const struct batch *batch = flush->batch;
 	struct relation *table = table_of(flush);
 	const struct schema *schema = &table->schema;
+	const struct batch_item *newest = &batch->items[flush->to - 1];
 
+	if (newest->whole) {
+		pack_read_row(batch_values(batch, newest), schema, table->row.values);
+		table->row.present = schema->column_count;
+		return;
+	}
 	pack_read_key(batch_values(batch, &batch->items[flush->from]), schema, table->row.values);
 	table->row.present = schema->key_count;
 	for (size_t i = flush->to; i-- > flush->net.from && table->row.present < schema->column_count;)

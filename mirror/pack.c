@@ -66,34 +66,33 @@ static char *put(char *to, const struct value *value)
 	}
 }
 
-static const char *take(const char *from, struct value *value)
+static inline const char *take(const char *from, struct value *value)
 {
 	uint64_t head, number;
 
 	from = take_number(from, &head);
-	switch (head) {
-	case ABSENT: value->kind = VALUE_ABSENT; return from;
-	case NOTHING: value->kind = VALUE_NULL; return from;
-	case REAL:
-		value->kind = VALUE_REAL;
-		memcpy(&value->real, from, sizeof value->real);
-		return from + sizeof value->real;
-	default:
-		if (head < TEXT) {
-			memcpy(&number, from, sizeof number);
-			number = le64toh(number) & UINT64_MAX >> (64 - 8 * (head - INTEGER));
-			value->kind = VALUE_INTEGER;
-			value->integer = (int64_t)(number >> 1 ^ (number & 1 ? UINT64_MAX : 0));
-			return from + (head - INTEGER);
-		}
+	if (head >= TEXT) {
 		value->kind = head & 1 ? VALUE_TEXT : VALUE_BLOB;
 		value->at = from;
 		value->len = (size_t)(head - TEXT) >> 1;
 		return from + value->len;
 	}
+	if (head > INTEGER) {
+		memcpy(&number, from, sizeof number);
+		number = le64toh(number) & UINT64_MAX >> (64 - 8 * (head - INTEGER));
+		value->kind = VALUE_INTEGER;
+		value->integer = (int64_t)(number >> 1 ^ (number & 1 ? UINT64_MAX : 0));
+		return from + (head - INTEGER);
+	}
+	value->kind = head == ABSENT ? VALUE_ABSENT : VALUE_NULL;
+	if (head != REAL)
+		return from;
+	value->kind = VALUE_REAL;
+	memcpy(&value->real, from, sizeof value->real);
+	return from + sizeof value->real;
 }
 
-static const char *pass(const char *from)
+static inline const char *pass(const char *from)
 {
 	struct value value;
 
@@ -192,25 +191,47 @@ static char *pack_any(char *to, const struct schema_column *column, const char *
 	return put(to, &value);
 }
 
-static inline char *pack_value(char *to, const struct schema_column *column, const char **at, const char *end,
+/* The integer that begins at[0..end), where it is one of up to 15 digits and not the last value: returns how long it is. 0: it
+ * is to be read by pack_any. */
+static inline size_t read_integer(int64_t *integer, const char *at, const char *end)
+{
+	uint64_t number;
+
+	if (end - at <= 16)
+		return 0;
+	size_t sign = *at == '-', count = position_parse_sixteen(at += sign, &number);
+	if (count == 0 || count == 16 || at[count] != '\t' || (*at == '0' && count + sign > 1))
+		return 0;
+	*integer = sign ? -(int64_t)number : (int64_t)number;
+	return sign + count;
+}
+
+static inline bool ends_at(const char *at, const char *end)
+{
+	return at == end || *at == '\t';
+}
+
+/* Nearly all values are found out here. */
+static inline char *pack_value(char *to, const struct schema_column *column, const char **value, const char *end,
                                struct value_room *room)
 {
-	struct value value;
+	const char *at = *value;
+	int64_t integer;
 	size_t len;
 
-	/* Nearly all values are one of these two. */
-	if (column->storage == STORAGE_INTEGER && (len = value_read_integer(&value, *at, (size_t)(end - *at))) > 0) {
-		*at += len;
-		return put_integer(to, value.integer);
+	if (column->storage == STORAGE_INTEGER && (len = read_integer(&integer, at, end)) > 0) {
+		*value = at + len;
+		return put_integer(to, integer);
 	}
-	if (column->storage == STORAGE_TEXT) {
-		len = copy_text(to + 1, *at, end);
-		if (*at + len == end || (*at)[len] == '\t') {
-			*at += len;
-			return put_text_number(to, len);
-		}
+	if (column->storage == STORAGE_TEXT && ends_at(at + (len = copy_text(to + 1, at, end)), end)) {
+		*value = at + len;
+		return put_text_number(to, len);
 	}
-	return pack_any(to, column, at, end, room);
+	if (column->storage == STORAGE_BOOLEAN && at < end && (*at == '0' || *at == '1') && ends_at(at + 1, end)) {
+		*value = at + 1;
+		return put_integer(to, *at == '1');
+	}
+	return pack_any(to, column, value, end, room);
 }
 
 size_t pack_line(char *to, const struct schema *schema, struct span pairs, struct value_room *room)
@@ -260,6 +281,14 @@ size_t pack_key_len(const char *from, unsigned key_count)
 	for (unsigned i = 0; i < key_count; i++)
 		end = pass(end);
 	return (size_t)(end - from);
+}
+
+void pack_read_row(const char *from, const struct schema *schema, struct value *values)
+{
+	from = take_key(from, schema, values);
+	for (unsigned i = 0; i < schema->column_count; i++)
+		if (!schema->columns[i].key)
+			from = take(from, &values[i]);
 }
 
 unsigned pack_read_rest(const char *from, const struct schema *schema, struct value *values)

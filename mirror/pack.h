@@ -40,6 +40,9 @@ void pack_read_first(const char *from, struct value *value);
 /* The key; all other values become absent. Values borrow their bytes from `from`. */
 void pack_read_key(const char *from, const struct schema *schema, struct value *values);
 
+/* All of a whole row. */
+void pack_read_row(const char *from, const struct schema *schema, struct value *values);
+
 /* What `values` has not yet of the other columns; returns how many that were. */
 unsigned pack_read_rest(const char *from, const struct schema *schema, struct value *values);
 
