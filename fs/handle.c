@@ -1,6 +1,7 @@
 #include "handle.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <utlist.h>
 
@@ -83,8 +84,7 @@ void handle_served(struct handle_set *set, struct handle *handle, uint64_t end, 
 	pthread_mutex_lock(&set->lock);
 	if (end > handle->served)
 		handle->served = end;
-	handle->ended = ended;
-	handle->ended_in = set->rounds;
+	handle->ended = handle->has_all = ended;
 	pthread_mutex_unlock(&set->lock);
 }
 
@@ -110,11 +110,13 @@ uint64_t handle_poll(struct handle_set *set, struct handle *handle, struct fuse_
 	pthread_mutex_lock(&set->lock);
 	uint64_t served = handle->served;
 	if (poll) {
-		old = take_poll(set, handle);
+		old = handle->poll;
 		handle->poll = poll;
-		handle->polled_as = ++set->polls;
-		DL_APPEND2(set->polled, handle, polled_prev, polled_next);
-		if (set->again && handle->ended && handle->ended_in == set->rounds)
+		if (!old) { /* else he keeps his place */
+			handle->polled_as = ++set->polls;
+			DL_APPEND2(set->polled, handle, polled_prev, polled_next);
+		}
+		if (set->again && handle->has_all)
 			served = UINT64_MAX;
 	}
 	pthread_mutex_unlock(&set->lock);
@@ -123,24 +125,37 @@ uint64_t handle_poll(struct handle_set *set, struct handle *handle, struct fuse_
 	return served;
 }
 
-void handle_notify(struct handle_set *set, bool again)
+/* Who has waited longest, if it was before. */
+static struct fuse_pollhandle *next_due(struct handle_set *set, uint64_t last)
 {
-	struct fuse_pollhandle *due[64];
-	size_t count;
+	struct fuse_pollhandle *poll = NULL;
 
 	pthread_mutex_lock(&set->lock);
-	set->rounds++;
-	set->again = again;
-	uint64_t last = set->polls; /* else those who ask again at once would keep this going */
+	if (set->polled && set->polled->polled_as <= last) {
+		set->polled->has_all = false;
+		poll = take_poll(set, set->polled);
+	}
 	pthread_mutex_unlock(&set->lock);
-	do {
-		pthread_mutex_lock(&set->lock);
-		for (count = 0; set->polled && set->polled->polled_as <= last && count < 64; count++)
-			due[count] = take_poll(set, set->polled);
-		pthread_mutex_unlock(&set->lock);
-		for (size_t i = 0; i < count; i++) {
-			fuse_lowlevel_notify_poll(due[i]);
-			fuse_pollhandle_destroy(due[i]);
-		}
-	} while (count == 64);
+	return poll;
+}
+
+void handle_notify(struct handle_set *set, int spread_ms)
+{
+	struct fuse_pollhandle *poll;
+	struct handle *handle;
+	int count, told = 0, slept_ms = 0;
+
+	pthread_mutex_lock(&set->lock);
+	set->again = spread_ms > 0;
+	uint64_t last = set->polls; /* else those who ask again at once would keep this going */
+	DL_COUNT2(set->polled, handle, count, polled_next);
+	pthread_mutex_unlock(&set->lock);
+	while ((poll = next_due(set, last))) {
+		fuse_lowlevel_notify_poll(poll);
+		fuse_pollhandle_destroy(poll);
+		int due_ms = (int)((int64_t)spread_ms * ++told / count);
+		if (due_ms > slept_ms)
+			usleep((useconds_t)(due_ms - slept_ms) * 1000);
+		slept_ms = due_ms;
+	}
 }

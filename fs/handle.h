@@ -2,7 +2,8 @@
  * handle.h - the open files and folders of the mount, and who polls them.
  *
  * While lines stream, who has read to the end is told of more now and then, not for each piece: so each reads much
- * at once, and the processors are for the stream. Who tells says so with handle_notify, and tells again soon.
+ * at once, and the processors are for the stream: one after the other is told, since all who read at once would take
+ * them from who feeds it. Who tells says so with handle_notify, and tells again soon.
  *
  * Threads: any.
  */
@@ -25,7 +26,7 @@ struct handle {
 	/* Under the set's lock. */
 	uint64_t served;           /* the end of what was read so far */
 	bool opened, grows, ended; /* a file; of lines to come; the last read came to what was its end */
-	uint64_t ended_in;         /* then: the set's round */
+	bool has_all;              /* it did so since he who polls was told */
 	struct fuse_pollhandle *poll;
 	uint64_t polled_as;                       /* the set's count of polls, then */
 	struct handle *prev, *next;               /* of all that are open */
@@ -35,9 +36,9 @@ struct handle {
 struct handle_set {
 	pthread_mutex_t lock;
 	struct handle *open, *polled; /* the latter: who has waited longest comes first */
-	uint64_t polls, rounds;       /* how often handle_notify was called */
-	bool again;                   /* it is about to be */
-	atomic_uint reading_ahead;    /* how many */
+	uint64_t polls;
+	bool again;                /* handle_notify is about to be called */
+	atomic_uint reading_ahead; /* how many */
 };
 
 void handle_set_init(struct handle_set *set);
@@ -64,12 +65,12 @@ void handle_served(struct handle_set *set, struct handle *handle, uint64_t end, 
 void handle_count(struct handle_set *set, size_t *files, size_t *followers);
 
 /* Remembers who polls it (NULL: nobody new); taken over. Returns what was served: to be compared with
- * the length after that, so that what comes in between wakes. UINT64_MAX: he has what there was when all were
+ * the length after that, so that what comes in between wakes. UINT64_MAX: he has what there was when he was
  * told last, and is told again soon. */
 uint64_t handle_poll(struct handle_set *set, struct handle *handle, struct fuse_pollhandle *poll);
 
 /* Wakes all who poll by now; the kernel asks again whether it was theirs. From a thread that serves no request.
- * `again`: it calls this again in some milliseconds, whatever happens. */
-void handle_notify(struct handle_set *set, bool again);
+ * spread_ms: one after the other in so much time; then it calls this again in some milliseconds, whatever happens. */
+void handle_notify(struct handle_set *set, int spread_ms);
 
 #endif

@@ -21,7 +21,7 @@
 #include "unmounter.h"
 
 enum {
-	PAUSE_MS = 20,            /* while lines stream, between tellings */
+	PAUSE_MS = 20,            /* while lines stream, from one telling to the next */
 	STREAM_PER_MS = 32 << 10, /* bytes; more is a stream */
 };
 
@@ -270,12 +270,13 @@ static void *notify_thread(void *arg)
 		if (len > seen || again) {
 			int64_t now = clock_ms();
 			again = streams(len - seen, now - told);
-			handle_notify(&mount->serve.handles, again);
+			handle_notify(&mount->serve.handles, again ? PAUSE_MS : 0);
 			told = now;
 		}
 		seen = len;
-		if (again)
-			usleep(PAUSE_MS * 1000);
+		int64_t left = told + PAUSE_MS - clock_ms();
+		if (again && left > 0)
+			usleep((useconds_t)left * 1000);
 	}
 }
 
