@@ -267,15 +267,38 @@ int relation_make_insert(struct relation *table, struct err *err)
 	return changed < 0 ? changed : 0;
 }
 
+/* What the supply has to know where the key is the rowid. */
+static int find_last(struct relation *table, struct supply *supply, struct err *err)
+{
+	sqlite3_stmt *stmt;
+
+	supply->key = table->schema.rowid_key ? (int)table->schema.key[0] : -1;
+	if (supply->key < 0)
+		return 0;
+	int rc = statement_get(&table->statements, STATEMENT_LAST, NULL, 0, &stmt, err);
+	if (rc < 0)
+		return rc;
+	if (sqlite3_step(stmt) == SQLITE_ROW) {
+		supply->has_last = sqlite3_column_type(stmt, 0) == SQLITE_INTEGER;
+		supply->last = sqlite3_column_int64(stmt, 0);
+	}
+	rc = reset(table, stmt, "cannot look for the last row", err);
+	return rc < 0 ? rc : 0;
+}
+
 int relation_make_all(struct relation *table, struct supply *supply, struct err *err)
 {
 	sqlite3_stmt *stmt;
-	int rc = statement_get(&table->statements, STATEMENT_PUT, NULL, 0, &stmt, err);
+	int rc = find_last(table, supply, err);
 
+	if (rc == 0)
+		rc = statement_get(&table->statements, STATEMENT_PUT, NULL, 0, &stmt, err);
 	if (rc < 0)
 		return rc;
 	supply_step(stmt, supply);
 	rc = reset(table, stmt, "cannot write the row", err);
+	if (rc >= 0 && supply->astray)
+		return err_set(err, -EIO, "SQLite gave a row another rowid than the one behind the last");
 	return rc < 0 ? rc : 0;
 }
 

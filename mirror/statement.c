@@ -111,6 +111,8 @@ static int prepare(struct statement_cache *cache, enum statement_kind kind, cons
 
 	if (kind == STATEMENT_INSERT || kind == STATEMENT_PUT) {
 		append_insert(sql, cache->schema, kind == STATEMENT_PUT);
+	} else if (kind == STATEMENT_LAST) {
+		sqlite3_str_appendf(sql, "SELECT max(_rowid_) FROM \"%w\"", cache->schema->name);
 	} else if (kind == STATEMENT_DELETE) {
 		sqlite3_str_appendf(sql, "DELETE FROM \"%w\"", cache->schema->name);
 		append_old_row(sql, cache->schema);
@@ -171,8 +173,8 @@ static int get_partial(struct statement_cache *cache, enum statement_kind kind, 
 int statement_get(struct statement_cache *cache, enum statement_kind kind, const struct value *values, unsigned present,
                   sqlite3_stmt **stmt, struct err *err)
 {
-	bool whole = kind == STATEMENT_INSERT || kind == STATEMENT_PUT || kind == STATEMENT_DELETE ||
-	             present == cache->schema->column_count;
+	bool whole = kind == STATEMENT_INSERT || kind == STATEMENT_PUT || kind == STATEMENT_LAST ||
+	             kind == STATEMENT_DELETE || present == cache->schema->column_count;
 	int rc = 0;
 
 	if (!whole)

@@ -75,11 +75,28 @@ static int filter(sqlite3_vtab_cursor *base, int index, const char *name, int co
 	return SQLITE_OK;
 }
 
+/* The row is written. */
+static void passed(struct supply *supply)
+{
+	int64_t key = supply->key < 0 ? 0 : supply->values[supply->key].integer;
+
+	if (supply->key < 0 || (supply->has_last && key <= supply->last))
+		return;
+	supply->has_last = true;
+	supply->last = key;
+}
+
+static bool is_next(const struct supply *supply)
+{
+	return supply->has_last && supply->last < INT64_MAX && supply->values[supply->key].integer == supply->last + 1;
+}
+
 static int next(sqlite3_vtab_cursor *base)
 {
 	struct cursor *cursor = (struct cursor *)base;
 
-	cursor->has = cursor->supply->next(cursor->supply);
+	passed(cursor->supply);
+	cursor->has = !cursor->supply->astray && cursor->supply->next(cursor->supply);
 	cursor->number++;
 	return SQLITE_OK;
 }
@@ -91,8 +108,11 @@ static int eof(sqlite3_vtab_cursor *base)
 
 static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i)
 {
-	if (i < SUPPLY_COLUMNS)
-		value_result(context, &((struct cursor *)base)->supply->values[i]);
+	const struct supply *supply = ((struct cursor *)base)->supply;
+
+	/* NULL is what it is without a result. */
+	if (i < SUPPLY_COLUMNS && !(i == supply->key && is_next(supply)))
+		value_result(context, &supply->values[i]);
 	return SQLITE_OK;
 }
 
@@ -124,8 +144,9 @@ static void written(void *ctx, int operation, const char *database, const char *
 {
 	struct supply *supply = ctx;
 
-	(void)database, (void)table, (void)number;
+	(void)database, (void)table;
 	supply->added = operation == SQLITE_INSERT;
+	supply->astray |= supply->key >= 0 && number != supply->values[supply->key].integer;
 }
 
 void supply_step(sqlite3_stmt *stmt, struct supply *supply)

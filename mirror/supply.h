@@ -18,11 +18,17 @@
 /* PostgreSQL's tables have no more columns. */
 #define SUPPLY_COLUMNS 1600
 
+/* Where the key is the rowid (value.h: an integer), a row that is one behind all others is given without: then SQLite takes just
+ * that number, and goes on at the table's end, instead of looking for the key from the root. */
 struct supply {
 	/* Whether there is one more; then `values` are its columns. Called when the row before is written. */
 	bool (*next)(struct supply *supply);
 	const struct value *values; /* borrowed until the next call; of the first row at the start */
 	bool added;                 /* the row was not there before */
+	int key;                    /* which column the rowid is; -1: none */
+	bool has_last;              /* the table has rows, */
+	int64_t last;               /* and this is their highest rowid */
+	bool astray;                /* SQLite took another number */
 };
 
 /* Makes _daystream_rows known to a connection. -EIO. */

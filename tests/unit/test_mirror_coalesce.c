@@ -338,6 +338,42 @@ static void a_table_of_the_same_name_is_another_one(void **state)
 }
 
 /* Keys in order need not be looked for, until one is not. */
+/* Of a key that is one behind all others, SQLite is not told the number. */
+static void keys_one_behind_the_other(void **state)
+{
+	static const struct {
+		long long from, to;
+		const char *action;
+	} keys[] = {
+	    {-7, -2, "insert"}, {0, 9, "insert"},   {11, 15, "insert"},
+	    {15, 15, "delete"}, {15, 20, "insert"}, {0, 0, NULL},
+	    {21, 30, "insert"}, {0, 0, NULL},       {30, 30, "delete"},
+	    {25, 35, "update"}, {10, 10, "insert"}, {0, 0, NULL},
+	    {36, 36, "insert"}, {1, 6, "update"},   {37, 45, "insert"},
+	    {0, 0, NULL},       {40, 45, "delete"}, {0, 0, NULL},
+	    {40, 50, "insert"}, {0, 0, NULL},       {-9, -8, "insert"},
+	    {51, 60, "insert"}, {0, 0, NULL},       {INT64_MAX - 9, INT64_MAX - 1, "insert"},
+	    {0, 0, NULL},       {70, 80, "insert"}, {INT64_MAX, INT64_MAX, "insert"},
+	};
+	struct pair *pair = *state;
+	char body[100];
+
+	both_define(pair, "_table\tn", 9, "id", "id\tnumber\\t1\\ttype\\tbigint\t" A);
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		if (!keys[i].action)
+			assert_true(both_commit(pair));
+		for (long long n = 0; keys[i].action && n <= keys[i].to - keys[i].from; n++) {
+			sprintf(body, "%s\tid\t%lld", keys[i].action, keys[i].from + n);
+			if (*keys[i].action != 'd')
+				sprintf(body + strlen(body), "\ta\t%zu", i);
+			both_change(pair, "_table\tn", body);
+		}
+	}
+	assert_true(both_commit(pair));
+	assert_string_equal(ask(pair->last, "SELECT count(*), min(id), max(id), sum(id < 100) FROM n"),
+	                    "90|-9|9223372036854775807|80");
+}
+
 static void keys_in_order_meet_their_like(void **state)
 {
 	struct pair *pair = *state;
@@ -568,6 +604,7 @@ int main(void)
 	    TEST(nor_beside_rows_that_are_not_kept),
 	    TEST(a_large_batch_is_undone_where_a_row_is_wrong),
 	    TEST(of_few_keys_any_number_of_lines_waits),
+	    TEST(keys_one_behind_the_other),
 	    TEST(keys_in_order_meet_their_like),
 	    TEST(a_table_of_the_same_name_is_another_one),
 	    TEST(many_rows_go_together),
