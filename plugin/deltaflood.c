@@ -18,6 +18,7 @@
 #include "replication/walsender.h"
 #include "utils/memutils.h"
 
+#include "cork.h"
 #include "define.h"
 #include "put.h"
 #include "row.h"
@@ -60,7 +61,11 @@ static void begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 
 	if (!session->started) {
 		/* A walsender can also run the SQL functions; these have a writer's private data. */
-		text_init(&session->text, am_walsender && !ctx->output_writer_private);
+		bool streams = am_walsender && !ctx->output_writer_private;
+
+		text_init(&session->text, streams);
+		if (streams && session->options.batch_bytes > 0) /* else each line is wanted at once */
+			cork_install(ctx);
 		session->started = true;
 	}
 	session->begun = false;

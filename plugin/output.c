@@ -2,6 +2,7 @@
 
 #include "utils/memutils.h"
 
+#include "cork.h"
 #include "output.h"
 #include "put.h"
 
@@ -57,6 +58,7 @@ void output_flush(struct output *output)
 		return;
 	OutputPluginPrepareWrite(output->ctx, true);
 	appendBinaryStringInfo(output->ctx->out, lines->data, lines->len);
+	cork_expect(lines->len);
 	OutputPluginWrite(output->ctx, true);
 	output->quiet = 0;
 
@@ -77,6 +79,8 @@ void output_progress(struct output *output, bool skipped)
 
 void output_tick(struct output *output)
 {
-	if (++output->quiet >= QUIET_MAX)
-		output_progress(output, false);
+	if (++output->quiet < QUIET_MAX)
+		return;
+	cork_release();
+	output_progress(output, false);
 }

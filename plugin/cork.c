@@ -1,0 +1,99 @@
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "libpq/libpq.h"
+#include "utils/timestamp.h"
+
+#include "cork.h"
+
+#define HELD_BYTES_MAX (16 * 1024)
+#define HELD_USEC_MAX 1000
+
+static struct {
+	const PQcommMethods *server; /* NULL: not installed */
+	PQcommMethods methods;
+	LogicalDecodingContext *ctx;
+	int bytes;         /* of messages since the last flush */
+	TimestampTz since; /* the first of them */
+	bool written;      /* the next flush is a message's own */
+	XLogRecPtr looked; /* the end of the record that the last other flush came behind */
+	bool held;
+} cork;
+
+static XLogRecPtr flushed_log(void)
+{
+#if PG_VERSION_NUM >= 150000
+	return GetFlushRecPtr(NULL);
+#else
+	return GetFlushRecPtr();
+#endif
+}
+
+/* Whether the walsender reads on at once: there is more log, and this is no second flush behind the same record, without a
+ * message. With such a one it waits, as for the rest of a record that was flushed in part. */
+static bool reads_on(void)
+{
+	XLogRecPtr end = cork.ctx->reader->EndRecPtr;
+	bool again = !cork.written && cork.looked == end;
+
+	if (!cork.written)
+		cork.looked = end;
+	cork.written = false;
+	return !again && !RecoveryInProgress() && end < flushed_log();
+}
+
+static int flush_if_writable(void)
+{
+	cork.held = cork.bytes > 0 && reads_on() && cork.bytes < HELD_BYTES_MAX &&
+	            GetCurrentTimestamp() - cork.since < HELD_USEC_MAX;
+	if (cork.held)
+		return 0;
+	cork.bytes = 0;
+	return cork.server->flush_if_writable();
+}
+
+/* What is held on purpose is nothing to wait for. */
+static bool is_send_pending(void)
+{
+	return !cork.held && cork.server->is_send_pending();
+}
+
+static void uninstall(void *unused)
+{
+	PqCommMethods = cork.server;
+	cork.server = NULL;
+}
+
+void cork_install(LogicalDecodingContext *ctx)
+{
+	MemoryContextCallback *callback = MemoryContextAllocZero(ctx->context, sizeof(*callback));
+
+	memset(&cork, 0, sizeof(cork));
+	cork.server = PqCommMethods;
+	cork.ctx = ctx;
+	cork.methods = *PqCommMethods;
+	cork.methods.flush_if_writable = flush_if_writable;
+	cork.methods.is_send_pending = is_send_pending;
+	callback->func = uninstall;
+	MemoryContextRegisterResetCallback(ctx->context, callback);
+	PqCommMethods = &cork.methods;
+}
+
+void cork_expect(int bytes)
+{
+	if (!cork.server)
+		return;
+	if (cork.bytes == 0)
+		cork.since = GetCurrentTimestamp();
+	cork.bytes += bytes;
+	cork.written = true;
+}
+
+void cork_release(void)
+{
+	if (cork.bytes == 0)
+		return;
+	cork.bytes = 0;
+	cork.held = false;
+	(void)cork.server->flush_if_writable(); /* the server's next one tells of a failure again */
+}
