@@ -6,6 +6,7 @@
 
 #include "bytes.h"
 #include "chunks.h"
+#include "ends.h"
 
 /* Whether that many bytes of the table are at least as many as are wanted still. */
 static bool fills(const struct filter_sink *sink, size_t len)
@@ -49,15 +50,19 @@ static const char *behind_stamp(const char *at, const char *end)
  * name. */
 static bool stands(struct span pairs, const char *at)
 {
-	uint64_t here, there;
+	uint64_t here[2], there[2];
+	const size_t part = sizeof here[0];
 
 	if (at[pairs.len] != '\t')
 		return false;
-	if (pairs.len < sizeof here)
+	if (pairs.len < part)
 		return memcmp(at, pairs.at, pairs.len) == 0;
-	memcpy(&here, at + pairs.len - sizeof here, sizeof here);
-	memcpy(&there, pairs.at + pairs.len - sizeof there, sizeof there);
-	return here == there && memcmp(at, pairs.at, pairs.len) == 0;
+	memcpy(&here[1], at + pairs.len - part, part);
+	memcpy(&there[1], pairs.at + pairs.len - part, part);
+	memcpy(&here[0], at, part);
+	memcpy(&there[0], pairs.at, part);
+	return here[1] == there[1] && here[0] == there[0] &&
+	       (pairs.len <= 2 * part || memcmp(at + part, pairs.at + part, pairs.len - 2 * part) == 0);
 }
 
 /* Whether line[0..end) is enough to tell whose line starts there; if so, *ours says it. The line does not end before
@@ -110,7 +115,9 @@ static size_t take(struct span pairs, struct filter_cursor *cursor, struct filte
 {
 	const char *at = bytes, *end = bytes + len;
 	struct adjacent adjacent = {NULL};
+	struct ends ends;
 
+	ends_init(&ends, bytes, end);
 	while (at < end && sink->len < sink->want) {
 		const char *behind = at;
 		if (!within->line && !head_complete(pairs, at, end, &within->ours, &behind))
@@ -121,9 +128,9 @@ static size_t take(struct span pairs, struct filter_cursor *cursor, struct filte
 			adjacent.from = at;
 		if (within->ours && !within->line)
 			adjacent.line = at;
-		const char *newline = memchr(behind, '\n', (size_t)(end - behind));
-		at = newline ? newline + 1 : end;
-		within->line = !newline;
+		const char *next = ends_next(&ends, behind);
+		at = next ? next : end;
+		within->line = !next;
 		if (within->ours && fills(sink, (size_t)(at - adjacent.from))) {
 			const char *from = adjacent.from;
 			size_t taken = give(cursor, sink, &adjacent, at, bytes);
