@@ -23,9 +23,16 @@ static struct filter_run run_from(struct segment *segment, const struct index *i
 	const struct index_block *blocks = index_blocks(index, &block_count);
 	struct filter_run run = {segment, blocks[part->posts[post].block].off, 0, part->posts[post].before};
 	uint64_t block = part->posts[post].block;
+	size_t low = post, high = part->post_count;
 
-	for (; post < part->post_count && part->posts[post].block == block; post++)
-		block++;
+	while (high - low > 1) { /* the last one of as many blocks as posts */
+		size_t middle = low + (high - low) / 2;
+		if (part->posts[middle].block - block == middle - post)
+			low = middle;
+		else
+			high = middle;
+	}
+	block = part->posts[low].block + 1;
 	run.to = block < block_count && blocks[block].off < segment->len ? blocks[block].off : segment->len;
 	return run;
 }
