@@ -301,7 +301,13 @@ int writer_commit(struct writer *w, const char *line, size_t len, const struct l
 
 	w->open = false;
 	w->has_commit = true;
-	w->commit = (struct store_end){w->first, w->end.off, w->last, lsn, w->origin, crc32c(0, line, len)};
+	if (position_cmp(w->commit.first, w->first) != 0)
+		w->commit.origin = w->origin; /* half a kilobyte, and another one only in another segment */
+	w->commit.first = w->first;
+	w->commit.off = w->end.off;
+	w->commit.last = w->last;
+	w->commit.lsn = lsn;
+	w->commit.sum = crc32c(0, line, len);
 	return 0;
 }
 
