@@ -104,7 +104,7 @@ static size_t give(struct filter_cursor *cursor, struct filter_sink *sink, struc
 	}
 	size_t taken = emit(sink, adjacent->from, (size_t)(to - adjacent->from));
 	cursor->taken += taken;
-	*adjacent = (struct adjacent){NULL};
+	*adjacent = (struct adjacent){0};
 	return taken;
 }
 
@@ -114,7 +114,7 @@ static size_t take(struct span pairs, struct filter_cursor *cursor, struct filte
                    const char *bytes, size_t len)
 {
 	const char *at = bytes, *end = bytes + len;
-	struct adjacent adjacent = {NULL};
+	struct adjacent adjacent = {0};
 	struct ends ends;
 
 	ends_init(&ends, bytes, end);

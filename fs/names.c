@@ -53,7 +53,7 @@ static int list_segment(struct segments *segments, size_t number, struct listing
 int names_list(struct store *store, int (*each)(const char *name, void *ctx), void *ctx, struct err *err)
 {
 	struct segments *segments = store_segments(store);
-	struct listing listing = {NULL};
+	struct listing listing = {0};
 	struct listed *listed, *next;
 	size_t newest = segments_range(segments).newest;
 	int r = 0;

@@ -337,7 +337,6 @@ static void a_table_of_the_same_name_is_another_one(void **state)
 	assert_string_equal(ask(pair->last, "SELECT group_concat(id || a) FROM again"), "39x,40x,41x");
 }
 
-/* Keys in order need not be looked for, until one is not. */
 /* Of a key that is one behind all others, SQLite is not told the number. */
 static void keys_one_behind_the_other(void **state)
 {
@@ -374,6 +373,7 @@ static void keys_one_behind_the_other(void **state)
 	                    "90|-9|9223372036854775807|80");
 }
 
+/* Keys in order need not be looked for, until one is not. */
 static void keys_in_order_meet_their_like(void **state)
 {
 	struct pair *pair = *state;
