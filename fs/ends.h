@@ -10,13 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ENDS_LEN = 4 << 10 }; /* looked at at once */
+enum { ENDS_LEN = 4 << 10 }; /* bytes of one look; a multiple of 64 */
 
 struct ends {
 	const char *from, *to; /* what is to be looked at still; borrowed */
 	const char *base;      /* what `at` counts from */
 	size_t next, count;
-	uint16_t at[ENDS_LEN + 1];
+	uint16_t at[ENDS_LEN];
 };
 
 void ends_init(struct ends *ends, const char *from, const char *to);

@@ -2,8 +2,7 @@
  * handle.h - the open files and folders of the mount, and who polls them.
  *
  * While lines stream, who has read to the end is told of more now and then, not for each piece: so each reads much
- * at once, and the processors are for the stream: one after the other is told, since all who read at once would take
- * them from who feeds it. Who tells says so with handle_notify, and tells again soon.
+ * at once. They are told one after the other: all who read at once would take the processors from who feeds the stream. Who tells says so with handle_notify, and tells again soon.
  *
  * Threads: any.
  */
@@ -26,7 +25,7 @@ struct handle {
 	/* Under the set's lock. */
 	uint64_t served;           /* the end of what was read so far */
 	bool opened, grows, ended; /* a file; of lines to come; the last read came to what was its end */
-	bool has_all;              /* it did so since he who polls was told */
+	bool has_all;              /* it did, and nobody was told of more since */
 	struct fuse_pollhandle *poll;
 	uint64_t polled_as;                       /* the set's count of polls, then */
 	struct handle *prev, *next;               /* of all that are open */

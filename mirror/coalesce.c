@@ -39,14 +39,14 @@ static int add(struct batch *batch, struct relation *table, enum relation_change
 	struct relation_row *row;
 	int rc = BATCH_OTHER;
 
-	if (table->says_all && !table->emptied && change != RELATION_DELETE)
+	if (table->says_all && schema->key_first && !table->emptied && change != RELATION_DELETE)
 		rc = batch_add_line(batch, table, change, pairs, position, err);
 	if (rc != BATCH_OTHER)
 		return rc;
 	if ((rc = relation_read(table, change, pairs, &row, err)) < 0)
 		return rc;
 	if (change != RELATION_DELETE)
-		table->says_all = schema->key_first && row->present == schema->column_count;
+		table->says_all = row->present == schema->column_count;
 	/* Nothing but the key: as relation_update has it. */
 	if (change == RELATION_UPDATE && row->present == schema->key_count) {
 		if (table->exact || row->present < schema->column_count)

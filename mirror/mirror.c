@@ -337,7 +337,8 @@ static int look(const char *mount, const char *folder, const char *name)
 	return input_look(path, NULL);
 }
 
-/* The file of a table of which a snapshot has the rows: -ENOENT where the stream has no line of it yet. */
+/* The file of a table of which a snapshot has the rows: 0: it is there by now; -ENOENT: the stream has no line of it yet; else
+ * nothing is known, as where the mount is away. */
 static int look_at_file(const struct mirror *mirror)
 {
 	const struct follow_source *source = &mirror->wish->source;

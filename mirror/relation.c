@@ -267,12 +267,25 @@ int relation_make_insert(struct relation *table, struct err *err)
 	return changed < 0 ? changed : 0;
 }
 
+/* Whether the key is the rowid, and no number comes from elsewhere: people may have made the table anew. */
+static bool counts_on(const struct relation *table)
+{
+	const struct schema *schema = &table->schema;
+	int counter = 1;
+
+	/* A key that is no rowid is in an index, so its table is not in order. */
+	return schema->rowid_key && table->in_order &&
+	       sqlite3_table_column_metadata(table->sqlite, "main", schema->name, schema->columns[schema->key[0]].name,
+	                                     NULL, NULL, NULL, NULL, &counter) == SQLITE_OK &&
+	       !counter;
+}
+
 /* What the supply has to know where the key is the rowid. */
 static int find_last(struct relation *table, struct supply *supply, struct err *err)
 {
 	sqlite3_stmt *stmt;
 
-	supply->key = table->schema.rowid_key ? (int)table->schema.key[0] : -1;
+	supply->key = counts_on(table) ? (int)table->schema.key[0] : -1;
 	if (supply->key < 0)
 		return 0;
 	int rc = statement_get(&table->statements, STATEMENT_LAST, NULL, 0, &stmt, err);

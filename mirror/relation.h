@@ -43,7 +43,7 @@ struct relation {
 	bool partial;      /* it came with another name than it had: older rows are missing */
 	bool emptied;      /* alter_table said so: only a truncate may come next */
 	bool exact;        /* all rows are here */
-	bool says_all;     /* the last line that relation_read had was a whole row */
+	bool says_all;     /* the last insert or update that coalesce.h read was a whole row */
 	bool seen;         /* since registry_refill */
 	uint32_t number;   /* within a batch, batch.h's */
 	unsigned surveyed; /* by survey.h: when, and what it found */

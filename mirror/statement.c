@@ -112,7 +112,8 @@ static int prepare(struct statement_cache *cache, enum statement_kind kind, cons
 	if (kind == STATEMENT_INSERT || kind == STATEMENT_PUT) {
 		append_insert(sql, cache->schema, kind == STATEMENT_PUT);
 	} else if (kind == STATEMENT_LAST) {
-		sqlite3_str_appendf(sql, "SELECT max(_rowid_) FROM \"%w\"", cache->schema->name);
+		sqlite3_str_appendf(sql, "SELECT max(\"%w\") FROM \"%w\"",
+		                    cache->schema->columns[cache->schema->key[0]].name, cache->schema->name);
 	} else if (kind == STATEMENT_DELETE) {
 		sqlite3_str_appendf(sql, "DELETE FROM \"%w\"", cache->schema->name);
 		append_old_row(sql, cache->schema);

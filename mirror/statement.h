@@ -11,7 +11,7 @@
  *     MOVE     new values, the key's too, WHERE the old row
  *     DELETE   WHERE the old row
  *     PUT      as INSERT, of all rows that ?1 gives (supply.h); with a key
- *     LAST     the highest rowid
+ *     LAST     the highest key, of a table whose key is the rowid
  *
  * "The old row" is the one with the old key or, without a key, one of those
  * that equal it in all columns.

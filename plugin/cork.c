@@ -1,5 +1,8 @@
 #include "postgres.h"
 
+/* What follows looks at no connection, and need not be built where Kerberos' headers are. */
+#undef ENABLE_GSS
+
 #include "access/xlog.h"
 #include "libpq/libpq.h"
 #include "utils/timestamp.h"
@@ -13,20 +16,24 @@ static struct {
 	const PQcommMethods *server; /* NULL: not installed */
 	PQcommMethods methods;
 	LogicalDecodingContext *ctx;
-	int bytes;         /* of messages since the last flush */
-	TimestampTz since; /* the first of them */
-	bool written;      /* the next flush is a message's own */
-	XLogRecPtr looked; /* the end of the record that the last other flush came behind */
+	int bytes;          /* of messages since the last flush */
+	TimestampTz since;  /* the first of them */
+	bool written;       /* the next flush is a message's own */
+	XLogRecPtr looked;  /* the end of the record that the last other flush came behind */
+	XLogRecPtr flushed; /* so far there was log when it was asked for */
 	bool held;
 } cork;
 
-static XLogRecPtr flushed_log(void)
+/* Asked for only where it may not be known: the answer takes a lock that all who write want. */
+static bool has_more(XLogRecPtr end)
 {
+	if (end >= cork.flushed && !RecoveryInProgress())
 #if PG_VERSION_NUM >= 150000
-	return GetFlushRecPtr(NULL);
+		cork.flushed = GetFlushRecPtr(NULL);
 #else
-	return GetFlushRecPtr();
+		cork.flushed = GetFlushRecPtr();
 #endif
+	return end < cork.flushed;
 }
 
 /* Whether the walsender reads on at once: there is more log, and this is no second flush behind the same record, without a
@@ -39,13 +46,13 @@ static bool reads_on(void)
 	if (!cork.written)
 		cork.looked = end;
 	cork.written = false;
-	return !again && !RecoveryInProgress() && end < flushed_log();
+	return !again && has_more(end);
 }
 
 static int flush_if_writable(void)
 {
 	cork.held = cork.bytes > 0 && reads_on() && cork.bytes < HELD_BYTES_MAX &&
-	            GetCurrentTimestamp() - cork.since < HELD_USEC_MAX;
+	            (uint64)(GetCurrentTimestamp() - cork.since) < HELD_USEC_MAX; /* not where the clock went back */
 	if (cork.held)
 		return 0;
 	cork.bytes = 0;
@@ -61,7 +68,7 @@ static bool is_send_pending(void)
 static void uninstall(void *unused)
 {
 	PqCommMethods = cork.server;
-	cork.server = NULL;
+	memset(&cork, 0, sizeof(cork));
 }
 
 void cork_install(LogicalDecodingContext *ctx)
@@ -95,5 +102,5 @@ void cork_release(void)
 		return;
 	cork.bytes = 0;
 	cork.held = false;
-	(void)cork.server->flush_if_writable(); /* the server's next one tells of a failure again */
+	(void)cork.server->flush_if_writable(); /* where that fails, the server ends at its next check for interrupts */
 }

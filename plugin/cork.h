@@ -7,7 +7,7 @@
  *
  * The walsender flushes whenever it has read a record, and before it waits for one (walsender.c: WalSndLoop,
  * WalSndWaitForWal); each time it is decided anew. So none waits while the walsender does, nor longer than for
- * a millisecond and one record.
+ * a millisecond and what the walsender does until its next flush; before a transaction of more than a few changes they leave.
  *
  * How: PqCommMethods (libpq/libpq.h), which the server itself exchanges in pqmq.c.
  */

@@ -27,6 +27,9 @@
 
 PG_MODULE_MAGIC;
 
+/* A transaction that others' messages do not wait for. */
+#define LARGE_CHANGES 100
+
 extern PGDLLEXPORT void _PG_output_plugin_init(OutputPluginCallbacks *callbacks);
 
 static void startup(LogicalDecodingContext *ctx, OutputPluginOptions *options, bool is_init)
@@ -68,6 +71,8 @@ static void begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 			cork_install(ctx);
 		session->started = true;
 	}
+	if (txn->nentries + txn->nsubtxns > LARGE_CHANGES)
+		cork_release();
 	session->begun = false;
 	relation_cache_trim(&session->relations);
 	settings_pin();

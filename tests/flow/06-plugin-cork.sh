@@ -1,11 +1,12 @@
 #!/bin/bash
-# Small messages leave together while the server reads on, and none waits while the server does.
+# Small messages wait for each other while the server reads on: in order, not while the server waits, and not beyond the
+# stream that they belong to.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 server_up
 sql "CREATE TABLE t (id int PRIMARY KEY)"
-for slot in followed asked held; do
+for slot in followed asked held counted; do
 	sql "SELECT pg_create_logical_replication_slot('$slot', 'deltaflood')" >/dev/null
 done
 
@@ -35,10 +36,19 @@ end_process "$receiver" INT
 wait "$receiver" || true
 
 pgbench -q -i -s 1 >/dev/null 2>&1
+sql "SELECT pg_create_logical_replication_slot('ended', 'deltaflood')" >/dev/null
 pgbench -n -c 4 -t 500 >/dev/null 2>&1
 end=$(sql "SELECT pg_current_wal_flush_lsn()")
 timeout 120 pg_recvlogical -d "$PGDATABASE" -S followed --start --no-loop -E "$end" -f "$work/followed"
 sql "SELECT data FROM pg_logical_slot_get_changes('asked', '$end', NULL)" >"$work/asked"
 check "what leaves together is the same, in the same order" cmp "$work/followed" "$work/asked"
 check "and much" test "$(grep -c '_action.commit' "$work/followed")" -ge 2000
+
+# A stream that ends while messages wait leaves nothing behind for what the same session does next.
+"${CC:-cc}" -std=c11 -I"$("$PG_CONFIG" --includedir)" -o "$work/end_stream" "$root/tests/flow/end_stream.c" -lpq
+for i in 1 2 3 4 5; do
+	exits "a session goes on when its stream has ended ($i)" 0 "$work/end_stream" "$conninfo replication=database" ended \
+		"SELECT md5(string_agg(data, E'\\n') || E'\\n') FROM pg_logical_slot_peek_changes('counted', '$end', NULL)"
+done
+is "with all changes" "$output" "$(md5sum <"$work/asked" | cut -d ' ' -f 1)"
 plan

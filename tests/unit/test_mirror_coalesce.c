@@ -483,6 +483,46 @@ static void nor_is_one_without_rowids(void **state)
 	none_is_made_up(*state, "DROP TABLE t; CREATE TABLE t (id INTEGER PRIMARY KEY, a, b) WITHOUT ROWID");
 }
 
+/* Where people made the table anew, SQLite may have numbers of its own for its rows. */
+static void keys_that_are_not_the_rowid(struct pair *pair, const char *rebuilt)
+{
+	char body[100];
+
+	both_start(pair);
+	both_run(pair, rebuilt);
+	for (unsigned i = 1; i <= 120; i++) {
+		snprintf(body, sizeof body, "insert\tid\t%u\ta\tx\tb\ty", i == 40 ? 500 : i);
+		both_change(pair, T, body);
+		if (i == 41)
+			both_change(pair, T, "delete\tid\t500");
+		if (i % 40 == 0)
+			assert_true(both_commit(pair));
+	}
+	assert_string_equal(ask(pair->last, "SELECT count(*), min(id), max(id), count(DISTINCT id) FROM t"),
+	                    "119|1|120|119");
+}
+
+static void keys_in_an_index(void **state)
+{
+	keys_that_are_not_the_rowid(*state, "DROP TABLE t; CREATE TABLE t (id INT PRIMARY KEY, a, b)");
+}
+
+static void keys_in_an_index_downwards(void **state)
+{
+	keys_that_are_not_the_rowid(*state, "DROP TABLE t; CREATE TABLE t (id INTEGER PRIMARY KEY DESC, a, b)");
+}
+
+static void keys_that_are_counted(void **state)
+{
+	keys_that_are_not_the_rowid(*state,
+	                            "DROP TABLE t; CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, a, b)");
+}
+
+static void a_column_that_is_called_as_the_rowid_is(void **state)
+{
+	keys_that_are_not_the_rowid(*state, "ALTER TABLE t ADD COLUMN _rowid_ INT DEFAULT 7");
+}
+
 /* What people keep beside a row makes it right, which a new one with the same values would not be. */
 static void rows_that_are_there_go_together_as_they_are(void **state)
 {
@@ -611,6 +651,10 @@ int main(void)
 	    TEST(so_they_do_where_all_rows_are_known),
 	    TEST(of_rows_that_go_together_none_is_made_up),
 	    TEST(nor_is_one_without_rowids),
+	    TEST(keys_in_an_index),
+	    TEST(keys_in_an_index_downwards),
+	    TEST(keys_that_are_counted),
+	    TEST(a_column_that_is_called_as_the_rowid_is),
 	    TEST(rows_that_are_there_go_together_as_they_are),
 	    TEST(of_rows_that_go_together_the_wrong_one_is_named),
 	    TEST(nor_does_a_wrong_update_hide_among_them),

@@ -1,5 +1,5 @@
 /* A line that is packed in one pass comes to the same bytes as one that is read first, or is left to that. */
-#include "test_mirror_stream.h"
+#include "test_mirror_pair.h"
 
 #include "pack.h"
 #include "relation.h"
@@ -171,6 +171,72 @@ static void a_line_that_was_changed(void **state)
 	relation_close(p);
 }
 
+/* Rows of values that are near each other's edges; of some, a pair is twice there, not at all or at another place. */
+static void lines_by_chance(void **state)
+{
+	static const char *const names[] = {"id", "k", "t", "f", "r", "y", LONG_NAME};
+	static const char *const values[] = {"",
+	                                     "\\N",
+	                                     "\\\\N",
+	                                     "-",
+	                                     "-0",
+	                                     "0",
+	                                     "00",
+	                                     "1",
+	                                     "t",
+	                                     "f",
+	                                     "-7",
+	                                     "+7",
+	                                     "1e3",
+	                                     "NaN",
+	                                     "12345678",
+	                                     "123456789012345",
+	                                     "1234567890123456",
+	                                     "-123456789012345",
+	                                     "9223372036854775807",
+	                                     "-9223372036854775808",
+	                                     "9223372036854775808",
+	                                     "12345678901234567890",
+	                                     "\\\\x",
+	                                     "\\\\x0",
+	                                     "\\\\x00ff",
+	                                     "fifteen letters",
+	                                     "sixteen letters!",
+	                                     "seventeen letters",
+	                                     "\\t",
+	                                     "seven l\\tand more",
+	                                     "fourteen lette\\n",
+	                                     "fifteen letters\\\\",
+	                                     "\\x",
+	                                     "\\"};
+	enum { NAMES = sizeof names / sizeof *names, VALUES = sizeof values / sizeof *values };
+	struct relation *p = table(HEAD KEY REST);
+	unsigned packed = 0;
+	char line[1000];
+	(void)state;
+
+	for (unsigned i = 0; i < 200000; i++) {
+		char *end = line;
+		unsigned odd = pick(4) == 0 ? pick(NAMES) : NAMES;
+		for (unsigned at = 0; at < NAMES; at++) {
+			unsigned name = at == odd ? pick(NAMES) : at;
+			for (unsigned times = at == odd ? pick(3) : 1; times > 0; times--) {
+				/* One that is right, mostly. */
+				const char *value = pick(6) == 0    ? values[pick(VALUES)]
+				                    : name == 3     ? "1"
+				                    : name == 5     ? "\\\\x00ff"
+				                    : name % 2 == 0 ? "-12"
+				                                    : "text";
+				end += sprintf(end, "%s%s\t%s", end > line ? "\t" : "", names[name], value);
+			}
+		}
+		*end = 0;
+		packed += is_packed(p, line);
+	}
+	assert_in_range(packed, 20000, 180000);
+	relation_close(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +246,7 @@ int main(void)
 	    cmocka_unit_test(integers_of_all_lengths),
 	    cmocka_unit_test(texts_of_all_lengths),
 	    cmocka_unit_test(a_line_that_was_changed),
+	    cmocka_unit_test(lines_by_chance),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
