@@ -29,9 +29,6 @@ enum {
 	CONFIRM_LATER_US =
 	    500,         /* after new lines were shown: what the server does then would be in their readers' way */
 	GATHER_US = 700, /* for which it may be left alone then */
-	/* The same in a rush. The source's socket holds some 160 small messages, and where it is full, who sends waits until
-	 * three quarters of them are read: this is the time for half of them, at 270,000 a second. */
-	REST_US = 300,
 };
 
 struct ingest {
@@ -294,7 +291,7 @@ static void set_looks(struct ingest *in, bool looks)
 static void rest(struct ingest *in)
 {
 	set_looks(in, in->rush.on);
-	wait_us(in, -1, in->rush.on ? REST_US : GATHER_US);
+	wait_us(in, -1, GATHER_US);
 	set_looks(in, false);
 }
 
