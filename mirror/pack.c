@@ -237,12 +237,12 @@ static inline char *pack_value(char *to, const struct schema_column *column, con
 size_t pack_line(char *to, const struct schema *schema, struct span pairs, struct value_room *room)
 {
 	const struct schema_column *column = schema->columns, *last = column + schema->column_count;
-	const char *at = pairs.at, *end = at + pairs.len;
+	const char *at = pairs.at;
 	char *begin = to;
 
 	if (pairs.len < BLOCK)
 		return 0;
-	for (;; column++, at++) {
+	for (const char *end = at + pairs.len;; column++, at++) {
 		if (column == last || !schema_is_named(column, (struct span){at, (size_t)(end - at)}))
 			return 0;
 		at += column->wire_len + 1;

@@ -104,7 +104,7 @@ static long read_value(struct relation *table, const struct schema_column *colum
 static int read_row(struct relation *table, struct relation_row *row, struct span rest, struct err *err)
 {
 	const struct schema *schema = &table->schema;
-	const char *end = rest.at + rest.len;
+	const char *end = rest.at ? rest.at + rest.len : NULL;
 	unsigned expected = 0, present = 0;
 
 	for (unsigned i = 0; i < schema->column_count; i++)

@@ -1,6 +1,6 @@
 /*
- * end_stream.c - end_stream CONNINFO SLOT QUERY: has SLOT streamed, ends that while more comes, and asks the same
- * connection QUERY; prints its first value. For 06-plugin-cork.sh.
+ * end_stream.c - end_stream CONNINFO SLOT COUNT QUERY: has SLOT streamed, ends that after COUNT messages, while more comes, and asks
+ * the same connection QUERY; prints its first value. For 06-plugin-cork.sh.
  */
 #include <libpq-fe.h>
 #include <stdio.h>
@@ -17,16 +17,17 @@ static PGresult *expect(PGconn *connection, PGresult *result, ExecStatusType sta
 
 int main(int argc, char **argv)
 {
-	PGconn *connection = argc == 4 ? PQconnectdb(argv[1]) : NULL;
+	PGconn *connection = argc == 5 ? PQconnectdb(argv[1]) : NULL;
 	char command[200], *message;
 
 	if (!connection || PQstatus(connection) != CONNECTION_OK) {
-		fprintf(stderr, "end_stream CONNINFO SLOT QUERY: %s", connection ? PQerrorMessage(connection) : "\n");
+		fprintf(stderr, "end_stream CONNINFO SLOT COUNT QUERY: %s",
+		        connection ? PQerrorMessage(connection) : "\n");
 		return 1;
 	}
 	snprintf(command, sizeof command, "START_REPLICATION SLOT \"%s\" LOGICAL 0/0", argv[2]);
 	PQclear(expect(connection, PQexec(connection, command), PGRES_COPY_BOTH));
-	for (int i = 0; i < 100 && PQgetCopyData(connection, &message, 0) > 0; i++)
+	for (int i = 0; i < atoi(argv[3]) && PQgetCopyData(connection, &message, 0) > 0; i++)
 		PQfreemem(message);
 	if (PQputCopyEnd(connection, NULL) != 1 || PQflush(connection) < 0)
 		return 1;
@@ -34,7 +35,7 @@ int main(int argc, char **argv)
 		PQfreemem(message);
 	for (PGresult *result; (result = PQgetResult(connection));)
 		PQclear(result);
-	PGresult *result = expect(connection, PQexec(connection, argv[3]), PGRES_TUPLES_OK);
+	PGresult *result = expect(connection, PQexec(connection, argv[4]), PGRES_TUPLES_OK);
 	puts(PQgetvalue(result, 0, 0));
 	PQclear(result);
 	PQfinish(connection);
