@@ -35,8 +35,8 @@ bool position_follows(struct position last, struct position next);
  * Returns the bytes read, 0 where there is none or it exceeds 64 bits. */
 size_t position_parse_number(const char *text, size_t len, uint64_t *number);
 
-/* The number that begins text[0..8): how many digits it has there, zeros before it, too. Without a loop, whose end would be
- * another one each time. */
+/* The number that begins text[0..8), of which all is read: how many digits it has there, leading zeros among them. Without a
+ * loop, whose end would be another one each time. */
 static inline size_t position_parse_eight(const char *text, uint64_t *number)
 {
 	const uint64_t ones = 0x0101010101010101;

@@ -50,8 +50,7 @@ struct batch {
 	struct relation **tables; /* each once */
 	size_t table_count, table_cap;
 	struct position first; /* of the first item */
-	bool
-	    stays_small; /* SQLite's cache is needed: a table's rows are not in the order of its keys, or rows go beside */
+	bool stays_small;      /* SQLite's cache is needed, for a table out of its keys' order or rows beside */
 	bool large;
 };
 
