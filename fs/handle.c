@@ -139,6 +139,11 @@ static struct fuse_pollhandle *next_due(struct handle_set *set, uint64_t last)
 	return poll;
 }
 
+bool handle_streams(struct handle_set *set)
+{
+	return set->again;
+}
+
 void handle_notify(struct handle_set *set, int spread_ms)
 {
 	struct fuse_pollhandle *poll;

@@ -36,7 +36,7 @@ struct handle_set {
 	pthread_mutex_t lock;
 	struct handle *open, *polled; /* the latter: who has waited longest comes first */
 	uint64_t polls;
-	bool again;                /* handle_notify is about to be called */
+	atomic_bool again;         /* lines stream: handle_notify is about to be called */
 	atomic_uint reading_ahead; /* how many */
 };
 
@@ -67,6 +67,9 @@ void handle_count(struct handle_set *set, size_t *files, size_t *followers);
  * the length after that, so that what comes in between wakes. UINT64_MAX: he has what there was when he was
  * told last, and is told again soon. */
 uint64_t handle_poll(struct handle_set *set, struct handle *handle, struct fuse_pollhandle *poll);
+
+/* Whether lines stream. */
+bool handle_streams(struct handle_set *set);
 
 /* Wakes all who poll by now; the kernel asks again whether it was theirs. From a thread that serves no request.
  * spread_ms: one after the other in so much time; then it calls this again in some milliseconds, whatever happens. */

@@ -9,6 +9,7 @@
 
 #include "log.h"
 #include "name.h"
+#include "pace.h"
 #include "recall.h"
 #include "refuse.h"
 
@@ -325,6 +326,7 @@ static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 		fuse_reply_err(req, buf ? EINVAL : ENOMEM);
 		return;
 	}
+	pace_answer(handle_streams(&of(req)->handles));
 	/* Else the kernel reads ahead. */
 	long n = direct ? ahead_read(&handle->ahead, handle->file, (uint64_t)off, buf, size, &got, &err)
 	                : file_read(handle->file, (uint64_t)off, buf, size, &err);
