@@ -1,15 +1,14 @@
 #include "mirror.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
-#include "filter.h"
 #include "input.h"
 #include "log.h"
+#include "match.h"
 #include "mountpoint.h"
 #include "registry.h"
 #include "stop.h"
@@ -40,24 +39,6 @@ const char *mirror_tables(const struct mirror_wish *wish)
 	return wish->source.table ? wish->source.table : wish->tables;
 }
 
-/* The mount tells which tables its stream was narrowed to. */
-static int learn_tables(struct mirror *mirror, struct err *err)
-{
-	char *value = mountpoint_status(mirror->wish->source.mount, "tables"), *tables = NULL;
-	int rc = 0;
-
-	if (value && *value) {
-		long len = line_unescape(value, (struct span){value, strlen(value)});
-		value[len < 0 ? 0 : len] = 0;
-		if (!(tables = filter_normalize(value, err)))
-			rc = err_prefix(err, -EBADMSG, "the tables in %s/status", mirror->wish->source.mount);
-	}
-	if (value && rc == 0)
-		database_stream_tables(&mirror->database, tables);
-	free(value);
-	return rc;
-}
-
 int mirror_open(struct mirror *mirror, const struct mirror_wish *wish, const char *path, bool build,
                 uint64_t newest_generation, struct err *err)
 {
@@ -70,7 +51,7 @@ int mirror_open(struct mirror *mirror, const struct mirror_wish *wish, const cha
 	*mirror = (struct mirror){.wish = wish, .pause_ms = PAUSE_LEAST_MS};
 	int rc = database_open(&mirror->database, path, &want, err);
 	if (rc == 0)
-		rc = learn_tables(mirror, err);
+		rc = match_tables(&mirror->database, wish->source.mount, err);
 	if (rc == 0)
 		rc = apply_open(&mirror->apply, &mirror->database, mirror_tables(wish), newest_generation, warn, err);
 	return rc;
@@ -92,82 +73,11 @@ static void pause_growing(struct mirror *mirror)
 	mirror->pause_ms = 2 * mirror->pause_ms < PAUSE_MOST_MS ? 2 * mirror->pause_ms : PAUSE_MOST_MS;
 }
 
-/* One table's file has no origin lines that would tell. */
-static int check_generation(const struct mirror *mirror, struct err *err)
-{
-	const struct database *database = &mirror->database;
-	const char *mount = mirror->wish->source.mount;
-	uint64_t generation = database->table_file && database->has_origin ? mountpoint_generation(mount) : 0;
-
-	if (generation == 0 || generation == database->origin.generation)
-		return 0;
-	return err_set(err, -ESTALE, "%s shows generation %llu, %s is a mirror of generation %llu", mount,
-	               (unsigned long long)generation, database->path, (unsigned long long)database->origin.generation);
-}
-
 static const char *source_name(const struct mirror *mirror)
 {
 	const struct follow_source *source = &mirror->wish->source;
 
 	return source->file ? source->file : source->mount;
-}
-
-/* Whether the mount has the transaction at which the mirror stands. */
-static bool is_known(const struct mirror *mirror)
-{
-	const struct database *database = &mirror->database;
-	const struct follow_source *source = &mirror->wish->source;
-	char path[4200];
-
-	if (!database->has_position || !*database->lsn)
-		return false;
-	snprintf(path, sizeof path, "%s/by-time/%" PRIu64 "/%" PRIu64, source->mount, database->position.epoch,
-	         database->position.seq);
-	return input_look(path, NULL) == 0 && follow_recognize(source, database->position, database->lsn, NULL) == 0;
-}
-
-int mirror_check_database(const struct mirror *mirror, struct err *err)
-{
-	const struct database *database = &mirror->database;
-	const struct origin *own = &database->origin;
-	const char *mount = mirror->wish->source.mount;
-	struct origin shown;
-
-	if (!mount || !database->has_origin)
-		return 0;
-	int rc = mountpoint_origin(mount, &shown, err);
-	if (rc < 0 || strcmp(shown.database, own->database) == 0 || is_known(mirror))
-		return rc;
-	/* Of a table's file no transaction is known; the oldest line may be from before the renaming. */
-	if (database->table_file && shown.generation < own->generation)
-		return 0;
-	return err_set(err, -EINVAL,
-	               "%s is a mirror of database %s of system %" PRIu64 ", and %s shows database %s of system "
-	               "%" PRIu64
-	               ": it stays untouched; name its own mount, or another file (or remove this one, where "
-	               "the database was renamed)",
-	               database->path, own->database, own->system, mount, shown.database, shown.system);
-}
-
-/* Why the mirror's position is not there. The same name on another server may be the same database, moved. */
-static int tell_foreign(const struct mirror *mirror, struct err *err)
-{
-	const struct database *database = &mirror->database;
-	const char *mount = mirror->wish->source.mount;
-	struct err other;
-	struct origin shown;
-
-	if (mirror_check_database(mirror, &other) == -EINVAL) {
-		*err = other;
-		return -EINVAL;
-	}
-	if (!database->has_origin || mountpoint_origin(mount, &shown, NULL) < 0 ||
-	    shown.system == database->origin.system || strcmp(shown.database, database->origin.database) != 0)
-		return -ESTALE;
-	return err_set(err, -ESTALE,
-	               "%s shows database %s of another server, system %" PRIu64 ", and %s is a mirror of that of "
-	               "system %" PRIu64,
-	               mount, shown.database, shown.system, database->path, database->origin.system);
 }
 
 static int connect_mount(struct mirror *mirror, struct err *err)
@@ -176,16 +86,7 @@ static int connect_mount(struct mirror *mirror, struct err *err)
 	const struct follow_source *source = &mirror->wish->source;
 	char at[POSITION_TEXT_MAX];
 
-	/* What has no LSN to be recognized by is asked where it comes from. */
-	int rc = database->table_file ? mirror_check_database(mirror, err) : 0;
-	if (rc == 0)
-		rc = check_generation(mirror, err);
-	if (rc == 0 && database->has_position)
-		rc = follow_recognize(source, database->position, database->lsn, err);
-	if (rc == -ESTALE)
-		rc = tell_foreign(mirror, err);
-	if (rc == 0)
-		rc = learn_tables(mirror, err);
+	int rc = match_source(&mirror->database, source, err);
 	if (rc == 0)
 		rc = ahead_open(&mirror->ahead, source, database->has_position ? &database->position : NULL, err);
 	if (rc < 0)

@@ -83,11 +83,6 @@ int mirror_open(struct mirror *mirror, const struct mirror_wish *wish, const cha
                 uint64_t newest_generation, struct err *err);
 void mirror_close(struct mirror *mirror);
 
-/* Before a mirror is brought anew: whether the mount shows its database. One of another name is another one, unless the
- * stream has the transaction at which the mirror stands: then it was renamed. -EINVAL: it does not; -ENOTCONN and
- * -EBADMSG: that cannot be read. */
-int mirror_check_database(const struct mirror *mirror, struct err *err);
-
 /* The end, which is not before what the mount tells of now. */
 struct mirror_goal mirror_end(const struct mirror *mirror);
 

@@ -13,6 +13,7 @@
 #include "exchange.h"
 #include "filter.h"
 #include "log.h"
+#include "match.h"
 #include "stop.h"
 
 /* How long a thread whose read hangs is waited for. */
@@ -29,7 +30,7 @@ static int nothing_to_copy(const struct mirror_wish *wish, struct err *err)
 
 static int resync_once(struct mirror *mirror, struct err *err)
 {
-	int filled = mirror_check_database(mirror, err);
+	int filled = match_database(&mirror->database, &mirror->wish->source, err);
 
 	if (filled == 0)
 		filled = build_fill(mirror, err);
@@ -54,7 +55,7 @@ int resync_all(struct mirror *mirror, struct err *err)
 	mirror->ahead = NULL;
 	mirror->away = false;
 	mirror->tries = 0;
-	if ((rc = mirror_check_database(mirror, err)) == -EINVAL)
+	if ((rc = match_database(&mirror->database, &mirror->wish->source, err)) == -EINVAL)
 		return rc;
 	log_info("bringing %s anew; readers see the old copy until then", wish->path);
 	rc = apply_rollback(mirror->apply, err);
@@ -177,7 +178,7 @@ int resync_tables(struct mirror *mirror, struct err *err)
 
 	int rc = beside ? check_list(wish, err) : err_set(err, -ENOMEM, "out of memory");
 	/* What cannot be told now, mirror_run tells. */
-	if (rc == 0 && (rc = mirror_check_database(mirror, err)) != -EINVAL)
+	if (rc == 0 && (rc = match_database(&mirror->database, &mirror->wish->source, err)) != -EINVAL)
 		rc = 0;
 	if (rc == 0 && asprintf(&beside->path, "%s.resync", wish->path) < 0) {
 		beside->path = NULL;
