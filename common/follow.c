@@ -2,11 +2,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "await.h"
 #include "clock.h"
 #include "input.h"
 #include "lines.h"
@@ -382,7 +382,7 @@ void follow_wait(struct follow *follow, int stop_fd)
 	int fd = follow->lines.input.fd;
 	struct pollfd fds[2] = {{.fd = stop_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
 
-	if (follow->pause_ms > 0 && poll(fds, 1, follow->pause_ms) != 0)
+	if (follow->pause_ms > 0 && await(fds, 1, follow->pause_ms) != 0)
 		return;
-	follow->woken = fd < 0 || (poll(fds, 2, POLL_MS) > 0 && fds[1].revents != 0);
+	follow->woken = fd < 0 || (await(fds, 2, POLL_MS) > 0 && fds[1].revents != 0);
 }

@@ -79,14 +79,15 @@ static const char *line_head(char head[64], int priority)
 	return head;
 }
 
-/* A pipe that can be written to takes a page, which is more than a message has; and no other thread comes between. */
+/* A pipe that can be written to takes a page, which is more than a message has; and no other thread comes between. Where
+ * poll(2) fails, it is that which is being told (await.h). */
 static void print_at_once(int priority, const char *level, const char *text)
 {
 	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
 	char head[64];
 
 	pthread_mutex_lock(&lock);
-	if (poll(&out, 1, 0) != 1) {
+	if (poll(&out, 1, 0) == 0) {
 		given_up++;
 	} else if (given_up) {
 		fprintf(stderr, "%s%s%.1900s (before this, %lu messages were given up: nobody read them)\n",

@@ -1,11 +1,11 @@
 #include "pg.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "await.h"
 #include "clock.h"
 
 /* So that a change reads the same whatever a role or database is set to; the
@@ -31,7 +31,7 @@ int pg_wait(int fd, bool write, int wakefd, int timeout_ms)
 
 	/* Signals that come all the time do not prolong it. */
 	do
-		n = poll(fds, wakefd < 0 ? 1 : 2, timeout_ms < 0 ? -1 : left_ms(until));
+		n = await(fds, wakefd < 0 ? 1 : 2, timeout_ms < 0 ? -1 : left_ms(until));
 	while (n < 0 && errno == EINTR && wakefd < 0);
 	if (n < 0 && errno == EINTR)
 		return 0;

@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "as_json.h"
+#include "await.h"
 #include "commands.h"
 #include "held.h"
 #include "log.h"
@@ -239,7 +239,7 @@ static void pause_ms(struct cat *cat, int ms)
 	struct stat st;
 	bool pipe = fstat(STDOUT_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
 
-	if (poll(&out, pipe, ms) > 0)
+	if (await(&out, pipe, ms) > 0)
 		cat->over = true;
 }
 

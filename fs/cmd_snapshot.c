@@ -4,7 +4,6 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "commands.h"
 #include "config.h"
 #include "line.h"
@@ -97,7 +97,7 @@ static char *read_in_time(const char *name, int wakefd)
 	close(fds[1]);
 	struct pollfd polled[] = {{.fd = fds[0], .events = POLLIN}, {.fd = wakefd, .events = POLLIN}};
 	ssize_t n = child < 0 ? 0 : 1;
-	while (n > 0 && len < STATUS_MAX - 1 && poll(polled, 2, ANSWER_MS) > 0 && !polled[1].revents)
+	while (n > 0 && len < STATUS_MAX - 1 && await(polled, 2, ANSWER_MS) > 0 && !polled[1].revents)
 		len += (size_t)((n = read(fds[0], text + len, STATUS_MAX - 1 - len)) > 0 ? n : 0);
 	close(fds[0]);
 	if (child > 0) {

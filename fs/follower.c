@@ -1,7 +1,6 @@
 #include "follower.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "clock.h"
 #include "log.h"
 
@@ -148,8 +148,8 @@ static bool pause_for(struct follower *follower, int ms)
 	                        {.fd = ms > LOOK_MS ? -1 : follower->watch_fd, .events = POLLIN}};
 	char events[4096];
 
-	if (poll(fds, 1, GAP_MS) == 0)
-		poll(fds, 2, ms);
+	if (await(fds, 1, GAP_MS) == 0)
+		await(fds, 2, ms);
 	while (fds[1].revents && read(follower->watch_fd, events, sizeof events) > 0)
 		;
 	return !fds[0].revents;

@@ -1,7 +1,6 @@
 #include "ingest.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "clock.h"
 #include "intake.h"
 #include "log.h"
@@ -132,10 +132,9 @@ static void fail(struct ingest *in, int code, const struct err *err)
 static bool wait_us(struct ingest *in, int fd, int64_t timeout_us)
 {
 	struct pollfd fds[2] = {{in->wakefd, POLLIN, 0}, {fd, POLLIN, 0}};
-	struct timespec timeout = {timeout_us / 1000000, timeout_us % 1000000 * 1000};
 	uint64_t count;
 
-	ppoll(fds, fd < 0 ? 1 : 2, &timeout, NULL);
+	await_us(fds, fd < 0 ? 1 : 2, timeout_us);
 	if (fds[0].revents && read(in->wakefd, &count, sizeof count) < 0) {
 		/* nothing to take: somebody else's wake-up was ours */
 	}

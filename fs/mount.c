@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <mntent.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -15,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "clock.h"
 #include "log.h"
 #include "serve.h"
@@ -311,7 +311,7 @@ static void unmount(struct mount *mount)
 	struct pollfd fd = {.fd = fuse_session_fd(mount->session)};
 	struct err err;
 
-	if (mount->unmounter && !(poll(&fd, 1, 0) == 1 && fd.revents & POLLERR) &&
+	if (mount->unmounter && !(await(&fd, 1, 0) == 1 && fd.revents & POLLERR) &&
 	    unmounter_unmount(mount->unmounter, &err) < 0)
 		log_warn("%s stays mounted: %s; run: umount -l %s", mount->place, err.text, mount->place);
 	unmounter_stop(mount->unmounter);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "pg.h"
 
 static const char own_user[] = "daystream";
@@ -157,7 +157,7 @@ static bool get_answer(const struct privileges *privileges, const char *conninfo
 	close(fds[1]);
 	fd.fd = fds[0];
 	bool good =
-	    pid > 0 && poll(&fd, 1, ANSWER_MS) > 0 && read(fds[0], answer, sizeof *answer) == (ssize_t)sizeof *answer;
+	    pid > 0 && await(&fd, 1, ANSWER_MS) > 0 && read(fds[0], answer, sizeof *answer) == (ssize_t)sizeof *answer;
 	close(fds[0]);
 	if (pid > 0) {
 		kill(pid, SIGKILL);

@@ -1,7 +1,6 @@
 #include "screen.h"
 
 #include <locale.h>
-#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -9,6 +8,8 @@
 
 #define NCURSES_WIDECHAR 1
 #include <ncurses.h>
+
+#include "await.h"
 
 static volatile sig_atomic_t ended;
 static SCREEN *screen;
@@ -79,7 +80,7 @@ bool screen_wait(int timeout_ms)
 	if (ended)
 		return false;
 	if (!screen) {
-		poll(NULL, 0, timeout_ms);
+		await(NULL, 0, timeout_ms);
 		return !ended;
 	}
 	timeout(timeout_ms);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "clock.h"
 #include "copy.h"
 #include "dump.h"
@@ -215,7 +215,7 @@ static int step(struct snapshot *s, uint64_t marker_xid, struct overlap_end *end
 		    "daystreamfs does not serve the store%s, so what a snapshot needs of the stream would not "
 		    "come: start it",
 		    marker_xid ? " any more" : "");
-	return poll(&fd, 1, STEP_MS) > 0 ? err_set(err, -EINTR, "stopped") : 0;
+	return await(&fd, 1, STEP_MS) > 0 ? err_set(err, -EINTR, "stopped") : 0;
 }
 
 static int copy_tables_and_stream(struct snapshot *s, struct err *err)
@@ -386,7 +386,7 @@ int snapshot_take(int store_dirfd, const struct config *config, const struct sna
 		r = try_once(&s, taken, err);
 		if (r != -ESTALE || tries + 1 == TRIES)
 			break;
-		r = poll(&fd, 1, tries * STEP_MS) > 0 ? err_set(err, -EINTR, "stopped") : 0;
+		r = await(&fd, 1, tries * STEP_MS) > 0 ? err_set(err, -EINTR, "stopped") : 0;
 	}
 	if (s.wake_fd >= 0)
 		close(s.wake_fd);

@@ -1,7 +1,6 @@
 #include "unmounter.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "await.h"
 
 enum { ANSWER_MS = 10000, END_MS = 2000 };
 
@@ -142,7 +142,7 @@ int unmounter_unmount(struct unmounter *unmounter, struct err *err)
 	int answer = 0;
 	ssize_t n = send(unmounter->fd, "u", 1, MSG_NOSIGNAL);
 
-	if (n == 1 && poll(&fd, 1, ANSWER_MS) > 0)
+	if (n == 1 && await(&fd, 1, ANSWER_MS) > 0)
 		n = recv(unmounter->fd, &answer, sizeof answer, 0);
 	if (n != (ssize_t)sizeof answer)
 		return err_set(err, -EIO, "the process that unmounts does not answer (was it killed?)");

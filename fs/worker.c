@@ -1,9 +1,10 @@
 #include "worker.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "await.h"
 
 int worker_start(struct worker *worker, void *(*run)(void *ctx), void *ctx, const char *work, struct err *err)
 {
@@ -33,5 +34,5 @@ bool worker_pause(int stop_fd, int ms)
 {
 	struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
 
-	return poll(&stop, 1, ms) <= 0;
+	return await(&stop, 1, ms) <= 0;
 }

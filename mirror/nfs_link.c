@@ -1,7 +1,6 @@
 #include "nfs_link.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include <nfsc/libnfs.h>
 
+#include "await.h"
 #include "clock.h"
 #include "stop.h"
 
@@ -74,7 +74,7 @@ static int serve_socket(struct nfs_link *link)
 	    {.fd = stop_fd(), .events = POLLIN},
 	};
 
-	poll(fds, 2, TICK_MS);
+	await(fds, 2, TICK_MS);
 	if (stop_asked())
 		return -EINTR;
 	int code = fds[0].revents & (POLLERR | POLLHUP) ? socket_error(link) : -ENOTCONN;

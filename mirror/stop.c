@@ -1,12 +1,13 @@
 #include "stop.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "await.h"
 
 static atomic_bool asked; /* by a signal, or a thread */
 static int event_fd = -1;
@@ -64,5 +65,5 @@ void stop_pause(int ms)
 {
 	struct pollfd stop = {.fd = event_fd, .events = POLLIN};
 
-	poll(&stop, 1, ms);
+	await(&stop, 1, ms);
 }

@@ -1,10 +1,10 @@
 #include "wal.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "await.h"
 #include "clock.h"
 #include "sql.h"
 
@@ -24,7 +24,7 @@ static int busy(void *context, int count)
 
 	if (wal->wait_until_ms && clock_ms() >= wal->wait_until_ms)
 		return 0;
-	return poll(&stop, 1, count < 20 ? 5 : 50) <= 0;
+	return await(&stop, 1, count < 20 ? 5 : 50) <= 0;
 }
 
 void wal_init(struct wal *wal, sqlite3 *sqlite, int stop_fd)

@@ -145,6 +145,35 @@ exec 7<&-
 is "on one mount, not on two" "$(grep -c " $mnt " /proc/self/mountinfo)" 1
 daemon_stop
 
+# Where waiting is impossible (a sandbox forbids poll(2), or as here a limit), each program ends, and says why.
+daemon_start "$store" "$mnt"
+wait_for 60 "grep -q 'state	streaming' '$mnt/status'" "the stream"
+ends_for_it() { # SENTENCE PID LOG
+	# As the user that it has become.
+	if [[ $EUID -eq 0 ]]; then
+		setpriv --reuid="$(ps -o ruid= -p "$2" | tr -d ' ')" --regid="$(ps -o rgid= -p "$2" | tr -d ' ')" --clear-groups \
+			prlimit --pid "$2" --nofile=0:0
+	else
+		prlimit --pid "$2" --nofile=0:0
+	fi
+	wait_for 20 "! alive $2" "$1 to end" || true
+	check_not "$1 that cannot wait ends" alive "$2"
+	end_process "$2" KILL
+	wait "$2" 2>/dev/null || true
+	like "and says why" "$(cat "$3")" 'error: waiting is impossible: poll: '
+}
+deltamirror "$mnt" "$mirror" >"$work/mirror.log" 2>&1 &
+mirror_pid=$!
+daystream cat --follow "$mnt" >"$work/cat.out" 2>"$work/cat.log" &
+cat_pid=$!
+wait_for 60 "[[ -s '$mirror' && -s '$work/cat.out' ]]" "who follows"
+ends_for_it "a mirror" "$mirror_pid" "$work/mirror.log"
+ends_for_it "daystream cat --follow" "$cat_pid" "$work/cat.log"
+ends_for_it "the daemon" "$daemon_pid" "$work/daemon.log"
+check "and the next one goes on" daemon_start "$store" "$mnt"
+check "with all there is" caught_up "$mnt"
+daemon_stop
+
 # In the background, as from fstab.
 exits "without -f it returns when it is mounted" 0 timeout 30 daystreamfs "$store" "$mnt"
 check "and the mount is there" test -e "$mnt/live"
