@@ -25,17 +25,27 @@ static int try_node(struct recall *recall, struct node node)
 	return 1;
 }
 
+/* Which has no short number; what has one tells its position itself. */
+static int try_long_since(struct recall *recall, struct position position, const char *name)
+{
+	struct node node = {NODE_SINCE_TABLE, position, name};
+
+	return tree_short_ino(&node) == 0 && try_node(recall, node);
+}
+
 static int try_name(const char *name, void *ctx)
 {
 	return try_node(ctx, (struct node){.kind = NODE_TABLE, .table = name}) ||
-	       try_node(ctx, (struct node){.kind = NODE_DEFINITION, .table = name});
+	       try_node(ctx, (struct node){.kind = NODE_DEFINITION, .table = name}) ||
+	       try_long_since(ctx, (struct position){0, 0}, name);
 }
 
 static int try_copy(const char *name, void *ctx)
 {
 	struct recall *recall = ctx;
 
-	return try_node(recall, (struct node){.kind = NODE_COPY, .position = recall->snapshot, .table = name});
+	return try_node(recall, (struct node){.kind = NODE_COPY, .position = recall->snapshot, .table = name}) ||
+	       try_long_since(recall, recall->snapshot, name);
 }
 
 static int try_snapshots(struct recall *recall, struct err *err)

@@ -37,12 +37,14 @@ followed() { # SENTENCE
 	check "$1: /live" wait_for 60 "has live3 live"
 	check "$1: /tables/zzz" wait_for 60 "has table3 tables/zzz"
 	check "$1: /$since" wait_for 60 "has since3 $since"
+	check "$1: /since/0/0/tables/zzz" wait_for 60 "has zero3 since/0/0/tables/zzz"
 	check "$1: a snapshot's table" wait_for 60 "has copy3 'snapshots/$latest/tables/zzz'"
 }
 follow live3 "$v3/live"
 follow copy3 "$v3/snapshots/$latest/tables/zzz"
 follow table3 "$v3/tables/zzz"
 follow since3 "$v3/$since"
+follow zero3 "$v3/since/0/0/tables/zzz"
 follow live4 "$v4/live?version=4"
 for i in 1 2 3; do
 	sql "UPDATE zzz SET b = 'round $i' WHERE a % 10 = $i"
@@ -73,7 +75,7 @@ ganesha_start
 check "the mount has another device number" test "$was" != "$(stat -c %d "$mnt")"
 sql "UPDATE zzz SET b = 'on' WHERE a % 10 = 5"
 followed "the handles go on after the daemon was restarted"
-is "without a complaint" "$(cat "$work/live3.log" "$work/table3.log" "$work/since3.log" "$work/copy3.log")" ""
+is "without a complaint" "$(cat "$work/live3.log" "$work/table3.log" "$work/since3.log" "$work/zero3.log" "$work/copy3.log")" ""
 
 # ---- a daemon that is killed: ganesha shows errors until it has ended, too
 daemon_kill

@@ -1,6 +1,7 @@
 /* Inode numbers from before a restart -> their nodes. */
 #include "fixture.h"
 
+#include "handmade.h"
 #include "recall.h"
 #include "shown.h"
 
@@ -84,6 +85,22 @@ static void a_short_number_has_its_position(void **state)
 	leads_to(&absent);
 }
 
+/* What is not short is found where readers begin: at 0.0, and behind a snapshot, which may be far within a second. */
+static void long_numbers_of_beginnings_are_tried(void **state)
+{
+	struct position snapshot = {fixture_second, 40000};
+	struct node zero = since(0, 0, "zzz"), behind = since(fixture_second, 40000, "zzz"),
+	            other = since(fixture_second, 40001, "zzz"), absent = since(0, 0, "yyy");
+
+	(void)state;
+	leads_to(&zero);
+	leads_nowhere(tree_peek(tree, &absent), 0);
+	leads_nowhere(tree_peek(tree, &behind), 0);
+	snapshot_put(&f, snapshot, 1, (char[]){""});
+	leads_to(&behind);
+	leads_nowhere(tree_peek(tree, &other), 0);
+}
+
 /* A name with the short hash of zzz. */
 static void meet(char name[20])
 {
@@ -125,9 +142,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	    TEST(names_that_are_there_are_tried),
-	    TEST(a_short_number_has_its_position),
-	    TEST(a_short_number_of_two_names_is_nobodys),
+	    TEST(names_that_are_there_are_tried),       TEST(a_short_number_has_its_position),
+	    TEST(long_numbers_of_beginnings_are_tried), TEST(a_short_number_of_two_names_is_nobodys),
 	    TEST(a_short_number_is_nobody_elses),
 	};
 	return cmocka_run_group_tests_name("recall", tests, NULL, NULL);
