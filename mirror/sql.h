@@ -9,7 +9,7 @@
 #include "err.h"
 
 /* Writes SQLite's own words to `err`: "<doing>: <words>", or, where it is about the file, what is wrong with that one.
- * -EIO, -EBUSY, -ENOSPC. */
+ * -EIO, -EBUSY, -ENOSPC, -ENOMEM. */
 int sql_error(sqlite3 *sqlite, const char *doing, struct err *err);
 
 /* The same of a file's error that is not the connection's last one; `system` is its errno, or 0. */

@@ -1,7 +1,8 @@
 #include "supply.h"
 
-#include <errno.h>
 #include <stdlib.h>
+
+#include "sql.h"
 
 static const char pointer_type[] = "_daystream_rows";
 
@@ -136,7 +137,7 @@ int supply_register(sqlite3 *sqlite, struct err *err)
 	                                      .xRowid = rowid};
 
 	if (sqlite3_create_module(sqlite, pointer_type, &module, NULL) != SQLITE_OK)
-		return err_set(err, -EIO, "cannot add a table to SQLite: %s", sqlite3_errmsg(sqlite));
+		return sql_error(sqlite, "cannot add a table to SQLite", err);
 	return 0;
 }
 

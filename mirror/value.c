@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sql.h"
+
 const char *value_print_numeric(enum numeric numeric)
 {
 	return numeric == NUMERIC_REAL ? "real" : "text";
@@ -352,7 +354,7 @@ int value_add_functions(sqlite3 *sqlite, struct err *err)
 {
 	if (sqlite3_create_function(sqlite, "daystream_minus_zero", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
 	                            minus_zero, NULL, NULL) != SQLITE_OK)
-		return err_set(err, -EIO, "cannot add a function to SQLite: %s", sqlite3_errmsg(sqlite));
+		return sql_error(sqlite, "cannot add a function to SQLite", err);
 	return 0;
 }
 
