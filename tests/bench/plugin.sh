@@ -1,11 +1,13 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# plugin.sh - the plugin through pg_recvlogical next to the other plugins. The log of each workload is decoded again and
+# plugin.sh - the plugin through pg_recvlogical next to the other plugins, and next to itself where it leaves the table out
+# (silent): what the server takes by itself. The log of each workload is decoded again and
 # again, each time from a copy of the slot that was there before it.
 # shellcheck source=workload.sh
 . "$root/tests/bench/workload.sh"
 
 cases=(insert update small)
-contestants=(deltaflood pgoutput test_decoding wal2json)
+plugins=(deltaflood pgoutput test_decoding wal2json)
+contestants=("${plugins[@]}" silent)
 
 prepare() {
 	local list
@@ -28,15 +30,16 @@ prepare_case() {
 	sql "CHECKPOINT"
 }
 
-options_of() { # PLUGIN
+options_of() { # CONTESTANT
 	case $1 in
+	silent) echo "-o tables=none" ;;
 	pgoutput) echo "-o proto_version=1 -o publication_names=bench" ;;
 	wal2json) echo "-o format-version=2" ;;
 	esac
 }
 
-receive() { # PLUGIN FILE
-	slot_copy base turn "$1"
+receive() { # CONTESTANT FILE
+	slot_copy base turn "${1/silent/deltaflood}"
 	# The daemon's setting, for all of them.
 	# shellcheck disable=SC2046 # several options
 	PGOPTIONS='-c logical_decoding_work_mem=256MB' timed \
@@ -56,7 +59,7 @@ turn() {
 facts() { # how much each plugin has to say
 	local plugin
 	figure changes "$changes"
-	for plugin in "${contestants[@]}"; do
+	for plugin in "${plugins[@]}"; do
 		receive "$plugin" "$work/output" >/dev/null
 		figure "bytes_$plugin" "$(stat -c %s "$work/output")"
 		rm "$work/output"
