@@ -192,6 +192,21 @@ static int settle_config(struct init *init, struct err *err)
 
 /* ---- the server --------------------------------------------------------- */
 
+/* All that can be known is told at once: what has to be mended, and what would be missing. */
+static int tell_problems(struct init *init, struct err *err)
+{
+	char where[512];
+	int r, problems = server_problems(init->conn, !init->again, say_error, err);
+
+	if (problems < 0)
+		return problems;
+	if ((r = server_weak_tables(init->conn, init->config.tables, say_warning, err)) < 0 ||
+	    (r = server_closed_tables(init->conn, init->config.tables, say_warning, err)) < 0 || problems == 0)
+		return r;
+	pg_where(init->conn, where, sizeof where);
+	return err_set(err, -EPROTO, "the server %s is not ready: mend the above and run this again", where);
+}
+
 static int connect_both(struct init *init, struct err *err)
 {
 	char where[512];
@@ -205,12 +220,9 @@ static int connect_both(struct init *init, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	free(init->config.conninfo);
 	init->config.conninfo = conninfo;
-	int problems = server_problems(init->conn, !init->again, say_error, err);
+	if ((r = tell_problems(init, err)) < 0)
+		return r;
 	pg_where(init->conn, where, sizeof where);
-	if (problems > 0)
-		return err_set(err, -EPROTO, "the server %s is not ready: mend the above and run this again", where);
-	if (problems < 0)
-		return problems;
 	if ((r = pg_connect(&init->replication, init->config.conninfo, true, -1, err)) < 0)
 		return err_prefix(err, r, "connecting to %s for replication", where);
 	return 0;
@@ -358,11 +370,7 @@ static int run(struct init *init, int *dirfd, bool *created, struct err *err)
 		return r;
 	if (init->again && (r = store_open(&init->store, init->path, STORE_RENEW, err)) < 0)
 		return r;
-	if ((r = connect_both(init, err)) < 0)
-		return r;
-	if ((r = server_weak_tables(init->conn, init->config.tables, say_warning, err)) < 0 ||
-	    (r = server_closed_tables(init->conn, init->config.tables, say_warning, err)) < 0 ||
-	    (r = make_slot(init, &saved, err)) < 0)
+	if ((r = connect_both(init, err)) < 0 || (r = make_slot(init, &saved, err)) < 0)
 		return r;
 	if ((r = settle_user(init, *dirfd, &privileges, err)) == 0 &&
 	    (r = write_store(init, *dirfd, &saved, err)) == 0 && privileges_give(&privileges, *dirfd, &given) < 0)

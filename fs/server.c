@@ -91,6 +91,17 @@ static const char settings_sql[] =
     " pg_catalog.quote_ident(current_database()) AS database,"
     " pg_catalog.pg_is_in_recovery() AS standby";
 
+/* Only some roles may see the list of plugins; that the server has one, the refusal tells. */
+static bool libraries_hidden(PGconn *conn)
+{
+	char sqlstate[6] = "";
+	PGresult *res;
+
+	pg_exec(conn, "SELECT current_setting('output_plugin_libraries', true)", -1, QUERY_MS, &res, sqlstate, NULL);
+	PQclear(res);
+	return strcmp(sqlstate, "42501") == 0;
+}
+
 static const char *value(const PGresult *res, const char *name)
 {
 	return pg_text(res, 0, PQfnumber(res, name));
@@ -145,6 +156,15 @@ int server_problems(PGconn *conn, bool need_slot, void (*say)(const char *senten
 		              "output_plugin_libraries = %s%sdeltaflood; and then: SELECT pg_reload_conf();",
 		              now, now, *now ? ", " : "");
 	}
+	/* Without another problem, the attempt to create the slot tells. */
+	if (count > 0 && libraries_hidden(conn))
+		count++,
+		    sayf(say,
+		         "whether the server allows the plugin, the role %s may not see; where SHOW "
+		         "output_plugin_libraries lacks deltaflood, run as a superuser, keeping what it lists: ALTER "
+		         "SYSTEM SET output_plugin_libraries = pgoutput, test_decoding, deltaflood; and then: SELECT "
+		         "pg_reload_conf();",
+		         value(res, "who"));
 	PQclear(res);
 	return count;
 }

@@ -52,8 +52,14 @@ like "with the setting to raise" "$output" max_replication_slots 'ALTER SYSTEM S
 sql "SELECT pg_drop_replication_slot('p' || g) FROM generate_series(1, 10) g" >/dev/null
 
 sql "CREATE ROLE clerk LOGIN"
+sql "CREATE TABLE unread (id int)"
 exits "a role that may not replicate is refused" 1 daystream init "$store" --conninfo "${conninfo/user=postgres/user=clerk}"
 like "with the statement to run" "$output" 'ALTER ROLE "?clerk"? .*REPLICATION'
+if [[ $knows_list -eq 1 ]]; then
+	like "with what it may not see" "$output" 'role clerk may not see.*ALTER SYSTEM SET output_plugin_libraries *=.*deltaflood'
+fi
+like "with all its rights that lack, and what would" "$output" 'GRANT CREATE ON DATABASE' 'may not read 1 table' 'unread.*no replica identity'
+sql "DROP TABLE unread"
 sql "ALTER ROLE clerk REPLICATION"
 
 mv "$server/lib/deltaflood.so" "$work/"
