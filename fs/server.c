@@ -171,9 +171,11 @@ int server_problems(PGconn *conn, bool need_slot, void (*say)(const char *senten
 
 /* ---- tables ------------------------------------------------------------- */
 
+/* No index that can be the replica identity: none that is deferrable, and not the one that was it until it was dropped. */
 static const char weak_sql[] =
-    "SELECT n.nspname, c.relname, format('%I.%I', n.nspname, c.relname), c.relreplident = 'n' OR (c.relreplident = 'd' "
-    "AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)) "
+    "SELECT n.nspname, c.relname, format('%I.%I', n.nspname, c.relname), c.relreplident <> 'f' AND NOT EXISTS (SELECT "
+    "FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate AND CASE c.relreplident "
+    "WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END) "
     "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
     "WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema', "
     "'pg_toast', 'daystream') ORDER BY 1, 2";
@@ -209,8 +211,7 @@ int server_weak_tables(PGconn *conn, const char *tables, void (*say)(const char 
 		if (*pg_text(res, i, 3) == 't' && (!*tables || name_listed(tables, name, strlen(name))))
 			sayf(say,
 			     "table %s has no replica identity, so its updates and deletes cannot be placed: give it a "
-			     "primary "
-			     "key, or run: ALTER TABLE %s REPLICA IDENTITY FULL;",
+			     "primary key (which is not DEFERRABLE), or run: ALTER TABLE %s REPLICA IDENTITY FULL;",
 			     name, pg_text(res, i, 2));
 	}
 	PQclear(res);

@@ -93,9 +93,17 @@ sql "CREATE TABLE nothing (id int PRIMARY KEY)"
 sql "ALTER TABLE nothing REPLICA IDENTITY NOTHING"
 sql "CREATE TABLE whole (id int)"
 sql "ALTER TABLE whole REPLICA IDENTITY FULL"
+sql "CREATE TABLE late (id int PRIMARY KEY DEFERRABLE)"
+sql "CREATE TABLE bereft (id int PRIMARY KEY, other int NOT NULL)"
+sql "CREATE UNIQUE INDEX its_identity ON bereft (other)"
+sql "ALTER TABLE bereft REPLICA IDENTITY USING INDEX its_identity"
+sql "DROP INDEX its_identity"
+sql "CREATE TABLE indexed (id int NOT NULL UNIQUE)"
+sql "ALTER TABLE indexed REPLICA IDENTITY USING INDEX indexed_id_key"
 exits "init succeeds" 0 init
 like "and warns of the tables whose updates and deletes would be lost" "$output" keyless nothing 'ALTER TABLE .*REPLICA IDENTITY'
-is "not of others" "$(grep -Ew 'good|whole' <<<"$output" || true)" ""
+like "whose key is deferrable, or whose identity was dropped, too" "$output" 'table late has no' 'table bereft has no'
+is "not of others" "$(grep -Ew 'good|whole|indexed' <<<"$output" || true)" ""
 check "the store is there" test -s "$store/daystream.conf"
 is "so is the slot" "$(sql 'SELECT slot_name, plugin, slot_type FROM pg_replication_slots')" "daystream	deltaflood	logical"
 is "the schema is saved in PostgreSQL" "$(sql "SELECT count(*) > 0 FROM pg_tables WHERE schemaname = 'daystream'")" t
