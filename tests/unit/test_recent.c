@@ -168,6 +168,7 @@ static void *read_one(void *arg)
 	held_up = true;
 	if (recent_read(following->recent, following->at, 1, &got))
 		recent_release(following->recent, &got);
+	following->ended = true;
 	return NULL;
 }
 
@@ -188,11 +189,12 @@ static void who_has_his_bytes_there_waits_for_no_disk(void **state)
 	grow(&f, 100000);
 	stalls = true;
 	must(pthread_create(&other, NULL, read_one, &following) == 0);
-	while (!stalled)
+	while (!stalled && !following.ended)
 		usleep(1000);
 	bool had = recent_read(following.recent, 1000, 100000, &got), waited = gave_up;
 	stalls = false;
 	pthread_join(other, NULL);
+	assert_true(stalled);
 	assert_true(had);
 	assert_false(waited);
 	assert_true(right(&f, &got, 1000));
