@@ -7,6 +7,8 @@
 
 /* A view is held for so much at once, and the reader's next request waits for so long at most. */
 #define STEP_LEN ((size_t)128 << 10)
+/* Where a part begins: FUSE copies a reply page by page, each in two where these begin elsewhere than the reader's. */
+#define PAGE_LEN ((size_t)4096)
 enum { LONG_MS = 20 };
 
 void ahead_init(struct ahead *ahead, atomic_uint *used)
@@ -128,7 +130,7 @@ static bool get_buffer(struct ahead *ahead, struct ahead_part *part)
 		return true;
 	if (other->buf && *ahead->used >= AHEAD_MOST / 2)
 		return false;
-	if (++*ahead->used <= AHEAD_MOST && (part->buf = malloc(AHEAD_LEN)))
+	if (++*ahead->used <= AHEAD_MOST && (part->buf = aligned_alloc(PAGE_LEN, AHEAD_LEN)))
 		return true;
 	--*ahead->used;
 	return false;
