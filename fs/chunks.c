@@ -129,7 +129,7 @@ long chunks_read(const struct chunks_file *file, uint64_t off, char *buf, size_t
 
 	while (got < len) {
 		uint64_t first = (off + got) / CHUNK_LEN, end = 0;
-		long count = file->sums(file->ctx, first, sums, BATCH, &end, err), n = 1;
+		long count = file->known(file->ctx, first, sums, BATCH, &end, err), n = 1;
 		if (count < 0)
 			return count;
 		size_t before = got;

@@ -41,7 +41,7 @@ struct chunks_file {
 	int fd;
 	/* Copies the sums from `chunk` on, `most` at most, as far as there are, and sets *len to the bytes that
 	 * all sums cover, both as one moment has them. Returns their count, or -errno. */
-	long (*sums)(void *ctx, uint64_t chunk, uint32_t *sums, size_t most, uint64_t *len, struct err *err);
+	long (*known)(void *ctx, uint64_t chunk, uint32_t *sums, size_t most, uint64_t *len, struct err *err);
 	void *ctx;
 };
 
