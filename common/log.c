@@ -87,7 +87,8 @@ static void print_at_once(int priority, const char *level, const char *text)
 	char head[64];
 
 	pthread_mutex_lock(&lock);
-	if (poll(&out, 1, 0) == 0) {
+	int n = poll(&out, 1, 0);
+	if (n == 0 || (n < 0 && errno == EINTR)) {
 		given_up++;
 	} else if (given_up) {
 		fprintf(stderr, "%s%s%.1900s (before this, %lu messages were given up: nobody read them)\n",

@@ -32,8 +32,8 @@ int pg_wait(int fd, bool write, int wakefd, int timeout_ms)
 	/* Signals that come all the time do not prolong it. */
 	do
 		n = await(fds, wakefd < 0 ? 1 : 2, timeout_ms < 0 ? -1 : left_ms(until));
-	while (n < 0 && errno == EINTR && wakefd < 0);
-	if (n < 0 && errno == EINTR)
+	while (n < 0 && wakefd < 0);
+	if (n < 0)
 		return 0;
 	if (n > 0 && wakefd >= 0 && fds[1].revents)
 		return -EINTR;

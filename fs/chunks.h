@@ -39,7 +39,7 @@ int chunks_join(struct chunks *chunks, const struct chunks *more);
 /* A file with its sums. */
 struct chunks_file {
 	int fd;
-	/* Copies the sums from `chunk` on, `most` at most, as far as there are, and sets *len to the bytes that
+	/* What is known of it: copies the sums from `chunk` on, `most` at most, as far as there are, and sets *len to the bytes that
 	 * all sums cover, both as one moment has them. Returns their count, or -errno. */
 	long (*known)(void *ctx, uint64_t chunk, uint32_t *sums, size_t most, uint64_t *len, struct err *err);
 	void *ctx;

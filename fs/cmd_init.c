@@ -192,16 +192,15 @@ static int settle_config(struct init *init, struct err *err)
 
 /* ---- the server --------------------------------------------------------- */
 
-/* All that can be known is told at once: what has to be mended, and what would be missing. */
+/* All that can be known is told at once: what would be missing, and then what has to be mended. */
 static int tell_problems(struct init *init, struct err *err)
 {
 	char where[512];
-	int r, problems = server_problems(init->conn, !init->again, say_error, err);
+	int r;
 
-	if (problems < 0)
-		return problems;
 	if ((r = server_weak_tables(init->conn, init->config.tables, say_warning, err)) < 0 ||
-	    (r = server_closed_tables(init->conn, init->config.tables, say_warning, err)) < 0 || problems == 0)
+	    (r = server_closed_tables(init->conn, init->config.tables, say_warning, err)) < 0 ||
+	    (r = server_problems(init->conn, !init->again, say_error, err)) <= 0)
 		return r;
 	pg_where(init->conn, where, sizeof where);
 	return err_set(err, -EPROTO, "the server %s is not ready: mend the above and run this again", where);

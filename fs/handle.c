@@ -116,7 +116,7 @@ uint64_t handle_poll(struct handle_set *set, struct handle *handle, struct fuse_
 			handle->polled_as = ++set->polls;
 			DL_APPEND2(set->polled, handle, polled_prev, polled_next);
 		}
-		if (set->again && handle->has_all)
+		if (set->streams && handle->has_all)
 			served = UINT64_MAX;
 	}
 	pthread_mutex_unlock(&set->lock);
@@ -141,7 +141,7 @@ static struct fuse_pollhandle *next_due(struct handle_set *set, uint64_t last)
 
 bool handle_streams(struct handle_set *set)
 {
-	return set->again;
+	return set->streams;
 }
 
 void handle_notify(struct handle_set *set, int spread_ms)
@@ -151,7 +151,7 @@ void handle_notify(struct handle_set *set, int spread_ms)
 	int count, told = 0, slept_ms = 0;
 
 	pthread_mutex_lock(&set->lock);
-	set->again = spread_ms > 0;
+	set->streams = spread_ms > 0;
 	uint64_t last = set->polls; /* else those who ask again at once would keep this going */
 	DL_COUNT2(set->polled, handle, count, polled_next);
 	pthread_mutex_unlock(&set->lock);

@@ -36,7 +36,7 @@ struct handle_set {
 	pthread_mutex_t lock;
 	struct handle *open, *polled; /* the latter: who has waited longest comes first */
 	uint64_t polls;
-	atomic_bool again;         /* lines stream: handle_notify is about to be called */
+	atomic_bool streams;       /* lines do: handle_notify is about to be called again */
 	atomic_uint reading_ahead; /* how many */
 };
 

@@ -25,7 +25,8 @@ static int try_node(struct recall *recall, struct node node)
 	return 1;
 }
 
-/* Which has no short number; what has one tells its position itself. */
+/* Which has no short number: what has one tells its position itself, and to ask for its number would take the place of a long one
+ * (tree.h). */
 static int try_long_since(struct recall *recall, struct position position, const char *name)
 {
 	struct node node = {NODE_SINCE_TABLE, position, name};

@@ -3,8 +3,8 @@
  *
  * Most numbers say it themselves (tree.h). That of a table's file is made from its name, and an NFS server's
  * handle may have nothing else: so the names that there are are tried. A number of /since/<epoch>/<seq>/tables that
- * is no short one is tried with the positions that readers begin at, 0.0 and those of the snapshots; with any other it
- * stays stale until its name is looked up again: there is no end of positions to try.
+ * is no short one is tried with the positions that readers begin at, 0.0 and, for a table that is in them, those of the snapshots; with any
+ * other it stays stale until its name is looked up again: there is no end of positions to try.
  */
 #ifndef FS_RECALL_H
 #define FS_RECALL_H

@@ -322,11 +322,11 @@ static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 	bool direct = handle->direct; /* after the reply, what is not held may be released */
 
 	(void)ino;
+	pace_answer(handle_streams(&of(req)->handles));
 	if (!buf || off < 0) {
 		fuse_reply_err(req, buf ? EINVAL : ENOMEM);
 		return;
 	}
-	pace_answer(handle_streams(&of(req)->handles));
 	/* Else the kernel reads ahead. */
 	long n = direct ? ahead_read(&handle->ahead, handle->file, (uint64_t)off, buf, size, &got, &err)
 	                : file_read(handle->file, (uint64_t)off, buf, size, &err);
@@ -345,6 +345,7 @@ static void on_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info,
 	struct err err = {""};
 
 	(void)ino;
+	pace_answer(handle_streams(&of(req)->handles));
 	int r = file_len(handle->file, &len, &err);
 	fuse_reply_poll(req, r < 0 || len > served ? POLLIN | POLLRDNORM : 0);
 }

@@ -91,15 +91,16 @@ static const char settings_sql[] =
     " pg_catalog.quote_ident(current_database()) AS database,"
     " pg_catalog.pg_is_in_recovery() AS standby";
 
-/* Only some roles may see the list of plugins; that the server has one, the refusal tells. */
-static bool libraries_hidden(PGconn *conn)
+/* Only some roles may see the list of plugins; that the server has one, the refusal tells: then 1. */
+static int libraries_hidden(PGconn *conn, struct err *err)
 {
 	char sqlstate[6] = "";
 	PGresult *res;
+	int r =
+	    pg_exec(conn, "SELECT current_setting('output_plugin_libraries', true)", -1, QUERY_MS, &res, sqlstate, err);
 
-	pg_exec(conn, "SELECT current_setting('output_plugin_libraries', true)", -1, QUERY_MS, &res, sqlstate, NULL);
 	PQclear(res);
-	return strcmp(sqlstate, "42501") == 0;
+	return strcmp(sqlstate, "42501") == 0 ? 1 : r;
 }
 
 static const char *value(const PGresult *res, const char *name)
@@ -157,7 +158,8 @@ int server_problems(PGconn *conn, bool need_slot, void (*say)(const char *senten
 		              now, now, *now ? ", " : "");
 	}
 	/* Without another problem, the attempt to create the slot tells. */
-	if (count > 0 && libraries_hidden(conn))
+	int hidden = count > 0 ? libraries_hidden(conn, err) : 0;
+	if (hidden > 0)
 		count++,
 		    sayf(say,
 		         "whether the server allows the plugin, the role %s may not see; where SHOW "
@@ -166,16 +168,18 @@ int server_problems(PGconn *conn, bool need_slot, void (*say)(const char *senten
 		         "pg_reload_conf();",
 		         value(res, "who"));
 	PQclear(res);
-	return count;
+	return hidden < 0 ? hidden : count;
 }
 
 /* ---- tables ------------------------------------------------------------- */
 
-/* No index that can be the replica identity: none that is deferrable, and not the one that was it until it was dropped. */
+/* Whether no index is the replica identity (a deferrable one cannot be, and the one that was may have been dropped), and
+ * whether the primary key would be, if only it were asked to. */
 static const char weak_sql[] =
     "SELECT n.nspname, c.relname, format('%I.%I', n.nspname, c.relname), c.relreplident <> 'f' AND NOT EXISTS (SELECT "
     "FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate AND CASE c.relreplident "
-    "WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END) "
+    "WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END), EXISTS (SELECT FROM "
+    "pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate AND i.indisprimary) "
     "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
     "WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema', "
     "'pg_toast', 'daystream') ORDER BY 1, 2";
@@ -210,9 +214,11 @@ int server_weak_tables(PGconn *conn, const char *tables, void (*say)(const char 
 		name_join(name, pg_text(res, i, 0), pg_text(res, i, 1));
 		if (*pg_text(res, i, 3) == 't' && (!*tables || name_listed(tables, name, strlen(name))))
 			sayf(say,
-			     "table %s has no replica identity, so its updates and deletes cannot be placed: give it a "
-			     "primary key (which is not DEFERRABLE), or run: ALTER TABLE %s REPLICA IDENTITY FULL;",
-			     name, pg_text(res, i, 2));
+			     "table %s has no replica identity, so its updates and deletes cannot be placed%s; run: "
+			     "ALTER TABLE %s REPLICA IDENTITY %s;",
+			     name,
+			     *pg_text(res, i, 4) == 't' ? "" : ": give it a primary key (which is not DEFERRABLE)",
+			     pg_text(res, i, 2), *pg_text(res, i, 4) == 't' ? "DEFAULT" : "FULL");
 	}
 	PQclear(res);
 	return 0;
@@ -228,6 +234,7 @@ static const char closed_sql[] =
 int server_closed_tables(PGconn *conn, const char *tables, void (*say)(const char *sentence), struct err *err)
 {
 	enum { NAMED = 5 };
+	bool all = PQserverVersion(conn) >= 140000; /* knows a role that may read all */
 	char list[1024] = "";
 	PGresult *res;
 	int closed = 0, r = query(conn, closed_sql, &res, err);
@@ -246,9 +253,9 @@ int server_closed_tables(PGconn *conn, const char *tables, void (*say)(const cha
 	if (closed)
 		sayf(say,
 		     "the role %s may not read %d table%s (%s%s), so no snapshot can be taken, with which new mirrors "
-		     "begin; run: GRANT pg_read_all_data TO %s; or GRANT SELECT on them, and USAGE on their schemas",
+		     "begin; run: %s%s%s GRANT SELECT on them, and USAGE on their schemas",
 		     pg_text(res, 0, 3), closed, closed == 1 ? "" : "s", list, closed > NAMED ? ", ..." : "",
-		     pg_text(res, 0, 3));
+		     all ? "GRANT pg_read_all_data TO " : "", all ? pg_text(res, 0, 3) : "", all ? "; or" : "");
 	PQclear(res);
 	return 0;
 }

@@ -18,8 +18,8 @@ int match_database(const struct database *database, const struct follow_source *
 /* Learns to which tables the mount's stream was narrowed. -EBADMSG where what it tells is none. */
 int match_tables(struct database *database, const char *mount, struct err *err);
 
-/* Both, and whether the mirror can go on there from where it stands. -ESTALE: nothing but bringing it anew helps; else as
- * the two above, and as follow_recognize. */
+/* Whether the mirror can go on there from where it stands; learns the tables, too. -ESTALE: nothing but bringing it anew
+ * helps; else as the two above, and as follow_recognize. */
 int match_source(struct database *database, const struct follow_source *source, struct err *err);
 
 #endif

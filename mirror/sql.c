@@ -26,7 +26,7 @@ int sql_failed(sqlite3 *sqlite, int code, int system, struct err *err)
 {
 	const char *name = sqlite3_db_filename(sqlite, "main"), *path = name && *name ? name : "the database";
 
-	switch (code & 0xff) {
+	switch (code == SQLITE_IOERR_NOMEM ? SQLITE_NOMEM : code & 0xff) {
 	case SQLITE_NOMEM: return err_set(err, -ENOMEM, "out of memory for what is done to %s", path);
 	case SQLITE_FULL: return err_set(err, -ENOSPC, "cannot write %s: no space is left on its disk", path);
 	case SQLITE_CORRUPT:
@@ -75,6 +75,7 @@ int sql_error(sqlite3 *sqlite, const char *doing, struct err *err)
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 	case SQLITE_READONLY: return sql_failed(sqlite, code, 0, err);
+	case SQLITE_OK: /* what failed was ours */
 	case SQLITE_NOMEM: return err_set(err, -ENOMEM, "%s: out of memory", doing);
 	case SQLITE_BUSY: return err_set(err, -EBUSY, "%s: %s", doing, sqlite3_errmsg(sqlite));
 	default: return err_set(err, -EIO, "%s: %s", doing, sqlite3_errmsg(sqlite));

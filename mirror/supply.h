@@ -31,7 +31,7 @@ struct supply {
 	bool astray;                /* SQLite took another number */
 };
 
-/* Makes _daystream_rows known to a connection. -EIO. */
+/* Makes _daystream_rows known to a connection. -ENOMEM, -EIO. */
 int supply_register(sqlite3 *sqlite, struct err *err);
 
 /* Runs a statement that writes what `supply` gives, into a table with a rowid; to be reset afterwards. */

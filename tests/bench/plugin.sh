@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # plugin.sh - the plugin through pg_recvlogical next to the other plugins, and next to itself where it leaves the table out
-# (silent): what the server takes by itself. The log of each workload is decoded again and
+# (silent): about what the server takes by itself. The log of each workload is decoded again and
 # again, each time from a copy of the slot that was there before it.
 # shellcheck source=workload.sh
 . "$root/tests/bench/workload.sh"

@@ -102,7 +102,8 @@ def table_lines(results, table, folder):
     text = [f"## {table.title}", "", table.text, "", f"| {table.unit} | " + " | ".join(table.columns + more) + " |",
             "| --- |" + " --- |" * (len(table.columns) + len(more))]
     for label, cells, target in lines:
-        ratio = table.ratio([cell[0] for cell in cells]) if table.ratio and all(cells) else None
+        judged_cells = cells[:table.judged]
+        ratio = table.ratio([cell[0] for cell in judged_cells]) if table.ratio and all(judged_cells) else None
         ends = [short(ratio)] if table.ratio else []
         ends += [short(target), verdict(ratio, target, table.at_most)] if judged else []
         text.append("| " + " | ".join([label] + [cell_text(cell) for cell in cells] + ends) + " |")

@@ -104,10 +104,14 @@ exits "init succeeds" 0 init
 like "and warns of the tables whose updates and deletes would be lost" "$output" keyless nothing 'ALTER TABLE .*REPLICA IDENTITY'
 like "whose key is deferrable, or whose identity was dropped, too" "$output" 'table late has no' 'table bereft has no'
 is "not of others" "$(grep -Ew 'good|whole|indexed' <<<"$output" || true)" ""
+while read -r statement; do sql "$statement"; done < <(grep -oP 'ALTER TABLE [^;]*' <<<"$output")
 check "the store is there" test -s "$store/daystream.conf"
 is "so is the slot" "$(sql 'SELECT slot_name, plugin, slot_type FROM pg_replication_slots')" "daystream	deltaflood	logical"
 is "the schema is saved in PostgreSQL" "$(sql "SELECT count(*) > 0 FROM pg_tables WHERE schemaname = 'daystream'")" t
-is "the settings hold no password" "$(daystream init "$work/store2" --conninfo "$conninfo password=secret" --slot two >/dev/null 2>&1; grep -c secret "$work/store2/daystream.conf")" 1
+is "the settings hold no password" "$(daystream init "$work/store2" --conninfo "$conninfo password=secret" --slot two >"$work/second" 2>&1; grep -c secret "$work/store2/daystream.conf")" 1
+is "no table is warned of any more, once that was run" "$(grep 'replica identity' "$work/second" || true)" ""
+is "where there is a primary key, it is asked for that" "$(sql "SELECT string_agg(relname || relreplident::text, ' ' ORDER BY relname) FROM pg_class
+	WHERE relname IN ('keyless', 'nothing', 'late', 'bereft')")" "bereftd keylessf latef nothingd"
 is "which, where one was given, only their owner reads" "$(stat -c %a "$work/store2/daystream.conf")" 600
 
 exits "a second init is refused" 1 init

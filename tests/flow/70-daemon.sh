@@ -166,7 +166,7 @@ deltamirror "$mnt" "$mirror" >"$work/mirror.log" 2>&1 &
 mirror_pid=$!
 daystream cat --follow "$mnt" >"$work/cat.out" 2>"$work/cat.log" &
 cat_pid=$!
-wait_for 60 "[[ -s '$mirror' && -s '$work/cat.out' ]]" "who follows"
+wait_for 60 "grep -q following '$work/mirror.log' && [[ -s '$work/cat.out' ]]" "who follows"
 ends_for_it "a mirror" "$mirror_pid" "$work/mirror.log"
 ends_for_it "daystream cat --follow" "$cat_pid" "$work/cat.log"
 ends_for_it "the daemon" "$daemon_pid" "$work/daemon.log"

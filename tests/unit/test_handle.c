@@ -77,6 +77,16 @@ static void all_who_poll_are_woken_once(void **state)
 	assert_int_equal(woken, MANY);
 }
 
+static void that_lines_stream_is_known_until_they_do_not(void **state)
+{
+	(void)state;
+	assert_false(handle_streams(&set));
+	handle_notify(&set, 1);
+	assert_true(handle_streams(&set));
+	handle_notify(&set, 0);
+	assert_false(handle_streams(&set));
+}
+
 static void waking_has_an_end_though_they_ask_again_at_once(void **state)
 {
 	(void)state;
@@ -185,6 +195,7 @@ int main(void)
 	    TEST(who_asks_is_told_what_was_read),
 	    TEST(while_lines_stream_who_has_all_of_the_last_telling_waits_for_the_next),
 	    TEST(while_lines_stream_one_after_the_other_is_told),
+	    TEST(that_lines_stream_is_known_until_they_do_not),
 	    TEST(who_asks_again_is_told_where_he_stood),
 	    TEST(who_has_read_to_the_end_of_a_growing_file_follows_it),
 	    TEST(a_closed_file_is_not_woken),

@@ -30,6 +30,16 @@ static void test_what_is_held_is_left_out_and_the_rest_is_new(void **state)
 	assert_int_equal(resume_commit(&resume, 600, 9, true, NULL), 0);
 }
 
+static void test_where_nothing_idle_follows_the_last_commit_is_left_out_too(void **state)
+{
+	struct resume resume = {.lsn = 300, .last_lsn = 300, .last_sum = 7};
+
+	(void)state;
+	resume_begin(&resume, 100, true);
+	assert_int_equal(resume_commit(&resume, 300, 7, true, NULL), 1);
+	assert_int_equal(resume_commit(&resume, 310, 9, true, NULL), 0);
+}
+
 static void test_another_commit_at_the_same_place_is_another_history(void **state)
 {
 	struct resume resume = held(true);
@@ -87,6 +97,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_what_is_held_is_left_out_and_the_rest_is_new),
+	    cmocka_unit_test(test_where_nothing_idle_follows_the_last_commit_is_left_out_too),
 	    cmocka_unit_test(test_another_commit_at_the_same_place_is_another_history),
 	    cmocka_unit_test(test_a_commit_that_does_not_come_is_another_history),
 	    cmocka_unit_test(test_rows_where_idle_wal_was_followed_are_another_history),
