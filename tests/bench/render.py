@@ -71,7 +71,8 @@ def plot(folder, table, lines):
     for label, cells in lines:
         numbers = [repr(value) for cell in cells for value in (cell or (float("nan"),) * 3)]
         rows.append(" ".join([f'"{label}"'] + numbers))
-    bars = ", ".join(f'$data using {2 + 3 * i}:{3 + 3 * i}:{4 + 3 * i}:xtic(1) title "{column}"' for i, column in enumerate(table.columns))
+    measured = [(i, column) for i, column in enumerate(table.columns) if any(cells[i] for _, cells in lines)]  # gnuplot takes no empty one
+    bars = ", ".join(f'$data using {2 + 3 * i}:{3 + 3 * i}:{4 + 3 * i}:xtic(1) title "{column}"' for i, column in measured)
     data = "\n".join(rows)
     script = f"""set terminal svg size 800,360 font "sans,12" background rgb "white" noenhanced
 set output "{os.path.join(folder, table.name)}.svg"
