@@ -80,7 +80,7 @@ static const char *line_head(char head[64], int priority)
 }
 
 /* A pipe that can be written to takes a page, which is more than a message has; and no other thread comes between. Where
- * poll(2) fails, it is that which is being told (await.h). */
+ * poll(2) fails for good, it is that which is being told (await.h). */
 static void print_at_once(int priority, const char *level, const char *text)
 {
 	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};

@@ -253,9 +253,9 @@ int server_closed_tables(PGconn *conn, const char *tables, void (*say)(const cha
 	if (closed)
 		sayf(say,
 		     "the role %s may not read %d table%s (%s%s), so no snapshot can be taken, with which new mirrors "
-		     "begin; run: %s%s%s GRANT SELECT on them, and USAGE on their schemas",
+		     "begin; run: %s%s%sGRANT SELECT on them, and USAGE on their schemas",
 		     pg_text(res, 0, 3), closed, closed == 1 ? "" : "s", list, closed > NAMED ? ", ..." : "",
-		     all ? "GRANT pg_read_all_data TO " : "", all ? pg_text(res, 0, 3) : "", all ? "; or" : "");
+		     all ? "GRANT pg_read_all_data TO " : "", all ? pg_text(res, 0, 3) : "", all ? "; or " : "");
 	PQclear(res);
 	return 0;
 }
