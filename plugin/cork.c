@@ -3,11 +3,11 @@
 /* What follows looks at no connection, and need not be built where Kerberos' headers are. */
 #undef ENABLE_GSS
 
-#include "access/xlog.h"
 #include "libpq/libpq.h"
 #include "utils/timestamp.h"
 
 #include "cork.h"
+#include "stride.h"
 
 #define HELD_BYTES_MAX (16 * 1024)
 #define HELD_USEC_MAX 1000
@@ -20,21 +20,8 @@ static struct {
 	TimestampTz since;  /* the first of them */
 	bool written;       /* the next flush is a message's own */
 	XLogRecPtr looked;  /* the end of the record that the last other flush came behind */
-	XLogRecPtr flushed; /* so far there was log when it was asked for */
 	bool held;
 } cork;
-
-/* Asked for only where it may not be known: the answer takes a lock that all who write want. */
-static bool has_more(XLogRecPtr end)
-{
-	if (end >= cork.flushed && !RecoveryInProgress())
-#if PG_VERSION_NUM >= 150000
-		cork.flushed = GetFlushRecPtr(NULL);
-#else
-		cork.flushed = GetFlushRecPtr();
-#endif
-	return end < cork.flushed;
-}
 
 /* Whether the walsender reads on at once: there is more log, and this is no second flush behind the same record, without a
  * message. With such a one it waits, as for the rest of a record that was flushed in part. */
@@ -46,17 +33,7 @@ static bool reads_on(void)
 	if (!cork.written)
 		cork.looked = end;
 	cork.written = false;
-	return !again && has_more(end);
-}
-
-static int flush_if_writable(void)
-{
-	cork.held = cork.bytes > 0 && reads_on() && cork.bytes < HELD_BYTES_MAX &&
-	            (uint64)(GetCurrentTimestamp() - cork.since) < HELD_USEC_MAX; /* not where the clock went back */
-	if (cork.held)
-		return 0;
-	cork.bytes = 0;
-	return cork.server->flush_if_writable();
+	return !again && stride_has_log(0);
 }
 
 /* What is held on purpose is nothing to wait for. */
@@ -65,9 +42,23 @@ static bool is_send_pending(void)
 	return !cork.held && cork.server->is_send_pending();
 }
 
+static int flush_if_writable(void)
+{
+	if (!is_send_pending())
+		stride_go();
+	cork.held = cork.bytes > 0 && reads_on() && cork.bytes < HELD_BYTES_MAX &&
+	            (uint64)(GetCurrentTimestamp() - cork.since) < HELD_USEC_MAX; /* not where the clock went back */
+	if (cork.held)
+		return 0;
+	cork.bytes = 0;
+	stride_end();
+	return cork.server->flush_if_writable();
+}
+
 static void uninstall(void *unused)
 {
 	PqCommMethods = cork.server;
+	stride_fini();
 	memset(&cork, 0, sizeof(cork));
 }
 
@@ -75,6 +66,7 @@ void cork_install(LogicalDecodingContext *ctx)
 {
 	MemoryContextCallback *callback = MemoryContextAllocZero(ctx->context, sizeof(*callback));
 
+	stride_init(ctx);
 	memset(&cork, 0, sizeof(cork));
 	cork.server = PqCommMethods;
 	cork.ctx = ctx;
@@ -102,5 +94,6 @@ void cork_release(void)
 		return;
 	cork.bytes = 0;
 	cork.held = false;
+	stride_end();
 	(void)cork.server->flush_if_writable(); /* where that fails, the server ends at its next check for interrupts */
 }

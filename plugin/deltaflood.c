@@ -39,13 +39,16 @@ static void startup(LogicalDecodingContext *ctx, OutputPluginOptions *options, b
 	options->output_type = OUTPUT_PLUGIN_TEXTUAL_OUTPUT;
 	options->receive_rewrites = true;
 	options_parse(&session->options, ctx->output_plugin_options, ctx->context);
-	/* A walsender's: for all its transactions at once. The SQL functions run in one of their caller's. */
-	if (!is_init && !IsTransactionState())
-		settings_pin();
+	/* The SQL functions, which a walsender can also run, do so in a transaction of their caller's. */
+	session->streams = am_walsender && !is_init && !IsTransactionState();
+	if (session->streams)
+		settings_pin(); /* for all its transactions at once */
 	output_init(&session->output, ctx, ctx->context, session->options.batch_bytes);
 	session->scratch = AllocSetContextCreate(ctx->context, "deltaflood change", ALLOCSET_DEFAULT_SIZES);
 	relation_cache_init(&session->relations, &session->options, &session->text, ctx->context);
 	ctx->output_plugin_private = session;
+	if (session->streams && session->options.batch_bytes > 0) /* else each line is wanted at once */
+		cork_install(ctx);
 	/* Else it is asked about each change, for nothing. */
 	if (!session->options.only_local)
 		ctx->callbacks.filter_by_origin_cb = NULL;
@@ -63,12 +66,7 @@ static void begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	struct session *session = ctx->output_plugin_private;
 
 	if (!session->started) {
-		/* A walsender can also run the SQL functions; these have a writer's private data. */
-		bool streams = am_walsender && !ctx->output_writer_private;
-
-		text_init(&session->text, streams);
-		if (streams && session->options.batch_bytes > 0) /* else each line is wanted at once */
-			cork_install(ctx);
+		text_init(&session->text, session->streams);
 		session->started = true;
 	}
 	if (txn->nentries + txn->nsubtxns > LARGE_CHANGES)

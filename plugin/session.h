@@ -22,6 +22,7 @@ struct session {
 	struct output output;
 	struct relation_cache relations;
 	MemoryContext scratch; /* reset after each change */
+	bool streams;          /* to a client, by START_REPLICATION */
 	bool started;          /* `text` is set */
 
 	/* The transaction at hand. */
