@@ -234,6 +234,7 @@ int mount_start(struct mount *mount, const char *mountpoint, const struct shown 
 		               "cannot mount at %s (is /dev/fuse there? is allow_other permitted in /etc/fuse.conf?)",
 		               mountpoint);
 	mount->mounted = true;
+	readahead_open(&mount->serve.readahead, mount->place);
 	return 0;
 }
 

@@ -253,6 +253,7 @@ static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 		fuse_reply_err(req, EROFS);
 		return;
 	}
+	readahead_raise(&serve->readahead);
 	int r = new_handle(serve, ino, &node, &handle);
 	if (r == 0)
 		r = file_open(&handle->file, serve->shown, &node, &err);
@@ -497,7 +498,7 @@ const struct fuse_lowlevel_ops serve_ops = {
 
 int serve_init(struct serve *serve)
 {
-	*serve = (struct serve){.tree = tree_new(), .uid = getuid(), .gid = getgid()};
+	*serve = (struct serve){.tree = tree_new(), .uid = getuid(), .gid = getgid(), .readahead = {-1}};
 	if (!serve->tree)
 		return -ENOMEM;
 	handle_set_init(&serve->handles);
@@ -507,6 +508,7 @@ int serve_init(struct serve *serve)
 
 void serve_fini(struct serve *serve)
 {
+	readahead_close(&serve->readahead);
 	handle_set_fini(&serve->handles);
 	free(pthread_getspecific(serve->buffer));
 	pthread_key_delete(serve->buffer);

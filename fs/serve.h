@@ -11,6 +11,7 @@
 #define FS_SERVE_H
 
 #include "announce.h"
+#include "readahead.h"
 
 /* The session's userdata. */
 struct serve {
@@ -20,6 +21,7 @@ struct serve {
 	gid_t gid;
 	pthread_key_t buffer;      /* each thread's, for replies */
 	struct handle_set handles; /* handle_notify wakes those who poll */
+	struct readahead readahead;
 	struct announce *announce; /* not ours; may set times. NULL: nobody may */
 };
 

@@ -11,6 +11,13 @@ caught_up "$mnt"
 slot_pid() { sql "SELECT active_pid FROM pg_replication_slots WHERE slot_name = 'daystream'"; }
 ms() { echo $(($(date +%s%N) / 1000000)); }
 
+# What the kernel caches it reads in large pieces, where the daemon was started by root.
+read_ahead=/sys/class/bdi/$(mountpoint -d "$mnt")/read_ahead_kb
+if [[ -w $read_ahead ]]; then
+	cat "$mnt/status" >"$work/status"
+	is "the kernel reads ahead by the megabyte" "$(cat "$read_ahead")" 1024
+fi
+
 # One writer.
 mkdir "$work/mnt2"
 exits "a second daemon on one store is refused" 1 timeout 20 daystreamfs "$store" "$work/mnt2" -f
