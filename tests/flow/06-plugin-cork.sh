@@ -37,12 +37,12 @@ wait "$receiver" || true
 
 pgbench -q -i -s 1 >/dev/null 2>&1
 sql "SELECT pg_create_logical_replication_slot('ended', 'deltaflood')" >/dev/null
-pgbench -n -c 4 -t 500 >/dev/null 2>&1
+pgbench -n -c 4 -t 2000 >/dev/null 2>&1
 end=$(sql "SELECT pg_current_wal_flush_lsn()")
 timeout 120 pg_recvlogical -d "$PGDATABASE" -S followed --start --no-loop -E "$end" -f "$work/followed"
 sql "SELECT data FROM pg_logical_slot_get_changes('asked', '$end', NULL)" >"$work/asked"
 check "what leaves together is the same, in the same order" cmp "$work/followed" "$work/asked"
-check "and much" test "$(grep -c '_action.commit' "$work/followed")" -ge 2000
+check "and much" test "$(grep -c '_action.commit' "$work/followed")" -ge 8000
 
 # A stream that ends while messages wait leaves nothing behind for what the same session does next.
 "${CC:-cc}" -std=c11 -I"$("$PG_CONFIG" --includedir)" -o "$work/end_stream" "$root/tests/flow/end_stream.c" -lpq
