@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "intake.h"
 #include "log.h"
+#include "name.h"
 #include "rush.h"
 
 enum {
@@ -55,6 +56,7 @@ struct ingest {
 	pthread_mutex_t lock; /* all below */
 	struct ingest_status status;
 	int64_t caught_up_ms;
+	char *partial; /* ingest_take_partial's */
 	bool stop, failed;
 	bool looks; /* the receiver, in a moment, by itself: it is not woken for what is synced */
 	int failure;
@@ -238,6 +240,46 @@ static void note_unplaced(struct ingest *in)
 	show_unplaced(in, unplaced);
 }
 
+/* Adds those that are not in the list yet. What there is no memory for, a mirror tells all the same. */
+void ingest_put_partial(struct ingest *in, const char *tables)
+{
+	pthread_mutex_lock(&in->lock);
+	for (size_t len; *tables; tables += len + (tables[len] == ',')) {
+		char *joined, *list = in->partial;
+		len = strcspn(tables, ",");
+		if ((list && name_listed(list, tables, len)) ||
+		    asprintf(&joined, "%s%s%.*s", list ? list : "", list ? "," : "", (int)len, tables) < 0)
+			continue;
+		free(list);
+		in->partial = joined;
+	}
+	pthread_mutex_unlock(&in->lock);
+}
+
+char *ingest_take_partial(struct ingest *in)
+{
+	pthread_mutex_lock(&in->lock);
+	char *tables = in->partial;
+	in->partial = NULL;
+	pthread_mutex_unlock(&in->lock);
+	return tables;
+}
+
+/* Says that rows of a table are not in the stream, and keeps its name for who takes a snapshot of it. */
+static void note_partial(struct ingest *in)
+{
+	struct unplaced *partial = &in->intake.partial;
+
+	for (size_t i = 0; i < partial->count; i++) {
+		log_warn(
+		    "table %s has come into the stream, or back, and rows that it had are not in it: mirrors mark it, "
+		    "and need deltamirror --resync=%s, once there is a new snapshot of it",
+		    partial->names[i], partial->names[i]);
+		ingest_put_partial(in, partial->names[i]);
+	}
+	unplaced_fini(partial);
+}
+
 /* Takes what is at hand. 1: there may be more. */
 static int take_round(struct ingest *in, size_t *bytes, struct err *err)
 {
@@ -248,6 +290,7 @@ static int take_round(struct ingest *in, size_t *bytes, struct err *err)
 		if (r == 0 && event.kind == SOURCE_LINES)
 			r = intake_lines(&in->intake, event.data, event.len, err);
 		note_unplaced(in);
+		note_partial(in);
 		if (r < 0)
 			return r;
 		*bytes += event.len;
@@ -486,6 +529,8 @@ static void free_ingest(struct ingest *in)
 	if (in->wakefd >= 0)
 		close(in->wakefd);
 	pthread_mutex_destroy(&in->lock);
+	unplaced_fini(&in->intake.partial);
+	free(in->partial);
 	free(in);
 }
 

@@ -22,6 +22,7 @@ struct overlap {
 	uint32_t sum; /* of all since the last commit line, written or not */
 	bool wanted;  /* the transaction that is being taken */
 	bool open;    /* there is one */
+	bool partial;
 };
 
 /* ---- writing ------------------------------------------------------------- */
@@ -90,6 +91,7 @@ static int take(struct overlap *overlap, const struct tail_line *line, uint64_t 
 	if (!overlap->open)
 		overlap->wanted = line->xid == marker_xid || !visible_has(overlap->visible, line->xid);
 	overlap->open = !line->commit.has_crc;
+	overlap->partial |= overlap->wanted && span_is(line->head.action, "partial");
 	if (overlap->wanted && (r = put_line(overlap, line, err)) < 0)
 		return r;
 	return line->commit.has_crc && line->xid == marker_xid;
@@ -113,7 +115,8 @@ int overlap_step(struct overlap *overlap, uint64_t marker_xid, struct overlap_en
 		                            *tail_origin(overlap->tail),
 		                            overlap->written,
 		                            overlap->crc,
-		                            &overlap->chunks};
+		                            &overlap->chunks,
+		                            overlap->partial};
 	return marked;
 }
 

@@ -146,7 +146,7 @@ static int apply_message(struct apply *apply, const struct line_head *head, stru
 
 static bool is_definition(const struct line_head *head)
 {
-	return span_is(head->action, "schema") || span_is(head->action, "drop");
+	return span_is(head->action, "schema") || span_is(head->action, "drop") || span_is(head->action, "partial");
 }
 
 static int dispatch(struct apply *apply, const struct line_head *head, struct err *err)
@@ -159,6 +159,8 @@ static int dispatch(struct apply *apply, const struct line_head *head, struct er
 		return registry_define(apply->changes.registry, head, err);
 	if (span_is(action, "drop") && head->table.at)
 		return registry_drop(apply->changes.registry, head, err);
+	if (span_is(action, "partial") && head->table.at)
+		return registry_mark_partial(apply->changes.registry, head, err);
 	if (span_is(action, "commit"))
 		return apply_end(apply, head, err);
 	if (span_is(action, "origin"))

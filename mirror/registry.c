@@ -153,6 +153,34 @@ static struct tables_known *find_relid(struct registry *registry, const struct l
 	return tables_known(&registry->tables, relid_of(head));
 }
 
+/* Not where that is known already. */
+static int mark_partial(struct registry *registry, struct relation *table, const char *reason, struct position position,
+                        struct err *err)
+{
+	int rc = relation_mark(table, position, err);
+
+	table->partial = true;
+	char *text = rc == 1 ? sqlite3_mprintf("table \"%w\" %s: its older rows are missing here, and "
+	                                       "--resync=TABLE brings them from a newer snapshot",
+	                                       table->schema.name, reason)
+	                     : NULL;
+	if (text && registry->warn)
+		registry->warn(text);
+	sqlite3_free(text);
+	return rc < 0 ? rc : 0;
+}
+
+int registry_mark_partial(struct registry *registry, const struct line_head *head, struct err *err)
+{
+	struct relation *table;
+	int rc = registry_find(registry, head, &table, err);
+
+	if (rc < 0 || !table)
+		return rc;
+	return mark_partial(registry, table, "was there, or was changed, under a name that the stream leaves out",
+	                    head->position, err);
+}
+
 /* A table that came or came back just now: where it had another name before, or was left out of the stream, rows are
  * missing, unless they come with it: of a copy, lines have no stamp. */
 static int greet(struct registry *registry, const struct line_head *head, struct err *err)
@@ -162,16 +190,9 @@ static int greet(struct registry *registry, const struct line_head *head, struct
 
 	if (rc <= 0 || !head->stamped)
 		return rc < 0 ? rc : 0;
-	char *text = sqlite3_mprintf("table \"%w\" had another name, which --tables leaves out, or was left out of the "
-	                             "stream: its older rows are missing here, and --resync=TABLE brings them from a "
-	                             "newer snapshot",
-	                             known->table->schema.name);
-	if (text && registry->warn)
-		registry->warn(text);
-	sqlite3_free(text);
-	known->table->partial = true;
-	rc = relation_mark(known->table, head->position, err);
-	return rc < 0 ? rc : 0;
+	return mark_partial(registry, known->table,
+	                    "had another name, which --tables leaves out, or was left out of the stream",
+	                    head->position, err);
 }
 
 static int alter(struct registry *registry, struct relation *table, struct schema *schema, struct position position,

@@ -43,6 +43,9 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 /* A `drop` line: the table goes, with its indexes and triggers. One that the mirror does not have is fine. */
 int registry_drop(struct registry *registry, const struct line_head *head, struct err *err);
 
+/* A `partial` line: the table is marked as inexact, which is said. */
+int registry_mark_partial(struct registry *registry, const struct line_head *head, struct err *err);
+
 /* From here on the stream has these tables (a normalized list, NULL: all): those that it has no more are marked as
  * inexact. `existing`: as registry_expect. */
 int registry_choose(struct registry *registry, const char *tables, const char *existing, struct position position,

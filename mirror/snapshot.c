@@ -184,7 +184,8 @@ int snapshot_find(struct snapshot *snapshot, const char *mount, const struct sna
 		return out_of_memory(err);
 	snprintf(folder, sizeof folder, "%s/snapshots", mount);
 	snprintf(path, sizeof path, "%s/latest", folder);
-	int rc = input_link(path, latest, sizeof latest) == 0 ? consider(snapshot, latest, want, err) : 0;
+	/* It is of all tables: of some there may be newer ones. */
+	int rc = !tables && input_link(path, latest, sizeof latest) == 0 ? consider(snapshot, latest, want, err) : 0;
 	if (rc <= 0 && rc != -ENOMEM && rc != -EINTR)
 		rc = find_listed(snapshot, folder, want, err);
 	if (rc == 1)

@@ -59,7 +59,7 @@ static void tell_owner(struct session *session, ReorderBufferTXN *txn, const str
 		print_drop(session, txn, owner, &relation->name);
 }
 
-void define_print(struct session *session, ReorderBufferTXN *txn, struct relation *relation)
+static void print_definition(struct session *session, ReorderBufferTXN *txn, struct relation *relation)
 {
 	Oid owner;
 
@@ -72,6 +72,39 @@ void define_print(struct session *session, ReorderBufferTXN *txn, struct relatio
 	session_ensure_begun(session, txn);
 	appendBinaryStringInfo(session_begin_line(session, relation), relation->definition, relation->definition_len);
 	output_end(&session->output);
+}
+
+/* Of a table that is wanted: it was there before under a name that was not, or was changed under one. What the
+ * transaction alone tells, so that the line comes again where the transaction does. */
+static bool lacks_rows(struct session *session, ReorderBufferTXN *txn, struct relation *relation)
+{
+	struct table_name before;
+	bool passed = relation->passed_xid == txn->xid;
+
+	if (!passed && relation->settled_xid == txn->xid)
+		return false;
+	relation->settled_xid = txn->xid;
+	relation->passed_xid = InvalidTransactionId;
+	return passed || (lookup_table(lookup_without_own(txn), relation->relid, &before) &&
+	                  !options_want(&session->options, &before));
+}
+
+void define_print(struct session *session, ReorderBufferTXN *txn, struct relation *relation)
+{
+	print_definition(session, txn, relation);
+	/* As above, a name. */
+	if (txn->ninvalidations == 0 || !relation->definition || !lacks_rows(session, txn, relation))
+		return;
+	session_ensure_begun(session, txn);
+	appendStringInfoString(session_begin_line(session, relation), "_action\tpartial");
+	output_end(&session->output);
+}
+
+void define_print_emptied(struct session *session, ReorderBufferTXN *txn, struct relation *relation)
+{
+	relation->settled_xid = txn->xid;
+	relation->passed_xid = InvalidTransactionId;
+	print_definition(session, txn, relation);
 }
 
 void define_print_rest(struct session *session, ReorderBufferTXN *txn)

@@ -14,8 +14,11 @@
 
 #include "session.h"
 
-/* The table's schema line, where one is due. */
+/* The table's schema line, where one is due; and a `partial` line, where it comes with rows that readers never saw. */
 void define_print(struct session *session, ReorderBufferTXN *txn, struct relation *relation);
+
+/* The same, before a `truncate`: what it had does not count any more. */
+void define_print_emptied(struct session *session, ReorderBufferTXN *txn, struct relation *relation);
 
 /* At the end of a transaction: all that it has defined and not told yet. The
  * current memory context is one that is reset soon. */

@@ -94,8 +94,10 @@ static void commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPt
 	session->begun = false;
 }
 
-static void print_truncate(struct session *session, struct relation *relation)
+static void print_truncate(struct session *session, ReorderBufferTXN *txn, struct relation *relation)
 {
+	define_print_emptied(session, txn, relation);
+	session_ensure_begun(session, txn);
 	appendStringInfoString(session_begin_line(session, relation), "_action\ttruncate");
 	output_end(&session->output);
 }
@@ -154,14 +156,17 @@ static void change_table(struct session *session, ReorderBufferTXN *txn, Relatio
 {
 	struct relation *relation = relation_find(&session->relations, rel);
 
-	if (!relation->wanted)
+	if (!relation->wanted) {
+		relation->passed_xid = txn->xid;
 		return;
-	define_print(session, txn, relation);
-	session_ensure_begun(session, txn);
+	}
 	if (rel != written && (relation->rewrite != RelationGetRelid(written) || relation->rewrite_xid != txn->xid)) {
 		relation->rewrite = RelationGetRelid(written);
 		relation->rewrite_xid = txn->xid;
-		print_truncate(session, relation);
+		print_truncate(session, txn, relation);
+	} else {
+		define_print(session, txn, relation);
+		session_ensure_begun(session, txn);
 	}
 	print_change(session, relation, rel, change);
 }
@@ -194,11 +199,10 @@ static void truncate_tables(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, 
 
 	for (int i = 0; i < count; i++) {
 		struct relation *relation = relation_find(&session->relations, rels[i]);
-		if (!relation->wanted)
-			continue;
-		define_print(session, txn, relation);
-		session_ensure_begun(session, txn);
-		print_truncate(session, relation);
+		if (relation->wanted)
+			print_truncate(session, txn, relation);
+		else
+			relation->passed_xid = txn->xid;
 	}
 	output_tick(&session->output);
 	MemoryContextSwitchTo(old);

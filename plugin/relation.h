@@ -45,6 +45,10 @@ struct relation {
 	/* The rewrite (a table of its own, for a while) whose `truncate` was printed, and its transaction. */
 	Oid rewrite;
 	TransactionId rewrite_xid;
+
+	/* The last transaction in which a change of it was passed over, since its name was not wanted then; and the one
+	 * in which readers know already whether they have all of its rows. */
+	TransactionId passed_xid, settled_xid;
 };
 
 struct relation_cache {

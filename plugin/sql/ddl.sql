@@ -230,8 +230,89 @@ ALTER TABLE u RENAME TO t;
 SELECT * FROM changes('tables', 't');
 DROP TABLE v;
 SELECT * FROM changes('tables', 't');
+-- within a transaction, changed under the other name
+BEGIN;
+ALTER TABLE t RENAME TO v;
+INSERT INTO v VALUES (1);
+ALTER TABLE v RENAME TO t;
+INSERT INTO t VALUES (2);
+COMMIT;
+BEGIN;
+ALTER TABLE t RENAME TO v;
+TRUNCATE v;
+ALTER TABLE v RENAME TO t;
+COMMIT;
+SELECT * FROM changes('tables', 't');
+-- not changed, or emptied, or changed so that all rows come
+BEGIN;
+ALTER TABLE t RENAME TO v;
+ALTER TABLE v RENAME TO t;
+INSERT INTO t VALUES (3);
+COMMIT;
+ALTER TABLE t RENAME TO v;
+BEGIN;
+ALTER TABLE v RENAME TO t;
+TRUNCATE t;
+INSERT INTO t VALUES (4);
+COMMIT;
+ALTER TABLE t RENAME TO v;
+BEGIN;
+ALTER TABLE v RENAME TO t;
+ALTER TABLE t ALTER a TYPE bigint;
+INSERT INTO t VALUES (5);
+COMMIT;
+SELECT * FROM changes('tables', 't');
+-- emptied, and then changed under the other name
+BEGIN;
+TRUNCATE t;
+ALTER TABLE t RENAME TO v;
+INSERT INTO v VALUES (6);
+ALTER TABLE v RENAME TO t;
+COMMIT;
+SELECT * FROM changes('tables', 't');
+-- made under it, without a row and with one
+DROP TABLE t;
+BEGIN;
+CREATE TABLE u (a int PRIMARY KEY);
+ALTER TABLE u RENAME TO t;
+INSERT INTO t VALUES (1);
+COMMIT;
+BEGIN;
+DROP TABLE t;
+CREATE TABLE u (a int PRIMARY KEY);
+INSERT INTO u VALUES (1);
+ALTER TABLE u RENAME TO t;
+INSERT INTO t VALUES (2);
+COMMIT;
+SELECT * FROM changes('tables', 't');
+-- unlogged, it has rows that come
+ALTER TABLE t SET UNLOGGED;
+INSERT INTO t VALUES (3);
+ALTER TABLE t SET LOGGED;
+SELECT * FROM changes('tables', 't');
+-- the first format has no such line
+ALTER TABLE t RENAME TO v;
+INSERT INTO v VALUES (4);
+ALTER TABLE v RENAME TO t;
+INSERT INTO t VALUES (5);
+SELECT * FROM rows('tables', 't');
 DROP TABLE t;
 SELECT * FROM changes('tables', 't');
+-- into and out of the schema that is left out
+CREATE SCHEMA daystream;
+CREATE TABLE t (a int PRIMARY KEY);
+ALTER TABLE t SET SCHEMA daystream;
+INSERT INTO daystream.t VALUES (1);
+ALTER SCHEMA daystream RENAME TO other;
+CREATE SCHEMA daystream;
+ALTER TABLE other.t SET SCHEMA daystream;
+INSERT INTO daystream.t VALUES (2);
+ALTER TABLE daystream.t SET SCHEMA public;
+INSERT INTO t VALUES (3);
+DROP TABLE t;
+DROP SCHEMA other;
+SELECT * FROM changes();
+DROP SCHEMA daystream;
 
 -- what was renamed by another transaction meanwhile
 CREATE TABLE t (a int PRIMARY KEY);

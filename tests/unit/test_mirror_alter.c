@@ -80,6 +80,43 @@ static void a_rollback_brings_a_dropped_table_back(void **state)
 	assert_string_equal(ask(w, "SELECT id FROM t"), "2");
 }
 
+static const char *mark_of(struct world *w)
+{
+	return ask(w, "SELECT count(inexact_since) FROM _daystream_tables");
+}
+
+static void a_table_that_came_with_rows_is_marked_until_it_is_emptied(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	change(w, T, "drop");
+	commit(w);
+	define(w, T, 1, "id", ID "\t" A "\t" B);
+	change(w, T, "partial");
+	change(w, T, "insert\tid\t3\ta\tthree\tb\t\\N");
+	commit(w);
+	assert_string_equal(mark_of(w), "1");
+	warns("table \"t\" was there, or was changed, under a name that the stream leaves out: its older rows are "
+	      "missing");
+	/* Rows that it does not have are changed. */
+	change(w, T, "update\tid\t1\ta\tanother");
+	change(w, T, "delete\tid\t2");
+	warned[0] = 0;
+	change(w, T, "partial");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT group_concat(id) FROM t"), "3");
+	assert_string_equal(warned, "");
+	change(w, T, "truncate");
+	change(w, T, "insert\tid\t4\ta\tfour\tb\t\\N");
+	commit(w);
+	assert_string_equal(mark_of(w), "0");
+	change(w, T, "partial");
+	commit(w);
+	assert_string_equal(mark_of(w), "1");
+	warns("table \"t\"");
+}
+
 static void triggers_that_need_a_dropped_table_go_with_a_warning(void **state)
 {
 	struct world *w = *state;
@@ -257,6 +294,7 @@ int main(void)
 	    TEST(a_dropped_table_goes_and_its_name_is_free),
 	    TEST(a_drop_does_not_touch_the_table_that_lost_the_name_before),
 	    TEST(a_rollback_brings_a_dropped_table_back),
+	    TEST(a_table_that_came_with_rows_is_marked_until_it_is_emptied),
 	    TEST(triggers_that_need_a_dropped_table_go_with_a_warning),
 	    TEST(what_needs_a_dropped_column_goes_with_a_warning_and_the_rest_stays),
 	    TEST(a_dropped_columns_name_may_be_another_columns_at_once),
