@@ -84,15 +84,16 @@ static void give_back(struct append *append)
 	}
 }
 
-int append_write(struct append *append, struct err *err)
+/* Up to `end`. */
+static int write_to(struct append *append, uint64_t end, struct err *err)
 {
 	uint64_t written = append->off - append->len;
-	size_t done = 0;
+	size_t len = (size_t)(end - written), done = 0;
 	int r = 0;
 
 	append_sum(append, 0);
-	while (done < append->len) {
-		ssize_t n = pwrite(append->fd, append->buf + done, append->len - done, (off_t)(written + done));
+	while (done < len) {
+		ssize_t n = pwrite(append->fd, append->buf + done, len - done, (off_t)(written + done));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
@@ -106,6 +107,18 @@ int append_write(struct append *append, struct err *err)
 	append->summed = append->len;
 	give_back(append);
 	return r;
+}
+
+int append_write(struct append *append, struct err *err)
+{
+	return write_to(append, append->off, err);
+}
+
+int append_write_blocks(struct append *append, struct err *err)
+{
+	uint64_t written = append->off - append->len, end = append->off - append->off % APPEND_BLOCK;
+
+	return end > written ? write_to(append, end, err) : 0;
 }
 
 struct append_mark append_mark(struct append *append)

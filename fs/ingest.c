@@ -312,9 +312,10 @@ static bool gathers(struct ingest *in)
 	return !in->reply && (durable_busy(in->durable) || rush_holds(&in->rush, clock_ms()));
 }
 
+/* Within a transaction the writer itself writes what is enough for that. */
 static int hand_over(struct ingest *in, struct err *err)
 {
-	int r = writer_flush(in->writer, err);
+	int r = writer_has_new(in->writer) ? writer_flush(in->writer, err) : 0;
 
 	rush_handed(&in->rush, clock_ms());
 	if (r == 0)

@@ -17,7 +17,6 @@
 #include "stamp.h"
 
 enum {
-	FLUSH_LEN = 256 << 10, /* buffered bytes that are worth a write */
 	DAY = 86400,
 };
 
@@ -68,25 +67,36 @@ static int put(struct writer *w, const char *line, size_t len, const char *tail,
 	return noted_line(&w->noted, n, w->last, head, err);
 }
 
-static int write_out(struct writer *w, struct err *err)
+static int write_out(struct writer *w, int (*write)(struct append *, struct err *), struct err *err)
 {
 	char name[SEGMENT_NAME_MAX];
 	int r = noted_sum(&w->noted, err);
 
 	if (r == 0)
-		r = append_write(&w->end, err);
+		r = write(&w->end, err);
 	if (r < 0)
 		return err_prefix(err, r, "segments/%s", segment_name(name, w->first));
-	durable_written(&w->durable, w->end.off, w->end.fd);
+	durable_written(&w->durable, w->end.off - w->end.len, w->end.fd);
 	return 0;
+}
+
+/* Before another line. */
+static int write_blocks(struct writer *w, struct err *err)
+{
+	return w->end.len < APPEND_BLOCK ? 0 : write_out(w, append_write_blocks, err);
+}
+
+bool writer_has_new(const struct writer *w)
+{
+	return position_cmp(w->handed, w->commit.last) != 0;
 }
 
 int writer_flush(struct writer *w, struct err *err)
 {
 	struct index *more;
-	int r = write_out(w, err);
+	int r = write_out(w, append_write, err);
 
-	if (r < 0 || position_cmp(w->handed, w->commit.last) == 0)
+	if (r < 0 || !writer_has_new(w))
 		return r;
 	if ((r = noted_take(&w->noted, w->commit.off, &more, err)) < 0)
 		return r;
@@ -265,7 +275,7 @@ int writer_line(struct writer *w, const char *line, size_t len, const struct lin
 {
 	int r;
 
-	if (w->end.len >= FLUSH_LEN && (r = write_out(w, err)) < 0)
+	if ((r = write_blocks(w, err)) < 0)
 		return r;
 	bool drop = span_is(head->action, "drop"), schema = span_is(head->action, "schema");
 	if (schema && (r = in_force(w, head, err)) != 0)
@@ -292,7 +302,7 @@ int writer_commit(struct writer *w, const char *line, size_t len, const struct l
 	enum { DIGITS = 8, NEWLINE = 1, PAIR = 4 + DIGITS + NEWLINE };
 	int r;
 
-	if (w->end.len >= FLUSH_LEN && (r = write_out(w, err)) < 0)
+	if ((r = write_blocks(w, err)) < 0)
 		return r;
 	if ((r = put(w, line, len, tail, sizeof tail - 1, head, err)) < 0)
 		return r;

@@ -47,6 +47,9 @@ int writer_commit(struct writer *writer, const char *line, size_t len, const str
 /* Takes back a begun transaction, if there is one: the source broke off. */
 int writer_rollback(struct writer *writer, struct err *err);
 
+/* Commits that are not handed over yet. */
+bool writer_has_new(const struct writer *writer);
+
 /* Hands what is buffered to the kernel, and its commits to the syncing thread. */
 int writer_flush(struct writer *writer, struct err *err);
 
