@@ -210,9 +210,13 @@ static inline bool is_next(const struct span *rest, const char *name)
 /* Takes the pair called `name` off `rest` into `value` where it is next. */
 static inline __attribute__((always_inline)) bool take(struct span *rest, const char *name, struct span *value)
 {
-	struct span found;
-
-	return is_next(rest, name) && line_next(rest, &found, value) == 1;
+	if (!is_next(rest, name))
+		return false;
+	const char *at = rest->at + strlen(name) + 1, *end = rest->at + rest->len;
+	const char *tab = memchr(at, '\t', (size_t)(end - at));
+	*value = (struct span){at, (size_t)((tab ? tab : end) - at)};
+	*rest = tab ? (struct span){tab + 1, (size_t)(end - tab - 1)} : (struct span){NULL, 0};
+	return true;
 }
 
 /* The same of one whose value has to be a number. */

@@ -30,7 +30,7 @@ int append_switch(struct append *append, int fd)
 
 	append->fd = fd;
 	append->off = 0;
-	append_restart_sum(append);
+	append_restart_sum(append, 0);
 	return old;
 }
 
@@ -67,10 +67,10 @@ uint32_t append_sum(struct append *append, size_t short_of)
 	return append->crc;
 }
 
-void append_restart_sum(struct append *append)
+void append_restart_sum(struct append *append, size_t short_of)
 {
 	append->crc = 0;
-	append->summed = append->len;
+	append->summed = append->len - short_of;
 }
 
 /* After a very long line. */

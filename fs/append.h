@@ -45,9 +45,9 @@ char *append_room(struct append *append, size_t len, struct err *err);
 void append_added(struct append *append, size_t len);
 
 /* Brings the checksum up to `short_of` bytes before the end and returns it; it starts
- * anew at the end with append_restart_sum. */
+ * anew so far before the end with append_restart_sum. */
 uint32_t append_sum(struct append *append, size_t short_of);
-void append_restart_sum(struct append *append);
+void append_restart_sum(struct append *append, size_t short_of);
 
 /* Writes what is buffered. -ENOSPC, -EDQUOT: may be tried again. */
 int append_write(struct append *append, struct err *err);

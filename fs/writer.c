@@ -16,7 +16,11 @@
 #include "reserve.h"
 #include "stamp.h"
 
+static const char crc_pair[] = "\tcrc\t01234567";
+
 enum {
+	CRC_DIGITS = 8,
+	CRC_LEN = sizeof crc_pair - 1, /* with the tab that is summed as well */
 	DAY = 86400,
 };
 
@@ -43,6 +47,7 @@ struct writer {
 	struct append_mark mark; /* at its begin */
 	struct position before;  /* last, at its begin */
 	struct store_end commit; /* the last one, written or not */
+	size_t unsummed;         /* its line's length as it came, until its sums are taken */
 	struct position handed;  /* the last one that `durable` has */
 };
 
@@ -67,11 +72,27 @@ static int put(struct writer *w, const char *line, size_t len, const char *tail,
 	return noted_line(&w->noted, n, w->last, head, err);
 }
 
+/* The last commit's sums: when the next transaction begins, since of bytes that have just been put there the processor would
+ * have to wait. */
+static void sum_commit(struct writer *w)
+{
+	size_t behind = (size_t)(w->end.off - w->commit.off) + 1; /* its '\n', and what follows it */
+
+	if (w->unsummed == 0)
+		return;
+	char *end = w->end.buf + w->end.len - behind;
+	crc_print(end - CRC_DIGITS, append_sum(&w->end, behind + CRC_LEN - 1));
+	append_restart_sum(&w->end, behind - 1);
+	w->commit.sum = crc32c(0, end - CRC_LEN - w->unsummed, w->unsummed);
+	w->unsummed = 0;
+}
+
 static int write_out(struct writer *w, int (*write)(struct append *, struct err *), struct err *err)
 {
 	char name[SEGMENT_NAME_MAX];
-	int r = noted_sum(&w->noted, err);
 
+	sum_commit(w);
+	int r = noted_sum(&w->noted, err);
 	if (r == 0)
 		r = write(&w->end, err);
 	if (r < 0)
@@ -264,6 +285,7 @@ int writer_begin(struct writer *w, uint64_t second, struct err *err)
 		if ((r = roll(w, err)) < 0)
 			return r;
 	}
+	sum_commit(w);
 	w->mark = append_mark(&w->end);
 	w->before = w->last;
 	w->open = true;
@@ -298,16 +320,12 @@ int writer_line(struct writer *w, const char *line, size_t len, const struct lin
 int writer_commit(struct writer *w, const char *line, size_t len, const struct line_head *head, uint64_t lsn,
                   struct err *err)
 {
-	static const char tail[] = "\tcrc\t01234567";
-	enum { DIGITS = 8, NEWLINE = 1, PAIR = 4 + DIGITS + NEWLINE };
 	int r;
 
 	if ((r = write_blocks(w, err)) < 0)
 		return r;
-	if ((r = put(w, line, len, tail, sizeof tail - 1, head, err)) < 0)
+	if ((r = put(w, line, len, crc_pair, CRC_LEN, head, err)) < 0)
 		return r;
-	crc_print(w->end.buf + w->end.len - DIGITS - NEWLINE, append_sum(&w->end, PAIR));
-	append_restart_sum(&w->end);
 
 	w->open = false;
 	w->has_commit = true;
@@ -317,7 +335,7 @@ int writer_commit(struct writer *w, const char *line, size_t len, const struct l
 	w->commit.off = w->end.off;
 	w->commit.last = w->last;
 	w->commit.lsn = lsn;
-	w->commit.sum = crc32c(0, line, len);
+	w->unsummed = len;
 	return 0;
 }
 
@@ -372,8 +390,9 @@ uint64_t writer_appended_lsn(const struct writer *w)
 	return w->commit.lsn;
 }
 
-uint32_t writer_appended_sum(const struct writer *w)
+uint32_t writer_appended_sum(struct writer *w)
 {
+	sum_commit(w);
 	return w->commit.sum;
 }
 

@@ -63,7 +63,7 @@ int writer_note(struct writer *writer, const char *line, size_t len, const char 
 /* The last commit that was appended, synced or not. */
 struct position writer_appended(const struct writer *writer);
 uint64_t writer_appended_lsn(const struct writer *writer);
-uint32_t writer_appended_sum(const struct writer *writer); /* store_end's */
+uint32_t writer_appended_sum(struct writer *writer); /* store_end's */
 
 /* The tables whose changes could not be placed, as far as the newest segment tells. Borrowed. */
 const struct unplaced *writer_unplaced(const struct writer *writer);

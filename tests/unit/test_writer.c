@@ -1,4 +1,7 @@
 /* The one writer: positions, segments, definitions, idle WAL. */
+#include <sys/stat.h>
+
+#include "append.h"
 #include "crc32c.h"
 #include "outline.h"
 
@@ -43,17 +46,11 @@ static void positions_go_on_behind_a_reopening(void **state)
 	shows(f, ORIGIN "1507507200.2 insert zzz\n1507507200.3 commit\n1507507200.4 insert zzz\n1507507200.5 commit\n");
 }
 
-static void the_checksum_covers_all_since_the_last_commit(void **state)
+static void sums_cover_all_since_the_last_commit(struct fixture *f)
 {
-	struct fixture *f = *state;
 	size_t len;
-
-	fixture_begin(f, fixture_second + 1);
-	for (int i = 0; i < 3; i++)
-		fixture_insert(f, "zzz", "some value");
-	fixture_commit(f);
-	fixture_sync(f);
 	char *text = fixture_shown(f->store, &len), *crc = text, *from = text;
+
 	for (int i = 0; (crc = strstr(crc, "\tcrc\t")); i++) {
 		char digits[16];
 		snprintf(digits, sizeof digits, "%08x\n", crc32c(0, from, (size_t)(crc + 1 - from)));
@@ -62,6 +59,47 @@ static void the_checksum_covers_all_since_the_last_commit(void **state)
 	}
 	assert_ptr_equal(from, text + len);
 	free(text);
+}
+
+static void the_checksum_covers_all_since_the_last_commit(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_begin(f, fixture_second + 1);
+	for (int i = 0; i < 3; i++)
+		fixture_insert(f, "zzz", "some value");
+	fixture_commit(f);
+	fixture_sync(f);
+	sums_cover_all_since_the_last_commit(f);
+}
+
+static off_t written(const struct fixture *f)
+{
+	struct stat st;
+	char *path = fixture_path(f, "*.day");
+
+	assert_int_equal(stat(path, &st), 0);
+	free(path);
+	return st.st_size;
+}
+
+static void a_large_transaction_is_written_in_whole_blocks(void **state)
+{
+	struct fixture *f = *state;
+	char value[1001];
+
+	memset(value, 'v', sizeof value - 1);
+	value[sizeof value - 1] = 0;
+	for (int transaction = 0; transaction < 3; transaction++) {
+		fixture_begin(f, fixture_second + 1);
+		for (int i = 0; i < (transaction == 1 ? 700 : 1); i++)
+			fixture_insert(f, "zzz", value);
+		assert_true(written(f) <= 1000 || written(f) == 2 * APPEND_BLOCK);
+		fixture_commit(f);
+	}
+	assert_int_equal(written(f), 2 * APPEND_BLOCK);
+	fixture_sync(f);
+	sums_cover_all_since_the_last_commit(f);
 }
 
 /* ---- segments ----------------------------------------------------------- */
@@ -493,6 +531,7 @@ int main(void)
 	    TEST(a_commit_older_than_the_line_before_takes_its_second),
 	    TEST(positions_go_on_behind_a_reopening),
 	    TEST(the_checksum_covers_all_since_the_last_commit),
+	    TEST(a_large_transaction_is_written_in_whole_blocks),
 	    TEST(nothing_is_shown_before_it_is_synced),
 	    TEST(a_part_of_a_transaction_is_never_shown),
 	    TEST(a_full_segment_rolls_at_the_next_transaction),
