@@ -15,25 +15,16 @@
 static struct {
 	const PQcommMethods *server; /* NULL: not installed */
 	PQcommMethods methods;
-	LogicalDecodingContext *ctx;
-	int bytes;          /* of messages since the last flush */
-	TimestampTz since;  /* the first of them */
-	bool written;       /* the next flush is a message's own */
-	XLogRecPtr looked;  /* the end of the record that the last other flush came behind */
+	int bytes;         /* of messages since the last flush */
+	TimestampTz since; /* the first of them */
 	bool held;
 } cork;
 
-/* Whether the walsender reads on at once: there is more log, and this is no second flush behind the same record, without a
- * message. With such a one it waits, as for the rest of a record that was flushed in part. */
+/* Whether the walsender reads on at once: there is more log, and it does not wait for the rest of a record that was flushed
+ * in part. */
 static bool reads_on(void)
 {
-	XLogRecPtr end = cork.ctx->reader->EndRecPtr;
-	bool again = !cork.written && cork.looked == end;
-
-	if (!cork.written)
-		cork.looked = end;
-	cork.written = false;
-	return !again && stride_has_log(0);
+	return !stride_is_reading() && stride_has_log(0);
 }
 
 /* What is held on purpose is nothing to wait for. */
@@ -58,7 +49,6 @@ static int flush_if_writable(void)
 static void uninstall(void *unused)
 {
 	PqCommMethods = cork.server;
-	stride_fini();
 	memset(&cork, 0, sizeof(cork));
 }
 
@@ -69,7 +59,6 @@ void cork_install(LogicalDecodingContext *ctx)
 	stride_init(ctx);
 	memset(&cork, 0, sizeof(cork));
 	cork.server = PqCommMethods;
-	cork.ctx = ctx;
 	cork.methods = *PqCommMethods;
 	cork.methods.flush_if_writable = flush_if_writable;
 	cork.methods.is_send_pending = is_send_pending;
@@ -85,15 +74,16 @@ void cork_expect(int bytes)
 	if (cork.bytes == 0)
 		cork.since = GetCurrentTimestamp();
 	cork.bytes += bytes;
-	cork.written = true;
 }
 
 void cork_release(void)
 {
+	if (!cork.server)
+		return;
+	stride_end();
 	if (cork.bytes == 0)
 		return;
 	cork.bytes = 0;
 	cork.held = false;
-	stride_end();
 	(void)cork.server->flush_if_writable(); /* where that fails, the server ends at its next check for interrupts */
 }

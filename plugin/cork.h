@@ -22,7 +22,7 @@ void cork_install(LogicalDecodingContext *ctx);
 /* Just before a message of so many bytes is written. */
 void cork_expect(int bytes);
 
-/* What waits leaves now. */
+/* What waits leaves now, and behind the record at hand the walsender looks what its client says. */
 void cork_release(void);
 
 #endif

@@ -9,17 +9,17 @@
 
 #define RECORDS_MAX 64
 
-/* What is left to the walsender: most records are smaller. */
+/* What is left to the walsender: so it has one more record, and most are wholly there. */
 #define REST_BYTES (64 * 1024)
 
 static struct {
-	LogicalDecodingContext *ctx; /* NULL: none */
-	XLogPageReadCB read_page;    /* the server's */
-	XLogRecPtr flushed;          /* so far there was log when it was asked for */
-	bool reading, going, ended;
+	LogicalDecodingContext *ctx;
+	XLogPageReadCB read_page; /* the server's */
+	XLogRecPtr flushed;       /* so far there was log when it was asked for */
+	XLogRecPtr end;           /* of the last record behind which it is the walsender's turn */
+	bool reading;
 } stride;
 
-/* Here the walsender may also wait for more log, and flush meanwhile. */
 static int read_page(XLogReaderState *reader, XLogRecPtr page, int len, XLogRecPtr target, char *bytes)
 {
 	stride.reading = true;
@@ -36,11 +36,6 @@ void stride_init(LogicalDecodingContext *ctx)
 	ctx->reader->routine.page_read = read_page;
 }
 
-void stride_fini(void)
-{
-	memset(&stride, 0, sizeof(stride));
-}
-
 /* Asked for only where it may not be known: the answer takes a lock that all who write want. */
 bool stride_has_log(int bytes)
 {
@@ -55,31 +50,38 @@ bool stride_has_log(int bytes)
 	return end < stride.flushed;
 }
 
-/* The walsender takes note of each record that it has decoded; one that is being decoded is ahead of that. */
-static bool is_between_records(void)
+bool stride_is_reading(void)
 {
-	return !stride.reading && !stride.going && stride.ctx->reader->EndRecPtr == MyWalSnd->sentPtr;
+	return stride.reading;
+}
+
+/* False: there is none, since the stream or the server ends. */
+static bool take_record(LogicalDecodingContext *ctx)
+{
+	char *error = NULL;
+	XLogRecord *record = XLogReadRecord(ctx->reader, &error);
+
+	if (error) /* asked again, the reader may go on behind such a record */
+		elog(ERROR, "could not find record while sending logically-decoded data: %s", error);
+	if (record)
+		LogicalDecodingProcessRecord(ctx, ctx->reader);
+	return record;
 }
 
 void stride_go(void)
 {
-	if (!is_between_records())
-		return;
-	stride.going = true;
-	stride.ended = false;
-	for (int i = 0; i < RECORDS_MAX && !stride.ended && stride_has_log(REST_BYTES); i++) {
-		char *error = NULL;
+	XLogReaderState *reader = stride.ctx->reader;
 
+	if (stride.reading || reader->EndRecPtr != MyWalSnd->sentPtr)
+		return;
+	for (int i = 0; i < RECORDS_MAX && reader->EndRecPtr != stride.end && stride_has_log(REST_BYTES); i++) {
 		CHECK_FOR_INTERRUPTS();
-		/* What cannot be read, the walsender will meet itself. */
-		if (!XLogReadRecord(stride.ctx->reader, &error))
+		if (!take_record(stride.ctx))
 			break;
-		LogicalDecodingProcessRecord(stride.ctx, stride.ctx->reader);
 	}
-	stride.going = false;
 }
 
 void stride_end(void)
 {
-	stride.ended = true;
+	stride.end = stride.ctx->reader->EndRecPtr;
 }

@@ -6,11 +6,12 @@
  * RECORDS_MAX records here: when it flushes behind a record (walsender.c: WalSndLoop), the next ones are read and decoded as
  * XLogSendLogical does it.
  *
- * The last ones before the end of the log are always its own, so what it tells of its place (sentPtr) is late only while it is
- * behind. It goes back to its loop as soon as anything was sent, since only then a client's answer may have been taken.
+ * The last one before the end of the log is always its own, so what it tells of its place (sentPtr) is late only while it is
+ * behind. It goes back to its loop as soon as anything was sent, or a transaction is no small one, since only then a
+ * client's answer may have been taken.
  *
- * How: the reader's page_read callback (access/xlogreader.h) tells that a record is being read, and the place in
- * walsender_private.h that one is being decoded.
+ * How: it takes note of its place (walsender_private.h) behind each record of its own, so only between two records that is
+ * where the reader is, or in the midst of reading, which the reader's page_read callback tells (access/xlogreader.h).
  */
 #ifndef DELTAFLOOD_STRIDE_H
 #define DELTAFLOOD_STRIDE_H
@@ -20,7 +21,7 @@
 /* For the life of the decoding context, which is a walsender's that streams. */
 void stride_init(LogicalDecodingContext *ctx);
 
-/* Goes on, where the walsender is between two records with nothing to be sent; else, nothing. */
+/* Goes on, where the walsender is between two records; else, nothing. Not while something is to be sent. */
 void stride_go(void);
 
 /* After the record at hand it is the walsender's turn. */
@@ -29,7 +30,7 @@ void stride_end(void);
 /* Whether so many bytes behind the last record are in the log: flushed, and no standby's. */
 bool stride_has_log(int bytes);
 
-/* The decoding context goes. */
-void stride_fini(void);
+/* Whether a record is being read: who flushes then waits for more log (walsender.c: WalSndWaitForWal). */
+bool stride_is_reading(void);
 
 #endif
