@@ -280,7 +280,8 @@ static void note_partial(struct ingest *in)
 	unplaced_fini(partial);
 }
 
-/* Takes what is at hand. 1: there may be more. */
+/* Takes what is at hand. 1: there may be more: where that is much, it stops at a commit, since what is handed over in the
+ * midst of a transaction is noted for the index once more. */
 static int take_round(struct ingest *in, size_t *bytes, struct err *err)
 {
 	*bytes = 0;
@@ -296,6 +297,8 @@ static int take_round(struct ingest *in, size_t *bytes, struct err *err)
 		*bytes += event.len;
 		if (event.kind == SOURCE_NOTHING)
 			return 0;
+		if (event.kind == SOURCE_LINES && !in->intake.incoming.open && *bytes >= ROUND_SMALL)
+			return 1;
 		if (event.kind == SOURCE_IDLE) {
 			in->reply |= event.reply;
 			if ((r = intake_idle(&in->intake, event.lsn, err)) < 0)
@@ -306,10 +309,14 @@ static int take_round(struct ingest *in, size_t *bytes, struct err *err)
 }
 
 /* Commits that come while the disk is at work are gathered, and handed over when it is free: small transactions would
- * wake a thread each, and none would be on disk any sooner. In a rush some more wait. The source's question does not. */
+ * wake a thread each, and none would be on disk any sooner. In a rush some more wait, and so do those behind which a
+ * transaction is open. The source's question does not. */
 static bool gathers(struct ingest *in)
 {
-	return !in->reply && (durable_busy(in->durable) || rush_holds(&in->rush, clock_ms()));
+	int64_t now = clock_ms();
+
+	return !in->reply && (durable_busy(in->durable) || rush_holds(&in->rush, now) ||
+	                      (in->intake.incoming.open && writer_has_new(in->writer) && rush_handed_lately(&in->rush, now)));
 }
 
 /* Within a transaction the writer itself writes what is enough for that. */

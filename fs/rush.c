@@ -17,7 +17,12 @@ void rush_handed(struct rush *rush, int64_t now_ms)
 	rush->handed_ms = now_ms;
 }
 
+bool rush_handed_lately(const struct rush *rush, int64_t now_ms)
+{
+	return now_ms - rush->handed_ms < RUSH_HOLD_MS;
+}
+
 bool rush_holds(const struct rush *rush, int64_t now_ms)
 {
-	return rush->on && now_ms - rush->handed_ms < RUSH_HOLD_MS;
+	return rush->on && rush_handed_lately(rush, now_ms);
 }

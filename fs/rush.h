@@ -30,6 +30,8 @@ void rush_looked(struct rush *rush, uint64_t commits, bool more);
 /* What has come is handed over to be synced. */
 void rush_handed(struct rush *rush, int64_t now_ms);
 
+bool rush_handed_lately(const struct rush *rush, int64_t now_ms);
+
 /* Whether what has come since should wait for what comes next. */
 bool rush_holds(const struct rush *rush, int64_t now_ms);
 
