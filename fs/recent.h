@@ -21,7 +21,7 @@
 
 enum {
 	RECENT_LEN = 1 << 20, /* of a block; a piece begins and ends with one at most */
-	RECENT_BLOCKS = 6,    /* bounds the memory */
+	RECENT_BLOCKS = 16,   /* bounds the memory; more than a stream brings while all who follow are told (mount.c) */
 	RECENT_PIECES = 4,
 };
 
