@@ -36,12 +36,6 @@ int ingest_start(struct ingest **ingest, struct store *store, struct writer *wri
 
 void ingest_status(struct ingest *ingest, struct ingest_status *status);
 
-/* Any thread: the tables (path names joined by commas, to be freed) that came into the stream with rows that are not in it,
- * since this was asked last; NULL: none. */
-char *ingest_take_partial(struct ingest *ingest);
-/* Some of them are wanted still. */
-void ingest_put_partial(struct ingest *ingest, const char *tables);
-
 /* Ends both threads, syncs what was appended, and frees. 0, or the final error. */
 int ingest_stop(struct ingest *ingest, struct err *err);
 

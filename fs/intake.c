@@ -124,8 +124,6 @@ static int take_line(struct intake *intake, const char *line, size_t *len, struc
 	case INCOMING_COMMIT: return commit_transaction(intake, line, &taken, err);
 	default:
 		intake->open_lines++;
-		if (span_is(taken.head.action, "partial") && unplaced_add(&intake->partial, &taken.head) < 0)
-			return err_set(err, -ENOMEM, "out of memory for a table's name");
 		return again ? 0 : writer_line(intake->writer, line, taken.len, &taken.head, err);
 	}
 }

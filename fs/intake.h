@@ -24,7 +24,6 @@ struct intake {
 	uint64_t idle_lsn;            /* of the last keepalive between transactions */
 	bool resuming;                /* what comes was sent before */
 	uint64_t transactions, lines; /* taken since the program started */
-	struct unplaced partial;      /* tables with a `partial` line: until the caller has looked, and freed it */
 	/* its own */
 	struct resume resume;
 	bool rows; /* the open transaction has changed some */

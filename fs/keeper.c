@@ -12,8 +12,7 @@
 #include "snapshots.h"
 #include "worker.h"
 
-/* A table that a copy does not see may be seen soon: its transaction may wait for a standby. Or it is gone again. */
-enum { TICK_MS = 500, PAUSE_FIRST_MS = 1000, PAUSE_MOST_MS = 300000, ABSENT_MS = 60000, JOBS = 2 };
+enum { TICK_MS = 500, PAUSE_FIRST_MS = 1000, PAUSE_MOST_MS = 300000, JOBS = 2 };
 
 struct keeper {
 	struct store *store;
@@ -22,19 +21,10 @@ struct keeper {
 	bool automatic;
 	struct worker worker;
 
-	/* The thread's: when one of some tables may be tried again, which failed. */
-	int64_t partial_ms;
-	int partial_pause_ms;
-
 	pthread_mutex_t lock;     /* all below */
 	struct position outdated; /* one that is newer is needed; zeros: any will do */
 	struct keeper_status status;
 };
-
-static int next_pause(int ms)
-{
-	return ms == 0 ? PAUSE_FIRST_MS : 2 * ms < PAUSE_MOST_MS ? 2 * ms : PAUSE_MOST_MS;
-}
 
 static void set_status(struct keeper *keeper, const char *state, const char *error)
 {
@@ -45,21 +35,15 @@ static void set_status(struct keeper *keeper, const char *state, const char *err
 	pthread_mutex_unlock(&keeper->lock);
 }
 
-static bool is_streaming(struct keeper *keeper)
-{
-	struct ingest_status ingest;
-
-	ingest_status(keeper->ingest, &ingest);
-	return strcmp(ingest.state, "streaming") == 0;
-}
-
 /* The server is there, and this generation has none, or one that is about to go. */
 static bool is_wanted(struct keeper *keeper)
 {
+	struct ingest_status ingest;
 	struct store_end end;
 	struct position newest;
 
-	if (!is_streaming(keeper))
+	ingest_status(keeper->ingest, &ingest);
+	if (strcmp(ingest.state, "streaming") != 0)
 		return false;
 	pthread_mutex_lock(&keeper->lock);
 	struct position outdated = keeper->outdated;
@@ -69,82 +53,18 @@ static bool is_wanted(struct keeper *keeper)
 	return found == 0 || (found == 1 && position_cmp(newest, outdated) <= 0);
 }
 
-/* Of these tables, or, where that is NULL, of all. 0: taken, or somebody else is at it. *done: taken, and it has the rows of
- * all tables that had come before. */
-static int take(struct keeper *keeper, const char *tables, bool *done, struct err *err)
+/* 0: taken, or somebody else is at it. */
+static int take(struct keeper *keeper, struct err *err)
 {
-	bool partial = false;
-	const struct snapshot_request request = {
-	    .tables = tables, .jobs = JOBS, .wakefd = keeper->worker.stop_fd, .partial = &partial};
+	const struct snapshot_request request = {.jobs = JOBS, .wakefd = keeper->worker.stop_fd};
 	struct position taken;
 	char name[POSITION_TEXT_MAX];
 
 	set_status(keeper, "taking", NULL);
 	int r = snapshot_take(store_dirfd(keeper->store), keeper->config, &request, &taken, err);
 	if (r == 0)
-		log_info("the snapshot %s %s%swas taken", position_print(name, taken), tables ? tables : "",
-		         tables ? " " : "");
-	*done = r == 0 && !partial;
+		log_info("the snapshot %s was taken", position_print(name, taken));
 	return r == -EBUSY ? 0 : r;
-}
-
-/* One of the list is not there; the others are wanted still. */
-static int take_each(struct keeper *keeper, const char *tables, struct err *err)
-{
-	char *list = strdup(tables), *rest = list, *name;
-	int r = list ? 0 : err_set(err, -ENOMEM, "out of memory for a list of tables");
-	bool done;
-
-	while ((name = strsep(&rest, ","))) {
-		done = false;
-		if (r == 0 && (r = take(keeper, name, &done, err)) == -ENOENT) {
-			done = keeper->partial_pause_ms > ABSENT_MS;
-			r = 0;
-		}
-		if (!done)
-			ingest_put_partial(keeper->ingest, name);
-	}
-	free(list);
-	return r;
-}
-
-/* Of the tables that came with rows which are not in the stream. What waits for it is a mirror that says so, not
- * retention: so a failure is told, and no state. */
-static int take_partial(struct keeper *keeper, struct err *err)
-{
-	char *tables =
-	    clock_ms() >= keeper->partial_ms && is_streaming(keeper) ? ingest_take_partial(keeper->ingest) : NULL;
-	bool done = false, absent = false;
-
-	if (!tables)
-		return 0;
-	int r = take(keeper, tables, &done, err);
-	if (r == -ENOENT) {
-		absent = true;
-		r = take_each(keeper, tables, err);
-	} else if (!done) {
-		ingest_put_partial(keeper->ingest, tables);
-	}
-	set_status(keeper, "idle", NULL);
-	if (r < 0 && r != -EINTR && keeper->partial_pause_ms == 0)
-		log_error("no snapshot of %s can be taken: %s; trying again", tables, err->text);
-	keeper->partial_pause_ms = absent || r < 0 ? next_pause(keeper->partial_pause_ms) : 0;
-	keeper->partial_ms = clock_ms() + keeper->partial_pause_ms;
-	free(tables);
-	return r == -EINTR ? r : 0;
-}
-
-/* One of all tables has those, too. */
-static int take_all(struct keeper *keeper, struct err *err)
-{
-	char *tables = ingest_take_partial(keeper->ingest);
-	bool done = false;
-	int r = take(keeper, NULL, &done, err);
-
-	if (tables && !done)
-		ingest_put_partial(keeper->ingest, tables);
-	free(tables);
-	return r;
 }
 
 /* Somebody else has taken one. */
@@ -168,11 +88,9 @@ static void *run(void *arg)
 	while (worker_pause(keeper->worker.stop_fd, TICK_MS)) {
 		if (!is_wanted(keeper)) {
 			forget_failure(keeper);
-			if (take_partial(keeper, &err) == -EINTR)
-				break;
 			continue;
 		}
-		int r = take_all(keeper, &err);
+		int r = take(keeper, &err);
 		if (r == 0) {
 			pause_ms = PAUSE_FIRST_MS;
 			set_status(keeper, "idle", "");
@@ -185,7 +103,7 @@ static void *run(void *arg)
 		set_status(keeper, "failed", err.text);
 		if (!worker_pause(keeper->worker.stop_fd, pause_ms))
 			break;
-		pause_ms = next_pause(pause_ms);
+		pause_ms = 2 * pause_ms < PAUSE_MOST_MS ? 2 * pause_ms : PAUSE_MOST_MS;
 	}
 	return NULL;
 }

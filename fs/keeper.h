@@ -1,7 +1,7 @@
 /*
  * keeper.h - takes snapshots by itself, so that a new follower can always join: the first one of each
  * generation as soon as the stream flows, and another when retention is about to give up where the newest
- * one begins; and one of the tables alone that came into the stream with rows that are not in it.
+ * one begins.
  *
  * A thread of its own. What failed is tried again, after pauses from 1 s to 5 min; meanwhile retention goes
  * on (keeper_has_failed), so that the disk stays bounded.

@@ -22,7 +22,6 @@ struct overlap {
 	uint32_t sum; /* of all since the last commit line, written or not */
 	bool wanted;  /* the transaction that is being taken */
 	bool open;    /* there is one */
-	bool partial;
 };
 
 /* ---- writing ------------------------------------------------------------- */
@@ -91,7 +90,6 @@ static int take(struct overlap *overlap, const struct tail_line *line, uint64_t 
 	if (!overlap->open)
 		overlap->wanted = line->xid == marker_xid || !visible_has(overlap->visible, line->xid);
 	overlap->open = !line->commit.has_crc;
-	overlap->partial |= overlap->wanted && span_is(line->head.action, "partial");
 	if (overlap->wanted && (r = put_line(overlap, line, err)) < 0)
 		return r;
 	return line->commit.has_crc && line->xid == marker_xid;
@@ -115,8 +113,7 @@ int overlap_step(struct overlap *overlap, uint64_t marker_xid, struct overlap_en
 		                            *tail_origin(overlap->tail),
 		                            overlap->written,
 		                            overlap->crc,
-		                            &overlap->chunks,
-		                            overlap->partial};
+		                            &overlap->chunks};
 	return marked;
 }
 

@@ -18,7 +18,6 @@
 #ifndef FS_OVERLAP_H
 #define FS_OVERLAP_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "chunks.h"
@@ -37,7 +36,6 @@ struct overlap_end {
 	uint64_t bytes;
 	uint32_t crc;                /* CRC-32C of all of them */
 	const struct chunks *chunks; /* and of them in pieces; borrowed until overlap_close */
-	bool partial;                /* among them is a `partial` line: rows that neither the copy nor the stream has */
 };
 
 /* Finds where to begin in the store at `store_dirfd`, and opens all segments from there on.

@@ -295,8 +295,6 @@ static int finish(struct snapshot *s, struct err *err)
 	s->manifest.tables = (char *)(uintptr_t)s->request->tables;
 	s->manifest.overlap_bytes = end.bytes;
 	s->manifest.overlap_crc = end.crc;
-	if (s->request->partial)
-		*s->request->partial = end.partial;
 	r = write_sums(s, &end, err);
 	if (r == 0)
 		r = write_manifest(s, err);

@@ -20,7 +20,6 @@ struct snapshot_request {
 	unsigned jobs;             /* connections that copy at once */
 	int wakefd;                /* readable: give up, -EINTR */
 	struct progress *progress; /* NULL is fine */
-	bool *partial; /* set: a table came with rows that the copy is too old for, as the stream is; or NULL */
 };
 
 /* Takes one; *taken is its position. -EBUSY: another one is being taken; -ENOTCONN: no daystreamfs serves the store, or

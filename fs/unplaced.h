@@ -1,5 +1,5 @@
 /*
- * unplaced.h - the tables of which a row was changed that no follower can find. Also a list of tables else.
+ * unplaced.h - the tables of which a row was changed that no follower can find.
  *
  * A table without a replica identity (`_key` `\\N`) has updates and deletes
  * that do not say which row they mean. That is told once for each table: what

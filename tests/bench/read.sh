@@ -1,5 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# read.sh - a past day and the whole stream through the mount, next to `cat` of the same segment files; warm.
+# read.sh - a past day and the whole stream through the mount, next to `cat` of the same segment files; warm. What the kernel
+# caches of a mount it keeps in single pages: how these lie in memory counts for a fifth, and goes by what ran before. So
+# each case begins with empty caches and compacted memory.
 
 cases=(day live)
 contestants=(daystreamfs cat)
@@ -15,6 +17,9 @@ prepare() {
 
 prepare_case() {
 	local segment
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	echo 1 >/proc/sys/vm/compact_memory
 	file=$mnt/live segments=()
 	[[ $1 != day ]] || file=$mnt/days/$day
 	for segment in "$store"/segments/*.day; do
