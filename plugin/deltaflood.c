@@ -5,7 +5,7 @@
  * are no stream callbacks on purpose: what is rolled back is never sent.
  *
  * All state hangs on the decoding context and goes with it, also after an
- * error; relation.c keeps the one pointer that the server's callbacks need.
+ * error; relation.c, cork.c and stride.c keep what the server's callbacks need.
  */
 #include "postgres.h"
 

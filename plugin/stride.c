@@ -36,10 +36,10 @@ void stride_init(LogicalDecodingContext *ctx)
 	ctx->reader->routine.page_read = read_page;
 }
 
-/* Asked for only where it may not be known: the answer takes a lock that all who write want. */
+/* Asked for only once what was known is used up: the answer takes a lock that all who write want. */
 bool stride_has_log(int bytes)
 {
-	XLogRecPtr end = stride.ctx->reader->EndRecPtr + bytes;
+	XLogRecPtr end = stride.ctx->reader->EndRecPtr;
 
 	if (end >= stride.flushed && !RecoveryInProgress())
 #if PG_VERSION_NUM >= 150000
@@ -47,7 +47,7 @@ bool stride_has_log(int bytes)
 #else
 		stride.flushed = GetFlushRecPtr();
 #endif
-	return end < stride.flushed;
+	return end + bytes < stride.flushed;
 }
 
 bool stride_is_reading(void)

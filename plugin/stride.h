@@ -7,8 +7,9 @@
  * XLogSendLogical does it.
  *
  * The last one before the end of the log is always its own, so what it tells of its place (sentPtr) is late only while it is
- * behind. It goes back to its loop as soon as anything was sent, or a transaction is no small one, since only then a
- * client's answer may have been taken.
+ * behind, or waits for the rest of a very long record. It goes back to its loop as soon as anything was sent, or a transaction is no small
+ * one: then a client's answer may have been taken, which may be that it has had enough. (It may be while a record
+ * is waited for, too: then messages follow the server's own end of the stream, as those of one record do without this. libpq passes over them.)
  *
  * How: it takes note of its place (walsender_private.h) behind each record of its own, so only between two records that is
  * where the reader is, or in the midst of reading, which the reader's page_read callback tells (access/xlogreader.h).
@@ -27,7 +28,7 @@ void stride_go(void);
 /* After the record at hand it is the walsender's turn. */
 void stride_end(void);
 
-/* Whether so many bytes behind the last record are in the log: flushed, and no standby's. */
+/* Whether so many bytes behind the last record are known to be in the log: flushed, and no standby's. With 0 it is asked anew. */
 bool stride_has_log(int bytes);
 
 /* Whether a record is being read: who flushes then waits for more log (walsender.c: WalSndWaitForWal). */
