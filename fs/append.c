@@ -30,7 +30,7 @@ int append_switch(struct append *append, int fd)
 
 	append->fd = fd;
 	append->off = 0;
-	append_restart_sum(append, 0);
+	append_restart_sum(append);
 	return old;
 }
 
@@ -67,16 +67,16 @@ uint32_t append_sum(struct append *append, size_t short_of)
 	return append->crc;
 }
 
-void append_restart_sum(struct append *append, size_t short_of)
+void append_restart_sum(struct append *append)
 {
 	append->crc = 0;
-	append->summed = append->len - short_of;
+	append->summed = append->len;
 }
 
 /* After a very long line. */
 static void give_back(struct append *append)
 {
-	char *less = append->len == 0 && append->cap > CAP_KEPT ? realloc(append->buf, CAP_FIRST) : NULL;
+	char *less = append->len <= CAP_FIRST && append->cap > CAP_KEPT ? realloc(append->buf, CAP_FIRST) : NULL;
 
 	if (less) {
 		append->buf = less;
@@ -116,9 +116,7 @@ int append_write(struct append *append, struct err *err)
 
 int append_write_blocks(struct append *append, struct err *err)
 {
-	uint64_t written = append->off - append->len, end = append->off - append->off % APPEND_BLOCK;
-
-	return end > written ? write_to(append, end, err) : 0;
+	return write_to(append, append->off - append->off % APPEND_BLOCK, err);
 }
 
 struct append_mark append_mark(struct append *append)

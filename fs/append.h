@@ -45,14 +45,14 @@ char *append_room(struct append *append, size_t len, struct err *err);
 void append_added(struct append *append, size_t len);
 
 /* Brings the checksum up to `short_of` bytes before the end and returns it; it starts
- * anew so far before the end with append_restart_sum. */
+ * anew with append_restart_sum. */
 uint32_t append_sum(struct append *append, size_t short_of);
-void append_restart_sum(struct append *append, size_t short_of);
+void append_restart_sum(struct append *append);
 
 /* Writes what is buffered. -ENOSPC, -EDQUOT: may be tried again. */
 int append_write(struct append *append, struct err *err);
 
-/* The same, but for what is behind the last whole block. */
+/* The same, but for what is behind the last whole block; there is one at least. */
 int append_write_blocks(struct append *append, struct err *err);
 
 struct append_mark append_mark(struct append *append);

@@ -30,6 +30,7 @@ void rush_looked(struct rush *rush, uint64_t commits, bool more);
 /* What has come is handed over to be synced. */
 void rush_handed(struct rush *rush, int64_t now_ms);
 
+/* Within the last RUSH_HOLD_MS. */
 bool rush_handed_lately(const struct rush *rush, int64_t now_ms);
 
 /* Whether what has come since should wait for what comes next. */

@@ -76,13 +76,11 @@ static int put(struct writer *w, const char *line, size_t len, const char *tail,
  * have to wait. */
 static void sum_commit(struct writer *w)
 {
-	size_t behind = (size_t)(w->end.off - w->commit.off) + 1; /* its '\n', and what follows it */
-
 	if (w->unsummed == 0)
 		return;
-	char *end = w->end.buf + w->end.len - behind;
-	crc_print(end - CRC_DIGITS, append_sum(&w->end, behind + CRC_LEN - 1));
-	append_restart_sum(&w->end, behind - 1);
+	char *end = w->end.buf + w->end.len - 1; /* its '\n' */
+	crc_print(end - CRC_DIGITS, append_sum(&w->end, CRC_LEN));
+	append_restart_sum(&w->end);
 	w->commit.sum = crc32c(0, end - CRC_LEN - w->unsummed, w->unsummed);
 	w->unsummed = 0;
 }

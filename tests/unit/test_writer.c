@@ -1,4 +1,5 @@
 /* The one writer: positions, segments, definitions, idle WAL. */
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "append.h"
@@ -100,6 +101,28 @@ static void a_large_transaction_is_written_in_whole_blocks(void **state)
 	assert_int_equal(written(f), 2 * APPEND_BLOCK);
 	fixture_sync(f);
 	sums_cover_all_since_the_last_commit(f);
+}
+
+/* Its commit may be hours away. */
+static void a_very_long_line_leaves_no_room_behind_within_its_transaction(void **state)
+{
+	enum { LONG = (16 << 20) + 1 };
+	struct append append;
+	struct err err;
+	int fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	(void)state;
+	assert_true(fd >= 0);
+	works(append_init(&append, fd, 0, &err), err);
+	char *at = append_room(&append, LONG, &err);
+	assert_non_null(at);
+	memset(at, 'x', LONG);
+	append_added(&append, LONG);
+	works(append_write_blocks(&append, &err), err);
+	assert_int_equal(append.len, 1);
+	assert_int_equal(*append.buf, 'x');
+	assert_true(append.cap < LONG);
+	append_fini(&append);
 }
 
 /* ---- segments ----------------------------------------------------------- */
@@ -532,6 +555,7 @@ int main(void)
 	    TEST(positions_go_on_behind_a_reopening),
 	    TEST(the_checksum_covers_all_since_the_last_commit),
 	    TEST(a_large_transaction_is_written_in_whole_blocks),
+	    TEST(a_very_long_line_leaves_no_room_behind_within_its_transaction),
 	    TEST(nothing_is_shown_before_it_is_synced),
 	    TEST(a_part_of_a_transaction_is_never_shown),
 	    TEST(a_full_segment_rolls_at_the_next_transaction),
