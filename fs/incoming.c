@@ -100,8 +100,8 @@ static bool names_table(struct incoming *in, const struct line_head *head)
 
 static bool take_change(struct incoming *in, const struct line_head *head)
 {
-	static const char *const of_tables[] = {"insert",   "update", "delete", "replace",
-	                                        "truncate", "schema", "drop",   NULL};
+	static const char *const of_tables[] = {"insert",   "update",  "delete", "replace", "truncate",
+	                                        "partial", "schema", "drop",    NULL};
 
 	/* What the daemon itself writes. */
 	if (span_is(head->action, "origin"))

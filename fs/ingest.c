@@ -14,7 +14,6 @@
 #include "clock.h"
 #include "intake.h"
 #include "log.h"
-#include "name.h"
 #include "rush.h"
 
 enum {
@@ -56,7 +55,6 @@ struct ingest {
 	pthread_mutex_t lock; /* all below */
 	struct ingest_status status;
 	int64_t caught_up_ms;
-	char *partial; /* ingest_take_partial's */
 	bool stop, failed;
 	bool looks; /* the receiver, in a moment, by itself: it is not woken for what is synced */
 	int failure;
@@ -240,46 +238,6 @@ static void note_unplaced(struct ingest *in)
 	show_unplaced(in, unplaced);
 }
 
-/* Adds those that are not in the list yet. What there is no memory for, a mirror tells all the same. */
-void ingest_put_partial(struct ingest *in, const char *tables)
-{
-	pthread_mutex_lock(&in->lock);
-	for (size_t len; *tables; tables += len + (tables[len] == ',')) {
-		char *joined, *list = in->partial;
-		len = strcspn(tables, ",");
-		if ((list && name_listed(list, tables, len)) ||
-		    asprintf(&joined, "%s%s%.*s", list ? list : "", list ? "," : "", (int)len, tables) < 0)
-			continue;
-		free(list);
-		in->partial = joined;
-	}
-	pthread_mutex_unlock(&in->lock);
-}
-
-char *ingest_take_partial(struct ingest *in)
-{
-	pthread_mutex_lock(&in->lock);
-	char *tables = in->partial;
-	in->partial = NULL;
-	pthread_mutex_unlock(&in->lock);
-	return tables;
-}
-
-/* Says that rows of a table are not in the stream, and keeps its name for who takes a snapshot of it. */
-static void note_partial(struct ingest *in)
-{
-	struct unplaced *partial = &in->intake.partial;
-
-	for (size_t i = 0; i < partial->count; i++) {
-		log_warn(
-		    "table %s has come into the stream, or back, and rows that it had are not in it: mirrors mark it, "
-		    "and need deltamirror --resync=%s, once there is a new snapshot of it",
-		    partial->names[i], partial->names[i]);
-		ingest_put_partial(in, partial->names[i]);
-	}
-	unplaced_fini(partial);
-}
-
 /* Takes what is at hand. 1: there may be more: where that is much, it stops at a commit, since what is handed over in the
  * midst of a transaction is noted for the index once more. */
 static int take_round(struct ingest *in, size_t *bytes, struct err *err)
@@ -291,7 +249,6 @@ static int take_round(struct ingest *in, size_t *bytes, struct err *err)
 		if (r == 0 && event.kind == SOURCE_LINES)
 			r = intake_lines(&in->intake, event.data, event.len, err);
 		note_unplaced(in);
-		note_partial(in);
 		if (r < 0)
 			return r;
 		*bytes += event.len;
@@ -319,12 +276,15 @@ static bool gathers(struct ingest *in)
 	                      (in->intake.incoming.open && writer_has_new(in->writer) && rush_handed_lately(&in->rush, now)));
 }
 
-/* Within a transaction the writer itself writes what is enough for that. */
+/* Commits; of an open transaction the writer writes whole blocks by itself. */
 static int hand_over(struct ingest *in, struct err *err)
 {
-	int r = writer_has_new(in->writer) ? writer_flush(in->writer, err) : 0;
+	int r = 0;
 
-	rush_handed(&in->rush, clock_ms());
+	if (writer_has_new(in->writer)) {
+		r = writer_flush(in->writer, err);
+		rush_handed(&in->rush, clock_ms());
+	}
 	if (r == 0)
 		offer_idle(in);
 	return r;
@@ -537,8 +497,6 @@ static void free_ingest(struct ingest *in)
 	if (in->wakefd >= 0)
 		close(in->wakefd);
 	pthread_mutex_destroy(&in->lock);
-	unplaced_fini(&in->intake.partial);
-	free(in->partial);
 	free(in);
 }
 

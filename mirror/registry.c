@@ -160,8 +160,7 @@ static int mark_partial(struct registry *registry, struct relation *table, const
 	int rc = relation_mark(table, position, err);
 
 	table->partial = true;
-	char *text = rc == 1 ? sqlite3_mprintf("table \"%w\" %s: its older rows are missing here, and "
-	                                       "--resync=TABLE brings them from a newer snapshot",
+	char *text = rc == 1 ? sqlite3_mprintf("table \"%w\" %s, and --resync=TABLE brings that from a newer snapshot",
 	                                       table->schema.name, reason)
 	                     : NULL;
 	if (text && registry->warn)
@@ -177,7 +176,9 @@ int registry_mark_partial(struct registry *registry, const struct line_head *hea
 
 	if (rc < 0 || !table)
 		return rc;
-	return mark_partial(registry, table, "was there, or was changed, under a name that the stream leaves out",
+	return mark_partial(registry, table,
+	                    "was there, or was changed, under a name that the stream leaves out: what it had and did "
+	                    "then is missing here",
 	                    head->position, err);
 }
 
@@ -191,7 +192,8 @@ static int greet(struct registry *registry, const struct line_head *head, struct
 	if (rc <= 0 || !head->stamped)
 		return rc < 0 ? rc : 0;
 	return mark_partial(registry, known->table,
-	                    "had another name, which --tables leaves out, or was left out of the stream",
+	                    "had another name, which --tables leaves out, or was left out of the stream: its older "
+	                    "rows are missing here",
 	                    head->position, err);
 }
 

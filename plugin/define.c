@@ -74,26 +74,29 @@ static void print_definition(struct session *session, ReorderBufferTXN *txn, str
 	output_end(&session->output);
 }
 
-/* Of a table that is wanted: it was there before under a name that was not, or was changed under one. What the
- * transaction alone tells, so that the line comes again where the transaction does. */
+/* Of a table that is wanted: it was changed under a name that was not, or was there before under one, which is only
+ * so where catalogs have changed. What the transaction alone tells, so that the line comes again where the transaction does. */
 static bool lacks_rows(struct session *session, ReorderBufferTXN *txn, struct relation *relation)
 {
 	struct table_name before;
 	bool passed = relation->passed_xid == txn->xid;
 
-	if (!passed && relation->settled_xid == txn->xid)
+	if (!passed && (txn->ninvalidations == 0 || relation->settled_xid == txn->xid))
 		return false;
 	relation->settled_xid = txn->xid;
 	relation->passed_xid = InvalidTransactionId;
-	return passed || (lookup_table(lookup_without_own(txn), relation->relid, &before) &&
-	                  !options_want(&session->options, &before));
+	if (passed)
+		return true;
+	Snapshot past = lookup_without_own(txn);
+	bool hidden = lookup_table(past, relation->relid, &before) && !options_want(&session->options, &before);
+	lookup_free(past);
+	return hidden;
 }
 
 void define_print(struct session *session, ReorderBufferTXN *txn, struct relation *relation)
 {
 	print_definition(session, txn, relation);
-	/* As above, a name. */
-	if (txn->ninvalidations == 0 || !relation->definition || !lacks_rows(session, txn, relation))
+	if (!relation->definition || !lacks_rows(session, txn, relation))
 		return;
 	session_ensure_begun(session, txn);
 	appendStringInfoString(session_begin_line(session, relation), "_action\tpartial");

@@ -1,5 +1,5 @@
 /*
- * define.h - `schema` and `drop` lines: what the lines under a name mean.
+ * define.h - `schema`, `drop` and `partial` lines: what the lines under a name mean, and whether they are all.
  *
  * A definition is told before the first line that needs it, and at the latest
  * at the end of the transaction that changed it. So once a transaction is

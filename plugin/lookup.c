@@ -92,6 +92,12 @@ Snapshot lookup_without_own(ReorderBufferTXN *txn)
 	return before;
 }
 
+void lookup_free(Snapshot before)
+{
+	pfree(before->xip);
+	pfree(before);
+}
+
 static bool schema_name(Snapshot snapshot, Oid schema, NameData *name)
 {
 	ScanKeyData key;

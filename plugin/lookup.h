@@ -14,8 +14,10 @@
 #include "options.h"
 
 /* What all others have committed before this point of the WAL; nothing of the
- * transaction that is being decoded. In the current memory context. */
+ * transaction that is being decoded. In the current memory context. It can be large: where
+ * there are many, free each. */
 Snapshot lookup_without_own(ReorderBufferTXN *txn);
+void lookup_free(Snapshot before);
 
 /* True for an ordinary table that is replicated: neither temporary nor unlogged,
  * and no rewrite under way. */

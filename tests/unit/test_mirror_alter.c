@@ -97,8 +97,8 @@ static void a_table_that_came_with_rows_is_marked_until_it_is_emptied(void **sta
 	change(w, T, "insert\tid\t3\ta\tthree\tb\t\\N");
 	commit(w);
 	assert_string_equal(mark_of(w), "1");
-	warns("table \"t\" was there, or was changed, under a name that the stream leaves out: its older rows are "
-	      "missing");
+	warns("table \"t\" was there, or was changed, under a name that the stream leaves out: what it had and did "
+	      "then is missing here");
 	/* Rows that it does not have are changed. */
 	change(w, T, "update\tid\t1\ta\tanother");
 	change(w, T, "delete\tid\t2");
