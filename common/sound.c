@@ -3,8 +3,8 @@
 #include <endian.h>
 #include <stdint.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
+#ifdef __x86_64__
+#include <immintrin.h>
 #endif
 
 #include "line.h"
@@ -14,15 +14,10 @@ enum { BLOCK = 16 };
 typedef unsigned char block __attribute__((vector_size(BLOCK)));
 typedef signed char signed_block __attribute__((vector_size(BLOCK)));
 
-/* A bit for each byte of a block. */
-struct marks {
-	unsigned tabs, newlines, others; /* others: all else that may not stand just anywhere */
-};
-
 /* The lowest bit of each byte of `matches`, which are 0 or 255. */
 static unsigned bits_of(block matches)
 {
-#ifdef __SSE2__
+#ifdef __x86_64__
 	return (unsigned)_mm_movemask_epi8((__m128i)matches);
 #else
 	unsigned bits = 0;
@@ -35,22 +30,6 @@ static unsigned bits_of(block matches)
 	}
 	return bits;
 #endif
-}
-
-static struct marks marks_of(block bytes)
-{
-	block tabs = (block)(bytes == '\t'), newlines = (block)(bytes == '\n');
-	/* NUL, \b to \r, backslashes, and all of a character that is not ASCII. */
-	block others = (block)(bytes == 0) | (block)(bytes - '\b' <= '\r' - '\b') | (block)(bytes == '\\') |
-	               (block)(bytes >= 0x80);
-
-	return (struct marks){bits_of(tabs), bits_of(newlines), bits_of(others & ~tabs & ~newlines)};
-}
-
-/* Those of marks_of and some plain ones, for two comparisons: where they are no more than the tabs, all else is plain. */
-static unsigned suspects_of(block bytes)
-{
-	return bits_of((block)((signed_block)bytes < ' ') | (block)(bytes == '\\'));
 }
 
 /* The bytes left; what is behind them is plain. */
@@ -67,20 +46,115 @@ static block block_at(const char *text, size_t len)
 	return bytes;
 }
 
+/* What stands in one block or some, a bit for each byte. */
+struct marks {
+	uint64_t tabs, suspects; /* suspects: tabs, other control characters, backslashes, and what is not ASCII */
+};
+
+static struct marks marks_of(block bytes)
+{
+	return (struct marks){bits_of((block)(bytes == '\t')),
+	                      bits_of((block)((signed_block)bytes < ' ') | (block)(bytes == '\\'))};
+}
+
+/* The first that is neither plain nor a tab; 64: there is none. *tabs is turned where tabs stand before it: by an odd
+ * number of them an odd number of its bits. */
+static inline unsigned first_other(struct marks marks, uint64_t *tabs)
+{
+	uint64_t others = marks.suspects ^ marks.tabs;
+
+	*tabs ^= others ? marks.tabs & ((others & -others) - 1) : marks.tabs;
+	return others ? (unsigned)__builtin_ctzll(others) : 64;
+}
+
+/* Each of these goes on from `at` by whole blocks. True: it stands at a byte that is neither plain nor a tab. */
+#ifdef __x86_64__
+#define WITH_AVX2 __attribute__((target("avx2")))
+
+enum { WIDE = 64 };
+
+WITH_AVX2 static inline struct marks wide_marks_of(const char *text)
+{
+	const __m256i *at = (const __m256i *)(const void *)text, tab = _mm256_set1_epi8('\t'),
+	              space = _mm256_set1_epi8(' '), backslash = _mm256_set1_epi8('\\');
+	struct marks marks = {0, 0};
+
+	for (int half = 0; half < 2; half++) {
+		__m256i bytes = _mm256_loadu_si256(at + half);
+		__m256i suspects = _mm256_or_si256(_mm256_cmpgt_epi8(space, bytes), _mm256_cmpeq_epi8(bytes, backslash));
+		marks.tabs |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, tab)) << 32 * half;
+		marks.suspects |= (uint64_t)(uint32_t)_mm256_movemask_epi8(suspects) << 32 * half;
+	}
+	return marks;
+}
+
+WITH_AVX2 static bool pass_wide(const char *text, size_t len, size_t *at, bool *value)
+{
+	size_t i = *at;
+	unsigned other = WIDE;
+	uint64_t tabs = 0;
+
+	for (; other == WIDE && len - i >= WIDE; i += other)
+		other = first_other(wide_marks_of(text + i), &tabs);
+	*at = i;
+	*value ^= __builtin_parityll(tabs);
+	return other < WIDE;
+}
+
+static bool has_wide(void)
+{
+	return __builtin_cpu_supports("avx2");
+}
+#else
+static bool pass_wide(const char *text, size_t len, size_t *at, bool *value)
+{
+	(void)text, (void)len, (void)at, (void)value;
+	return false;
+}
+
+static bool has_wide(void)
+{
+	return false;
+}
+#endif
+
+static bool pass_blocks(const char *text, size_t len, size_t *at, bool *value)
+{
+	size_t i = *at;
+	unsigned other = 64;
+	uint64_t tabs = 0;
+
+	for (; i < len; i += BLOCK)
+		if ((other = first_other(marks_of(block_at(text + i, len - i)), &tabs)) < BLOCK)
+			break;
+	*at = other < BLOCK ? i + other : len;
+	*value ^= __builtin_parityll(tabs);
+	return other < BLOCK;
+}
+
+/* From `at` on: the first byte that is neither plain nor a tab, or `len`. *value is turned by each tab before it. */
+static size_t pass_plain(const char *text, size_t len, size_t at, bool *value)
+{
+	if (!has_wide() || !pass_wide(text, len, &at, value))
+		pass_blocks(text, len, &at, value);
+	return at;
+}
+
 static bool ends_at(const char *text, size_t len, size_t at)
 {
 	return at == len || text[at] == '\n';
 }
 
-/* The length of the escape or character at text[at], which is one of `others`; 0: it cannot stand there. */
+/* The length of what stands at text[at], which is no tab; 0: it cannot stand there. */
 static size_t other_len(const char *text, size_t len, size_t at, bool in_value)
 {
+	unsigned char byte = (unsigned char)text[at];
 	char next = at + 1 < len ? text[at + 1] : 0;
 
-	if ((unsigned char)text[at] >= 0x80)
+	if (byte >= 0x80)
 		return line_char_len(text + at, len - at);
-	if (text[at] != '\\')
-		return 0;
+	if (byte != '\\')
+		return byte != 0 && (byte < '\b' || byte > '\r');
 	if (next != 'N')
 		return line_is_escape(next) ? 2 : 0;
 	/* NULL is a whole value. */
@@ -89,37 +163,20 @@ static size_t other_len(const char *text, size_t len, size_t at, bool in_value)
 
 size_t sound_line(const char *text, size_t len, bool *sound)
 {
-	size_t seen = 0;    /* up to here all can be read */
 	bool value = false; /* an odd number of tabs stands before */
+	size_t at = 0, n;
 
-	for (size_t at = 0; at < len; at += BLOCK) {
-		block bytes = block_at(text + at, len - at);
-		unsigned plain_tabs = bits_of((block)(bytes == '\t'));
-		if (suspects_of(bytes) == plain_tabs) {
-			value ^= __builtin_parity(plain_tabs);
-			continue;
-		}
-		struct marks marks = marks_of(bytes);
-		unsigned line =
-		    (marks.newlines & -marks.newlines) - 1; /* before the first newline; all, where there is none */
-		for (unsigned others = marks.others & line; others; others &= others - 1) {
-			unsigned bit = (unsigned)__builtin_ctz(others), before = marks.tabs & ((1u << bit) - 1);
-			if (at + bit < seen)
-				continue;
-			size_t n = other_len(text, len, at + bit, value ^ __builtin_parity(before));
-			if (n == 0) {
-				const char *newline = memchr(text + at, '\n', len - at);
-				*sound = false;
-				return newline ? (size_t)(newline - text) : len;
-			}
-			seen = at + bit + n;
-		}
-		value ^= __builtin_parity(marks.tabs & line);
-		if (marks.newlines) {
-			*sound = value;
-			return at + (unsigned)__builtin_ctz(marks.newlines);
+	while (!ends_at(text, len, at = pass_plain(text, len, at, &value))) {
+		do { /* what is not ASCII comes in words */
+			n = other_len(text, len, at, value);
+			at += n;
+		} while (n > 0 && at < len && (unsigned char)text[at] >= 0x80);
+		if (n == 0) {
+			const char *newline = memchr(text + at, '\n', len - at);
+			*sound = false;
+			return newline ? (size_t)(newline - text) : len;
 		}
 	}
 	*sound = value;
-	return len;
+	return at;
 }
