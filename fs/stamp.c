@@ -29,15 +29,19 @@ size_t stamp_print(char *out, struct position position)
 
 size_t stamp_print_next(struct stamp *stamp, char *out, struct position position)
 {
-	char *last = stamp->text + (stamp->len > 1 ? stamp->len - 2 : 0); /* before the tab */
+	struct position hundred = {position.epoch, position.seq / 100};
+	unsigned last = (unsigned)(position.seq % 100);
 
-	if (stamp->len > 0 && position.epoch == stamp->position.epoch && position.seq > 0 &&
-	    position.seq - 1 == stamp->position.seq && *last != '9')
-		++*last;
-	else
+	if (position.seq < 10) /* has no tens */
+		return stamp_print(out, position);
+	if (stamp->len == 0 || position_cmp(hundred, stamp->hundred) != 0) {
 		stamp->len = stamp_print(stamp->text, position);
-	stamp->position = position;
+		stamp->hundred = hundred;
+	}
+	/* The text stays as it is: a processor waits where it reads what was written just before in smaller pieces. */
 	memcpy(out, stamp->text, sizeof stamp->text);
+	out[stamp->len - 3] = (char)('0' + last / 10);
+	out[stamp->len - 2] = (char)('0' + last % 10);
 	return stamp->len;
 }
 

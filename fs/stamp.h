@@ -13,10 +13,10 @@ enum { STAMP_MAX = 4 + 20 + 4 + 20 + 1 };
 /* Prints it to `out`, without a NUL; returns its length. */
 size_t stamp_print(char *out, struct position position);
 
-/* The same for line after line, where mostly the last digit alone differs from the one before. It takes STAMP_MAX bytes
- * of `out`, whatever the length. */
+/* The same for line after line, where mostly the last two digits alone differ from the one before. It takes STAMP_MAX
+ * bytes of `out`, whatever the length. */
 struct stamp {
-	struct position position;
+	struct position hundred; /* the text's, with seq / 100 */
 	char text[STAMP_MAX];
 	size_t len; /* 0: nothing yet */
 };
