@@ -140,14 +140,10 @@ static void note_begun(struct incoming *in, const char *line, const struct line_
 			spans[i]->at = in->begun + (spans[i]->at - line);
 }
 
-/* It is in the same transaction and table, and has the same action: all that was looked at then. */
-static bool begins_the_same(const struct incoming *in, const char *line, size_t len, struct line_head *head)
+/* How many bytes: it is in the same transaction and table, and has the same action, all of which was looked at then. */
+static size_t begins_the_same(const struct incoming *in, const char *line, size_t len)
 {
-	if (in->begun_len == 0 || len < in->begun_len || memcmp(line, in->begun, in->begun_len) != 0)
-		return false;
-	*head = in->head;
-	head->pairs = (struct span){line + in->begun_len, len - in->begun_len};
-	return true;
+	return len >= in->begun_len && memcmp(line, in->begun, in->begun_len) == 0 ? in->begun_len : 0;
 }
 
 static int refuse(const char *what, const char *line, size_t len, struct err *err)
@@ -165,12 +161,17 @@ int incoming_take(struct incoming *in, const char *line, size_t text_len, struct
 {
 	struct line_head *head = &taken->head;
 	bool sound;
-	size_t len = sound_line(line, text_len, &sound);
+	size_t begun = begins_the_same(in, line, text_len); /* whole pairs */
+	size_t len = begun + sound_line(line + begun, text_len - begun, &sound);
 
 	taken->len = len;
 	taken->kind = INCOMING_CHANGE;
-	if (sound && begins_the_same(in, line, len, head))
+	if (sound && begun) {
+		*head = in->head;
+		head->same = true;
+		head->pairs = (struct span){line + begun, len - begun};
 		return 0;
+	}
 	if (!sound || !line_parse(line, len, head) || head->stamped)
 		return refuse("what is no line of the format", line, len, err);
 	if (span_is(head->action, "begin")) {

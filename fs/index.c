@@ -190,22 +190,32 @@ static struct index_table *get_table(struct index *index, struct span pairs)
 	return table ? table : add_table(index, pairs);
 }
 
+/* The table of a line; NULL: it has none, or *r is -ENOMEM. */
+static struct index_table *note_head(struct index *index, uint64_t off, size_t len, const struct line_head *head, int *r)
+{
+	if (head->same && index->latest) /* of the line before */
+		return index->latest;
+	note_xid(index, head->xid);
+	if (!head->table_pairs.at)
+		return NULL;
+	if ((span_is(head->action, "schema") || span_is(head->action, "drop")) && note_defined(index, off, len) < 0)
+		*r = -ENOMEM;
+	else if (!(index->latest = get_table(index, head->table_pairs)))
+		*r = -ENOMEM;
+	return *r < 0 ? NULL : index->latest;
+}
+
 int index_line(struct index *index, uint64_t off, size_t len, struct position position, const struct line_head *head)
 {
 	uint64_t blocks = index->blocks_before + index->block_count;
+	int r = 0;
 
 	if ((blocks == 0 || off - index->block_off >= INDEX_BLOCK_LEN) && add_block(index, off, position) < 0)
 		return -ENOMEM;
-	note_xid(index, head->xid);
-	if (!head->table_pairs.at)
-		return 0;
-	if ((span_is(head->action, "schema") || span_is(head->action, "drop")) && note_defined(index, off, len) < 0)
-		return -ENOMEM;
 
-	struct index_table *table = get_table(index, head->table_pairs);
+	struct index_table *table = note_head(index, off, len, head, &r);
 	if (!table)
-		return -ENOMEM;
-	index->latest = table;
+		return r;
 	uint64_t block = index->blocks_before + index->block_count - 1;
 	if (!is_in_block(table, block) && add_post(table, (struct index_post){table->bytes, block}) < 0)
 		return -ENOMEM;

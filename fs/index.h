@@ -35,7 +35,8 @@ struct index *index_new(void);
 void index_free(struct index *index);
 
 /* Takes one more line, which starts at `off` and has `len` bytes with its
- * '\n'. It does not count for readers before index_show. -ENOMEM. */
+ * '\n'; where its head is `same`, the line before was taken just before. It does not count for readers before
+ * index_show. -ENOMEM. */
 int index_add(struct index *index, uint64_t off, const char *line, size_t len, const struct line_head *head);
 
 /* The same in two: the line, for which its stamp and the pseudo-columns behind it do; and the bytes, of any number of

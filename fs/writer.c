@@ -45,7 +45,7 @@ struct writer {
 	size_t note_len;
 	uint64_t second;         /* of the transaction */
 	struct append_mark mark; /* at its begin */
-	struct position before;  /* last, at its begin */
+	struct position before;  /* `last`, as it is between transactions */
 	struct store_end commit; /* the last one, written or not */
 	size_t unsummed;         /* its line's length as it came, until its sums are taken */
 	struct position handed;  /* the last one that `durable` has */
@@ -265,6 +265,7 @@ static int roll(struct writer *w, struct err *err)
 		r = put(w, w->note, w->note_len, "", 0, &(struct line_head){0}, err);
 	if (r == 0)
 		drop_note(w);
+	w->before = w->last;
 	catalog_fini(&old);
 	close(old_end.fd);
 	return r;
@@ -285,7 +286,6 @@ int writer_begin(struct writer *w, uint64_t second, struct err *err)
 	}
 	sum_commit(w);
 	w->mark = append_mark(&w->end);
-	w->before = w->last;
 	w->open = true;
 	w->catalog_changed = false;
 	return 0;
@@ -297,6 +297,8 @@ int writer_line(struct writer *w, const char *line, size_t len, const struct lin
 
 	if ((r = write_blocks(w, err)) < 0)
 		return r;
+	if (head->same) /* a row, as the line before: all below was asked then */
+		return put(w, line, len, "", 0, head, err);
 	bool drop = span_is(head->action, "drop"), schema = span_is(head->action, "schema");
 	if (schema && (r = in_force(w, head, err)) != 0)
 		return r < 0 ? r : 0;
@@ -331,7 +333,7 @@ int writer_commit(struct writer *w, const char *line, size_t len, const struct l
 		w->commit.origin = w->origin; /* half a kilobyte, and another one only in another segment */
 	w->commit.first = w->first;
 	w->commit.off = w->end.off;
-	w->commit.last = w->last;
+	w->commit.last = w->before = w->last;
 	w->commit.lsn = lsn;
 	w->unsummed = len;
 	return 0;
@@ -417,7 +419,7 @@ int writer_open(struct writer **out, struct store *store, uint64_t segment_bytes
 	w->segment_bytes = segment_bytes;
 	store_end(store, &w->commit);
 	w->first = w->commit.first;
-	w->last = w->commit.last;
+	w->last = w->before = w->commit.last;
 	w->origin = w->commit.origin;
 	w->has_commit = true;
 	w->handed = w->last;

@@ -37,7 +37,7 @@ void writer_close(struct writer *writer);
 int writer_begin(struct writer *writer, uint64_t second, struct err *err);
 
 /* One line without stamp and '\n', and its head; a `schema` line in force is
- * left out, a `drop` line takes one out of force. */
+ * left out, a `drop` line takes one out of force. A head that is `same` is a row's, and the line before was taken just before. */
 int writer_line(struct writer *writer, const char *line, size_t len, const struct line_head *head, struct err *err);
 
 /* The `commit` line, without stamp and crc, and its head; ends the transaction. */
