@@ -29,6 +29,7 @@ enum {
 	CONFIRM_LATER_US =
 	    500,         /* after new lines were shown: what the server does then would be in their readers' way */
 	GATHER_US = 700, /* for which it may be left alone then */
+	STREAM_US = 200, /* and within a large transaction: its socket does not fill meanwhile */
 };
 
 struct ingest {
@@ -323,13 +324,15 @@ static int stream(struct ingest *in, struct err *err)
 		int more = take_round(in, &bytes, err);
 		if (more < 0)
 			return more;
-		rush_looked(&in->rush, in->intake.transactions, more);
+		rush_looked(&in->rush, in->intake.transactions, bytes, more);
 		bool gather = gathers(in);
 		if ((!gather && (r = hand_over(in, err)) < 0) || (r = confirm(in, err)) < 0)
 			return r;
 		if (more)
 			continue;
-		if (gather && bytes < ROUND_SMALL)
+		if (in->intake.incoming.open && bytes >= ROUND_SMALL)
+			wait_us(in, -1, STREAM_US); /* a source that finds us asleep at each message has to wake us each time */
+		else if (gather && bytes < ROUND_SMALL)
 			rest(in);
 		else if (!gather && durable_busy(in->durable))
 			linger(in);

@@ -13,7 +13,7 @@ static uint64_t commits;
 /* One look at the source, of which so many commits came. */
 static void look(uint64_t came)
 {
-	rush_looked(&rush, commits += came, false);
+	rush_looked(&rush, commits += came, 300 * came, false);
 }
 
 static int fresh(void **state)
@@ -80,17 +80,32 @@ static void a_look_that_does_not_end_is_a_rush_too(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 3 * RUSH_LOOK / 64; i++)
-		rush_looked(&rush, commits += 64, true);
+		rush_looked(&rush, commits += 64, 0, true);
 	assert_true(rush_holds(&rush, 1000));
 }
 
-static void a_large_transaction_is_no_rush(void **state)
+static void many_bytes_are_a_rush_too(void **state)
+{
+	(void)state;
+	rush_looked(&rush, commits += 1, RUSH_BYTES, false);
+	assert_false(rush_holds(&rush, 1000));
+	rush_looked(&rush, commits += 1, RUSH_BYTES, false);
+	assert_true(rush_holds(&rush, 1000));
+	look(1);
+	assert_false(rush_holds(&rush, 1000));
+	for (int i = 0; i < 4; i++)
+		rush_looked(&rush, commits += 1, RUSH_LOOK_LEN / 2, true);
+	assert_true(rush_holds(&rush, 1000));
+}
+
+static void a_large_transaction_waits_for_none_that_is_long_gone(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 100; i++)
-		rush_looked(&rush, commits, true);
-	look(1);
-	assert_false(rush_holds(&rush, 1000));
+		rush_looked(&rush, commits, RUSH_BYTES, true);
+	rush_looked(&rush, commits += 1, RUSH_BYTES, false);
+	assert_true(rush_holds(&rush, 1000 + RUSH_HOLD_MS - 1));
+	assert_false(rush_holds(&rush, 1000 + RUSH_HOLD_MS));
 }
 
 int main(void)
@@ -102,7 +117,8 @@ int main(void)
 	    cmocka_unit_test_setup(a_rush_waits_some_milliseconds_from_one_sync_to_the_next, fresh),
 	    cmocka_unit_test_setup(the_last_of_a_rush_does_not_wait, fresh),
 	    cmocka_unit_test_setup(a_look_that_does_not_end_is_a_rush_too, fresh),
-	    cmocka_unit_test_setup(a_large_transaction_is_no_rush, fresh),
+	    cmocka_unit_test_setup(many_bytes_are_a_rush_too, fresh),
+	    cmocka_unit_test_setup(a_large_transaction_waits_for_none_that_is_long_gone, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
