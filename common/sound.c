@@ -81,7 +81,8 @@ WITH_AVX2 static inline struct marks wide_marks_of(const char *text)
 
 	for (int half = 0; half < 2; half++) {
 		__m256i bytes = _mm256_loadu_si256(at + half);
-		__m256i suspects = _mm256_or_si256(_mm256_cmpgt_epi8(space, bytes), _mm256_cmpeq_epi8(bytes, backslash));
+		__m256i suspects =
+		    _mm256_or_si256(_mm256_cmpgt_epi8(space, bytes), _mm256_cmpeq_epi8(bytes, backslash));
 		marks.tabs |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, tab)) << 32 * half;
 		marks.suspects |= (uint64_t)(uint32_t)_mm256_movemask_epi8(suspects) << 32 * half;
 	}

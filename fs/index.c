@@ -191,7 +191,8 @@ static struct index_table *get_table(struct index *index, struct span pairs)
 }
 
 /* The table of a line; NULL: it has none, or *r is -ENOMEM. */
-static struct index_table *note_head(struct index *index, uint64_t off, size_t len, const struct line_head *head, int *r)
+static struct index_table *note_head(struct index *index, uint64_t off, size_t len, const struct line_head *head,
+                                     int *r)
 {
 	if (head->same && index->latest) /* of the line before */
 		return index->latest;
