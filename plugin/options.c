@@ -7,7 +7,9 @@
 #include "name.h"
 #include "options.h"
 
-#define BATCH_BYTES_DEFAULT 65536
+/* With its header and the line that fills it, a message is to leave 8 KiB of 64: where less is free libpq makes its buffer
+ * twice as large (pqReadData), and then copies half a message to its start for each. */
+#define BATCH_BYTES_DEFAULT 56000
 #define BATCH_BYTES_MAX (256 * 1024 * 1024)
 
 static const char *text_of(DefElem *given)

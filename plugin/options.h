@@ -9,7 +9,7 @@
  *     convert-bool    true     1 and 0 for booleans, else t and f
  *     include-commit  true     `begin` and `commit` lines
  *     include-schema  true     `schema` lines
- *     batch-bytes     65536    lines gathered in one message; 0: one line each
+ *     batch-bytes     56000    lines gathered in one message; 0: one line each
  *
  * `skip-nulls=true include-commit=false include-schema=false` is the first format; what has neither
  * commits nor definitions has none of daystream's own messages.
