@@ -35,7 +35,7 @@ struct span {
 
 /* The pseudo-columns of one line; all spans point into it. */
 struct line_head {
-	bool same;        /* but for stamp and pairs, it has the bytes of the line before; line_parse never says so */
+	bool same;        /* line_parse_next alone: but for stamp and pairs, it has the bytes of the line before */
 	bool stamped;     /* _c and _s are there, */
 	size_t stamp_len; /* with the tab behind them: so long */
 	struct position position;

@@ -100,8 +100,8 @@ static bool names_table(struct incoming *in, const struct line_head *head)
 
 static bool take_change(struct incoming *in, const struct line_head *head)
 {
-	static const char *const of_tables[] = {"insert",   "update",  "delete", "replace", "truncate",
-	                                        "partial", "schema", "drop",    NULL};
+	static const char *const of_tables[] = {"insert",  "update", "delete", "replace", "truncate",
+	                                        "partial", "schema", "drop",   NULL};
 
 	/* What the daemon itself writes. */
 	if (span_is(head->action, "origin"))
@@ -132,18 +132,18 @@ static void note_begun(struct incoming *in, const char *line, const struct line_
 	}
 	memcpy(in->begun, line, len);
 	in->begun_len = len;
-	in->head = *head;
-	struct span *const spans[] = {&in->head.schema, &in->head.table,  &in->head.xid,        &in->head.relid,
-	                              &in->head.key,    &in->head.action, &in->head.table_pairs};
-	for (size_t i = 0; i < sizeof spans / sizeof *spans; i++)
-		if (spans[i]->at)
-			spans[i]->at = in->begun + (spans[i]->at - line);
 }
 
-/* How many bytes: it is in the same transaction and table, and has the same action, all of which was looked at then. */
-static size_t begins_the_same(const struct incoming *in, const char *line, size_t len)
+size_t incoming_like(const struct incoming *in, const char *text, size_t text_len)
 {
-	return len >= in->begun_len && memcmp(line, in->begun, in->begun_len) == 0 ? in->begun_len : 0;
+	size_t begun = in->begun_len; /* whole pairs */
+	bool sound;
+
+	/* It is in the same transaction and table, and has the same action: all that was looked at then. */
+	if (begun == 0 || text_len < begun || memcmp(text, in->begun, begun) != 0)
+		return 0;
+	size_t len = begun + sound_line(text + begun, text_len - begun, &sound);
+	return sound ? len : 0;
 }
 
 static int refuse(const char *what, const char *line, size_t len, struct err *err)
@@ -161,17 +161,10 @@ int incoming_take(struct incoming *in, const char *line, size_t text_len, struct
 {
 	struct line_head *head = &taken->head;
 	bool sound;
-	size_t begun = begins_the_same(in, line, text_len); /* whole pairs */
-	size_t len = begun + sound_line(line + begun, text_len - begun, &sound);
+	size_t len = sound_line(line, text_len, &sound);
 
 	taken->len = len;
 	taken->kind = INCOMING_CHANGE;
-	if (sound && begun) {
-		*head = in->head;
-		head->same = true;
-		head->pairs = (struct span){line + begun, len - begun};
-		return 0;
-	}
 	if (!sound || !line_parse(line, len, head) || head->stamped)
 		return refuse("what is no line of the format", line, len, err);
 	if (span_is(head->action, "begin")) {

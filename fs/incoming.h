@@ -16,7 +16,7 @@ enum incoming_kind { INCOMING_BEGIN, INCOMING_CHANGE, INCOMING_COMMIT };
 struct incoming_line {
 	enum incoming_kind kind;
 	size_t len;            /* without its '\n' */
-	struct line_head head; /* borrows the line, and `incoming` until the next one */
+	struct line_head head; /* borrows the line */
 	uint64_t second;       /* INCOMING_BEGIN: when it committed, Unix time */
 	uint64_t lsn;          /* INCOMING_COMMIT: the end of its commit record */
 };
@@ -38,14 +38,17 @@ struct incoming {
 	size_t table_len;
 	/* How the last row of this transaction began, up to its own pairs: mostly the next one begins so, too. */
 	char begun[INCOMING_BEGUN_MAX];
-	size_t begun_len;      /* 0: there was none */
-	struct line_head head; /* its; borrows `begun` */
+	size_t begun_len; /* 0: there was none */
 };
 
 /* A connection begins behind the commit that ends at `lsn`. */
 void incoming_start(struct incoming *incoming, uint64_t lsn);
 
-/* The first line of text[0..len), in which '\n' stands between lines. -EPROTO: it cannot stand there, or is none. */
+/* The first line of text[0..len), in which '\n' stands between lines: how many bytes it has, where it is a row that begins as the
+ * row before it, so that only its own pairs are looked at. 0: it is not, or cannot be read; incoming_take tells. */
+size_t incoming_like(const struct incoming *incoming, const char *text, size_t len);
+
+/* The first line of text[0..len). -EPROTO: it cannot stand there, or is none. */
 int incoming_take(struct incoming *incoming, const char *text, size_t len, struct incoming_line *taken,
                   struct err *err);
 

@@ -194,7 +194,7 @@ static struct index_table *get_table(struct index *index, struct span pairs)
 static struct index_table *note_head(struct index *index, uint64_t off, size_t len, const struct line_head *head,
                                      int *r)
 {
-	if (head->same && index->latest) /* of the line before */
+	if (!head)
 		return index->latest;
 	note_xid(index, head->xid);
 	if (!head->table_pairs.at)

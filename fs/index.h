@@ -35,12 +35,11 @@ struct index *index_new(void);
 void index_free(struct index *index);
 
 /* Takes one more line, which starts at `off` and has `len` bytes with its
- * '\n'; where its head is `same`, the line before was taken just before. It does not count for readers before
- * index_show. -ENOMEM. */
+ * '\n'. It does not count for readers before index_show. -ENOMEM. */
 int index_add(struct index *index, uint64_t off, const char *line, size_t len, const struct line_head *head);
 
-/* The same in two: the line, for which its stamp and the pseudo-columns behind it do; and the bytes, of any number of
- * lines at once. */
+/* The same in two: the line, for which its stamp and the pseudo-columns behind it do (`head` NULL: it is a row of the table that
+ * the line before was of, in the same transaction); and the bytes, of any number of lines at once. */
 int index_line(struct index *index, uint64_t off, size_t len, struct position position, const struct line_head *head);
 int index_bytes(struct index *index, const char *bytes, size_t len);
 

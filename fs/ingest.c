@@ -273,8 +273,9 @@ static bool gathers(struct ingest *in)
 {
 	int64_t now = clock_ms();
 
-	return !in->reply && (durable_busy(in->durable) || rush_holds(&in->rush, now) ||
-	                      (in->intake.incoming.open && writer_has_new(in->writer) && rush_handed_lately(&in->rush, now)));
+	return !in->reply &&
+	       (durable_busy(in->durable) || rush_holds(&in->rush, now) ||
+	        (in->intake.incoming.open && writer_has_new(in->writer) && rush_handed_lately(&in->rush, now)));
 }
 
 /* Commits; of an open transaction the writer writes whole blocks by itself. */
@@ -330,8 +331,9 @@ static int stream(struct ingest *in, struct err *err)
 			return r;
 		if (more)
 			continue;
+		/* One that finds us asleep at each message has to wake us each time. */
 		if (in->intake.incoming.open && bytes >= ROUND_SMALL)
-			wait_us(in, -1, STREAM_US); /* a source that finds us asleep at each message has to wake us each time */
+			wait_us(in, -1, STREAM_US);
 		else if (gather && bytes < ROUND_SMALL)
 			rest(in);
 		else if (!gather && durable_busy(in->durable))

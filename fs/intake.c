@@ -107,15 +107,21 @@ static int commit_transaction(struct intake *intake, const char *line, const str
 static int take_line(struct intake *intake, const char *line, size_t *len, struct err *err)
 {
 	struct incoming_line taken;
-	int r = incoming_take(&intake->incoming, line, *len, &taken, err);
+	/* The writer sees none of it: it might begin a segment for what it has, with another position than the
+	 * first that is new would give it. */
+	bool again = intake->resuming && resume_is_again(&intake->resume);
+	size_t like_len = incoming_like(&intake->incoming, line, *len);
 
+	if (like_len > 0) {
+		*len = like_len;
+		intake->open_lines++;
+		return again ? 0 : writer_row(intake->writer, line, like_len, err);
+	}
+	int r = incoming_take(&intake->incoming, line, *len, &taken, err);
 	if (r < 0)
 		return r;
 	*len = taken.len;
 	intake->rows |= intake->resuming && is_row(taken.head.action);
-	/* The writer sees none of it: it might begin a segment for what it has, with another position than the
-	 * first that is new would give it. */
-	bool again = intake->resuming && resume_is_again(&intake->resume);
 	switch (taken.kind) {
 	case INCOMING_BEGIN:
 		intake->rows = false;

@@ -53,7 +53,7 @@ struct writer {
 
 /* ---- lines -------------------------------------------------------------- */
 
-/* Appends a stamped line in pieces: `line`, then `tail`, then '\n'. */
+/* Appends a stamped line in pieces: `line`, then `tail`, then '\n'. `head`: as index_line's. */
 static int put(struct writer *w, const char *line, size_t len, const char *tail, size_t tail_len,
                const struct line_head *head, struct err *err)
 {
@@ -297,8 +297,6 @@ int writer_line(struct writer *w, const char *line, size_t len, const struct lin
 
 	if ((r = write_blocks(w, err)) < 0)
 		return r;
-	if (head->same) /* a row, as the line before: all below was asked then */
-		return put(w, line, len, "", 0, head, err);
 	bool drop = span_is(head->action, "drop"), schema = span_is(head->action, "schema");
 	if (schema && (r = in_force(w, head, err)) != 0)
 		return r < 0 ? r : 0;
@@ -315,6 +313,13 @@ int writer_line(struct writer *w, const char *line, size_t len, const struct lin
 		return put_definition(w, line, len, head, err);
 	catalog_drop(&w->catalog, head);
 	return put(w, line, len, "", 0, head, err);
+}
+
+int writer_row(struct writer *w, const char *line, size_t len, struct err *err)
+{
+	int r = write_blocks(w, err);
+
+	return r < 0 ? r : put(w, line, len, "", 0, NULL, err);
 }
 
 int writer_commit(struct writer *w, const char *line, size_t len, const struct line_head *head, uint64_t lsn,

@@ -37,8 +37,11 @@ void writer_close(struct writer *writer);
 int writer_begin(struct writer *writer, uint64_t second, struct err *err);
 
 /* One line without stamp and '\n', and its head; a `schema` line in force is
- * left out, a `drop` line takes one out of force. A head that is `same` is a row's, and the line before was taken just before. */
+ * left out, a `drop` line takes one out of force. */
 int writer_line(struct writer *writer, const char *line, size_t len, const struct line_head *head, struct err *err);
+
+/* The same for a row of the table that the line before was of, which has been taken: nothing else of it matters. */
+int writer_row(struct writer *writer, const char *line, size_t len, struct err *err);
 
 /* The `commit` line, without stamp and crc, and its head; ends the transaction. */
 int writer_commit(struct writer *writer, const char *line, size_t len, const struct line_head *head, uint64_t lsn,

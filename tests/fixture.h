@@ -136,8 +136,9 @@ static inline int fixture_try_line(struct fixture *f, const char *line)
 	struct line_head head;
 
 	must(line_parse_next(&f->before, line, strlen(line), &head));
-	head.same = head.same && !head.relid.at; /* as incoming.h: of rows alone */
-	int r = writer_line(f->writer, line, strlen(line), &head, &f->err);
+	int r = head.same && !head.relid.at /* as incoming.h does it, of rows alone */
+	            ? writer_row(f->writer, line, strlen(line), &f->err)
+	            : writer_line(f->writer, line, strlen(line), &head, &f->err);
 	if (r < 0)
 		f->before = (struct line_before){0};
 	return r;
