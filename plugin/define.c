@@ -39,8 +39,9 @@ static void print_current(struct session *session, ReorderBufferTXN *txn, Oid re
 	if (!RelationIsValid(rel))
 		return;
 	struct relation *relation = relation_find(&session->relations, rel);
-	if (relation->wanted)
-		define_print(session, txn, relation);
+	/* Where names go round, it may be the one whose definition waits for the others': the rest of it comes behind that. */
+	if (relation->wanted && !relation->waits)
+		define_print(session, txn, relation, rel->rd_rel->relfilenode);
 	RelationClose(rel);
 }
 
@@ -67,60 +68,106 @@ static void print_definition(struct session *session, ReorderBufferTXN *txn, str
 		return;
 	/* Names can only have moved where catalogs have changed; a long chain of them goes deep. */
 	check_stack_depth();
+	relation->waits = true;
 	if (txn->ninvalidations > 0)
 		tell_owner(session, txn, relation, owner);
+	relation->waits = false;
 	session_ensure_begun(session, txn);
 	appendBinaryStringInfo(session_begin_line(session, relation), relation->definition, relation->definition_len);
 	output_end(&session->output);
 }
 
-/* Of a table that is wanted: it was changed under a name that was not, or was there before under one, which is only
- * so where catalogs have changed. What the transaction alone tells, so that the line comes again where the transaction does. */
-static bool lacks_rows(struct session *session, ReorderBufferTXN *txn, struct relation *relation)
+static void note_file(ReorderBufferTXN *txn, struct relation *relation, Oid file, CommandId cid)
+{
+	relation->file_xid = txn->xid;
+	relation->file = file;
+	relation->file_cid = cid;
+}
+
+static void note_current_file(ReorderBufferTXN *txn, struct relation *relation, Oid file)
+{
+	if (txn->ninvalidations > 0) /* else it has but one */
+		note_file(txn, relation, file, GetCatalogSnapshot(InvalidOid)->curcid);
+}
+
+/* What the table was before the transaction. That alone tells, so that the same lines come where the transaction comes again. */
+static void look_back(struct session *session, ReorderBufferTXN *txn, struct relation *relation)
 {
 	struct table_name before;
+	Snapshot past = lookup_without_own(txn);
+	Oid file = lookup_table(past, relation->relid, &before);
+
+	lookup_free(past);
+	relation->hidden = OidIsValid(file) && !options_want(&session->options, &before);
+	note_file(txn, relation, file, FirstCommandId);
+}
+
+/* Whether what readers have of it went without a line: it has another file, and was unlogged in between. What else
+ * writes a table anew keeps its rows (CLUSTER), or they come. */
+static bool is_emptied(ReorderBufferTXN *txn, struct relation *relation, Oid file)
+{
+	if (relation->file == file)
+		return false;
+	bool emptied = OidIsValid(relation->file) && lookup_was_unlogged(txn, relation->relid, relation->file_cid);
+	note_current_file(txn, relation, file);
+	return emptied;
+}
+
+/* Of a table that is wanted: it was changed under a name that was not, or was there before under one. */
+static bool lacks_rows(ReorderBufferTXN *txn, struct relation *relation)
+{
 	bool passed = relation->passed_xid == txn->xid;
 
 	if (!passed && (txn->ninvalidations == 0 || relation->settled_xid == txn->xid))
 		return false;
 	relation->settled_xid = txn->xid;
 	relation->passed_xid = InvalidTransactionId;
-	if (passed)
-		return true;
-	Snapshot past = lookup_without_own(txn);
-	bool hidden = lookup_table(past, relation->relid, &before) && !options_want(&session->options, &before);
-	lookup_free(past);
-	return hidden;
+	return passed || relation->hidden;
 }
 
-void define_print(struct session *session, ReorderBufferTXN *txn, struct relation *relation)
+void define_print(struct session *session, ReorderBufferTXN *txn, struct relation *relation, Oid file)
 {
+	/* Only where catalogs have changed it can have another name, or file, than before. */
+	if (txn->ninvalidations > 0) {
+		if (relation->file_xid != txn->xid)
+			look_back(session, txn, relation);
+		if (is_emptied(txn, relation, file)) {
+			define_print_truncate(session, txn, relation, file);
+			return;
+		}
+	}
 	print_definition(session, txn, relation);
-	if (!relation->definition || !lacks_rows(session, txn, relation))
+	if (!relation->definition || !lacks_rows(txn, relation))
 		return;
 	session_ensure_begun(session, txn);
 	appendStringInfoString(session_begin_line(session, relation), "_action\tpartial");
 	output_end(&session->output);
 }
 
-void define_print_emptied(struct session *session, ReorderBufferTXN *txn, struct relation *relation)
+void define_print_truncate(struct session *session, ReorderBufferTXN *txn, struct relation *relation, Oid file)
 {
+	/* What it had does not count any more. */
 	relation->settled_xid = txn->xid;
 	relation->passed_xid = InvalidTransactionId;
+	note_current_file(txn, relation, file);
 	print_definition(session, txn, relation);
+	session_ensure_begun(session, txn);
+	appendStringInfoString(session_begin_line(session, relation), "_action\ttruncate");
+	output_end(&session->output);
 }
 
-void define_print_rest(struct session *session, ReorderBufferTXN *txn)
+void define_pass(ReorderBufferTXN *txn, struct relation *relation, Oid file)
 {
-	if (txn->ninvalidations == 0 || !session->options.include_schema)
-		return;
+	relation->passed_xid = txn->xid;
+	note_current_file(txn, relation, file);
+}
 
-	Snapshot past = lookup_without_own(txn), now = GetCatalogSnapshot(InvalidOid);
-	List *relids = touched_find(txn, past, now);
+/* What is gone comes first: names get free. */
+static void print_drops(struct session *session, ReorderBufferTXN *txn, const List *relids, Snapshot past, Snapshot now)
+{
 	struct table_name before, name;
 	ListCell *cell;
 
-	/* What is gone comes first: names get free. */
 	foreach (cell, relids) {
 		Oid relid = lfirst_oid(cell);
 		bool was = is_wanted(session, past, relid, &before);
@@ -130,10 +177,29 @@ void define_print_rest(struct session *session, ReorderBufferTXN *txn)
 			print_drop(session, txn, relid, &name);
 		output_tick(&session->output);
 	}
+}
+
+void define_print_rest(struct session *session, ReorderBufferTXN *txn)
+{
+	if (txn->ninvalidations == 0)
+		return;
+
+	bool defines = session->options.include_schema;
+	Snapshot past = lookup_without_own(txn), now = GetCatalogSnapshot(InvalidOid);
+	List *relids = touched_find(txn, past, now);
+	struct table_name name;
+	ListCell *cell;
+
+	if (defines)
+		print_drops(session, txn, relids, past, now);
 	foreach (cell, relids) {
-		relation_outdate(&session->relations, lfirst_oid(cell));
-		if (is_wanted(session, now, lfirst_oid(cell), &name))
-			print_current(session, txn, lfirst_oid(cell));
+		Oid relid = lfirst_oid(cell);
+
 		output_tick(&session->output);
+		if (!defines && !lookup_was_unlogged(txn, relid, FirstCommandId))
+			continue;
+		relation_outdate(&session->relations, relid);
+		if (is_wanted(session, now, relid, &name))
+			print_current(session, txn, relid);
 	}
 }

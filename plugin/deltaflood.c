@@ -94,14 +94,6 @@ static void commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPt
 	session->begun = false;
 }
 
-static void print_truncate(struct session *session, ReorderBufferTXN *txn, struct relation *relation)
-{
-	define_print_emptied(session, txn, relation);
-	session_ensure_begun(session, txn);
-	appendStringInfoString(session_begin_line(session, relation), "_action\ttruncate");
-	output_end(&session->output);
-}
-
 /* On PostgreSQL 17 a tuple lost its wrapping. */
 #if PG_VERSION_NUM >= 170000
 #define TUPLE(held) (held)
@@ -155,17 +147,18 @@ static void change_table(struct session *session, ReorderBufferTXN *txn, Relatio
                          ReorderBufferChange *change)
 {
 	struct relation *relation = relation_find(&session->relations, rel);
+	Oid file = written->rd_rel->relfilenode;
 
 	if (!relation->wanted) {
-		relation->passed_xid = txn->xid;
+		define_pass(txn, relation, file);
 		return;
 	}
 	if (rel != written && (relation->rewrite != RelationGetRelid(written) || relation->rewrite_xid != txn->xid)) {
 		relation->rewrite = RelationGetRelid(written);
 		relation->rewrite_xid = txn->xid;
-		print_truncate(session, txn, relation);
+		define_print_truncate(session, txn, relation, file);
 	} else {
-		define_print(session, txn, relation);
+		define_print(session, txn, relation, file);
 		session_ensure_begun(session, txn);
 	}
 	print_change(session, relation, rel, change);
@@ -200,9 +193,9 @@ static void truncate_tables(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, 
 	for (int i = 0; i < count; i++) {
 		struct relation *relation = relation_find(&session->relations, rels[i]);
 		if (relation->wanted)
-			print_truncate(session, txn, relation);
+			define_print_truncate(session, txn, relation, InvalidOid);
 		else
-			relation->passed_xid = txn->xid;
+			define_pass(txn, relation, InvalidOid);
 	}
 	output_tick(&session->output);
 	MemoryContextSwitchTo(old);

@@ -1,7 +1,9 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/heapam.h"
 #include "access/htup_details.h"
+#include "access/relscan.h"
 #include "access/skey.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
@@ -10,6 +12,7 @@
 #include "catalog/pg_enum.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
+#include "executor/tuptable.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 
@@ -117,9 +120,9 @@ static bool is_replicated(Form_pg_class row)
 	       !OidIsValid(row->relrewrite);
 }
 
-bool lookup_table(Snapshot snapshot, Oid relid, struct table_name *name)
+Oid lookup_table(Snapshot snapshot, Oid relid, struct table_name *name)
 {
-	Oid schema = InvalidOid;
+	Oid schema = InvalidOid, file = InvalidOid;
 	ScanKeyData key;
 	by_oid(&key, Anum_pg_class_oid, relid);
 	struct reading reading = start(RelationRelationId, ClassOidIndexId, snapshot, 1, &key);
@@ -128,10 +131,54 @@ bool lookup_table(Snapshot snapshot, Oid relid, struct table_name *name)
 	memset(name, 0, sizeof(*name));
 	if (row && is_replicated(row)) {
 		schema = row->relnamespace;
+		file = row->relfilenode;
 		strlcpy(NameStr(name->table), NameStr(row->relname), NAMEDATALEN);
 	}
 	finish(&reading);
-	return OidIsValid(schema) && schema_name(snapshot, schema, &name->schema);
+	return OidIsValid(schema) && schema_name(snapshot, schema, &name->schema) ? file : InvalidOid;
+}
+
+static bool is_own(ReorderBufferTXN *txn, TransactionId xid)
+{
+	dlist_iter iter;
+
+	if (xid == txn->xid)
+		return true;
+	dlist_foreach(iter,
+	              &txn->subtxns) if (dlist_container(ReorderBufferTXN, node, iter.cur)->xid == xid) return true;
+	return false;
+}
+
+/* The command of the transaction that has made this version of a row. The row itself tells only the backend that ran it. */
+static CommandId made_by(struct reading *reading, Snapshot now, HeapTuple tuple)
+{
+	Buffer buffer = ((BufferHeapTupleTableSlot *)reading->scan->slot)->buffer;
+	CommandId made, ended;
+
+	if (!ResolveCminCmaxDuringDecoding(HistoricSnapshotGetTupleCids(), now, tuple, buffer, &made, &ended))
+		return InvalidCommandId;
+	return made;
+}
+
+bool lookup_was_unlogged(ReorderBufferTXN *txn, Oid relid, CommandId since)
+{
+	Snapshot now = GetCatalogSnapshot(InvalidOid);
+	bool was = false;
+	ScanKeyData key;
+	by_oid(&key, Anum_pg_class_oid, relid);
+	/* All versions that there are: the slot keeps those of the transaction until it is confirmed. */
+	struct reading reading = start(RelationRelationId, ClassOidIndexId, SnapshotAny, 1, &key);
+	HeapTuple tuple;
+
+	while (!was && HeapTupleIsValid(tuple = systable_getnext(reading.scan))) {
+		if (((Form_pg_class)GETSTRUCT(tuple))->relpersistence != RELPERSISTENCE_UNLOGGED ||
+		    !is_own(txn, HeapTupleHeaderGetRawXmin(tuple->t_data)))
+			continue;
+		CommandId made = made_by(&reading, now, tuple);
+		was = made >= since && made < now->curcid; /* InvalidCommandId is the largest */
+	}
+	finish(&reading);
+	return was;
 }
 
 Oid lookup_name(Snapshot snapshot, const struct table_name *name)

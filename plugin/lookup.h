@@ -19,12 +19,15 @@
 Snapshot lookup_without_own(ReorderBufferTXN *txn);
 void lookup_free(Snapshot before);
 
-/* True for an ordinary table that is replicated: neither temporary nor unlogged,
- * and no rewrite under way. */
-bool lookup_table(Snapshot snapshot, Oid relid, struct table_name *name);
+/* The file (pg_class.relfilenode) of an ordinary table that is replicated: neither temporary nor unlogged,
+ * and no rewrite under way. Else InvalidOid. */
+Oid lookup_table(Snapshot snapshot, Oid relid, struct table_name *name);
 
 /* Such a table of this name, or InvalidOid. */
 Oid lookup_name(Snapshot snapshot, const struct table_name *name);
+
+/* Whether the transaction has made the table an unlogged one, in the command `since` or later; it may have ended that again. */
+bool lookup_was_unlogged(ReorderBufferTXN *txn, Oid relid, CommandId since);
 
 /* Appends all tables of a schema, whatever their kind. */
 List *lookup_tables_in(Snapshot snapshot, List *relids, Oid schema);

@@ -41,6 +41,7 @@ struct relation {
 	char *sent;     /* lead and definition of the last schema line; NULL before, and after a drop */
 	int sent_len;
 	struct table_name sent_name;
+	bool waits; /* its schema line comes next, once those of others have */
 
 	/* The rewrite (a table of its own, for a while) whose `truncate` was printed, and its transaction. */
 	Oid rewrite;
@@ -49,6 +50,14 @@ struct relation {
 	/* The last transaction in which a change of it was passed over, since its name was not wanted then; and the one
 	 * in which readers know already whether they have all of its rows. */
 	TransactionId passed_xid, settled_xid;
+
+	/* Of the transaction file_xid, which has changed catalogs: whether the table's name before it was not wanted; the
+	 * file (pg_class.relfilenode) whose rows readers have, InvalidOid where they need not know; and the command at
+	 * which that was so. */
+	TransactionId file_xid;
+	bool hidden;
+	Oid file;
+	CommandId file_cid;
 };
 
 struct relation_cache {

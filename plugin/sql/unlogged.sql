@@ -1,0 +1,208 @@
+-- A table that is unlogged and logged again in one transaction: what it did meanwhile is not in the log.
+\t on
+\pset format unaligned
+SELECT FROM pg_create_logical_replication_slot('regress', 'deltaflood');
+
+CREATE TABLE t (a int PRIMARY KEY);
+INSERT INTO t VALUES (1);
+SELECT count(*) FROM changes();
+
+-- emptied: no row says so
+BEGIN;
+ALTER TABLE t SET UNLOGGED;
+DELETE FROM t;
+ALTER TABLE t SET LOGGED;
+COMMIT;
+SELECT * FROM changes();
+
+-- between what is logged; who knows no definitions gets it as well
+BEGIN;
+INSERT INTO t VALUES (2);
+ALTER TABLE t SET UNLOGGED;
+TRUNCATE t;
+ALTER TABLE t SET LOGGED;
+INSERT INTO t VALUES (3);
+COMMIT;
+BEGIN;
+ALTER TABLE t SET UNLOGGED;
+DELETE FROM t;
+ALTER TABLE t SET LOGGED;
+COMMIT;
+SELECT * FROM rows();
+
+-- with rows left: they come, once; what writes them anew then changes nothing
+INSERT INTO t VALUES (4);
+BEGIN;
+ALTER TABLE t SET UNLOGGED;
+INSERT INTO t VALUES (5);
+DELETE FROM t WHERE a = 4;
+ALTER TABLE t SET LOGGED;
+CLUSTER t USING t_pkey;
+INSERT INTO t VALUES (6);
+CLUSTER t USING t_pkey;
+COMMIT;
+SELECT * FROM changes();
+
+-- again and again
+BEGIN;
+ALTER TABLE t SET UNLOGGED;
+DELETE FROM t;
+ALTER TABLE t SET LOGGED;
+ALTER TABLE t SET UNLOGGED;
+ALTER TABLE t SET LOGGED;
+INSERT INTO t VALUES (7);
+ALTER TABLE t SET UNLOGGED;
+UPDATE t SET a = 8;
+ALTER TABLE t SET LOGGED;
+ALTER TABLE t SET UNLOGGED;
+DELETE FROM t;
+ALTER TABLE t SET LOGGED;
+COMMIT;
+SELECT * FROM changes();
+
+-- what was rewritten before, and is then
+INSERT INTO t VALUES (9);
+BEGIN;
+ALTER TABLE t ALTER a TYPE bigint;
+ALTER TABLE t SET UNLOGGED;
+DELETE FROM t;
+ALTER TABLE t ALTER a TYPE int;
+ALTER TABLE t SET LOGGED;
+CLUSTER t USING t_pkey;
+ALTER TABLE t ADD b int DEFAULT random();
+INSERT INTO t (a) VALUES (10);
+ALTER TABLE t DROP b;
+COMMIT;
+SELECT regexp_replace(changes, 'b\t[01]$', E'b\tN') FROM changes();
+
+-- truncated before, and then
+BEGIN;
+TRUNCATE t;
+ALTER TABLE t SET UNLOGGED;
+INSERT INTO t VALUES (11);
+DELETE FROM t;
+ALTER TABLE t SET LOGGED;
+INSERT INTO t VALUES (12);
+ALTER TABLE t SET UNLOGGED;
+DELETE FROM t;
+ALTER TABLE t SET LOGGED;
+TRUNCATE t;
+INSERT INTO t VALUES (13);
+COMMIT;
+SELECT * FROM rows();
+
+-- rolled back, and kept
+BEGIN;
+SAVEPOINT s;
+ALTER TABLE t SET UNLOGGED;
+DELETE FROM t;
+ALTER TABLE t SET LOGGED;
+INSERT INTO t VALUES (14);
+ROLLBACK TO s;
+CLUSTER t USING t_pkey;
+INSERT INTO t VALUES (15);
+COMMIT;
+SELECT * FROM rows();
+BEGIN;
+SAVEPOINT s;
+ALTER TABLE t SET UNLOGGED;
+SAVEPOINT r;
+ALTER TABLE t SET LOGGED;
+ROLLBACK TO r;
+DELETE FROM t;
+ALTER TABLE t SET LOGGED;
+RELEASE s;
+COMMIT;
+SELECT * FROM rows();
+
+-- made in the transaction; without a row ever
+BEGIN;
+CREATE TABLE u (a int PRIMARY KEY);
+INSERT INTO u VALUES (1);
+ALTER TABLE u SET UNLOGGED;
+DELETE FROM u;
+ALTER TABLE u SET LOGGED;
+CREATE UNLOGGED TABLE v (a int PRIMARY KEY);
+ALTER TABLE v SET LOGGED;
+COMMIT;
+SELECT * FROM changes();
+
+-- under another name; two that change places
+INSERT INTO u VALUES (2);
+INSERT INTO v VALUES (2);
+BEGIN;
+ALTER TABLE u SET UNLOGGED;
+ALTER TABLE v SET UNLOGGED;
+DELETE FROM u;
+DELETE FROM v;
+ALTER TABLE u SET LOGGED;
+ALTER TABLE v SET LOGGED;
+ALTER TABLE u RENAME TO w;
+ALTER TABLE v RENAME TO u;
+ALTER TABLE w RENAME TO v;
+INSERT INTO u VALUES (3);
+COMMIT;
+SELECT * FROM changes();
+
+-- where the list of tables leaves it out: what it does under such a name is missing, unless it is emptied then
+BEGIN;
+ALTER TABLE u RENAME TO hidden;
+ALTER TABLE hidden SET UNLOGGED;
+DELETE FROM hidden;
+ALTER TABLE hidden SET LOGGED;
+INSERT INTO hidden VALUES (4);
+ALTER TABLE hidden RENAME TO u;
+INSERT INTO u VALUES (5);
+COMMIT;
+BEGIN;
+ALTER TABLE u RENAME TO hidden;
+INSERT INTO hidden VALUES (6);
+ALTER TABLE hidden SET UNLOGGED;
+DELETE FROM hidden;
+ALTER TABLE hidden SET LOGGED;
+ALTER TABLE hidden RENAME TO u;
+COMMIT;
+BEGIN;
+ALTER TABLE v SET UNLOGGED;
+ALTER TABLE v SET LOGGED;
+COMMIT;
+SELECT * FROM changes('tables', 'u');
+
+-- two change places, of which one is changed under such a name: the definitions first
+INSERT INTO u VALUES (7);
+INSERT INTO v VALUES (7);
+BEGIN;
+ALTER TABLE u RENAME TO w;
+ALTER TABLE v RENAME TO hidden;
+INSERT INTO hidden VALUES (8);
+ALTER TABLE hidden RENAME TO u;
+ALTER TABLE w RENAME TO v;
+INSERT INTO u VALUES (9);
+COMMIT;
+SELECT * FROM changes('tables', 'u,v');
+
+-- a partition
+CREATE TABLE p (a int) PARTITION BY RANGE (a);
+CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
+INSERT INTO p VALUES (1);
+BEGIN;
+ALTER TABLE p1 SET UNLOGGED;
+DELETE FROM p;
+ALTER TABLE p1 SET LOGGED;
+INSERT INTO p VALUES (2);
+COMMIT;
+SELECT * FROM changes();
+
+-- in two transactions
+BEGIN;
+ALTER TABLE p1 SET UNLOGGED;
+DELETE FROM p;
+COMMIT;
+BEGIN;
+ALTER TABLE p1 SET LOGGED;
+INSERT INTO p VALUES (3);
+COMMIT;
+SELECT * FROM changes();
+
+DROP TABLE t, u, v, p;
+SELECT FROM pg_drop_replication_slot('regress');
