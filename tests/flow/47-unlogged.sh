@@ -202,6 +202,13 @@ step "in a savepoint that is rolled back" 0 <<-'SQL'
 	CLUSTER zzz;
 	INSERT INTO zzz VALUES (12, 'behind');
 	COMMIT;
+	BEGIN;
+	CLUSTER zzz;
+	SAVEPOINT s;
+	ALTER TABLE zzz SET UNLOGGED;
+	ROLLBACK TO s;
+	COMMENT ON TABLE zzz IS 'behind';
+	COMMIT;
 SQL
 is "all rows are there" "$(rows)" 2,3,4,5,6,7,8,9,10,11,12
 
