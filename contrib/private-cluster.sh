@@ -81,10 +81,12 @@ trap 'exit 143' TERM
 
 wait_for() { # SECONDS COMMAND [WHAT]: runs COMMAND again and again until it succeeds
 	local end=$((SECONDS + $1)) late=0
+	in_vain=
 	until eval "$2" 2>/dev/null; do
 		# Some more tries then: while the machine stood still, nobody could come so far.
 		if ((SECONDS >= end && ++late > 10)); then
-			echo "waited $1 s in vain for: ${3:-$2}" >&2
+			in_vain=${3:-$2}
+			echo "waited $1 s in vain for: $in_vain" >&2
 			return 1
 		fi
 		sleep 0.1

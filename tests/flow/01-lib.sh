@@ -15,6 +15,12 @@ server_restart immediate
 is "it comes back after a crash" "$(sql 'SELECT 1')" 1
 check_not "the process before is gone" alive "$pid"
 check_not "what does not come in time is a failure" wait_for 1 false
+in_another_test() { # COMMAND: what is told of it, and how it ended
+	bash -c '. "$0/tests/flow/lib.sh"; check "one" true; eval "$1"; plan' "$root" "$1" 2>/dev/null && echo 0 || echo $?
+}
+is "also where it ends the test" "$(in_another_test 'wait_for 0 false "a miracle"')" $'ok 1 - one\nnot ok 2 - waited for a miracle\n1'
+is "what else ends a test is none" "$(in_another_test 'wait_for 1 true "no miracle"; false')" $'ok 1 - one\n1'
+is "nor is a wait that may be in vain" "$(in_another_test 'wait_for 0 false "a miracle" || true; check "two" true')" $'ok 1 - one\nok 2 - two\n1..2\n0'
 
 # A comparison that finds nothing proves nothing.
 sql "CREATE TABLE t (id int PRIMARY KEY, b bool, f float8, x bytea, t text, n numeric)"

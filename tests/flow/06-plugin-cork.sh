@@ -34,6 +34,8 @@ is "which it still has not" \
 kill -CONT "$writer"
 end_process "$receiver" INT
 wait "$receiver" || true
+wait_for 60 "[[ \$(sql \"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender'\") == 0 ]]" "the session to end"
+check_not "a session whose stream has ended takes nothing down" grep -E 'PANIC|terminated by signal|TRAP' "$server/log"
 
 pgbench -q -i -s 1 >/dev/null 2>&1
 sql "SELECT pg_create_logical_replication_slot('ended', 'deltaflood')" >/dev/null

@@ -18,7 +18,7 @@ keep() {
 	cp -r "$work/mirrors" "$work"/*.log "$work"/differences "$work"/folder "$server/log" "$store" "$kept/" 2>/dev/null || true
 	note "SEED=$seed failed; logs, mirrors and the store are in $kept"
 }
-trap 'keep; cleanup' EXIT
+trap 'status=$?; keep; ended $status' EXIT
 
 server_create
 cat >>"$server/data/postgresql.conf" <<-CONF

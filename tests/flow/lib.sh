@@ -2,7 +2,8 @@
 # lib.sh - sourced by the flow tests: a private server with daystream on top
 # (contrib/private-cluster.sh) and assertions that print TAP. An assertion
 # that fails goes on to the next (with TEST_FIRST_FAILURE set it ends the
-# test); whatever else fails ends the test.
+# test); whatever else fails ends the test. So does a wait in vain (wait_for),
+# which is told like an assertion.
 #
 #     . tests/flow/lib.sh
 #     server_up
@@ -17,6 +18,7 @@ tap_count=0
 tap_failed=0
 
 result() { # STATUS SENTENCE [DETAIL]
+	in_vain=
 	tap_count=$((tap_count + 1))
 	if [[ $1 -eq 0 ]]; then
 		echo "ok $tap_count - $2"
@@ -39,6 +41,15 @@ stopped() {
 	exit 143
 }
 trap stopped TERM
+
+in_vain= # what wait_for waited for last
+ended() { # STATUS
+	[[ $1 -eq 0 || -z $in_vain ]] || echo "not ok $((tap_count + 1)) - waited for $in_vain"
+	set +e
+	(exit "$1")
+	cleanup
+}
+trap 'ended $?' EXIT
 
 # In this shell, not in one below it: so a command may start a daemon.
 run_quietly() { # COMMAND...: leaves $status and $output
