@@ -37,8 +37,8 @@ int apply_open(struct apply **opened, struct database *database, const char *tab
 	apply->first_time = !database->has_position;
 	apply->skip_to = apply->first_time ? newest_generation : 0;
 	apply->table_file = database->table_file;
-	int rc = registry_open(&apply->changes.registry, database->sqlite, tables, database->exact, database->numeric,
-	                       warn, err);
+	int rc = registry_open(&apply->changes.registry, database->sqlite, tables, database->table_file,
+	                       database->exact, database->numeric, warn, err);
 	if (rc < 0) {
 		apply_close(apply);
 		return rc;
@@ -309,7 +309,8 @@ int apply_rollback(struct apply *apply, struct err *err)
 	registry_close(apply->changes.registry);
 	apply->changes.registry = NULL;
 	int rc = database_rollback(apply->database, err);
-	return rc < 0 ? rc
-	              : registry_open(&apply->changes.registry, apply->database->sqlite, apply->tables,
-	                              apply->database->exact, apply->database->numeric, apply->changes.warn, err);
+	return rc < 0
+	           ? rc
+	           : registry_open(&apply->changes.registry, apply->database->sqlite, apply->tables, apply->table_file,
+	                           apply->database->exact, apply->database->numeric, apply->changes.warn, err);
 }

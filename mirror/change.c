@@ -62,12 +62,14 @@ static bool is_tolerated(const struct changes *changes, const struct relation *t
 	return filter_has(changes->tolerated, name, len);
 }
 
-static int say_remedy(const struct relation *table, int code, struct err *err)
+static int say_remedy(const struct changes *changes, const struct relation *table, int code, struct err *err)
 {
 	const struct definition *definition = &table->schema.definition;
 	char name[NAME_PATH_MAX];
 	struct err reason = *err;
 
+	if (changes->database->table_file)
+		return err_set(err, code, "%.600s; --resync brings the table anew", reason.text);
 	name_join(name, definition->schema, definition->table);
 	return err_set(err, code, "%.600s; --resync=%.300s brings the table anew", reason.text, name);
 }
@@ -83,15 +85,16 @@ static int unplaced(struct changes *changes, struct relation *table, const struc
 	if (code != -ENOENT && !(code == -EEXIST && marked))
 		return code;
 	if (!marked && table->schema.match != SCHEMA_NONE && !is_tolerated(changes, table))
-		return say_remedy(table, code, err);
+		return say_remedy(changes, table, code, err);
 	int rc = relation_mark(table, head->position, &mark_err);
 	if (rc < 0)
 		*err = mark_err;
 	if (rc == 1) {
 		snprintf(text, sizeof text,
-		         "table \"%s\" is not exact from %s on: %s; such changes are passed over, --resync=TABLE then "
+		         "table \"%s\" is not exact from %s on: %s; such changes are passed over, --resync%s then "
 		         "brings it anew",
-		         table->schema.name, position_print(at, head->position), err->text);
+		         table->schema.name, position_print(at, head->position), err->text,
+		         changes->database->table_file ? "" : "=TABLE");
 		changes->warn(text);
 	}
 	return rc < 0 ? rc : 0;
@@ -201,7 +204,7 @@ int changes_flush(struct changes *changes, struct err *err)
 	if (rc == 0 || !failed.table)
 		return rc;
 	if (rc == -ENOENT)
-		say_remedy(failed.table, rc, err);
+		say_remedy(changes, failed.table, rc, err);
 	return err_prefix(err, rc, "%s table %s", position_print(at, failed.position), failed.table->schema.name);
 }
 

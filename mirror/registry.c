@@ -15,6 +15,7 @@
 struct registry {
 	sqlite3 *sqlite;
 	const char *wanted; /* --tables */
+	bool alone;         /* of one table's file */
 	enum numeric numeric;
 	addition_warn *warn;
 	struct tables tables;
@@ -60,8 +61,8 @@ static int add_stored(struct registry *registry, struct err *err)
 	return rc;
 }
 
-int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, bool exact, enum numeric numeric,
-                  addition_warn *warn, struct err *err)
+int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, bool alone, bool exact,
+                  enum numeric numeric, addition_warn *warn, struct err *err)
 {
 	struct registry *registry = calloc(1, sizeof *registry);
 
@@ -70,6 +71,7 @@ int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables,
 		return out_of_memory(err);
 	registry->sqlite = sqlite;
 	registry->wanted = tables;
+	registry->alone = alone;
 	registry->exact = exact;
 	registry->numeric = numeric;
 	registry->warn = warn;
@@ -160,8 +162,8 @@ static int mark_partial(struct registry *registry, struct relation *table, const
 	int rc = relation_mark(table, position, err);
 
 	table->partial = true;
-	char *text = rc == 1 ? sqlite3_mprintf("table \"%w\" %s, and --resync=TABLE brings that from a newer snapshot",
-	                                       table->schema.name, reason)
+	char *text = rc == 1 ? sqlite3_mprintf("table \"%w\" %s, and --resync%s brings that from a newer snapshot",
+	                                       table->schema.name, reason, registry->alone ? "" : "=TABLE")
 	                     : NULL;
 	if (text && registry->warn)
 		registry->warn(text);

@@ -26,11 +26,12 @@
 
 struct registry;
 
-/* Reads _daystream_tables. `tables` is a normalized list (filter.h) or NULL; borrowed. `exact`: the
- * mirror began with all rows (relation.h); this does not hold for tables that are marked. `warn` gets a
- * sentence for each thing people added that a change of definition takes away. */
-int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, bool exact, enum numeric numeric,
-                  addition_warn *warn, struct err *err);
+/* Reads _daystream_tables. `tables` is a normalized list (filter.h) or NULL; borrowed. `alone`: the
+ * mirror is of one table's file, so that --resync takes no list. `exact`: the mirror began with all rows (relation.h);
+ * this does not hold for tables that are marked. `warn` gets a sentence for each thing people added that a change of
+ * definition takes away. */
+int registry_open(struct registry **opened, sqlite3 *sqlite, const char *tables, bool alone, bool exact,
+                  enum numeric numeric, addition_warn *warn, struct err *err);
 void registry_close(struct registry *registry);
 
 /* The table of a line that has a _table; NULL where --tables leaves it out. Borrowed until

@@ -23,9 +23,9 @@
 static int nothing_to_copy(const struct mirror_wish *wish, struct err *err)
 {
 	return err_set(err, -ENOENT,
-	               "%s has no snapshot that %s could be brought anew from: take one (daystream snapshot), or give "
-	               "--from",
-	               wish->source.mount ? wish->source.mount : wish->source.file, wish->path);
+	               "%s has no snapshot that %s could be brought anew from: take one (daystream snapshot)%s",
+	               wish->source.mount ? wish->source.mount : wish->source.file, wish->path,
+	               wish->source.table ? "" : ", or give --from");
 }
 
 static int resync_once(struct mirror *mirror, struct err *err)

@@ -97,6 +97,32 @@ caught_up "$mnt"
 cp "$mnt/tables/young" "$work/young"
 exits "it goes on when the file has grown" 0 deltamirror --once "$work/young" "$work/young.sqlite"
 is "and has what it says now" "$(sqlite3 "$work/young.sqlite" 'SELECT count(*) FROM young')" 25
+
+# What its lines do not tell comes by a snapshot and --resync, which takes no list here.
+ask() { sqlite3 "$work/calm.sqlite" "SELECT group_concat(id) FROM (SELECT id FROM calm ORDER BY id); SELECT inexact_since IS NULL FROM _daystream_tables"; }
+calm_once() { caught_up "$mnt" && deltamirror --once "$@" "$mnt/tables/calm" "$work/calm.sqlite"; }
+anew() { # SENTENCE: the remedy is the right one
+	snapshot_taken
+	exits "$1" 0 calm_once --resync
+	is "and it is as in PostgreSQL" "$(ask)" "$(sql "SELECT string_agg(id::text, ',' ORDER BY id) || E'\n1' FROM calm")"
+}
+sql "ALTER TABLE calm SET SCHEMA daystream"
+sql "INSERT INTO daystream.calm VALUES (5)"
+sql "ALTER TABLE daystream.calm SET SCHEMA public"
+sql "INSERT INTO calm VALUES (6)"
+exits "a mirror of a table that was away goes on" 0 calm_once
+like "and says what brings its rows" "$output" 'warning: table "calm".*missing.* --resync brings'
+anew "that does"
+sqlite3 "$work/calm.sqlite" "DELETE FROM calm WHERE id = 6"
+sql "UPDATE calm SET id = 7 WHERE id = 6"
+exits "a change of a row that somebody took away is an error" 1 calm_once
+like "which says what helps" "$output" '; --resync brings the table anew'
+anew "that helps"
+sql "ALTER TABLE calm DROP CONSTRAINT calm_pkey"
+sql "UPDATE calm SET id = 8 WHERE id = 7"
+exits "a change that cannot be placed is passed over" 0 calm_once
+like "with the remedy" "$output" 'warning: table "calm" is not exact.* --resync then brings it anew'
+anew "it is one"
 echo "my diary" >"$work/diary"
 exits "a file of something else is refused" 1 deltamirror --once "$work/diary" "$work/diary.sqlite"
 plan
