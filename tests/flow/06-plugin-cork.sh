@@ -34,14 +34,14 @@ is "which it still has not" \
 kill -CONT "$writer"
 end_process "$receiver" INT
 wait "$receiver" || true
-wait_for 60 "[[ \$(sql \"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender'\") == 0 ]]" "the session to end"
-check_not "a session whose stream has ended takes nothing down" grep -E 'PANIC|terminated by signal|TRAP' "$server/log"
 
 pgbench -q -i -s 1 >/dev/null 2>&1
 sql "SELECT pg_create_logical_replication_slot('ended', 'deltaflood')" >/dev/null
 pgbench -n -c 4 -t 2000 >/dev/null 2>&1
 end=$(sql "SELECT pg_current_wal_flush_lsn()")
 timeout 120 pg_recvlogical -d "$PGDATABASE" -S followed --start --no-loop -E "$end" -f "$work/followed"
+wait_for 60 "[[ \$(sql \"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender'\") == 0 ]]" "the session to end"
+check_not "a session whose stream has ended takes nothing down" grep -E 'PANIC|terminated by signal|TRAP' "$server/log"
 sql "SELECT data FROM pg_logical_slot_get_changes('asked', '$end', NULL)" >"$work/asked"
 check "what leaves together is the same, in the same order" cmp "$work/followed" "$work/asked"
 check "and much" test "$(grep -c '_action.commit' "$work/followed")" -ge 8000
