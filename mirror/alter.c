@@ -26,11 +26,12 @@ static int rename_table(sqlite3 *sqlite, const char *from, const char *to, struc
 /* Its own name, or, where `aside`, the one with its number. */
 static int rename_schema(sqlite3 *sqlite, struct schema *schema, bool aside, struct err *err)
 {
-	char *name = schema_pick_name(sqlite, schema, aside, err);
+	char *name;
+	int rc = schema_pick_name(sqlite, schema, aside, &name, err);
 
-	if (!name)
-		return -EIO;
-	int rc = rename_table(sqlite, schema->name, name, err);
+	if (rc < 0)
+		return rc;
+	rc = rename_table(sqlite, schema->name, name, err);
 	free(schema->name);
 	schema->name = name;
 	return rc < 0 ? rc : schema_save(sqlite, schema, err);
@@ -190,9 +191,12 @@ static int copy_rows(sqlite3 *sqlite, const struct schema *old, const struct sch
 		sqlite3_str_appendall(names, "_daystream_no_column");
 		sqlite3_str_appendall(values, "NULL");
 	}
+	bool whole = sqlite3_str_errcode(foreign) == SQLITE_OK; /* or NULL, as where nothing is in it */
 	char *foreign_text = sqlite3_str_finish(foreign), *names_text = sqlite3_str_finish(names),
 	     *values_text = sqlite3_str_finish(values);
-	if (rc == 0 && names_text && values_text) {
+	if (rc == 0 && !(whole && names_text && values_text))
+		rc = err_set(err, -ENOMEM, "out of memory for a statement");
+	if (rc == 0) {
 		const char *more = foreign_text ? foreign_text : "";
 		rc = sql_runf(sqlite, err, "INSERT INTO " TEMPORARY_TABLE " (%s%s) SELECT %s%s FROM \"%w\"", names_text,
 		              more, values_text, more, new->name);
@@ -233,15 +237,17 @@ static int rebuild(sqlite3 *sqlite, const struct schema *old, const struct schem
 }
 
 /* The name stays as long as the table's in PostgreSQL does. */
-static char *pick_name(sqlite3 *sqlite, const struct schema *old, const struct schema *new, struct err *err)
+static int pick_name(sqlite3 *sqlite, const struct schema *old, struct schema *new, struct err *err)
 {
 	if (!old->displaced && strcmp(old->definition.schema, new->definition.schema) == 0 &&
-	    strcmp(old->definition.table, new->definition.table) == 0)
-		return strdup(old->name);
+	    strcmp(old->definition.table, new->definition.table) == 0) {
+		new->name = strdup(old->name);
+		return new->name ? 0 : err_set(err, -ENOMEM, "out of memory for a table's name");
+	}
 
 	struct schema wanted = *new;
 	wanted.name = old->name; /* it may keep that, too */
-	return schema_pick_name(sqlite, &wanted, false, err);
+	return schema_pick_name(sqlite, &wanted, false, &new->name, err);
 }
 
 /* --numeric=real keeps the key's numbers as text, all others as doubles, of which no text can be made. */
@@ -275,12 +281,11 @@ int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, s
                 addition_warn *warn, struct err *err)
 {
 	*effect = (struct alter_effect){0};
-	int good = check_numbers(sqlite, old, new, err);
-	if (good < 0)
-		return good;
-	if (!(new->name = pick_name(sqlite, old, new, err)))
-		return -EIO;
-	int rc = rename_table(sqlite, old->name, new->name, err);
+	int rc = check_numbers(sqlite, old, new, err);
+	if (rc == 0)
+		rc = pick_name(sqlite, old, new, err);
+	if (rc == 0)
+		rc = rename_table(sqlite, old->name, new->name, err);
 	if (rc == 0)
 		rc = addition_make_room(sqlite, old, new, warn, err);
 	if (rc == 0)

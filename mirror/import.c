@@ -240,11 +240,11 @@ static int insert_row(struct import *import, struct span row, struct span *value
 	rc = sqlite3_reset(import->insert);
 	if (rc == SQLITE_OK)
 		return 0;
-	sql_error(import->sqlite, "cannot insert a row", err);
+	int code = sql_error(import->sqlite, "cannot insert a row", err);
 	if ((rc & 0xff) == SQLITE_CONSTRAINT && !import->options->replace)
 		return err_set(err, -EEXIST, "a row does not fit: %s; --replace replaces rows of the same key",
 		               sqlite3_errmsg(import->sqlite));
-	return -EIO;
+	return code;
 }
 
 static int copy_rows(struct import *import, struct err *err)
@@ -300,7 +300,8 @@ static int fill(struct import *import, struct err *err)
 	if (rc < 0 && rc != -ENOENT)
 		return rc;
 	if (sqlite3_open_v2(path, &import->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
-		return err_set(err, -EIO, "cannot open %s: %s", path, sqlite3_errmsg(import->sqlite));
+		return err_set(err, import->sqlite ? -EIO : -ENOMEM, "cannot open %s: %s", path,
+		               sqlite3_errmsg(import->sqlite));
 	sqlite3_busy_timeout(import->sqlite, BUSY_MS);
 	sqlite3_db_config(import->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	sqlite3_db_config(import->sqlite, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);

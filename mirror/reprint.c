@@ -157,13 +157,14 @@ static int has_values(sqlite3 *sqlite, const struct schema *new, const struct sc
 {
 	sqlite3_stmt *stmt = NULL;
 	char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\" WHERE \"%w\" IS NOT NULL", new->name, column->name);
-	int rc = sql && sqlite3_prepare_v2(sqlite, sql, -1, &stmt, NULL) == SQLITE_OK
-	             ? sqlite3_step(stmt) == SQLITE_ROW
-	             : sql_error(sqlite, "cannot look at a column", err);
+	int rc = sql ? sqlite3_prepare_v2(sqlite, sql, -1, &stmt, NULL) : SQLITE_NOMEM;
 
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	int code = rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : sql_error(sqlite, "cannot look at a column", err);
 	sqlite3_finalize(stmt);
 	sqlite3_free(sql);
-	return rc;
+	return code;
 }
 
 /* ---- labels of enums ---------------------------------------------------- */
@@ -187,9 +188,12 @@ static int reprint_labels(sqlite3 *sqlite, const struct schema *new, const struc
 		sqlite3_str_appendf(before, "%s%Q", comma, label);
 		sqlite3_str_appendf(after, "%schar(1) || %Q", comma, renamed);
 	}
+	bool any = sqlite3_str_length(cases) > 0 || sqlite3_str_errcode(cases) != SQLITE_OK;
 	char *cases_text = sqlite3_str_finish(cases), *before_text = sqlite3_str_finish(before),
 	     *after_text = sqlite3_str_finish(after);
-	if (cases_text && before_text && after_text) {
+	if (any && !(cases_text && before_text && after_text)) {
+		rc = err_set(err, -ENOMEM, "out of memory for a statement");
+	} else if (any) {
 		rc = sql_runf(sqlite, err, "UPDATE \"%w\" SET \"%w\" = CASE \"%w\"%s END WHERE \"%w\" IN (%s)",
 		              new->name, column->name, column->name, cases_text, column->name, before_text);
 		if (rc == 0)

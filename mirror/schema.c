@@ -189,7 +189,7 @@ char *schema_plain_name(const struct schema *schema)
 	return plain_name(bare ? "" : definition->schema, bare ? "" : ".", definition->table);
 }
 
-char *schema_pick_name(sqlite3 *sqlite, const struct schema *schema, bool aside, struct err *err)
+int schema_pick_name(sqlite3 *sqlite, const struct schema *schema, bool aside, char **picked, struct err *err)
 {
 	const struct definition *definition = &schema->definition;
 	char *name = schema_plain_name(schema);
@@ -201,12 +201,13 @@ char *schema_pick_name(sqlite3 *sqlite, const struct schema *schema, bool aside,
 	       (rc = name_taken(sqlite, name, err)) == 1)
 		name = append_number(name, definition->relid);
 	if (!name)
-		err_set(err, -ENOMEM, "out of memory for a table's name");
+		rc = err_set(err, -ENOMEM, "out of memory for a table's name");
 	if (rc < 0) {
 		free(name);
-		return NULL;
+		name = NULL;
 	}
-	return name;
+	*picked = name;
+	return rc;
 }
 
 static void append_key(sqlite3_str *sql, const struct schema *schema)
@@ -304,9 +305,9 @@ int schema_save_mark(sqlite3 *sqlite, const struct schema *schema, struct err *e
 
 int schema_create(sqlite3 *sqlite, struct schema *schema, struct err *err)
 {
-	if (!(schema->name = schema_pick_name(sqlite, schema, false, err)))
-		return -EIO;
-	int rc = schema_create_as(sqlite, schema, schema->name, err);
+	int rc = schema_pick_name(sqlite, schema, false, &schema->name, err);
+	if (rc == 0)
+		rc = schema_create_as(sqlite, schema, schema->name, err);
 	return rc < 0 ? rc : schema_save(sqlite, schema, err);
 }
 

@@ -98,8 +98,8 @@ const struct schema_column *schema_find_number(const struct schema *schema, unsi
 char *schema_plain_name(const struct schema *schema);
 
 /* A name for SQLite's table, to be freed: its own as above, or, where `aside`, the one with
- * "#<relid>". A table may keep `schema->name`, where it has one. NULL: see err. */
-char *schema_pick_name(sqlite3 *sqlite, const struct schema *schema, bool aside, struct err *err);
+ * "#<relid>". A table may keep `schema->name`, where it has one. NULL after an error. */
+int schema_pick_name(sqlite3 *sqlite, const struct schema *schema, bool aside, char **picked, struct err *err);
 
 /* CREATE TABLE `name` with the columns and the key. */
 int schema_create_as(sqlite3 *sqlite, const struct schema *schema, const char *name, struct err *err);

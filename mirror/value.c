@@ -325,6 +325,8 @@ int value_put(sqlite3_stmt *stmt, int parameter, const struct value *value, stru
 		               "a value of %zu bytes is longer than SQLite can hold (a mirror can do without its "
 		               "table: name the others by --tables)",
 		               value->len);
+	if (rc == SQLITE_NOMEM)
+		return err_set(err, -ENOMEM, "out of memory for a value of %zu bytes", value->len);
 	if (rc != SQLITE_OK)
 		return err_set(err, -EIO, "cannot bind a value: %s", sqlite3_errstr(rc));
 	return 0;

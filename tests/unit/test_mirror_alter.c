@@ -8,6 +8,35 @@ static void keep_warning(const char *text)
 	snprintf(warned + strlen(warned), sizeof warned - strlen(warned), "%s\n", text);
 }
 
+/* SQLite's allocations count down to one that fails: 0: none does. */
+static sqlite3_mem_methods memory;
+static unsigned fails_at;
+
+static bool fails(void)
+{
+	return fails_at > 0 && --fails_at == 0;
+}
+
+static void *take(int size)
+{
+	return fails() ? NULL : memory.xMalloc(size);
+}
+
+static void *take_more(void *at, int size)
+{
+	return fails() ? NULL : memory.xRealloc(at, size);
+}
+
+static void count_allocations(void)
+{
+	sqlite3_config(SQLITE_CONFIG_GETMALLOC, &memory);
+	sqlite3_mem_methods counted = memory;
+	counted.xMalloc = take;
+	counted.xRealloc = take_more;
+	sqlite3_config(SQLITE_CONFIG_MALLOC, &counted);
+	sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
+}
+
 static int setup(void **state)
 {
 	int rc = world_setup(state);
@@ -287,8 +316,48 @@ static void a_label_or_attribute_within_other_values_marks_the_table(void **stat
 	}
 }
 
+/* ---- whatever cannot be had */
+
+/* The last line, with each allocation failing once: it is an error that says so, or all is as it ought to be. */
+static void works_or_says(struct world *w, const char *question, const char *wanted)
+{
+	const size_t fed = w->fed;
+	const struct line_before before = w->before;
+	unsigned lacked = 0;
+
+	for (unsigned n = 1;; n++) {
+		fails_at = n;
+		int rc = world_feed(w);
+		bool over = fails_at > 0;
+		fails_at = 0;
+		if (rc == 0)
+			assert_string_equal(ask(w, question), wanted);
+		/* SQLite may say the latter where it had no memory to read its schema again. */
+		else if (rc == -ENOMEM ? !strstr(w->err.text, "out of memory") : !strstr(w->err.text, "no such table"))
+			fail_msg("allocation %u: %d, \"%s\"", n, rc, w->err.text);
+		lacked += rc < 0;
+		if (over)
+			break;
+		assert_int_equal(apply_rollback(w->apply, &w->err), 0);
+		w->fed = fed;
+		w->before = before;
+	}
+	assert_true(lacked > 10);
+}
+
+static void without_memory_a_table_made_anew_loses_nothing(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	run(w, "ALTER TABLE t ADD COLUMN mine DEFAULT 'own'");
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\tbytea\t" B);
+	works_or_says(w, "SELECT id, CAST(a AS TEXT), b, mine FROM t", "1|one|eins|own\n2|two|NULL|own");
+}
+
 int main(void)
 {
+	count_allocations();
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 	    TEST(a_dropped_table_goes_and_its_name_is_free),
@@ -303,6 +372,7 @@ int main(void)
 	    TEST(renamed_labels_of_an_enum_change_the_rows),
 	    TEST(an_oid_that_becomes_a_name_marks_the_table_where_there_are_any),
 	    TEST(a_label_or_attribute_within_other_values_marks_the_table),
+	    TEST(without_memory_a_table_made_anew_loses_nothing),
 	};
 	return cmocka_run_group_tests_name("mirror alter", tests, NULL, NULL);
 }
