@@ -334,8 +334,9 @@ static void no_other_file_waits_for_an_index_that_is_built(void **state)
 	read_came = false;
 	reads_wait = true;
 	must(pthread_create(&reader, NULL, read_a_byte, &base) == 0);
-	while (!read_came)
+	for (int i = 0; !read_came && i < 120000; i++)
 		usleep(500);
+	bool came = read_came;
 	must(pthread_create(&other, NULL, open_the_first, (void *)&opened) == 0);
 	for (int i = 0; !opened && i < 10000; i++)
 		usleep(1000);
@@ -343,6 +344,7 @@ static void no_other_file_waits_for_an_index_that_is_built(void **state)
 	reads_wait = false;
 	pthread_join(reader, NULL);
 	pthread_join(other, NULL);
+	assert_true(came); /* within a minute */
 	assert_true(in_time);
 	assert_true(fixture_size(&f, nth_index(1)) > 0);
 }

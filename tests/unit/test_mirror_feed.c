@@ -85,8 +85,11 @@ static int take(void *ctx, const struct follow_line *line, struct err *err)
 	assert_true(span_is(line->head.action, "insert"));
 	if (++scene->taken != scene->fails_at)
 		return 0;
-	while (!scene->waits)
+	for (int i = 0; !scene->waits; i++) {
+		if (i == 60000)
+			fail_msg("the other thread has not come to wait within a minute");
 		usleep(1000);
+	}
 	return err_set(err, -ENOSPC, "no room");
 }
 
