@@ -2,8 +2,8 @@
  * rush.h - whether commits keep coming so fast that some more milliseconds do not matter to those who read them.
  *
  * A sync takes the processor as long as some hundred small transactions do, so in a rush each serves those of
- * a few milliseconds. A commit after silence, those of one client and a burst are no rush: none of them waits; nor does one
- * that none was synced shortly before, as large as it is.
+ * a few milliseconds. A commit after silence, those of a client who waits for each and a burst are no rush: none of them
+ * waits. Nor does a large one, unless another was handed over just before.
  *
  * Pure: it is told how much came, and what time it is.
  */
