@@ -3,7 +3,7 @@
  *
  * A sync takes the processor as long as some hundred small transactions do, so in a rush each serves those of
  * a few milliseconds. A commit after silence, those of a client who waits for each and a burst are no rush: none of them
- * waits. Nor does a large one, unless another was handed over just before.
+ * waits. Nor does a large one, unless any commit was handed over just before.
  *
  * Pure: it is told how much came, and what time it is.
  */

@@ -2,6 +2,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ struct slot {
 enum {
 	GRACE_MS = 400, /* what a server that wants to stop may wait for us */
 	LOOK_MS = 50,
+	RECORDS_MOST = 16, /* before others have a turn */
 };
 static const int query_ms = 30000;
 
@@ -207,22 +209,31 @@ static int ended(struct slot *slot, struct err *err)
 	return r;
 }
 
+/* Of an encrypted connection libpq takes one record at a time, and a message has some. */
+static bool has_record(const struct slot *slot)
+{
+	struct pollfd fd = {PQsocket(slot->conn), POLLIN, 0};
+
+	return (PQsslInUse(slot->conn) || PQgssEncInUse(slot->conn)) && poll(&fd, 1, 0) > 0;
+}
+
 static int slot_receive(struct source *source, struct source_event *event, struct err *err)
 {
 	struct slot *slot = of(source);
+	int records = 0;
 
 	*event = (struct source_event){.kind = SOURCE_NOTHING};
 	PQfreemem(slot->message);
 	slot->message = NULL;
 	int len = PQgetCopyData(slot->conn, &slot->message, 1);
-	if (len == 0) { /* what it read at once is taken */
+	while (len == 0) { /* what it read at once is taken */
 		int r = check_leaving(slot, err);
 		if (r < 0)
 			return r;
 		if (!PQconsumeInput(slot->conn))
 			return err_set(err, -EAGAIN, "the connection to the server broke");
 		len = PQgetCopyData(slot->conn, &slot->message, 1);
-		if (len == 0)
+		if (len == 0 && (++records == RECORDS_MOST || !has_record(slot)))
 			return 0;
 	}
 	if (len < 0)
