@@ -45,19 +45,43 @@ static void print_current(struct session *session, ReorderBufferTXN *txn, Oid re
 	RelationClose(rel);
 }
 
+/* Of one whose name is not wanted now: what readers had of it is gone with its `drop`, should its name be wanted again. */
+static void pass_current(struct session *session, ReorderBufferTXN *txn, Oid relid)
+{
+	Relation rel = RelationIdGetRelation(relid);
+
+	if (!RelationIsValid(rel))
+		return;
+	define_pass(txn, relation_find(&session->relations, rel), rel->rd_rel->relfilenode);
+	RelationClose(rel);
+}
+
+static Oid owner_before(ReorderBufferTXN *txn, const struct table_name *name)
+{
+	Snapshot past = lookup_without_own(txn);
+	Oid owner = lookup_name(past, name);
+
+	lookup_free(past);
+	return owner;
+}
+
 /* Of the table that had the name; `owner` is what relation_announce says. */
 static void tell_owner(struct session *session, ReorderBufferTXN *txn, const struct relation *relation, Oid owner)
 {
 	struct table_name name;
 
 	if (!OidIsValid(owner))
-		owner = lookup_name(lookup_without_own(txn), &relation->name);
+		owner = owner_before(txn, &relation->name);
 	if (!OidIsValid(owner) || owner == relation->relid)
 		return;
-	if (is_wanted(session, GetCatalogSnapshot(InvalidOid), owner, &name))
+	bool there = OidIsValid(lookup_table(GetCatalogSnapshot(InvalidOid), owner, &name));
+	if (there && options_want(&session->options, &name)) {
 		print_current(session, txn, owner);
-	else
-		print_drop(session, txn, owner, &relation->name);
+		return;
+	}
+	print_drop(session, txn, owner, &relation->name);
+	if (there)
+		pass_current(session, txn, owner);
 }
 
 static void print_definition(struct session *session, ReorderBufferTXN *txn, struct relation *relation)
@@ -108,7 +132,7 @@ static bool is_emptied(ReorderBufferTXN *txn, struct relation *relation, Oid fil
 {
 	if (relation->file == file)
 		return false;
-	bool emptied = OidIsValid(relation->file) && lookup_was_unlogged(txn, relation->relid, relation->file_cid);
+	bool emptied = OidIsValid(relation->file) && lookup_was_unlogged(relation->relid, relation->file_cid);
 	note_current_file(txn, relation, file);
 	return emptied;
 }
@@ -196,7 +220,7 @@ void define_print_rest(struct session *session, ReorderBufferTXN *txn)
 		Oid relid = lfirst_oid(cell);
 
 		output_tick(&session->output);
-		if (!defines && !lookup_was_unlogged(txn, relid, FirstCommandId))
+		if (!defines && !lookup_was_unlogged(relid, FirstCommandId))
 			continue;
 		relation_outdate(&session->relations, relid);
 		if (is_wanted(session, now, relid, &name))

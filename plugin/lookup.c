@@ -138,29 +138,26 @@ Oid lookup_table(Snapshot snapshot, Oid relid, struct table_name *name)
 	return OidIsValid(schema) && schema_name(snapshot, schema, &name->schema) ? file : InvalidOid;
 }
 
-static bool is_own(ReorderBufferTXN *txn, TransactionId xid)
+/* A historic snapshot has the transaction and its subtransactions, in order, once a command of theirs has changed a catalog
+ * (reorderbuffer.c: ReorderBufferCopySnap). */
+static bool is_own(Snapshot now, TransactionId xid)
 {
-	dlist_iter iter;
-
-	if (xid == txn->xid)
-		return true;
-	dlist_foreach(iter,
-	              &txn->subtxns) if (dlist_container(ReorderBufferTXN, node, iter.cur)->xid == xid) return true;
-	return false;
+	return now->subxcnt > 0 && bsearch(&xid, now->subxip, now->subxcnt, sizeof(xid), compare);
 }
 
 /* The command of the transaction that has made this version of a row. The row itself tells only the backend that ran it. */
 static CommandId made_by(struct reading *reading, Snapshot now, HeapTuple tuple)
 {
 	Buffer buffer = ((BufferHeapTupleTableSlot *)reading->scan->slot)->buffer;
+	HTAB *cids = HistoricSnapshotGetTupleCids();
 	CommandId made, ended;
 
-	if (!ResolveCminCmaxDuringDecoding(HistoricSnapshotGetTupleCids(), now, tuple, buffer, &made, &ended))
+	if (!cids || !ResolveCminCmaxDuringDecoding(cids, now, tuple, buffer, &made, &ended))
 		return InvalidCommandId;
 	return made;
 }
 
-bool lookup_was_unlogged(ReorderBufferTXN *txn, Oid relid, CommandId since)
+bool lookup_was_unlogged(Oid relid, CommandId since)
 {
 	Snapshot now = GetCatalogSnapshot(InvalidOid);
 	bool was = false;
@@ -172,7 +169,7 @@ bool lookup_was_unlogged(ReorderBufferTXN *txn, Oid relid, CommandId since)
 
 	while (!was && HeapTupleIsValid(tuple = systable_getnext(reading.scan))) {
 		if (((Form_pg_class)GETSTRUCT(tuple))->relpersistence != RELPERSISTENCE_UNLOGGED ||
-		    !is_own(txn, HeapTupleHeaderGetRawXmin(tuple->t_data)))
+		    !is_own(now, HeapTupleHeaderGetRawXmin(tuple->t_data)))
 			continue;
 		CommandId made = made_by(&reading, now, tuple);
 		was = made >= since && made < now->curcid; /* InvalidCommandId is the largest */

@@ -26,8 +26,9 @@ Oid lookup_table(Snapshot snapshot, Oid relid, struct table_name *name);
 /* Such a table of this name, or InvalidOid. */
 Oid lookup_name(Snapshot snapshot, const struct table_name *name);
 
-/* Whether the transaction has made the table an unlogged one, in the command `since` or later; it may have ended that again. */
-bool lookup_was_unlogged(ReorderBufferTXN *txn, Oid relid, CommandId since);
+/* Whether the transaction at hand has left the table an unlogged one after some command, `since` or a later one; it may have ended
+ * that again. Reads all versions of its row. */
+bool lookup_was_unlogged(Oid relid, CommandId since);
 
 /* Appends all tables of a schema, whatever their kind. */
 List *lookup_tables_in(Snapshot snapshot, List *relids, Oid schema);

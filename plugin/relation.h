@@ -51,9 +51,9 @@ struct relation {
 	 * in which readers know already whether they have all of its rows. */
 	TransactionId passed_xid, settled_xid;
 
-	/* Of the transaction file_xid, which has changed catalogs: whether the table's name before it was not wanted; the
-	 * file (pg_class.relfilenode) whose rows readers have, InvalidOid where they need not know; and the command at
-	 * which that was so. */
+	/* Of the transaction file_xid, which has changed catalogs: the file (pg_class.relfilenode) whose rows readers have,
+	 * InvalidOid where they need not know; the command at which that was so; and whether the table's name before it was
+	 * not wanted, unless passed_xid or settled_xid, which then count, are of this transaction already. */
 	TransactionId file_xid;
 	bool hidden;
 	Oid file;

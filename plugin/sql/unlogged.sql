@@ -191,6 +191,15 @@ INSERT INTO u VALUES (9);
 COMMIT;
 SELECT * FROM changes('tables', 'u,v');
 
+-- one gives its name away, has none that is sent for a while, and then the other one's: its rows went with the name
+BEGIN;
+ALTER TABLE u RENAME TO w;
+ALTER TABLE v RENAME TO u;
+INSERT INTO u VALUES (10);
+ALTER TABLE w RENAME TO v;
+COMMIT;
+SELECT * FROM changes('tables', 'u,v');
+
 -- a partition
 CREATE TABLE p (a int) PARTITION BY RANGE (a);
 CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
