@@ -136,7 +136,7 @@ static inline int fixture_try_line(struct fixture *f, const char *line)
 	struct line_head head;
 
 	must(line_parse_next(&f->before, line, strlen(line), &head));
-	int r = head.same && !head.relid.at /* as incoming.h does it, of rows alone */
+	int r = head.same && head.table.at && !head.relid.at /* as incoming.h does it, of rows alone */
 	            ? writer_row(f->writer, line, strlen(line), &f->err)
 	            : writer_line(f->writer, line, strlen(line), &head, &f->err);
 	if (r < 0)
