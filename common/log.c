@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -55,6 +56,8 @@ void log_init(const char *program)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
+	/* A limit of a file's size (ulimit -f) is an error like another one (EFBIG), which can be told. */
+	signal(SIGXFSZ, SIG_IGN);
 	atexit(end_output);
 }
 

@@ -13,7 +13,8 @@
 #include <stdbool.h>
 
 /* First of all, before there are threads or files; `program` is borrowed for good. Descriptors 0 to 2 are open from
- * here on, and a program whose standard output cannot be written fails as it exits, with a message. */
+ * here on, a program whose standard output cannot be written fails as it exits, with a message, and what a file's size is
+ * limited to (RLIMIT_FSIZE) is an error of the write instead of a signal. */
 void log_init(const char *program);
 
 /* From here on; once. */

@@ -52,6 +52,10 @@ last=$(tail -n 1 "$mnt/live" | cut -f 2,4 --output-delimiter .)
 is "/status tells the position" "$(status_of "$mnt" position)" "$last"
 like "/status tells the rest" "$(cut -f 1 "$mnt/status" | paste -sd ' ')" state lsn generation system timeline database \
 	slot lag_bytes lag_seconds segments bytes oldest
+undocumented=$({ cat "$mnt/status" && daystream status "$store"; } | cut -f 1 | sort -u | while read -r name; do
+	grep -qw -- "$name" "$root/docs/man/daystreamfs.8" || echo "$name"
+done)
+is "daystreamfs(8) has each of its names" "$undocumented" ""
 is "/status tells the oldest line" "$(status_of "$mnt" oldest)" "$(head -n 1 "$mnt/live" | cut -f 2,4 --output-delimiter .)"
 
 # As root only the mount itself stands in the way, which is what is to be seen.

@@ -48,11 +48,41 @@ sum() { cat "$store"/segments/*.day | sha256sum; }
 before=$(sum)
 
 # Output that cannot be written.
+PATH=$PATH:$root/contrib
 for command in "daystream --help" "daystream --version" "daystream status $store" "daystreamfs --help" "daystreamfs --version" \
-	"deltamirror --help" "deltamirror --version"; do
+	"deltamirror --help" "deltamirror --version" "daystream-sshfs --help" "daystream-metrics --help"; do
 	exits "$command: a full disk is told" 1 bash -c "$command >/dev/full"
-	like "$command: with the reason" "$output" 'standard output'
+	like "$command: with the reason" "$output" 'standard output|No space left'
 done
+for program in daystreamfs deltamirror daystream-sshfs daystream-metrics; do
+	is "$program tells the version" "$("$program" --version)" "$program $(daystream --version | cut -d ' ' -f 2)"
+done
+
+# Files that may not grow any more (ulimit -f): an error that names them, and nothing that was there is lost.
+sql "CREATE TABLE big (t text)"
+daemon_start "$store" "$mnt"
+sql "INSERT INTO big SELECT repeat('x', 1000) FROM generate_series(1, 3000)"
+caught_up "$mnt"
+cp "$mnt/live" "$work/shown"
+limited() { (ulimit -f 1000 && exec timeout 60 "$@"); }
+cp "$mirror" "$work/limited.sqlite"
+exits "a mirror that may not grow ends" 1 limited deltamirror --once "$mnt" "$work/limited.sqlite"
+like "with the reason" "$output" 'limited\.sqlite.*File too large'
+check "and goes on where it may" deltamirror --once "$mnt" "$work/limited.sqlite"
+is "with all rows" "$(sqlite3 "$work/limited.sqlite" 'SELECT count(*) FROM big')" 3000
+exits "a snapshot that may not grow fails" 1 limited daystream snapshot "$store"
+like "with the table" "$output" '"big".*File too large'
+mirror_once
+daemon_stop
+sql "SELECT pg_logical_emit_message(true, 'p', 'more')" >/dev/null
+exits "a daemon whose segment may not grow ends" 1 limited daystreamfs "$store" "$mnt" -f
+like "with the file" "$output" 'File too large'
+check_not "and leaves no dead mount" mountpoint -q "$mnt"
+daemon_start "$store" "$mnt"
+check "without the limit it goes on" caught_up "$mnt"
+check "and has what it had" cmp -n "$(stat -c %s "$work/shown")" "$work/shown" "$mnt/live"
+daemon_stop
+before=$(sum)
 
 # Closed descriptors: no file of ours takes their place, and no message is written into one.
 check "daystream check works without any" bash -c "daystream check '$store' <&- >&- 2>&-"
