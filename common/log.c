@@ -49,6 +49,8 @@ void log_init(const char *program)
 	int fd;
 
 	log_program = program;
+	/* A limit of a file's size (ulimit -f) is an error like another one (EFBIG), which can be told. */
+	signal(SIGXFSZ, SIG_IGN);
 	use_journal = is_journal();
 	/* Where one of the three is closed, a file of the store would take its number, and messages go into it. */
 	do
@@ -56,8 +58,6 @@ void log_init(const char *program)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
-	/* A limit of a file's size (ulimit -f) is an error like another one (EFBIG), which can be told. */
-	signal(SIGXFSZ, SIG_IGN);
 	atexit(end_output);
 }
 

@@ -203,15 +203,30 @@ static bool is_empty(const char *path)
 	return empty;
 }
 
+/* The store, or one of its folders. */
+static bool is_store(const char *store, const struct stat *at)
+{
+	static const char *const folders[] = {"", "/segments", "/snapshots"};
+	char path[4096];
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		snprintf(path, sizeof path, "%s%s", store, folders[i]);
+		if (stat(path, &st) == 0 && at->st_dev == st.st_dev && at->st_ino == st.st_ino)
+			return true;
+	}
+	return false;
+}
+
 int mount_check(const struct mount_options *options, struct err *err)
 {
-	struct stat at, store;
+	struct stat at;
 
 	if (stat(options->mountpoint, &at) < 0)
 		return errno == ENOTCONN ? 0 : err_errno(err, "the mountpoint %s", options->mountpoint);
 	if (!S_ISDIR(at.st_mode))
 		return err_set(err, -ENOTDIR, "the mountpoint %s is not a folder", options->mountpoint);
-	if (stat(options->store, &store) == 0 && at.st_dev == store.st_dev && at.st_ino == store.st_ino)
+	if (is_store(options->store, &at))
 		return err_set(err, -EINVAL, "the mountpoint %s is the store itself: it would be hidden",
 		               options->mountpoint);
 	int r = check_free(options->mountpoint, err);

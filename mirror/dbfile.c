@@ -40,6 +40,9 @@ static int look_inside(const char *path, sqlite3 *sqlite, struct err *err)
 
 int dbfile_stat(const char *path, struct stat *st, struct err *err)
 {
+	if (strcmp(path, ":memory:") == 0)
+		return err_set(err, -EINVAL, "%s is what SQLite calls no file; for a file of that name, write ./%s",
+		               path, path);
 	if (stat(path, st) < 0)
 		return err_errno(err, "cannot look at %s", path);
 	if (!S_ISREG(st->st_mode))

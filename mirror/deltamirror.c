@@ -309,6 +309,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	argp_err_exit_status = 2;
+	/* Debian's SQLite reads a name that begins with "file:" as more than a name. */
+	sqlite3_config(SQLITE_CONFIG_URI, 0);
 	int status = commands_run(argc, argv);
 	if (status >= 0)
 		return status;

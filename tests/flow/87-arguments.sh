@@ -132,6 +132,24 @@ exits "a port that is none is refused by the daemon, too" 1 timeout 20 daystream
 like "by its name" "$output" '"x".* "port"'
 cp "$work/good.conf" "$store/daystream.conf"
 
+# Names that SQLite takes for something else.
+daemon_start "$store" "$mnt"
+mkdir "$work/names"
+for name in 'file:x.sqlite' 'file:x?mode=memory'; do
+	check "a mirror may be called $name" bash -c "cd '$work/names' && deltamirror --once '$mnt' '$name' && deltamirror --once '$mnt' '$name'"
+	is "which is the file's name" "$(sqlite3 "$work/names/./$name" 'SELECT a FROM zzz')" 1
+	check "so may what is imported into" bash -c "cd '$work/names' && deltamirror import '$conninfo' 'SELECT * FROM zzz' '$name' imported"
+done
+is "and there is nothing else" "$(cd "$work/names" && echo *)" 'file:x.sqlite file:x?mode=memory'
+exits "a database in memory is none" 1 bash -c "cd '$work/names' && timeout 20 deltamirror --once '$mnt' :memory:"
+like "which is said" "$output" './:memory:'
+check "a file of that name is one" bash -c "cd '$work/names' && deltamirror --once '$mnt' ./:memory: && test -s :memory:"
+daemon_stop
+for folder in "" /segments; do
+	exits "the store's own folder${folder:+ $folder} is no mountpoint" 1 timeout 20 daystreamfs "$store" "$store$folder" -f
+	like "and would be hidden" "$output" 'would be hidden'
+done
+
 # A store at a path that is no UTF-8.
 odd=$work/$'odd\xff\xfe'
 mv "$store" "$odd"
