@@ -84,19 +84,24 @@ static size_t parse_hex32(const char *text, size_t len, uint64_t *half)
 	return i;
 }
 
-bool lsn_parse(const char *text, size_t len, uint64_t *lsn)
+size_t lsn_parse_next(const char *text, size_t len, uint64_t *lsn)
 {
 	uint64_t high, low;
 	size_t n = parse_hex32(text, len, &high);
 
 	if (n == 0 || n >= len || text[n] != '/')
-		return false;
+		return 0;
 	n++;
 	size_t m = parse_hex32(text + n, len - n, &low);
-	if (m == 0 || n + m != len)
-		return false;
 	*lsn = high << 32 | low;
-	return true;
+	return m == 0 ? 0 : n + m;
+}
+
+bool lsn_parse(const char *text, size_t len, uint64_t *lsn)
+{
+	size_t n = lsn_parse_next(text, len, lsn);
+
+	return n > 0 && n == len;
 }
 
 char *lsn_print(char *text, uint64_t lsn)

@@ -79,6 +79,8 @@ char *position_print(char *text, struct position pos);
 /* A log sequence number as PostgreSQL prints it: "16/B374D848". */
 #define LSN_TEXT_MAX 18
 bool lsn_parse(const char *text, size_t len, uint64_t *lsn);
+/* The one that text[0..len) begins with: its length, or 0. */
+size_t lsn_parse_next(const char *text, size_t len, uint64_t *lsn);
 char *lsn_print(char *text, uint64_t lsn);
 
 #endif

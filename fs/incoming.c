@@ -34,23 +34,46 @@ static bool second_of(struct span value, uint64_t *second)
 }
 
 /* The same, looked up: small transactions share their second with many. */
-static bool second_like(struct incoming *in, struct span value, uint64_t *second)
+static bool second_like(const struct incoming *in, struct span value, uint64_t *second)
 {
-	enum { LEN = sizeof in->time };
 	/* Of what stands behind these only " BC" counts. */
-	bool usual = value.len >= LEN && value.len < 64 && (value.at[LEN - 1] == '.' || value.at[LEN - 1] == '+') &&
-	             value.at[value.len - 1] != 'C';
-
-	if (usual && in->second && memcmp(value.at, in->time, LEN) == 0) {
+	if (in->second && value.len >= INCOMING_TIME_LEN && value.at[value.len - 1] != 'C' &&
+	    memcmp(value.at, in->time, INCOMING_TIME_LEN) == 0) {
 		*second = in->second;
 		return true;
 	}
-	if (!second_of(value, second))
-		return false;
-	in->second = usual ? *second : 0;
-	if (usual)
-		memcpy(in->time, value.at, LEN);
-	return true;
+	return second_of(value, second);
+}
+
+/* The second of a usual time holds for others that begin so. */
+static void note_time(struct incoming *in, struct span time, uint64_t second)
+{
+	enum { LAST = INCOMING_TIME_LEN - 1 };
+	bool usual = time.len > LAST && (time.at[LAST] == '.' || time.at[LAST] == '+') && time.at[time.len - 1] != 'C';
+
+	memcpy(in->time, time.at, time.len);
+	in->time_len = time.len;
+	in->second = usual ? second : 0;
+}
+
+/* The last row's beginning is that of a row of this transaction, once it has its xid. */
+static void note_xid(struct incoming *in, struct span xid)
+{
+	if (xid.len != in->xid_len)
+		in->begun_len = 0;
+	in->first = true;
+	in->xid_len = xid.len;
+	if (xid.len)
+		memcpy(in->xid, xid.at, xid.len);
+	if (in->begun_len && xid.len)
+		memcpy(in->begun + in->begun_xid, xid.at, xid.len);
+}
+
+static void open_transaction(struct incoming *in, struct span xid, struct span time, uint64_t second)
+{
+	in->open = true;
+	note_xid(in, xid);
+	note_time(in, time, second);
 }
 
 static bool take_begin(struct incoming *in, struct incoming_line *taken)
@@ -58,13 +81,18 @@ static bool take_begin(struct incoming *in, struct incoming_line *taken)
 	struct span rest = taken->head.pairs, name, value, xid = taken->head.xid;
 
 	if (in->open || taken->head.table.at || xid.len > sizeof in->xid || line_next(&rest, &name, &value) != 1 ||
-	    !span_is(name, "time") || !second_like(in, value, &taken->second))
+	    !span_is(name, "time") || value.len > sizeof in->time || !second_like(in, value, &taken->second))
 		return false;
-	in->open = true;
-	in->begun_len = 0;
-	in->xid_len = xid.len;
-	if (xid.len)
-		memcpy(in->xid, xid.at, xid.len);
+	open_transaction(in, xid, value, taken->second);
+	return true;
+}
+
+static bool end_transaction(struct incoming *in, struct incoming_line *taken, uint64_t lsn)
+{
+	if (lsn <= in->lsn)
+		return false;
+	taken->lsn = in->lsn = lsn;
+	in->open = false;
 	return true;
 }
 
@@ -72,12 +100,8 @@ static bool take_commit(struct incoming *in, struct incoming_line *taken)
 {
 	struct commit commit;
 
-	if (taken->head.table.at || !commit_parse(&taken->head, &commit) || commit.has_crc || commit.lsn <= in->lsn)
-		return false;
-	taken->lsn = in->lsn = commit.lsn;
-	in->open = false;
-	in->begun_len = 0;
-	return true;
+	return !taken->head.table.at && commit_parse(&taken->head, &commit) && !commit.has_crc &&
+	       end_transaction(in, taken, commit.lsn);
 }
 
 /* Whether the line's table has a path; mostly it is that of the line before. */
@@ -132,18 +156,119 @@ static void note_begun(struct incoming *in, const char *line, const struct line_
 	}
 	memcpy(in->begun, line, len);
 	in->begun_len = len;
+	in->begun_xid = head->xid.at ? (size_t)(head->xid.at - line) : 0;
+	in->begun_action = (size_t)(head->action.at - line);
+	in->first = false;
 }
 
-size_t incoming_like(const struct incoming *in, const char *text, size_t text_len)
+static void fill_head(const struct incoming *in, const char *line, struct line_head *head)
+{
+	*head = (struct line_head){.table_pairs = {line, in->table_len},
+	                           .xid = {in->xid_len ? line + in->begun_xid : NULL, in->xid_len},
+	                           .action = {line + in->begun_action, in->begun_len - 1 - in->begun_action}};
+}
+
+size_t incoming_like(struct incoming *in, const char *text, size_t text_len, struct line_head *head)
 {
 	size_t begun = in->begun_len; /* whole pairs */
 	bool sound;
 
-	/* It is in the same transaction and table, and has the same action: all that was looked at then. */
-	if (begun == 0 || text_len < begun || memcmp(text, in->begun, begun) != 0)
+	/* It is in this transaction and in the same table, and has the same action: all that was looked at then. */
+	if (begun == 0 || !in->open || text_len < begun || memcmp(text, in->begun, begun) != 0)
 		return 0;
 	size_t len = begun + sound_line(text + begun, text_len - begun, &sound);
-	return sound ? len : 0;
+	if (!sound)
+		return 0;
+	head->action.at = NULL;
+	if (in->first)
+		fill_head(in, text, head);
+	in->first = false;
+	return len;
+}
+
+/* ---- `begin` and `commit` as they mostly are ---------------------------- */
+
+struct reader {
+	const char *at, *end;
+};
+
+static inline bool pass(struct reader *reader, const char *what, size_t len)
+{
+	if ((size_t)(reader->end - reader->at) < len || memcmp(reader->at, what, len) != 0)
+		return false;
+	reader->at += len;
+	return true;
+}
+#define PASS(reader, literal) pass(reader, literal, sizeof(literal) - 1)
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* What of it consists of digits, and of `other`. */
+static struct span pass_digits(struct reader *reader, char other)
+{
+	const char *from = reader->at;
+
+	while (reader->at < reader->end && (is_digit(*reader->at) || *reader->at == other))
+		reader->at++;
+	return (struct span){from, (size_t)(reader->at - from)};
+}
+
+static bool ends(const struct reader *reader)
+{
+	return reader->at == reader->end || *reader->at == '\n';
+}
+
+/* In the second of the one before. */
+static bool is_begin(struct incoming *in, struct reader *line, struct incoming_line *taken)
+{
+	if (in->second == 0 || !PASS(line, "_xid\t"))
+		return false;
+	struct span xid = pass_digits(line, '0');
+	if (xid.len == 0 || xid.len > sizeof in->xid || !PASS(line, "\t_action\tbegin\ttime\t"))
+		return false;
+	struct span time = {line->at, INCOMING_TIME_LEN};
+	if (!pass(line, in->time, INCOMING_TIME_LEN))
+		return false;
+	time.len += pass_digits(line, '+').len;
+	if (!ends(line) || time.len > sizeof in->time)
+		return false;
+	taken->kind = INCOMING_BEGIN;
+	taken->head = (struct line_head){.xid = xid};
+	taken->second = in->second;
+	open_transaction(in, xid, time, in->second);
+	return true;
+}
+
+/* With the time that its `begin` had. */
+static bool is_commit(struct incoming *in, struct reader *line, struct incoming_line *taken)
+{
+	uint64_t lsn;
+
+	if (in->xid_len == 0 || !PASS(line, "_xid\t"))
+		return false;
+	struct span xid = {line->at, in->xid_len};
+	if (!pass(line, in->xid, in->xid_len) || !PASS(line, "\t_action\tcommit\tlsn\t"))
+		return false;
+	size_t n = lsn_parse_next(line->at, (size_t)(line->end - line->at), &lsn);
+	line->at += n;
+	if (n == 0 || !PASS(line, "\ttime\t") || !pass(line, in->time, in->time_len) || !ends(line))
+		return false;
+	taken->kind = INCOMING_COMMIT;
+	taken->head = (struct line_head){.xid = xid};
+	return end_transaction(in, taken, lsn);
+}
+
+static bool take_usual(struct incoming *in, const char *line, size_t text_len, struct incoming_line *taken)
+{
+	struct reader reader = {line, line + text_len};
+
+	if (!(in->open ? is_commit(in, &reader, taken) : is_begin(in, &reader, taken)))
+		return false;
+	taken->len = (size_t)(reader.at - line);
+	return true;
 }
 
 static int refuse(const char *what, const char *line, size_t len, struct err *err)
@@ -161,6 +286,9 @@ int incoming_take(struct incoming *in, const char *line, size_t text_len, struct
 {
 	struct line_head *head = &taken->head;
 	bool sound;
+
+	if (take_usual(in, line, text_len, taken))
+		return 0;
 	size_t len = sound_line(line, text_len, &sound);
 
 	taken->len = len;

@@ -110,12 +110,16 @@ static int take_line(struct intake *intake, const char *line, size_t *len, struc
 	/* The writer sees none of it: it might begin a segment for what it has, with another position than the
 	 * first that is new would give it. */
 	bool again = intake->resuming && resume_is_again(&intake->resume);
-	size_t like_len = incoming_like(&intake->incoming, line, *len);
+	struct line_head head;
+	size_t like_len = incoming_like(&intake->incoming, line, *len, &head);
 
 	if (like_len > 0) {
 		*len = like_len;
+		intake->rows |= intake->resuming;
 		intake->open_lines++;
-		return again ? 0 : writer_row(intake->writer, line, like_len, err);
+		return again            ? 0
+		       : head.action.at ? writer_line(intake->writer, line, like_len, &head, err)
+		                        : writer_row(intake->writer, line, like_len, err);
 	}
 	int r = incoming_take(&intake->incoming, line, *len, &taken, err);
 	if (r < 0)

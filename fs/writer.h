@@ -43,7 +43,7 @@ int writer_line(struct writer *writer, const char *line, size_t len, const struc
 /* The same for a row of the table that the line before was of, which has been taken: nothing else of it matters. */
 int writer_row(struct writer *writer, const char *line, size_t len, struct err *err);
 
-/* The `commit` line, without stamp and crc, and its head; ends the transaction. */
+/* The `commit` line, without stamp and crc, and of its head the xid; ends the transaction. */
 int writer_commit(struct writer *writer, const char *line, size_t len, const struct line_head *head, uint64_t lsn,
                   struct err *err);
 

@@ -12,8 +12,7 @@
 
 struct seen {
 	bool open;
-	const char *row; /* how the last one with pairs began */
-	size_t row_len;
+	struct line_head row; /* the last change */
 	uint64_t lsn;
 };
 
@@ -39,10 +38,19 @@ static void check_taken(struct seen *seen, const char *line, size_t len, const s
 	}
 	must(!taken->head.table.at || name_of_pairs(path, taken->head.table_pairs) > 0);
 	must(!taken->head.table.at || taken->kind == INCOMING_CHANGE);
-	if (taken->head.pairs.at) {
-		seen->row = line;
-		seen->row_len = (size_t)(taken->head.pairs.at - line);
-	}
+}
+
+static bool same(struct span a, struct span b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+/* What was found to be like the row before is what it was taken to be. */
+static void check_like(const struct seen *seen, const struct line_head *like, const struct line_head *taken)
+{
+	must(same(taken->table_pairs, seen->row.table_pairs) && same(taken->action, seen->row.action));
+	must(!like->action.at || (same(like->table_pairs, taken->table_pairs) && same(like->action, taken->action) &&
+	                          same(like->xid, taken->xid)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -70,9 +78,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t left = (size_t)(message + size - at); left > 0;) {
 		const char *newline = memchr(at, '\n', left);
 		size_t len = newline ? (size_t)(newline - at) : left;
-		size_t like = incoming_like(&incoming, at, left);
+		struct line_head head;
+		size_t like = incoming_like(&incoming, at, left, &head);
 		r = incoming_take(&incoming, at, left, &taken, &err);
-		must(like == 0 || (r == 0 && like == len && memcmp(at, seen.row, seen.row_len) == 0));
+		must(like == 0 || (r == 0 && like == len && taken.kind == INCOMING_CHANGE));
+		if (like > 0)
+			check_like(&seen, &head, &taken.head);
 		if (r < 0) {
 			must(r == -EPROTO && *err.text &&
 			     line_utf8_len(err.text, strlen(err.text)) == strlen(err.text));
@@ -81,6 +92,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		must(taken.len == len);
 		check_taken(&seen, at, len, &taken);
+		if (taken.kind == INCOMING_CHANGE)
+			seen.row = taken.head;
 		left -= newline ? len + 1 : len;
 		at = newline ? newline + 1 : at;
 	}
