@@ -52,7 +52,7 @@ static void pass_current(struct session *session, ReorderBufferTXN *txn, Oid rel
 
 	if (!RelationIsValid(rel))
 		return;
-	define_pass(txn, relation_find(&session->relations, rel), rel->rd_rel->relfilenode);
+	define_pass(session, txn, relation_find(&session->relations, rel), rel->rd_rel->relfilenode);
 	RelationClose(rel);
 }
 
@@ -180,8 +180,10 @@ void define_print_truncate(struct session *session, ReorderBufferTXN *txn, struc
 	output_end(&session->output);
 }
 
-void define_pass(ReorderBufferTXN *txn, struct relation *relation, Oid file)
+void define_pass(struct session *session, ReorderBufferTXN *txn, struct relation *relation, Oid file)
 {
+	if (relation->passed_xid != txn->xid)
+		relation_note(&session->relations, relation);
 	relation->passed_xid = txn->xid;
 	note_current_file(txn, relation, file);
 }
@@ -203,11 +205,8 @@ static void print_drops(struct session *session, ReorderBufferTXN *txn, const Li
 	}
 }
 
-void define_print_rest(struct session *session, ReorderBufferTXN *txn)
+static void print_touched(struct session *session, ReorderBufferTXN *txn)
 {
-	if (txn->ninvalidations == 0)
-		return;
-
 	bool defines = session->options.include_schema;
 	Snapshot past = lookup_without_own(txn), now = GetCatalogSnapshot(InvalidOid);
 	List *relids = touched_find(txn, past, now);
@@ -226,4 +225,41 @@ void define_print_rest(struct session *session, ReorderBufferTXN *txn)
 		if (is_wanted(session, now, relid, &name))
 			print_current(session, txn, relid);
 	}
+}
+
+/* Of a table that was told in this transaction, or passed over, and of the one that has the name now that it had then. */
+static void print_again(struct session *session, ReorderBufferTXN *txn, const struct told *told)
+{
+	Snapshot now = GetCatalogSnapshot(InvalidOid);
+	struct table_name name;
+	Oid owner;
+
+	if (is_wanted(session, now, told->relid, &name))
+		print_current(session, txn, told->relid);
+	else if (relation_told_name(&session->relations, told->relid, NULL, &name))
+		print_drop(session, txn, told->relid, &name);
+	owner = lookup_name(now, &told->name);
+	if (OidIsValid(owner) && owner != told->relid)
+		print_current(session, txn, owner);
+}
+
+/* A schema, a type or a label can be renamed by others while this transaction writes to a table (nothing locks that): then its
+ * rows, and the definition before them, are as they were when it wrote them, and stand behind the renaming's own lines. */
+static void print_renamed_since(struct session *session, ReorderBufferTXN *txn)
+{
+	struct relation_cache *cache = &session->relations;
+
+	for (int i = 0, count = cache->told_count; i < count; i++) {
+		struct told told = cache->told[i]; /* which moves when more are told */
+		if (!relation_holds(cache, &told))
+			print_again(session, txn, &told);
+		output_tick(&session->output);
+	}
+}
+
+void define_print_rest(struct session *session, ReorderBufferTXN *txn)
+{
+	if (txn->ninvalidations > 0)
+		print_touched(session, txn);
+	print_renamed_since(session, txn);
 }

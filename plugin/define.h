@@ -28,7 +28,7 @@ void define_print(struct session *session, ReorderBufferTXN *txn, struct relatio
 void define_print_truncate(struct session *session, ReorderBufferTXN *txn, struct relation *relation, Oid file);
 
 /* Instead, of a table that is not wanted under the name that it has. */
-void define_pass(ReorderBufferTXN *txn, struct relation *relation, Oid file);
+void define_pass(struct session *session, ReorderBufferTXN *txn, struct relation *relation, Oid file);
 
 /* At the end of a transaction: all that it has defined, or emptied, and not told yet. The
  * current memory context is one that is reset soon. */

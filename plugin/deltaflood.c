@@ -72,7 +72,7 @@ static void begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	if (txn->nentries + txn->nsubtxns > LARGE_CHANGES)
 		cork_release();
 	session->begun = false;
-	relation_cache_trim(&session->relations);
+	relation_cache_begin(&session->relations);
 	settings_pin();
 }
 
@@ -150,7 +150,7 @@ static void change_table(struct session *session, ReorderBufferTXN *txn, Relatio
 	Oid file = written->rd_rel->relfilenode;
 
 	if (!relation->wanted) {
-		define_pass(txn, relation, file);
+		define_pass(session, txn, relation, file);
 		return;
 	}
 	if (rel != written && (relation->rewrite != RelationGetRelid(written) || relation->rewrite_xid != txn->xid)) {
@@ -195,7 +195,7 @@ static void truncate_tables(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, 
 		if (relation->wanted)
 			define_print_truncate(session, txn, relation, InvalidOid);
 		else
-			define_pass(txn, relation, InvalidOid);
+			define_pass(session, txn, relation, InvalidOid);
 	}
 	output_tick(&session->output);
 	MemoryContextSwitchTo(old);

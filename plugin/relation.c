@@ -96,12 +96,15 @@ void relation_cache_init(struct relation_cache *cache, const struct options *opt
 	subscribe(cache, parent);
 }
 
-void relation_cache_trim(struct relation_cache *cache)
+void relation_cache_begin(struct relation_cache *cache)
 {
+	cache->told_count = 0;
 	if (hash_get_num_entries(cache->by_oid) <= RELATION_MAX && hash_get_num_entries(cache->by_name) <= RELATION_MAX)
 		return;
 	live = NULL;
 	cache->recent = NULL;
+	cache->told = NULL;
+	cache->told_cap = 0;
 	MemoryContextReset(cache->context);
 	create_tables(cache);
 	live = cache;
@@ -255,8 +258,10 @@ static Oid take_name(struct relation_cache *cache, struct relation *relation)
 	struct relation *other;
 
 	owner->relid = relation->relid;
-	if (before != relation->relid && (other = hash_search(cache->by_oid, &before, HASH_FIND, NULL)))
+	if (before != relation->relid && (other = hash_search(cache->by_oid, &before, HASH_FIND, NULL))) {
 		other->announced = false;
+		other->lost = true;
+	}
 	return before;
 }
 
@@ -270,9 +275,20 @@ static void leave_name(struct relation_cache *cache, Oid relid, const struct tab
 
 static bool is_sent(const struct relation *relation)
 {
-	return relation->sent && relation->sent_len == relation->lead_len + relation->definition_len &&
+	return relation->sent && !relation->lost &&
+	       relation->sent_len == relation->lead_len + relation->definition_len &&
 	       memcmp(relation->sent, relation->lead, (Size)relation->lead_len) == 0 &&
 	       memcmp(relation->sent + relation->lead_len, relation->definition, (Size)relation->definition_len) == 0;
+}
+
+void relation_note(struct relation_cache *cache, const struct relation *relation)
+{
+	if (cache->told_count == cache->told_cap) {
+		cache->told_cap = cache->told_cap ? 2 * cache->told_cap : 64;
+		Size size = (Size)cache->told_cap * sizeof(struct told);
+		cache->told = cache->told ? repalloc(cache->told, size) : MemoryContextAlloc(cache->context, size);
+	}
+	cache->told[cache->told_count++] = (struct told){relation->relid, relation->name};
 }
 
 bool relation_announce(struct relation_cache *cache, struct relation *relation, Oid *before)
@@ -295,7 +311,16 @@ bool relation_announce(struct relation_cache *cache, struct relation *relation, 
 	memcpy(relation->sent, relation->lead, (Size)relation->lead_len);
 	memcpy(relation->sent + relation->lead_len, relation->definition, (Size)relation->definition_len);
 	relation->sent_name = relation->name;
+	relation->lost = false;
+	relation_note(cache, relation);
 	return true;
+}
+
+bool relation_holds(struct relation_cache *cache, const struct told *told)
+{
+	struct relation *relation = hash_search(cache->by_oid, &told->relid, HASH_FIND, NULL);
+
+	return relation && relation->valid && memcmp(&relation->name, &told->name, sizeof(told->name)) == 0;
 }
 
 bool relation_told_name(struct relation_cache *cache, Oid relid, const struct table_name *past, struct table_name *name)

@@ -41,6 +41,7 @@ struct relation {
 	char *sent;     /* lead and definition of the last schema line; NULL before, and after a drop */
 	int sent_len;
 	struct table_name sent_name;
+	bool lost;  /* that name, to another table: readers know it by none */
 	bool waits; /* its schema line comes next, once those of others have */
 
 	/* The rewrite (a table of its own, for a while) whose `truncate` was printed, and its transaction. */
@@ -60,6 +61,12 @@ struct relation {
 	CommandId file_cid;
 };
 
+/* Under which name the transaction at hand told a table, or passed it over. */
+struct told {
+	Oid relid;
+	struct table_name name;
+};
+
 struct relation_cache {
 	const struct options *options;
 	const struct text *text;
@@ -67,6 +74,8 @@ struct relation_cache {
 	HTAB *by_oid;            /* struct relation */
 	struct relation *recent; /* the one that was asked for last, or NULL */
 	HTAB *by_name;           /* owners of names */
+	struct told *told;
+	int told_count, told_cap;
 };
 
 /* There is one cache at a time in a backend: the server's messages about
@@ -74,11 +83,11 @@ struct relation_cache {
 void relation_cache_init(struct relation_cache *cache, const struct options *options, const struct text *text,
                          MemoryContext parent);
 
-/* Forgets everything where that has become very much. No struct relation may
+/* A transaction begins. Forgets everything where that has become very much. No struct relation may
  * be in use. */
-void relation_cache_trim(struct relation_cache *cache);
+void relation_cache_begin(struct relation_cache *cache);
 
-/* The relation, up to date; valid until relation_cache_trim. What it points
+/* The relation, up to date; valid until relation_cache_begin. What it points
  * to is valid until the next call for the same table. The current memory
  * context is one that is reset soon. */
 struct relation *relation_find(struct relation_cache *cache, Relation rel);
@@ -87,6 +96,12 @@ struct relation *relation_find(struct relation_cache *cache, Relation rel);
  * so, it counts as sent from then on. *before is the table that had the
  * name for readers, itself where that is free; InvalidOid: the session does not know. */
 bool relation_announce(struct relation_cache *cache, struct relation *relation, Oid *before);
+
+/* Its change is passed over, since its name is not wanted. */
+void relation_note(struct relation_cache *cache, const struct relation *relation);
+
+/* Whether the table is still as it was then. */
+bool relation_holds(struct relation_cache *cache, const struct told *told);
 
 /* The name under which readers know the table: the one sent last, or, where the session has
  * sent none, `past`. False where there is neither, or where it is another table's now. */

@@ -396,6 +396,31 @@ exec {statements}>&-
 wait $session || true
 agrees "a table that another transaction renamed meanwhile is dropped, another is changed"
 
+# Nothing locks a schema, or a type, of a table that is being written to.
+sql "CREATE SCHEMA one"
+sql "CREATE SCHEMA two"
+sql "CREATE TYPE tone AS ENUM ('a', 'b')"
+sql "CREATE TABLE one.t (a int PRIMARY KEY)"
+sql "CREATE TABLE two.t (b text PRIMARY KEY)"
+sql "CREATE TABLE tones (a int PRIMARY KEY, t tone)"
+sql "INSERT INTO tones VALUES (1, 'a'), (2, 'b')"
+psql -Xq -v ON_ERROR_STOP=1 -f - <"$work/statements" >"$work/step.log" 2>&1 &
+session=$!
+exec {statements}>"$work/statements"
+echo "BEGIN; INSERT INTO one.t VALUES (1); INSERT INTO tones VALUES (3, 'a'); INSERT INTO mark VALUES (-2);" >&"$statements"
+# shellcheck disable=SC2016
+wait_for 30 '[[ $(sql "SELECT count(*) FROM pg_stat_activity WHERE state LIKE \$\$idle in tr%\$\$ AND query LIKE \$\$%(-2)%\$\$") -gt 0 ]]' \
+	"the transaction to have begun"
+sql "BEGIN; ALTER SCHEMA one RENAME TO aside; ALTER SCHEMA two RENAME TO one; ALTER SCHEMA aside RENAME TO two; COMMIT"
+sql "ALTER TYPE tone RENAME VALUE 'a' TO 'c'"
+caught_up "$mnt"
+echo "DELETE FROM mark WHERE n = -2; COMMIT;" >&"$statements"
+exec {statements}>&-
+wait $session || true
+agrees "a table is written to while its schema and a label get other names"
+theirs=$(sql "SELECT oid, relnamespace::regnamespace FROM pg_class WHERE relname = 't' ORDER BY 1")
+is "and each has its own name" "$(sqlite3 -readonly -separator $'\t' "$live" "SELECT relid, schema FROM _daystream_tables WHERE \"table\" = 't' ORDER BY 1")" "$theirs"
+
 # ---- what sends nothing
 
 hold

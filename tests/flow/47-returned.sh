@@ -88,6 +88,22 @@ is "it knows" "$(marked | tr , '\n' | grep -c zzz)" 1
 exits "all comes anew from the server" 0 timeout 60 deltamirror --once --resync --from "$conninfo" "$mnt" "$mirror"
 exits "and equals it" 0 timeout 20 deltamirror --wait=5 --verify "$conninfo" "$mirror"
 
+# Nothing locks the schema of a table that is being written to.
+sql "CREATE TABLE daystream.vvv (a int PRIMARY KEY)"
+coproc writer { psql -XqAt; }
+echo "BEGIN; INSERT INTO daystream.vvv VALUES (1); SELECT 'written';" >&"${writer[1]}"
+read -r -t 30 <&"${writer[0]}"
+sql "ALTER SCHEMA daystream RENAME TO kept"
+exits "a schema comes in: a mirror of then" 0 timeout 60 deltamirror --once --resync --from "$conninfo" "$mnt" "$mirror"
+is "is exact" "$(marked)" ""
+echo "COMMIT; SELECT 'written';" >&"${writer[1]}"
+read -r -t 30 <&"${writer[0]}"
+exits "what was written there before, and is committed then: it goes on" 0 mirror_once
+like "and names the table" "$output" 'warning: table "kept.vvv".*missing'
+is "it knows" "$(marked)" kept.vvv
+sql "ALTER SCHEMA kept RENAME TO daystream"
+mirror_once
+
 # ---- nothing is missing
 
 step <<-'SQL'
