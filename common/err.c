@@ -77,3 +77,21 @@ int err_full(struct err *err, int code)
 		memcpy(err->text + len, remedy, sizeof remedy);
 	return code;
 }
+
+bool err_same(const struct err *a, const struct err *b)
+{
+	static const char digits[] = "0123456789";
+	const char *x = a->text, *y = b->text;
+
+	while (*x && *y) {
+		size_t x_len = strspn(x, digits), y_len = strspn(y, digits);
+
+		if (x_len > 0 && y_len > 0) {
+			x += x_len;
+			y += y_len;
+		} else if (*x++ != *y++) {
+			return false;
+		}
+	}
+	return *x == *y;
+}

@@ -8,6 +8,8 @@
 #ifndef COMMON_ERR_H
 #define COMMON_ERR_H
 
+#include <stdbool.h>
+
 struct err {
 	char text[1024]; /* NUL-terminated, UTF-8, one line; cut when longer */
 };
@@ -24,5 +26,8 @@ int err_prefix(struct err *err, int code, const char *fmt, ...) __attribute__((f
 
 /* Puts what is to be done behind a sentence whose `code` is that of a full disk or quota; returns `code`. */
 int err_full(struct err *err, int code);
+
+/* Whether they say the same, but for numbers: what was said once need not be said at each attempt. */
+bool err_same(const struct err *a, const struct err *b);
 
 #endif

@@ -423,9 +423,8 @@ static void wait_for_space(struct ingest *in, const struct err *reason)
 static void *receive_thread(void *arg)
 {
 	struct ingest *in = arg;
-	struct err err = {""};
+	struct err err = {""}, said = {""};
 	int pause = PAUSE_FIRST_MS;
-	bool said = false;
 
 	while (!stopping(in)) {
 		bool settled = false;
@@ -448,12 +447,13 @@ static void *receive_thread(void *arg)
 		}
 		if (settled) {
 			pause = PAUSE_FIRST_MS;
-			said = false;
+			said.text[0] = 0;
 		}
 		set_state(in, "connecting", err.text);
-		if (!said)
+		/* What keeps it from going on may be another reason than what ended it. */
+		if (!err_same(&err, &said))
 			log_warn("%s; trying again", err.text);
-		said = true;
+		said = err;
 		wait_for(in, -1, pause);
 		pause = pause * 2 < PAUSE_MOST_MS ? pause * 2 : PAUSE_MOST_MS;
 	}

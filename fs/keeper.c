@@ -82,7 +82,7 @@ static void forget_failure(struct keeper *keeper)
 static void *run(void *arg)
 {
 	struct keeper *keeper = arg;
-	struct err err;
+	struct err err = {""}, said = {""};
 	int pause_ms = PAUSE_FIRST_MS;
 
 	while (worker_pause(keeper->worker.stop_fd, TICK_MS)) {
@@ -93,13 +93,15 @@ static void *run(void *arg)
 		int r = take(keeper, &err);
 		if (r == 0) {
 			pause_ms = PAUSE_FIRST_MS;
+			said.text[0] = 0;
 			set_status(keeper, "idle", "");
 			continue;
 		}
 		if (r == -EINTR)
 			break;
-		if (pause_ms == PAUSE_FIRST_MS)
+		if (!err_same(&err, &said))
 			log_error("no snapshot can be taken: %s; trying again", err.text);
+		said = err;
 		set_status(keeper, "failed", err.text);
 		if (!worker_pause(keeper->worker.stop_fd, pause_ms))
 			break;

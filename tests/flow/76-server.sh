@@ -158,6 +158,9 @@ goes_on "a server that was set to another wal_level, and back, is gone on with"
 sql "ALTER ROLE follower PASSWORD 'second'"
 cut
 waits "a password that was changed does not take the mount away" "password authentication.*daystream.conf"
+wait_for 60 "grep -q 'password authentication.*trying again' '$work/daemon.log'" || true
+is "the log says so, too, behind what ended the connection, and once" \
+	"$(grep -c 'password authentication.*daystream.conf; trying again' "$work/daemon.log")" 1
 password second
 goes_on "with the new one in .pgpass it goes on by itself"
 daemon_stop
