@@ -207,7 +207,7 @@ int schema_pick_name(sqlite3 *sqlite, const struct schema *schema, bool aside, c
 		name = NULL;
 	}
 	*picked = name;
-	return rc;
+	return rc < 0 ? rc : 0; /* its own name is taken, by itself */
 }
 
 static void append_key(sqlite3_str *sql, const struct schema *schema)

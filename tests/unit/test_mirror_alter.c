@@ -94,6 +94,25 @@ static void a_drop_does_not_touch_the_table_that_lost_the_name_before(void **sta
 	assert_string_equal(ask(w, "SELECT name, count(*) FROM _daystream_tables, v"), "v|2");
 }
 
+static void a_table_changed_while_it_had_no_name_is_altered_though_its_own_stays_taken(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	define(w, "_table\tT", 3, "id", ID "\t" A);
+	change(w, "_table\tT", "insert\tid\t3\ta\tthree");
+	define(w, "_table\tT", 4, "id", ID);
+	change(w, "_table\tT", "drop");
+	define(w, "_table\tT", 3, "b", ID "\tb\tnumber\\t3\\ttype\\ttext\\tnotnull\\t1");
+	change(w, "_table\tT", "truncate");
+	change(w, "_table\tT", "insert\tid\t3\tb\tdrei");
+	change(w, "_table\tT", "update\tid\t4\tb\tdrei");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT name FROM _daystream_tables WHERE relid = 3"), "T#3");
+	assert_string_equal(ask(w, "SELECT group_concat(name) FROM pragma_table_info('T#3')"), "id,b");
+	assert_string_equal(ask(w, "SELECT id, b FROM \"T#3\""), "4|drei");
+}
+
 static void a_rollback_brings_a_dropped_table_back(void **state)
 {
 	struct world *w = *state;
@@ -362,6 +381,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 	    TEST(a_dropped_table_goes_and_its_name_is_free),
 	    TEST(a_drop_does_not_touch_the_table_that_lost_the_name_before),
+	    TEST(a_table_changed_while_it_had_no_name_is_altered_though_its_own_stays_taken),
 	    TEST(a_rollback_brings_a_dropped_table_back),
 	    TEST(a_table_that_came_with_rows_is_marked_until_it_is_emptied),
 	    TEST(triggers_that_need_a_dropped_table_go_with_a_warning),
