@@ -7,14 +7,24 @@
 
 #include "line.h"
 
-/* What others sent may stand in it: it goes to terminals, logs and /status, as one line of text. */
-static void tidy(char *text)
+/* The control characters of ISO 8859, which terminals obey, too, have two bytes. */
+static bool is_control(const char *text)
+{
+	const unsigned char *c = (const unsigned char *)text;
+
+	return c[0] < ' ' || c[0] == 0x7f || (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0);
+}
+
+void err_tidy(char *text)
 {
 	size_t len = strlen(text), whole;
 
 	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+		if (is_control(text + i)) {
+			if ((unsigned char)text[i] == 0xc2)
+				text[i++] = ' ';
 			text[i] = ' ';
+		}
 	while ((whole = line_utf8_len(text, len)) < len)
 		text[whole] = '?';
 }
@@ -26,7 +36,7 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 		va_start(args, fmt);
 		vsnprintf(err->text, sizeof err->text, fmt, args);
 		va_end(args);
-		tidy(err->text);
+		err_tidy(err->text);
 	}
 	return code;
 }
@@ -47,7 +57,7 @@ int err_errno(struct err *err, const char *fmt, ...)
 		if (n >= 0 && (size_t)n < sizeof err->text)
 			snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s%s", strerror(saved),
 			         saved == ENOTCONN ? dead : "");
-		tidy(err->text);
+		err_tidy(err->text);
 	}
 	return -saved;
 }
@@ -62,7 +72,7 @@ int err_prefix(struct err *err, int code, const char *fmt, ...)
 		va_end(args);
 		if (n >= 0 && (size_t)n < sizeof err->text)
 			snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", inner.text);
-		tidy(err->text);
+		err_tidy(err->text);
 	}
 	return code;
 }

@@ -27,6 +27,10 @@ int err_prefix(struct err *err, int code, const char *fmt, ...) __attribute__((f
 /* Puts what is to be done behind a sentence whose `code` is that of a full disk or quota; returns `code`. */
 int err_full(struct err *err, int code);
 
+/* What others sent may stand in a text that goes to terminals, logs and /status: it becomes one line without control
+ * characters, valid UTF-8, of the same length. Sentences in a struct err and messages (log.h) are so already. */
+void err_tidy(char *text);
+
 /* Whether they say the same, but for numbers: what was said once need not be said at each attempt. */
 bool err_same(const struct err *a, const struct err *b);
 

@@ -15,6 +15,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "err.h"
+
 static const char *log_program = "daystream";
 static bool use_syslog, use_journal, never_wait;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -108,6 +110,7 @@ static void print(int priority, const char *level, const char *fmt, va_list args
 	char text[2048], head[64];
 
 	vsnprintf(text, sizeof text, fmt, args);
+	err_tidy(text);
 	if (use_syslog)
 		syslog(priority, "%s%s", level, text);
 	else if (never_wait)

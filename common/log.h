@@ -4,7 +4,8 @@
  *
  * A line is "<program>: <text>", "<program>: warning: <text>" or
  * "<program>: error: <text>", to stderr or, after log_to_syslog, to syslog. Where stderr is systemd's
- * journal, the line begins with its priority ("<4>") in place of the program.
+ * journal, the line begins with its priority ("<4>") in place of the program. A name in it may be anybody's: control
+ * characters are blanks.
  * Any thread may log.
  */
 #ifndef COMMON_LOG_H

@@ -51,6 +51,15 @@ exits "a server without a free slot is refused" 1 init
 like "with the setting to raise" "$output" max_replication_slots 'ALTER SYSTEM SET'
 sql "SELECT pg_drop_replication_slot('p' || g) FROM generate_series(1, 10) g" >/dev/null
 
+sql $'CREATE TABLE "es\e]0;x\ac\ndaystream: error: fake" (a int)'
+sql "SELECT pg_create_physical_replication_slot('p' || g) FROM generate_series(1, 10) g" >/dev/null
+exits "a server without a free slot is refused, whatever a table is called" 1 init
+sql "SELECT pg_drop_replication_slot('p' || g) FROM generate_series(1, 10) g" >/dev/null
+like "the table is named" "$output" 'es%1B.*fake has no replica identity'
+is "in one line" "$(grep -c '^daystream: error: fake' <<<"$output")" 0
+is "that no terminal obeys" "$(tr -d '[:print:]\n' <<<"$output")" ""
+sql $'DROP TABLE "es\e]0;x\ac\ndaystream: error: fake"'
+
 sql "CREATE ROLE clerk LOGIN"
 sql "CREATE TABLE unread (id int)"
 exits "a role that may not replicate is refused" 1 daystream init "$store" --conninfo "${conninfo/user=postgres/user=clerk}"

@@ -1,4 +1,5 @@
-/* The sentence a person reads: what was said once is not said again for its numbers alone. */
+/* The sentence a person reads: what was said once is not said again for its numbers alone; and it is one
+ * line. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,11 +37,21 @@ static void words_do(void **state)
 	assert_false(same("connection refused", "connection reset"));
 }
 
+static void control_characters_are_blanks(void **state)
+{
+	char text[] = "a\nb\033]0;x\ac\177\xc2\x9b\xc3\xa9\xc2\xa0\xc2";
+
+	(void)state;
+	err_tidy(text);
+	assert_string_equal(text, "a b ]0;x c   \xc3\xa9\xc2\xa0?");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(numbers_make_no_other_sentence),
 	    cmocka_unit_test(words_do),
+	    cmocka_unit_test(control_characters_are_blanks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
