@@ -221,3 +221,73 @@ int additions_check_triggers(sqlite3 *sqlite, addition_warn *warn, struct err *e
 	sqlite3_free_table(cells);
 	return rc;
 }
+
+/* Takes those triggers of what was read away that SQLite has not given the new table's name. */
+static int drop_left_behind(sqlite3 *sqlite, const struct additions *before, const bool *left, const char *table,
+                            addition_warn *warn, struct err *err)
+{
+	int rc = 0;
+
+	for (int i = 1; rc == 0 && i <= before->count; i++) {
+		if (!left[i])
+			continue;
+		const char *name = before->cells[i * CELLS + NAME];
+		rc = sql_runf(sqlite, err, "DROP TRIGGER \"%w\"", name);
+		say(warn, "trigger \"%s\" of table \"%s\" is gone: it needs a column or a table that is gone", name,
+		    table);
+	}
+	return rc;
+}
+
+/* 1: some are, which `left` tells; 0: none; or a negative errno. */
+static int find_left_behind(sqlite3 *sqlite, const struct additions *before, bool *left, struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int found = 0;
+
+	if (sqlite3_prepare_v2(sqlite, "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name = ?1 AND sql = ?2",
+	                       -1, &stmt, NULL) != SQLITE_OK)
+		return sql_error(sqlite, "cannot read the triggers", err);
+	for (int i = 1; i <= before->count; i++) {
+		sqlite3_bind_text(stmt, 1, before->cells[i * CELLS + NAME], -1, SQLITE_STATIC);
+		sqlite3_bind_text(stmt, 2, before->cells[i * CELLS + SQL], -1, SQLITE_STATIC);
+		left[i] = sqlite3_step(stmt) == SQLITE_ROW;
+		found |= left[i];
+		sqlite3_reset(stmt);
+	}
+	sqlite3_finalize(stmt);
+	return found;
+}
+
+static int rename_with(sqlite3 *sqlite, const struct additions *before, bool *left, const char *from, const char *to,
+                       addition_warn *warn, struct err *err)
+{
+	int rc = sql_run(sqlite, "SAVEPOINT renamed", err);
+
+	if (rc == 0)
+		rc = sql_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME TO \"%w\"", from, to);
+	if (rc == 0)
+		rc = find_left_behind(sqlite, before, left, err);
+	if (rc == 1) {
+		rc = sql_run(sqlite, "ROLLBACK TO renamed", err);
+		if (rc == 0)
+			rc = drop_left_behind(sqlite, before, left, from, warn, err);
+		if (rc == 0)
+			rc = sql_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME TO \"%w\"", from, to);
+	}
+	return rc < 0 ? rc : sql_run(sqlite, "RELEASE renamed", err);
+}
+
+int additions_rename_table(sqlite3 *sqlite, const char *from, const char *to, addition_warn *warn, struct err *err)
+{
+	struct additions before;
+	int rc = additions_read(&before, sqlite, from, err);
+	bool *left = rc == 0 ? calloc((size_t)before.count + 1, sizeof *left) : NULL;
+
+	if (rc == 0)
+		rc = left ? rename_with(sqlite, &before, left, from, to, warn, err)
+		          : err_set(err, -ENOMEM, "out of memory for a table's triggers");
+	free(left);
+	additions_fini(&before);
+	return rc;
+}

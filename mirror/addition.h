@@ -39,4 +39,8 @@ void additions_fini(struct additions *additions);
 /* After a table or column has gone: takes the triggers away that fail without it, on whatever table. */
 int additions_check_triggers(sqlite3 *sqlite, addition_warn *warn, struct err *err);
 
+/* The table gets another name. A trigger of it that needs what is gone, and that nothing has set off so far, would keep the old
+ * name, with which SQLite takes the whole file for damaged: it is taken away. */
+int additions_rename_table(sqlite3 *sqlite, const char *from, const char *to, addition_warn *warn, struct err *err);
+
 #endif

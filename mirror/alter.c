@@ -9,7 +9,7 @@
 
 #define TEMPORARY_TABLE "_daystream_new"
 
-static int rename_table(sqlite3 *sqlite, const char *from, const char *to, struct err *err)
+static int rename_table(sqlite3 *sqlite, const char *from, const char *to, addition_warn *warn, struct err *err)
 {
 	int rc = 0;
 
@@ -17,37 +17,38 @@ static int rename_table(sqlite3 *sqlite, const char *from, const char *to, struc
 		return 0;
 	/* "T" to "t" is a clash for SQLite. */
 	if (sqlite3_stricmp(from, to) == 0) {
-		rc = sql_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME TO " TEMPORARY_TABLE, from);
+		rc = additions_rename_table(sqlite, from, TEMPORARY_TABLE, warn, err);
 		from = TEMPORARY_TABLE;
 	}
-	return rc < 0 ? rc : sql_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME TO \"%w\"", from, to);
+	return rc < 0 ? rc : additions_rename_table(sqlite, from, to, warn, err);
 }
 
 /* Its own name, or, where `aside`, the one with its number. */
-static int rename_schema(sqlite3 *sqlite, struct schema *schema, bool aside, struct err *err)
+static int rename_schema(sqlite3 *sqlite, struct schema *schema, bool aside, addition_warn *warn, struct err *err)
 {
 	char *name;
 	int rc = schema_pick_name(sqlite, schema, aside, &name, err);
 
 	if (rc < 0)
 		return rc;
-	rc = rename_table(sqlite, schema->name, name, err);
+	rc = rename_table(sqlite, schema->name, name, warn, err);
 	free(schema->name);
 	schema->name = name;
 	return rc < 0 ? rc : schema_save(sqlite, schema, err);
 }
 
-int alter_displace(sqlite3 *sqlite, struct schema *schema, struct err *err)
+int alter_displace(sqlite3 *sqlite, struct schema *schema, addition_warn *warn, struct err *err)
 {
 	schema->displaced = true;
-	return rename_schema(sqlite, schema, true, err);
+	return rename_schema(sqlite, schema, true, warn, err);
 }
 
-int alter_exchange_names(sqlite3 *sqlite, struct schema *schema, struct schema *holder, struct err *err)
+int alter_exchange_names(sqlite3 *sqlite, struct schema *schema, struct schema *holder, addition_warn *warn,
+                         struct err *err)
 {
-	int rc = rename_schema(sqlite, holder, true, err);
+	int rc = rename_schema(sqlite, holder, true, warn, err);
 
-	return rc < 0 ? rc : rename_schema(sqlite, schema, false, err);
+	return rc < 0 ? rc : rename_schema(sqlite, schema, false, warn, err);
 }
 
 void alter_adopt(struct schema *old, const struct schema *new)
@@ -285,7 +286,7 @@ int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, s
 	if (rc == 0)
 		rc = pick_name(sqlite, old, new, err);
 	if (rc == 0)
-		rc = rename_table(sqlite, old->name, new->name, err);
+		rc = rename_table(sqlite, old->name, new->name, warn, err);
 	if (rc == 0)
 		rc = addition_make_room(sqlite, old, new, warn, err);
 	if (rc == 0)

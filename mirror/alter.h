@@ -37,10 +37,11 @@ int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, s
 
 /* Another table has the name in PostgreSQL now: this one was dropped or renamed. Its rows
  * are kept under "<name>#<relid>"; if it was renamed, its own next definition says how. */
-int alter_displace(sqlite3 *sqlite, struct schema *schema, struct err *err);
+int alter_displace(sqlite3 *sqlite, struct schema *schema, addition_warn *warn, struct err *err);
 
 /* `holder` has the name that `schema` has without a number: it leaves it to that one. */
-int alter_exchange_names(sqlite3 *sqlite, struct schema *schema, struct schema *holder, struct err *err);
+int alter_exchange_names(sqlite3 *sqlite, struct schema *schema, struct schema *holder, addition_warn *warn,
+                         struct err *err);
 
 /* Makes `old` pass for an older definition of the table that `new` speaks of, which has its name in
  * another database: columns are the same where their names are. */

@@ -136,7 +136,7 @@ static int displace(struct registry *registry, struct relation *table, struct er
 {
 	tables_leave(&registry->tables, table);
 	statement_clear(&table->statements);
-	return table->schema.displaced ? 0 : alter_displace(registry->sqlite, &table->schema, err);
+	return table->schema.displaced ? 0 : alter_displace(registry->sqlite, &table->schema, registry->warn, err);
 }
 
 /* 0: the line has none. */
@@ -371,7 +371,7 @@ static int settle_names(struct registry *registry, struct err *err)
 			continue;
 		statement_clear(&table->statements);
 		statement_clear(&holder->statements);
-		rc = alter_exchange_names(registry->sqlite, &table->schema, &holder->schema, err);
+		rc = alter_exchange_names(registry->sqlite, &table->schema, &holder->schema, registry->warn, err);
 	}
 	return rc;
 }

@@ -229,6 +229,28 @@ static void a_dropped_columns_name_may_be_another_columns_at_once(void **state)
 	warns("index \"ia\" of table \"t\" is gone: ");
 }
 
+static void a_trigger_on_a_column_that_is_gone_does_not_spoil_the_file_when_the_table_is_renamed(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	run(w, "CREATE TABLE seen (x); CREATE VIEW v AS SELECT a FROM t;"
+	       "CREATE TRIGGER lost AFTER UPDATE OF b ON t WHEN new.b IS NOT old.b BEGIN INSERT INTO seen VALUES "
+	       "(old.b); END;"
+	       "CREATE TRIGGER good AFTER UPDATE OF a ON t BEGIN INSERT INTO seen VALUES (old.a); END");
+	define(w, T, 1, "id", ID "\t" A);
+	commit(w);
+	define(w, "_table\tu", 1, "id", ID "\t" A);
+	change(w, "_table\tu", "update\tid\t1\ta\tuno");
+	commit(w);
+	assert_string_equal(
+	    ask(w, "SELECT group_concat(name || ' ' || tbl_name) FROM sqlite_master WHERE type = 'trigger'"), "good u");
+	assert_string_equal(ask(w, "SELECT group_concat(x) FROM seen"), "one");
+	assert_string_equal(ask(w, "SELECT group_concat(a) FROM v"), "uno,two");
+	assert_string_equal(ask(w, "PRAGMA integrity_check"), "ok");
+	warns("trigger \"lost\" of table \"t\" is gone: it needs a column or a table that is gone");
+}
+
 static void a_persons_column_makes_room_for_the_servers(void **state)
 {
 	struct world *w = *state;
@@ -387,6 +409,7 @@ int main(void)
 	    TEST(triggers_that_need_a_dropped_table_go_with_a_warning),
 	    TEST(what_needs_a_dropped_column_goes_with_a_warning_and_the_rest_stays),
 	    TEST(a_dropped_columns_name_may_be_another_columns_at_once),
+	    TEST(a_trigger_on_a_column_that_is_gone_does_not_spoil_the_file_when_the_table_is_renamed),
 	    TEST(a_persons_column_makes_room_for_the_servers),
 	    TEST(a_table_gets_its_first_column_and_loses_its_last),
 	    TEST(renamed_labels_of_an_enum_change_the_rows),
