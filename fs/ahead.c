@@ -9,7 +9,13 @@
 #define STEP_LEN ((size_t)128 << 10)
 /* Where a part begins: FUSE copies a reply page by page, each in two where these begin elsewhere than the reader's. */
 #define PAGE_LEN ((size_t)4096)
-enum { LONG_MS = 20 };
+enum {
+	LONG_US = 20000,
+	SLOW_US = 100, /* for a step: most lines are others', or come from the disk */
+};
+/* Who reads ahead looks up after so much at the latest, and is not helped with less. */
+#define STEP_MOST (2 * STEP_LEN)
+#define HELP_LEAST (2 * STEP_LEN)
 
 void ahead_init(struct ahead *ahead, atomic_uint *used)
 {
@@ -25,7 +31,7 @@ static void drop(struct ahead *ahead)
 
 	for (int i = 0; i < 2; i++) {
 		struct ahead_part *part = &ahead->parts[i];
-		if (!part->buf || part->replies > 0 || part == ahead->filling)
+		if (!part->buf || part->replies > 0 || part->helped || part == ahead->filling)
 			continue;
 		if (!all && (ahead->filling || part->off + part->len > ahead->next || *ahead->used <= AHEAD_MOST / 2))
 			continue;
@@ -58,26 +64,68 @@ static struct ahead_part *part_of(struct ahead *ahead, uint64_t off)
 	return holds(&ahead->parts[0], off) ? &ahead->parts[0] : holds(&ahead->parts[1], off) ? &ahead->parts[1] : NULL;
 }
 
-/* The same, once it has all of `len` bytes that it is about to get. */
-static struct ahead_part *await_part(struct ahead *ahead, uint64_t off, size_t len)
+/* As far as it is read, or about to be by who helps. */
+static size_t extent(const struct ahead_part *part)
 {
-	const struct ahead_part *filling;
+	return part->helped && part->len == part->rest ? AHEAD_LEN : part->len;
+}
 
-	while ((filling = ahead->filling) && off >= filling->off && off - filling->off < AHEAD_LEN &&
-	       off + len > filling->off + filling->len) {
+/* Both have come to where they were to. */
+static void join_rest(struct ahead_part *part)
+{
+	if (part->helped || part->rest == AHEAD_LEN || part->len != part->rest)
+		return;
+	part->len += part->rest_len;
+	part->rest = AHEAD_LEN;
+}
+
+static bool wants_help(const struct ahead_part *part)
+{
+	return part->slow && part->rest == AHEAD_LEN && AHEAD_LEN - part->len >= STEP_MOST + HELP_LEAST;
+}
+
+/* Who waits for it reads the second half of what it lacks. */
+static void help(struct ahead *ahead, struct file *file, struct ahead_part *part)
+{
+	struct err err;
+
+	part->rest = part->len + STEP_MOST + (AHEAD_LEN - part->len - STEP_MOST) / 2;
+	part->helped = true;
+	pthread_mutex_unlock(&ahead->lock);
+	long n = file_beside(file, part->off + part->rest, part->buf + part->rest, AHEAD_LEN - part->rest, &err);
+	pthread_mutex_lock(&ahead->lock);
+	part->helped = false;
+	part->rest_len = n > 0 ? (size_t)n : 0;
+	join_rest(part);
+}
+
+static bool lacks(const struct ahead_part *part, uint64_t off, size_t len)
+{
+	return off >= part->off && off - part->off < AHEAD_LEN && off + len > part->off + part->len;
+}
+
+/* The same, once it has all of `len` bytes that it is about to get. */
+static struct ahead_part *await_part(struct ahead *ahead, struct file *file, uint64_t off, size_t len)
+{
+	struct ahead_part *filling;
+
+	while ((filling = ahead->filling) && lacks(filling, off, len)) {
 		ahead->awaited = off + len;
-		pthread_cond_wait(&ahead->changed, &ahead->lock);
+		if (wants_help(filling))
+			help(ahead, file, filling);
+		else
+			pthread_cond_wait(&ahead->changed, &ahead->lock);
 	}
 	return part_of(ahead, off);
 }
 
 /* Takes what has been read ahead: the whole of it where it is, or copies of pieces. */
-static size_t take(struct ahead *ahead, uint64_t off, char *own, size_t len, struct ahead_got *got)
+static size_t take(struct ahead *ahead, struct file *file, uint64_t off, char *own, size_t len, struct ahead_got *got)
 {
 	struct ahead_part *part;
 	size_t taken = 0;
 
-	while (taken < len && (part = await_part(ahead, off + taken, len - taken))) {
+	while (taken < len && (part = await_part(ahead, file, off + taken, len - taken))) {
 		size_t at = (size_t)(off + taken - part->off), n = part->len - at;
 		if (n >= len && taken == 0) {
 			part->replies++;
@@ -100,7 +148,7 @@ long ahead_read(struct ahead *ahead, struct file *file, uint64_t off, char *own,
 	ahead->onwards = off == ahead->next ? ahead->onwards + 1 : 0;
 	if (ahead->onwards == 0)
 		ahead->start = off;
-	size_t n = take(ahead, off, own, len, got);
+	size_t n = take(ahead, file, off, own, len, got);
 	pthread_mutex_unlock(&ahead->lock);
 
 	long rest = 0;
@@ -142,9 +190,9 @@ static struct ahead_part *next_part(struct ahead *ahead, uint64_t *off)
 	const struct ahead_part *has = part_of(ahead, ahead->next);
 	struct ahead_part *part = &ahead->parts[has ? has == &ahead->parts[0] : ahead->parts[0].replies > 0];
 
-	*off = has ? has->off + has->len : ahead->next;
-	if (part->replies > 0 ||
-	    (has && (has->len < AHEAD_LEN || ahead->next - ahead->start < AHEAD_LEN || holds(part, *off))))
+	*off = has ? has->off + extent(has) : ahead->next;
+	if (part->replies > 0 || part->helped ||
+	    (has && (extent(has) < AHEAD_LEN || ahead->next - ahead->start < AHEAD_LEN || holds(part, *off))))
 		return NULL;
 	return get_buffer(ahead, part) ? part : NULL;
 }
@@ -152,28 +200,34 @@ static struct ahead_part *next_part(struct ahead *ahead, uint64_t *off)
 /* Without the lock meanwhile. False where it did not become full: there is no more, or it takes long. */
 static bool fill(struct ahead *ahead, struct file *file, struct ahead_part *part, uint64_t off)
 {
-	int64_t since = clock_ms();
+	int64_t since = clock_us();
 	struct err err;
 	long n = 1;
 
 	part->off = off;
 	part->len = 0;
+	part->rest = AHEAD_LEN;
+	part->rest_len = 0;
+	part->slow = false;
 	ahead->filling = part;
-	while (n > 0 && part->len < AHEAD_LEN && ahead->onwards >= 2 && !ahead->closing &&
-	       clock_ms() - since < LONG_MS) {
-		size_t len = part->len, left = AHEAD_LEN - len, step = STEP_LEN < left ? STEP_LEN : left;
+	while (n > 0 && part->len < part->rest && ahead->onwards >= 2 && !ahead->closing &&
+	       (clock_us() - since < LONG_US || part->rest < AHEAD_LEN)) {
+		size_t len = part->len, left = part->rest - len, step = STEP_LEN < left ? STEP_LEN : left;
+		int64_t began = clock_us();
 		pthread_mutex_unlock(&ahead->lock);
-		n = file_some(file, off + len, part->buf + len, step, left, &err);
+		n = file_some(file, off + len, part->buf + len, step, STEP_MOST < left ? STEP_MOST : left, &err);
 		pthread_mutex_lock(&ahead->lock);
+		part->slow = clock_us() - began >= SLOW_US;
 		if (n > 0)
 			part->len += (size_t)n;
 		/* Not for each step: who is woken takes the processor from who reads. */
-		if (off + len < ahead->awaited && off + part->len >= ahead->awaited)
+		if (off + len < ahead->awaited && (off + part->len >= ahead->awaited || wants_help(part)))
 			pthread_cond_broadcast(&ahead->changed);
 	}
 	ahead->filling = NULL;
+	join_rest(part);
 	pthread_cond_broadcast(&ahead->changed);
-	return part->len == AHEAD_LEN;
+	return extent(part) == AHEAD_LEN;
 }
 
 void ahead_go(struct ahead *ahead, struct file *file, struct ahead_got *got)

@@ -9,7 +9,7 @@
  *
  * There are two parts, the second one for who has read a whole one, while there are few of them: so one is read while
  * another thread replies from the other. One thread at a time reads ahead; who has replied meanwhile is free for the
- * next request.
+ * next request. Where that has to wait for a part that comes slowly (a table few of the lines are of), it reads its second half.
  *
  * Threads: any. A use of it is what lies between an ahead_read and its ahead_go; ahead_fini waits for all of them.
  */
@@ -33,6 +33,10 @@ struct ahead_part {
 	uint64_t off;
 	size_t len;
 	unsigned replies; /* which are made from it: it has to stay as it is */
+	/* While it grows: */
+	bool slow;             /* its last piece took long */
+	bool helped;           /* who waits for it reads its rest; */
+	size_t rest, rest_len; /* from here on, AHEAD_LEN: nothing of it; so much, once that one is ready */
 };
 
 struct ahead {
@@ -40,10 +44,10 @@ struct ahead {
 	pthread_cond_t changed;
 	atomic_uint *used; /* of AHEAD_MOST; shared */
 	struct ahead_part parts[2];
-	const struct ahead_part *filling; /* grows just now */
-	uint64_t awaited;                 /* where it has to get to for who waits */
-	uint64_t start, next;             /* where he began to read on; behind what was asked for last */
-	unsigned onwards;                 /* how many reads went on there, one after the other */
+	struct ahead_part *filling; /* grows just now */
+	uint64_t awaited;           /* where it has to get to for who waits */
+	uint64_t start, next;       /* where he began to read on; behind what was asked for last */
+	unsigned onwards;           /* how many reads went on there, one after the other */
 	unsigned uses;
 	bool closing;
 };

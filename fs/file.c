@@ -364,6 +364,11 @@ long file_some(struct file *file, uint64_t off, char *buf, size_t least, size_t 
 	return file->view ? view_some(file->view, off, buf, least, most, err) : file_peek(file, off, buf, least, err);
 }
 
+long file_beside(struct file *file, uint64_t off, char *buf, size_t len, struct err *err)
+{
+	return file->view ? view_beside(file->view, off, buf, len, err) : file_peek(file, off, buf, len, err);
+}
+
 bool file_recent(struct file *file, uint64_t off, size_t len, struct recent_got *got)
 {
 	return file->recent && view_recent(file->view, file->recent, off, len, got);

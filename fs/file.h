@@ -62,6 +62,9 @@ void file_passed(struct file *file, uint64_t next);
  * better with it than later. */
 long file_some(struct file *file, uint64_t off, char *buf, size_t least, size_t most, struct err *err);
 
+/* file_peek beside who does that. */
+long file_beside(struct file *file, uint64_t off, char *buf, size_t len, struct err *err);
+
 /* As recent_read; where it is true, file_release has to follow. */
 bool file_recent(struct file *file, uint64_t off, size_t len, struct recent_got *got);
 void file_release(struct file *file, struct recent_got *got);

@@ -246,19 +246,32 @@ static int find_byte(struct view *view, uint64_t off, uint64_t *at, size_t *leas
 	return r;
 }
 
-long view_some(struct view *view, uint64_t off, char *buf, size_t least, size_t most, struct err *err)
+/* `cursor`: of a table. */
+static long read_at(struct view *view, struct table_cursor *cursor, uint64_t off, char *buf, size_t least, size_t most,
+                    struct err *err)
 {
 	uint64_t at;
 	int r = find_byte(view, off, &at, &least, &most, err);
 
 	if (r <= 0)
 		return r;
+	return view->key.table ? table_some(view->key.table, cursor, at, buf, least, most, err)
+	                       : store_some(view->set->store, at, buf, least, most, err);
+}
+
+long view_some(struct view *view, uint64_t off, char *buf, size_t least, size_t most, struct err *err)
+{
 	if (!view->key.table)
-		return store_some(view->set->store, at, buf, least, most, err);
+		return read_at(view, NULL, off, buf, least, most, err);
 	pthread_mutex_lock(&view->reading);
-	long n = table_some(view->key.table, &view->cursor, at, buf, least, most, err);
+	long n = read_at(view, &view->cursor, off, buf, least, most, err);
 	pthread_mutex_unlock(&view->reading);
 	return n;
+}
+
+long view_beside(struct view *view, uint64_t off, char *buf, size_t len, struct err *err)
+{
+	return read_at(view, &(struct table_cursor){.valid = false}, off, buf, len, len, err);
 }
 
 long view_peek(struct view *view, uint64_t off, char *buf, size_t len, struct err *err)

@@ -59,6 +59,9 @@ void view_passed(struct view *view, uint64_t next);
  * better with it than later. */
 long view_some(struct view *view, uint64_t off, char *buf, size_t least, size_t most, struct err *err);
 
+/* view_peek beside another thread's: it begins to look for the place anew, and leaves it out of account. */
+long view_beside(struct view *view, uint64_t off, char *buf, size_t len, struct err *err);
+
 /* As recent_read, of a view of all lines. */
 bool view_recent(struct view *view, struct recent *recent, uint64_t off, size_t len, struct recent_got *got);
 

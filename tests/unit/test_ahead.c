@@ -17,7 +17,9 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 	if (clock != CLOCK_MONOTONIC)
 		return (int)syscall(SYS_clock_gettime, clock, now);
 	later_ms += slow_ms;
-	*now = (struct timespec){.tv_sec = 1000 + later_ms / 1000};
+	if (slow_ms == 1) /* it does take that long */
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	*now = (struct timespec){1000 + later_ms / 1000, later_ms % 1000 * 1000000};
 	return 0;
 }
 
@@ -182,9 +184,17 @@ struct asking {
 	struct readers *r;
 	pthread_mutex_t lock;
 	uint64_t chance;
-	unsigned wrong;
+	unsigned wrong, helped;
 	bool ended;
 };
+
+static bool is_helped(struct ahead *ahead)
+{
+	pthread_mutex_lock(&ahead->lock);
+	bool helped = ahead->parts[0].rest_len > 0 || ahead->parts[1].rest_len > 0;
+	pthread_mutex_unlock(&ahead->lock);
+	return helped;
+}
 
 static void serve_one(struct asking *asking, char *own)
 {
@@ -199,6 +209,7 @@ static void serve_one(struct asking *asking, char *own)
 	size_t left = asking->r->len - (size_t)at, most = left < want ? left : want;
 	long n = ahead_read(&reader->ahead, reader->file, at, own, want, &got, &err);
 	asking->wrong += n != (long)most || memcmp(got.bytes, asking->r->text + at, most) != 0;
+	asking->helped += is_helped(&reader->ahead);
 	if (at + most == asking->r->len)
 		asking->ended = true;
 	reader->at = chance % 97 == 0 ? at / 2 : at + most;
@@ -226,15 +237,15 @@ static void *serve_all(void *arg)
 	return NULL;
 }
 
-static void one_thread_replies_while_another_reads_ahead(void **state)
+static unsigned threads_answer(int late_ms)
 {
 	enum { SERVERS = 4 };
 	struct readers r;
 	struct asking asking = {.r = &r, .lock = PTHREAD_MUTEX_INITIALIZER, .chance = 5};
 	pthread_t threads[SERVERS];
 
-	(void)state;
 	start(&r);
+	slow_ms = late_ms;
 	grow(&r, 12 << 20);
 	for (int i = 0; i < SERVERS; i++)
 		must(pthread_create(&threads[i], NULL, serve_all, &asking) == 0);
@@ -242,6 +253,20 @@ static void one_thread_replies_while_another_reads_ahead(void **state)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(asking.wrong, 0);
 	end(&r);
+	return asking.helped;
+}
+
+static void one_thread_replies_while_another_reads_ahead(void **state)
+{
+	(void)state;
+	assert_int_equal(threads_answer(0), 0);
+}
+
+/* Each piece takes a millisecond: who would wait reads the second half. */
+static void who_waits_helps(void **state)
+{
+	(void)state;
+	assert_true(threads_answer(1) > 0);
 }
 
 static void who_reads_on_for_long_has_two_parts(void **state)
@@ -351,6 +376,7 @@ int main(void)
 	    cmocka_unit_test(it_ends_once_the_last_reply_is_made),
 	    cmocka_unit_test(what_is_replied_from_stays_as_it_is),
 	    cmocka_unit_test(one_thread_replies_while_another_reads_ahead),
+	    cmocka_unit_test(who_waits_helps),
 	    cmocka_unit_test(who_is_at_the_end_or_elsewhere_holds_no_memory),
 	};
 	return cmocka_run_group_tests_name("ahead", tests, NULL, NULL);
