@@ -16,6 +16,14 @@ static const char pinned[] = " -c datestyle=ISO -c timezone=UTC -c intervalstyle
 /* Half the time for large transactions; the user's own setting wins. */
 static const char preferred[] = "-c logical_decoding_work_mem=256MB ";
 
+void pg_init(void)
+{
+	/* libpq sends them beside the options, and the server has them win. */
+	unsetenv("PGDATESTYLE");
+	unsetenv("PGTZ");
+	unsetenv("PGGEQO");
+}
+
 static int left_ms(long long until)
 {
 	long long left = until - clock_ms();

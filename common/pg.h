@@ -9,6 +9,10 @@
 
 #include "err.h"
 
+/* At a program's start, before there are threads: what libpq would take from the environment for people's eyes
+ * (PGDATESTYLE, PGTZ, PGGEQO), and the server would prefer to the settings that are pinned, is forgotten. */
+void pg_init(void);
+
 /* Connects. `replication`: as a walsender of the database, with the settings
  * that the format rests on pinned. The user's own settings in `conninfo` hold
  * otherwise; connect_timeout is 10 s unless it says so. `wakefd` (or -1) breaks

@@ -9,6 +9,7 @@
 #include "args.h"
 #include "commands.h"
 #include "log.h"
+#include "pg.h"
 
 static const struct {
 	const char *name;
@@ -36,6 +37,7 @@ static void help(FILE *file)
 int main(int argc, char **argv)
 {
 	log_init("daystream");
+	pg_init();
 	if (!(argv = args_take(argc, argv, true))) {
 		log_error("out of memory");
 		return EXIT_FAILURE;

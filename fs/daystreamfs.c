@@ -25,6 +25,7 @@
 #include "metrics.h"
 #include "mount.h"
 #include "notify.h"
+#include "pg.h"
 #include "privileges.h"
 #include "retain.h"
 #include "slot.h"
@@ -431,6 +432,7 @@ int main(int argc, char **argv)
 	int r;
 
 	log_init("daystreamfs");
+	pg_init();
 	mallopt(M_ARENA_MAX, 1); /* what one thread frees, another one takes: threads that come and go keep nothing */
 	/* Buffers for whole requests are mapped, also when others were freed: what nobody uses of them, most of libfuse's,
 	 * takes no memory, and what is freed is gone. */

@@ -19,6 +19,7 @@
 #include "mirror.h"
 #include "name.h"
 #include "nfs.h"
+#include "pg.h"
 #include "places.h"
 #include "resync.h"
 #include "stop.h"
@@ -304,6 +305,7 @@ int main(int argc, char **argv)
 	struct err err = {0};
 
 	log_init("deltamirror");
+	pg_init();
 	if (!(argv = args_take(argc, argv, true))) {
 		log_error("out of memory");
 		return EXIT_FAILURE;

@@ -132,6 +132,24 @@ exits "a port that is none is refused by the daemon, too" 1 timeout 20 daystream
 like "by its name" "$output" '"x".* "port"'
 cp "$work/good.conf" "$store/daystream.conf"
 
+# Nor is a value printed otherwise for what libpq takes from the environment.
+daemon_start "$store" "$mnt"
+sql "CREATE TABLE timed (id int PRIMARY KEY, at timestamptz, d date, i interval, f float8, t text)"
+sql "INSERT INTO timed VALUES (1, '2020-02-03 04:05:06+00', '2020-02-03', '1 day 2:03', 0.1::float8 + 0.2, 'é€')"
+caught_up "$mnt"
+foreign() {
+	env PGDATESTYLE=German PGTZ=Asia/Tokyo PGCLIENTENCODING=LATIN1 PGOPTIONS='-c intervalstyle=iso_8601 -c extra_float_digits=0' "$@"
+}
+exits "a snapshot, whatever the environment says" 0 foreign daystream snapshot "$store"
+is "has values as the stream has them" "$(tail -n 1 "$mnt/snapshots/latest/tables/timed" | sed 's/.*_action/_action/')" \
+	"$(tail -n 1 "$mnt/tables/timed" | sed 's/.*_action/_action/')"
+check "so has what is imported" foreign deltamirror import "$conninfo" 'SELECT * FROM timed' "$work/timed.sqlite" timed
+is "to the byte" "$(sqlite3 "$work/timed.sqlite" 'SELECT at, d, i, f, t FROM timed')" \
+	'2020-02-03 04:05:06+00|2020-02-03|1 day 02:03:00|0.3|é€'
+mirror_once
+exits "and what is compared" 0 foreign deltamirror --verify "$conninfo" "$mirror"
+daemon_stop
+
 # Names that SQLite takes for something else.
 daemon_start "$store" "$mnt"
 mkdir "$work/names"
