@@ -162,6 +162,7 @@ static int mark_partial(struct registry *registry, struct relation *table, const
 	int rc = relation_mark(table, position, err);
 
 	table->partial = true;
+	table->emptied = false; /* as in alter() */
 	char *text = rc == 1 ? sqlite3_mprintf("table \"%w\" %s, and --resync%s brings that from a newer snapshot",
 	                                       table->schema.name, reason, registry->alone ? "" : "=TABLE")
 	                     : NULL;

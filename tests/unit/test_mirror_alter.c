@@ -165,6 +165,19 @@ static void a_table_that_came_with_rows_is_marked_until_it_is_emptied(void **sta
 	warns("table \"t\"");
 }
 
+static void of_a_table_that_comes_back_with_another_key_what_does_not_fit_it_is_given_up(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	define(w, T, 1, "c", ID "\t" A "\tc\tnumber\\t4\\ttype\\ttext\\tnotnull\\t1");
+	change(w, T, "partial");
+	change(w, T, "insert\tid\t3\ta\tthree\tc\tdrei");
+	commit(w);
+	assert_string_equal(mark_of(w), "1");
+	assert_string_equal(ask(w, "SELECT group_concat(id || ' ' || c) FROM t"), "3 drei");
+}
+
 static void triggers_that_need_a_dropped_table_go_with_a_warning(void **state)
 {
 	struct world *w = *state;
@@ -406,6 +419,7 @@ int main(void)
 	    TEST(a_table_changed_while_it_had_no_name_is_altered_though_its_own_stays_taken),
 	    TEST(a_rollback_brings_a_dropped_table_back),
 	    TEST(a_table_that_came_with_rows_is_marked_until_it_is_emptied),
+	    TEST(of_a_table_that_comes_back_with_another_key_what_does_not_fit_it_is_given_up),
 	    TEST(triggers_that_need_a_dropped_table_go_with_a_warning),
 	    TEST(what_needs_a_dropped_column_goes_with_a_warning_and_the_rest_stays),
 	    TEST(a_dropped_columns_name_may_be_another_columns_at_once),
