@@ -72,7 +72,7 @@ static void begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	if (txn->nentries + txn->nsubtxns > LARGE_CHANGES)
 		cork_release();
 	session->begun = false;
-	relation_cache_begin(&session->relations);
+	relation_cache_begin(&session->relations, txn);
 	settings_pin();
 }
 

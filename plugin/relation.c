@@ -1,6 +1,10 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "catalog/pg_enum.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
+#include "utils/catcache.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -11,6 +15,9 @@
 /* A database that makes a partition each hour needs years to get there; one
  * that has so many tables gets its schema lines again now and then. */
 #define RELATION_MAX 16384
+
+/* More than this is not kept for the next transaction. */
+#define TOLD_KEPT 4096
 
 struct owner {
 	struct table_name name; /* the hash key */
@@ -48,8 +55,10 @@ static void on_relation(Datum arg, Oid relid)
 /* A schema, a type or an enum's label was changed, maybe renamed. That is rare enough not to ask which. */
 static void on_syscache(Datum arg, int cache, uint32 hash)
 {
-	if (live)
-		invalidate_all();
+	if (!live)
+		return;
+	invalidate_all();
+	live->renamed = true;
 }
 
 static void on_context_gone(void *arg)
@@ -96,8 +105,30 @@ void relation_cache_init(struct relation_cache *cache, const struct options *opt
 	subscribe(cache, parent);
 }
 
-void relation_cache_begin(struct relation_cache *cache)
+/* Nothing locks a schema or a type of a table that is being written to. So one may have been renamed, and be known by its new name, before a
+ * transaction comes that wrote under the older one: the server's messages reach that in the midst of its changes only. */
+static void forget_newer_names(struct relation_cache *cache, const ReorderBufferTXN *txn)
 {
+	if (cache->renamed)
+		cache->renamed_lsn = cache->last_end;
+	if (txn->base_snapshot_lsn < cache->renamed_lsn) {
+		CatalogCacheFlushCatalog(NamespaceRelationId);
+		CatalogCacheFlushCatalog(TypeRelationId);
+		CatalogCacheFlushCatalog(EnumRelationId);
+		invalidate_all();
+	}
+	cache->renamed = false;
+	cache->last_end = txn->end_lsn;
+}
+
+void relation_cache_begin(struct relation_cache *cache, const ReorderBufferTXN *txn)
+{
+	forget_newer_names(cache, txn);
+	if (cache->told_cap > TOLD_KEPT) {
+		pfree(cache->told);
+		cache->told = NULL;
+		cache->told_cap = 0;
+	}
 	cache->told_count = 0;
 	if (hash_get_num_entries(cache->by_oid) <= RELATION_MAX && hash_get_num_entries(cache->by_name) <= RELATION_MAX)
 		return;
@@ -286,7 +317,8 @@ void relation_note(struct relation_cache *cache, const struct relation *relation
 	if (cache->told_count == cache->told_cap) {
 		cache->told_cap = cache->told_cap ? 2 * cache->told_cap : 64;
 		Size size = (Size)cache->told_cap * sizeof(struct told);
-		cache->told = cache->told ? repalloc(cache->told, size) : MemoryContextAlloc(cache->context, size);
+		cache->told = cache->told ? repalloc_huge(cache->told, size)
+		                          : MemoryContextAllocHuge(cache->context, size);
 	}
 	cache->told[cache->told_count++] = (struct told){relation->relid, relation->name};
 }

@@ -17,6 +17,7 @@
 #define DELTAFLOOD_RELATION_H
 
 #include "access/htup.h"
+#include "replication/reorderbuffer.h"
 #include "utils/rel.h"
 
 #include "schema.h"
@@ -76,6 +77,9 @@ struct relation_cache {
 	HTAB *by_name;           /* owners of names */
 	struct told *told;
 	int told_count, told_cap;
+	bool renamed;           /* a schema, a type or a label may have been, since the last transaction began; */
+	XLogRecPtr renamed_lsn; /* or before this */
+	XLogRecPtr last_end;    /* of that transaction */
 };
 
 /* There is one cache at a time in a backend: the server's messages about
@@ -83,9 +87,9 @@ struct relation_cache {
 void relation_cache_init(struct relation_cache *cache, const struct options *options, const struct text *text,
                          MemoryContext parent);
 
-/* A transaction begins. Forgets everything where that has become very much. No struct relation may
- * be in use. */
-void relation_cache_begin(struct relation_cache *cache);
+/* A transaction begins. Forgets everything where that has become very much, and names that may be newer than the transaction's.
+ * No struct relation may be in use. */
+void relation_cache_begin(struct relation_cache *cache, const ReorderBufferTXN *txn);
 
 /* The relation, up to date; valid until relation_cache_begin. What it points
  * to is valid until the next call for the same table. The current memory
@@ -100,7 +104,7 @@ bool relation_announce(struct relation_cache *cache, struct relation *relation, 
 /* Its change is passed over, since its name is not wanted. */
 void relation_note(struct relation_cache *cache, const struct relation *relation);
 
-/* Whether the table is still as it was then. */
+/* Whether the table still has the definition that was told last, under the name that it had then. */
 bool relation_holds(struct relation_cache *cache, const struct told *told);
 
 /* The name under which readers know the table: the one sent last, or, where the session has

@@ -404,15 +404,26 @@ sql "CREATE TABLE one.t (a int PRIMARY KEY)"
 sql "CREATE TABLE two.t (b text PRIMARY KEY)"
 sql "CREATE TABLE tones (a int PRIMARY KEY, t tone)"
 sql "INSERT INTO tones VALUES (1, 'a'), (2, 'b')"
+# Of these, the new names are known before the transaction comes.
+sql "CREATE SCHEMA three"
+sql "CREATE TYPE shade AS ENUM ('a', 'b')"
+sql "CREATE TABLE three.u (a int PRIMARY KEY)"
+sql "CREATE TABLE shades (a int PRIMARY KEY, t shade)"
+sql "INSERT INTO shades VALUES (1, 'a')"
 psql -Xq -v ON_ERROR_STOP=1 -f - <"$work/statements" >"$work/step.log" 2>&1 &
 session=$!
 exec {statements}>"$work/statements"
-echo "BEGIN; INSERT INTO one.t VALUES (1); INSERT INTO tones VALUES (3, 'a'); INSERT INTO mark VALUES (-2);" >&"$statements"
+echo "BEGIN; INSERT INTO one.t VALUES (1); INSERT INTO tones VALUES (3, 'a'); INSERT INTO three.u VALUES (1);
+	INSERT INTO shades VALUES (3, 'a'); INSERT INTO mark VALUES (-2);" >&"$statements"
 # shellcheck disable=SC2016
 wait_for 30 '[[ $(sql "SELECT count(*) FROM pg_stat_activity WHERE state LIKE \$\$idle in tr%\$\$ AND query LIKE \$\$%(-2)%\$\$") -gt 0 ]]' \
 	"the transaction to have begun"
 sql "BEGIN; ALTER SCHEMA one RENAME TO aside; ALTER SCHEMA two RENAME TO one; ALTER SCHEMA aside RENAME TO two; COMMIT"
 sql "ALTER TYPE tone RENAME VALUE 'a' TO 'c'"
+sql "ALTER SCHEMA three RENAME TO four"
+sql "INSERT INTO four.u VALUES (2)"
+sql "ALTER TYPE shade RENAME VALUE 'a' TO 'c'"
+sql "INSERT INTO shades VALUES (2, 'b')"
 caught_up "$mnt"
 echo "DELETE FROM mark WHERE n = -2; COMMIT;" >&"$statements"
 exec {statements}>&-
