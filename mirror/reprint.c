@@ -206,6 +206,24 @@ static int reprint_labels(sqlite3 *sqlite, const struct schema *new, const struc
 	return rc;
 }
 
+/* Whether a label that is gone is what another one is called now: rows that have it cannot be told from that one's any more. */
+static bool merges_labels(const char *from, const char *to)
+{
+	char label[NAME_RAW_MAX], other[NAME_RAW_MAX];
+	struct span item, there;
+
+	for (const char *rest = from; next_item(&rest, &item);) {
+		if (find_item(to, item, &there) || !read_label(item, label))
+			continue;
+		for (const char *others = to; next_item(&others, &there);) {
+			struct span before;
+			if (find_item(from, there, &before) && read_label(there, other) && strcmp(label, other) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 static int reprint_column(sqlite3 *sqlite, const struct schema *new, const struct schema_column *column,
                           const struct column *from, const struct column *to, bool *inexact, addition_warn *warn,
                           struct err *err)
@@ -215,6 +233,7 @@ static int reprint_column(sqlite3 *sqlite, const struct schema *new, const struc
 	if (rc == 0 && from->labels && to->labels && strcmp(from->labels, to->labels) != 0)
 		rc = reprint_labels(sqlite, new, column, from->labels, to->labels, err);
 	bool unknown = changes_names(from->base, to->base) ||
+	               (from->labels && to->labels && merges_labels(from->labels, to->labels)) ||
 	               (from->parts && to->parts &&
 	                (has_changed(from->parts, to->parts) || has_more_attributes(from->parts, to->parts)));
 	if (rc < 0 || !unknown || (rc = has_values(sqlite, new, column, err)) <= 0)

@@ -324,6 +324,23 @@ static const char *marked(struct world *w)
 	return ask(w, "SELECT count(*) FROM _daystream_tables WHERE inexact_since IS NOT NULL");
 }
 
+/* The other one is not known any more, for a moment: as a transaction has it that began before it was added. */
+static void a_label_that_takes_the_name_of_one_that_is_gone_marks_the_table(void **state)
+{
+	struct world *w = *state;
+
+	define(w, T, 1, "k", K("7=c,9=a"));
+	change(w, T, "insert\tk\ta\td\tc\tx\ta");
+	commit(w);
+	define(w, T, 1, "k", K("11=c,12=a")); /* another type */
+	commit(w);
+	assert_string_equal(marked(w), "0");
+	define(w, T, 1, "k", K("11=a"));
+	commit(w);
+	assert_string_equal(marked(w), "1");
+	warns("column \"k\" of table \"t\" prints otherwise now");
+}
+
 static void an_oid_that_becomes_a_name_marks_the_table_where_there_are_any(void **state)
 {
 	struct world *w = *state;
@@ -427,6 +444,7 @@ int main(void)
 	    TEST(a_persons_column_makes_room_for_the_servers),
 	    TEST(a_table_gets_its_first_column_and_loses_its_last),
 	    TEST(renamed_labels_of_an_enum_change_the_rows),
+	    TEST(a_label_that_takes_the_name_of_one_that_is_gone_marks_the_table),
 	    TEST(an_oid_that_becomes_a_name_marks_the_table_where_there_are_any),
 	    TEST(a_label_or_attribute_within_other_values_marks_the_table),
 	    TEST(without_memory_a_table_made_anew_loses_nothing),
