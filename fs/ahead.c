@@ -5,7 +5,7 @@
 
 #include "clock.h"
 
-/* A view is held for so much at once, and the reader's next request waits for so long at most. */
+/* A view is held for so much at once, and the reader's next request waits for so long at most, but where it helps. */
 #define STEP_LEN ((size_t)128 << 10)
 /* Where a part begins: FUSE copies a reply page by page, each in two where these begin elsewhere than the reader's. */
 #define PAGE_LEN ((size_t)4096)
@@ -79,23 +79,32 @@ static void join_rest(struct ahead_part *part)
 	part->rest = AHEAD_LEN;
 }
 
-static bool wants_help(const struct ahead_part *part)
+/* What reads it just now may bring STEP_MOST. */
+static bool wants_help(const struct ahead_part *part, uint64_t until)
 {
-	return part->slow && part->rest == AHEAD_LEN && AHEAD_LEN - part->len >= STEP_MOST + HELP_LEAST;
+	return part->slow && part->rest == AHEAD_LEN && AHEAD_LEN - part->len >= STEP_MOST + HELP_LEAST &&
+	       until > part->off + part->len + STEP_MOST;
 }
 
 /* Who waits for it reads the second half of what it lacks. */
 static void help(struct ahead *ahead, struct file *file, struct ahead_part *part)
 {
+	size_t rest = part->len + STEP_MOST + (AHEAD_LEN - part->len - STEP_MOST) / 2;
 	struct err err;
+	long n = 1;
 
-	part->rest = part->len + STEP_MOST + (AHEAD_LEN - part->len - STEP_MOST) / 2;
+	part->rest = rest;
+	part->rest_len = 0;
 	part->helped = true;
-	pthread_mutex_unlock(&ahead->lock);
-	long n = file_beside(file, part->off + part->rest, part->buf + part->rest, AHEAD_LEN - part->rest, &err);
-	pthread_mutex_lock(&ahead->lock);
+	while (n > 0 && rest + part->rest_len < AHEAD_LEN && ahead->onwards >= 2 && !ahead->closing) {
+		size_t at = rest + part->rest_len, left = AHEAD_LEN - at;
+		pthread_mutex_unlock(&ahead->lock);
+		n = file_beside(file, part->off + at, part->buf + at, left < STEP_MOST ? left : STEP_MOST, &err);
+		pthread_mutex_lock(&ahead->lock);
+		if (n > 0)
+			part->rest_len += (size_t)n;
+	}
 	part->helped = false;
-	part->rest_len = n > 0 ? (size_t)n : 0;
 	join_rest(part);
 }
 
@@ -111,7 +120,7 @@ static struct ahead_part *await_part(struct ahead *ahead, struct file *file, uin
 
 	while ((filling = ahead->filling) && lacks(filling, off, len)) {
 		ahead->awaited = off + len;
-		if (wants_help(filling))
+		if (wants_help(filling, off + len))
 			help(ahead, file, filling);
 		else
 			pthread_cond_wait(&ahead->changed, &ahead->lock);
@@ -221,7 +230,8 @@ static bool fill(struct ahead *ahead, struct file *file, struct ahead_part *part
 		if (n > 0)
 			part->len += (size_t)n;
 		/* Not for each step: who is woken takes the processor from who reads. */
-		if (off + len < ahead->awaited && (off + part->len >= ahead->awaited || wants_help(part)))
+		if (off + len < ahead->awaited &&
+		    (off + part->len >= ahead->awaited || wants_help(part, ahead->awaited)))
 			pthread_cond_broadcast(&ahead->changed);
 	}
 	ahead->filling = NULL;

@@ -81,7 +81,7 @@ static bool take_begin(struct incoming *in, struct incoming_line *taken)
 	struct span rest = taken->head.pairs, name, value, xid = taken->head.xid;
 
 	if (in->open || taken->head.table.at || xid.len > sizeof in->xid || line_next(&rest, &name, &value) != 1 ||
-	    !span_is(name, "time") || value.len > sizeof in->time || !second_like(in, value, &taken->second))
+	    !span_is(name, "time") || value.len >= sizeof in->time || !second_like(in, value, &taken->second))
 		return false;
 	open_transaction(in, xid, value, taken->second);
 	return true;
@@ -233,7 +233,7 @@ static bool is_begin(struct incoming *in, struct reader *line, struct incoming_l
 	if (!pass(line, in->time, INCOMING_TIME_LEN))
 		return false;
 	time.len += pass_digits(line, '+').len;
-	if (!ends(line) || time.len > sizeof in->time)
+	if (!ends(line) || time.len >= sizeof in->time)
 		return false;
 	taken->kind = INCOMING_BEGIN;
 	taken->head = (struct line_head){.xid = xid};

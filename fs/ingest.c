@@ -433,6 +433,10 @@ static void *receive_thread(void *arg)
 			r = -EAGAIN;
 		if (stopping(in))
 			break;
+		if (settled || is_full(r)) { /* what is said from now on is news */
+			pause = PAUSE_FIRST_MS;
+			said.text[0] = 0;
+		}
 		if (r == -EINTR) { /* woken by the other thread, not to stop */
 			wait_for(in, -1, 0);
 			continue;
@@ -444,10 +448,6 @@ static void *receive_thread(void *arg)
 		if (r != -EAGAIN) {
 			fail(in, r, &err);
 			break;
-		}
-		if (settled) {
-			pause = PAUSE_FIRST_MS;
-			said.text[0] = 0;
 		}
 		set_state(in, "connecting", err.text);
 		/* What keeps it from going on may be another reason than what ended it. */
