@@ -227,7 +227,7 @@ int mount_check(const struct mount_options *options, struct err *err)
 	if (!S_ISDIR(at.st_mode))
 		return err_set(err, -ENOTDIR, "the mountpoint %s is not a folder", options->mountpoint);
 	if (is_store(options->store, &at))
-		return err_set(err, -EINVAL, "the mountpoint %s is the store itself: it would be hidden",
+		return err_set(err, -EINVAL, "the mountpoint %s is the store's own: it would be hidden",
 		               options->mountpoint);
 	int r = check_free(options->mountpoint, err);
 	if (r == 0 && !is_empty(options->mountpoint))

@@ -378,22 +378,30 @@ SQL
 sql "CREATE TABLE was (a int PRIMARY KEY)"
 sql "CREATE TABLE stays (a int PRIMARY KEY)"
 mkfifo "$work/statements"
-psql -Xq -v ON_ERROR_STOP=1 -f - <"$work/statements" >"$work/step.log" 2>&1 &
-session=$!
-exec {statements}>"$work/statements"
-echo "BEGIN; INSERT INTO mark VALUES (-1);" >&"$statements"
-# shellcheck disable=SC2016
-wait_for 30 '[[ $(sql "SELECT count(*) FROM pg_stat_activity WHERE state LIKE \$\$idle in tr%\$\$ AND query LIKE \$\$%(-1)%\$\$") -gt 0 ]]' \
-	"the transaction to have begun"
+
+begin_beside() { # STATEMENTS: of a transaction that stays open
+	psql -Xq -v ON_ERROR_STOP=1 -f - <"$work/statements" >"$work/step.log" 2>&1 &
+	session=$!
+	exec {statements}>"$work/statements"
+	echo "BEGIN; $1; SELECT 'begun';" >&"$statements"
+	# shellcheck disable=SC2016
+	wait_for 30 'grep -q begun "$work/step.log"' "the transaction to have begun"
+}
+
+commit_beside() { # STATEMENTS
+	echo "$1; COMMIT;" >&"$statements"
+	exec {statements}>&-
+	check "the transaction beside commits" wait "$session"
+}
+
+begin_beside "INSERT INTO mark VALUES (-1)"
 sql "ALTER TABLE was RENAME TO is_now"
 sql "ALTER TABLE stays RENAME TO stays_there"
 sql "CREATE TABLE stays (b int PRIMARY KEY)"
 caught_up "$mnt"
 # A new session of the walsender knows nothing of what it has sent.
 sql "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active" >/dev/null
-echo "DROP TABLE is_now; ALTER TABLE stays_there ADD c int; DELETE FROM mark WHERE n = -1; COMMIT;" >&"$statements"
-exec {statements}>&-
-wait $session || true
+commit_beside "DROP TABLE is_now; ALTER TABLE stays_there ADD c int; DELETE FROM mark WHERE n = -1"
 agrees "a table that another transaction renamed meanwhile is dropped, another is changed"
 
 # Nothing locks a schema, or a type, of a table that is being written to.
@@ -410,14 +418,8 @@ sql "CREATE TYPE shade AS ENUM ('a', 'b')"
 sql "CREATE TABLE three.u (a int PRIMARY KEY)"
 sql "CREATE TABLE shades (a int PRIMARY KEY, t shade)"
 sql "INSERT INTO shades VALUES (1, 'a')"
-psql -Xq -v ON_ERROR_STOP=1 -f - <"$work/statements" >"$work/step.log" 2>&1 &
-session=$!
-exec {statements}>"$work/statements"
-echo "BEGIN; INSERT INTO one.t VALUES (1); INSERT INTO tones VALUES (3, 'a'); INSERT INTO three.u VALUES (1);
-	INSERT INTO shades VALUES (3, 'a'); INSERT INTO mark VALUES (-2);" >&"$statements"
-# shellcheck disable=SC2016
-wait_for 30 '[[ $(sql "SELECT count(*) FROM pg_stat_activity WHERE state LIKE \$\$idle in tr%\$\$ AND query LIKE \$\$%(-2)%\$\$") -gt 0 ]]' \
-	"the transaction to have begun"
+begin_beside "INSERT INTO one.t VALUES (1); INSERT INTO tones VALUES (3, 'a'); INSERT INTO three.u VALUES (1);
+	INSERT INTO shades VALUES (3, 'a')"
 sql "BEGIN; ALTER SCHEMA one RENAME TO aside; ALTER SCHEMA two RENAME TO one; ALTER SCHEMA aside RENAME TO two; COMMIT"
 sql "ALTER TYPE tone RENAME VALUE 'a' TO 'c'"
 sql "ALTER SCHEMA three RENAME TO four"
@@ -425,9 +427,7 @@ sql "INSERT INTO four.u VALUES (2)"
 sql "ALTER TYPE shade RENAME VALUE 'a' TO 'c'"
 sql "INSERT INTO shades VALUES (2, 'b')"
 caught_up "$mnt"
-echo "DELETE FROM mark WHERE n = -2; COMMIT;" >&"$statements"
-exec {statements}>&-
-wait $session || true
+commit_beside "SELECT"
 agrees "a table is written to while its schema and a label get other names"
 theirs=$(sql "SELECT oid, relnamespace::regnamespace FROM pg_class WHERE relname = 't' ORDER BY 1")
 is "and each has its own name" "$(sqlite3 -readonly -separator $'\t' "$live" "SELECT relid, schema FROM _daystream_tables WHERE \"table\" = 't' ORDER BY 1")" "$theirs"
