@@ -67,16 +67,18 @@ static int take(struct keeper *keeper, struct err *err)
 	return r == -EBUSY ? 0 : r;
 }
 
-/* Somebody else has taken one. */
-static void forget_failure(struct keeper *keeper)
+/* Whether it had failed, and somebody else has taken one. */
+static bool forget_failure(struct keeper *keeper)
 {
 	struct store_end end;
 	struct position newest;
 
 	store_end(keeper->store, &end);
-	if (keeper_has_failed(keeper) &&
-	    snapshots_newest(store_dirfd(keeper->store), end.origin.generation, &newest, NULL) == 1)
-		set_status(keeper, "idle", "");
+	if (!keeper_has_failed(keeper) ||
+	    snapshots_newest(store_dirfd(keeper->store), end.origin.generation, &newest, NULL) != 1)
+		return false;
+	set_status(keeper, "idle", "");
+	return true;
 }
 
 static void *run(void *arg)
@@ -87,7 +89,10 @@ static void *run(void *arg)
 
 	while (worker_pause(keeper->worker.stop_fd, TICK_MS)) {
 		if (!is_wanted(keeper)) {
-			forget_failure(keeper);
+			if (forget_failure(keeper)) {
+				pause_ms = PAUSE_FIRST_MS;
+				said.text[0] = 0;
+			}
 			continue;
 		}
 		int r = take(keeper, &err);
