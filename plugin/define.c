@@ -65,14 +65,19 @@ static Oid owner_before(ReorderBufferTXN *txn, const struct table_name *name)
 	return owner;
 }
 
-/* Of the table that had the name; `owner` is what relation_announce says. */
+/* Of the table that had the name; `owner` is what relation_announce says. What others have named so since this transaction
+ * began, which it does not see, or by an older name, is not gone by it: that comes again at its end. */
 static void tell_owner(struct session *session, ReorderBufferTXN *txn, const struct relation *relation, Oid owner)
 {
 	struct table_name name;
 
+	if (owner == relation->relid)
+		return;
+	Oid before = owner_before(txn, &relation->name);
 	if (!OidIsValid(owner))
-		owner = owner_before(txn, &relation->name);
-	if (!OidIsValid(owner) || owner == relation->relid)
+		owner = before;
+	if (!OidIsValid(owner) || owner == relation->relid ||
+	    (owner != before && !relation_was_met(&session->relations, owner, txn->xid)))
 		return;
 	bool there = OidIsValid(lookup_table(GetCatalogSnapshot(InvalidOid), owner, &name));
 	if (there && options_want(&session->options, &name)) {

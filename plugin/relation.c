@@ -355,6 +355,13 @@ bool relation_holds(struct relation_cache *cache, const struct told *told)
 	return relation && relation->valid && memcmp(&relation->name, &told->name, sizeof(told->name)) == 0;
 }
 
+bool relation_was_met(struct relation_cache *cache, Oid relid, TransactionId xid)
+{
+	struct relation *relation = hash_search(cache->by_oid, &relid, HASH_FIND, NULL);
+
+	return relation && relation->file_xid == xid;
+}
+
 bool relation_told_name(struct relation_cache *cache, Oid relid, const struct table_name *past, struct table_name *name)
 {
 	struct relation *relation = hash_search(cache->by_oid, &relid, HASH_FIND, NULL);

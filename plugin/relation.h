@@ -107,6 +107,9 @@ void relation_note(struct relation_cache *cache, const struct relation *relation
 /* Whether the table still has the definition that was told last, under the name that it had then. */
 bool relation_holds(struct relation_cache *cache, const struct told *told);
 
+/* Whether the transaction, which has changed catalogs, has told the table, or passed it over. */
+bool relation_was_met(struct relation_cache *cache, Oid relid, TransactionId xid);
+
 /* The name under which readers know the table: the one sent last, or, where the session has
  * sent none, `past`. False where there is neither, or where it is another table's now. */
 bool relation_told_name(struct relation_cache *cache, Oid relid, const struct table_name *past,

@@ -168,8 +168,9 @@ step "ALTER TYPE with a rewrite" <<-'SQL'
 	ALTER TABLE types ALTER id TYPE int;
 	COMMIT;
 SQL
-step "an enum's labels: renamed, exchanged, added; the type renamed" <<-'SQL'
-	ALTER TYPE shop.kind RENAME VALUE 'a' TO 'it''s, a';
+step "an enum's labels: renamed, exchanged, added, one that is empty; the type renamed" <<-'SQL'
+	ALTER TYPE shop.kind RENAME VALUE 'a' TO '';
+	ALTER TYPE shop.kind RENAME VALUE '' TO 'it''s, a';
 	BEGIN;
 	INSERT INTO kinds VALUES (4, 'b');
 	ALTER TYPE shop.kind RENAME VALUE 'b' TO 'c';
@@ -431,6 +432,16 @@ commit_beside "SELECT"
 agrees "a table is written to while its schema and a label get other names"
 theirs=$(sql "SELECT oid, relnamespace::regnamespace FROM pg_class WHERE relname = 't' ORDER BY 1")
 is "and each has its own name" "$(sqlite3 -readonly -separator $'\t' "$live" "SELECT relid, schema FROM _daystream_tables WHERE \"table\" = 't' ORDER BY 1")" "$theirs"
+# A table that got the older name since is not gone, though that transaction does not see it.
+sql "CREATE SCHEMA five"
+sql "CREATE TABLE five.v (a int PRIMARY KEY)"
+begin_beside "INSERT INTO five.v VALUES (1); CREATE TABLE own (a int)"
+sql "ALTER SCHEMA five RENAME TO six"
+sql "CREATE SCHEMA five"
+sql "CREATE TABLE five.v (b int PRIMARY KEY)"
+sql "INSERT INTO five.v VALUES (2)"
+commit_beside "SELECT"
+agrees "a table is made under the name that another one has in a transaction that began before"
 
 # ---- what sends nothing
 
