@@ -12,10 +12,10 @@
  * name.h, and a composite's attributes. `root` is a column's type. Multiranges are there from PostgreSQL 14 on. */
 #define LABELS                                                                                                         \
 	"(SELECT pg_catalog.string_agg(e.oid || '=' || (SELECT pg_catalog.string_agg(CASE WHEN l.c IN ('%%', '/', "    \
-	"'.', ',') OR pg_catalog.ascii(l.c) < 32 OR pg_catalog.ascii(l.c) = 127 OR l.c = '-' AND l.n = 1 THEN '%%' "   \
-	"|| pg_catalog.upper(pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(l.c)), 2, '0')) ELSE l.c END, '' "     \
-	"ORDER BY l.n) FROM pg_catalog.regexp_split_to_table(e.enumlabel, '') WITH ORDINALITY l(c, n)), ',' ORDER BY " \
-	"e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = w.type)"
+	"'.', ',') OR pg_catalog.ascii(l.c) BETWEEN 1 AND 31 OR pg_catalog.ascii(l.c) = 127 OR l.c = '-' AND l.n = 1 " \
+	"THEN '%%' || pg_catalog.upper(pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(l.c)), 2, '0')) ELSE l.c "   \
+	"END, '' ORDER BY l.n) FROM pg_catalog.regexp_split_to_table(e.enumlabel, '') WITH ORDINALITY l(c, n)), ',' "  \
+	"ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = w.type)"
 #define PARTS                                                                                                          \
 	"walk(root, type, attribute, path) AS (SELECT DISTINCT a.atttypid, a.atttypid, NULL::text, '{}'::int[] FROM "  \
 	"pg_catalog.pg_attribute a WHERE a.attrelid = ANY ('{%s}'::oid[]) AND a.atttypid >= 16384 UNION ALL SELECT "   \
@@ -81,6 +81,11 @@ const char *columns_name(const struct columns *columns, int row)
 bool columns_is_boolean(const struct columns *columns, int row)
 {
 	return *PQgetvalue(columns->res, row, C_BOOLEAN) == 't';
+}
+
+bool columns_prints_others(const struct columns *columns, int row)
+{
+	return !PQgetisnull(columns->res, row, C_PARTS);
 }
 
 /* ---- the `schema` line -------------------------------------------------- */

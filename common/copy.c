@@ -338,6 +338,14 @@ static void fit_range(struct copy_worker *worker, int64_t took_ms)
 		worker->range *= 2;
 }
 
+static int check_labels(struct copy *copy, size_t i, struct err *err)
+{
+	pthread_mutex_lock(&copy->lock);
+	int r = published_check_labels(&copy->published, i, copy->present, copy->wakefd, err);
+	pthread_mutex_unlock(&copy->lock);
+	return r;
+}
+
 int copy_rows(struct copy_worker *worker, size_t i,
               int (*take)(void *ctx, const char *lines, size_t len, uint64_t rows, struct err *err), void *ctx,
               struct err *err)
@@ -360,6 +368,8 @@ int copy_rows(struct copy_worker *worker, size_t i,
 		}
 		fit_range(worker, clock_ms() - began_ms);
 	} while (r == 0 && from > 0);
+	if (r == 0)
+		r = check_labels(worker->copy, i, err);
 	if (r < 0)
 		inserts_empty(&worker->inserts);
 	return r == -ESTALE || r == -EINTR ? r

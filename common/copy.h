@@ -10,7 +10,7 @@
  *
  * Nothing of the slot is used. No lock but ACCESS SHARE is taken, on one table at a time and for a part of it
  * (a range of blocks), so a table's definition can be changed meanwhile; a change that an older
- * snapshot would not see rightly (TRUNCATE, a rewrite, other columns) is noticed: -ESTALE, and the copy
+ * snapshot would not see rightly (TRUNCATE, a rewrite, other columns, another label) is noticed: -ESTALE, and the copy
  * has to be taken anew.
  */
 #ifndef COMMON_COPY_H

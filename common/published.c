@@ -224,9 +224,11 @@ static int describe(struct published_table *table, const PGresult *tables, int r
 	if ((r = columns_print_schema(columns, &owner, &table->schema, err)) == 0 &&
 	    (r = print_sql(table, schema, name, columns, err)) == 0)
 		r = inserts_format_init(&table->format, owner.pairs, err);
-	for (int column = columns->from; r == 0 && column < columns->to; column++)
+	for (int column = columns->from; r == 0 && column < columns->to; column++) {
 		r = inserts_format_add(&table->format, columns_name(columns, column),
 		                       columns_is_boolean(columns, column), err);
+		table->has_labels |= columns_prints_others(columns, column);
+	}
 	return r;
 }
 
@@ -275,6 +277,23 @@ static int describe_all(struct published *published, PGconn *conn, const PGresul
 	return r;
 }
 
+static const char labels_sql[] =
+    "SELECT coalesce(pg_catalog.array_agg(oid), '{}'), coalesce(pg_catalog.array_agg(xmin), "
+    "'{}') FROM pg_catalog.pg_enum";
+
+static int read_labels(struct published *published, PGconn *conn, int wakefd, struct err *err)
+{
+	PGresult *res;
+	int r = query(conn, wakefd, &res, err, labels_sql);
+
+	if (r < 0)
+		return r;
+	published->labels = strdup(pg_text(res, 0, 0));
+	published->made = strdup(pg_text(res, 0, 1));
+	PQclear(res);
+	return published->labels && published->made ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
 int published_read(struct published *published, PGconn *conn, const char *tables, bool must_exist, int wakefd,
                    struct err *err)
 {
@@ -290,6 +309,8 @@ int published_read(struct published *published, PGconn *conn, const char *tables
 	    (all || (r = narrow(choices, &count, tables, must_exist, err)) == 0) &&
 	    (r = check_allowed(res, choices, count, err)) == 0)
 		r = describe_all(published, conn, res, choices, count, wakefd, err);
+	if (r == 0)
+		r = read_labels(published, conn, wakefd, err);
 	free_choices(choices, count);
 	PQclear(res);
 	return r;
@@ -307,6 +328,8 @@ void published_fini(struct published *published)
 		inserts_format_fini(&table->format);
 	}
 	free(published->tables);
+	free(published->labels);
+	free(published->made);
 	*published = (struct published){0};
 }
 
@@ -323,6 +346,24 @@ int published_check(const struct published_table *table, PGconn *conn, int wakef
 	if (PQntuples(res) != 1 || strcmp(PQgetvalue(res, 0, 0), table->shape) != 0)
 		r = err_set(err, -ESTALE, "table \"%s\" was %s while it was copied", table->name,
 		            PQntuples(res) == 1 ? "truncated, rewritten or altered" : "dropped");
+	PQclear(res);
+	return r;
+}
+
+static const char check_labels_sql[] = "SELECT EXISTS (SELECT FROM pg_catalog.pg_enum e JOIN unnest('%s'::oid[], "
+                                       "'%s'::xid[]) o(oid, made) ON o.oid = e.oid "
+                                       "WHERE e.xmin <> o.made)";
+
+int published_check_labels(const struct published *published, size_t i, PGconn *conn, int wakefd, struct err *err)
+{
+	const struct published_table *table = &published->tables[i];
+	PGresult *res;
+
+	if (!table->has_labels)
+		return 0;
+	int r = query(conn, wakefd, &res, err, check_labels_sql, published->labels, published->made);
+	if (r == 0 && *pg_text(res, 0, 0) == 't')
+		r = err_set(err, -ESTALE, "a label was renamed while table \"%s\" was copied", table->name);
 	PQclear(res);
 	return r;
 }

@@ -29,11 +29,13 @@ struct published_table {
 	/* Its names, its file and its columns: a snapshot reads rows rightly as long as these are still so. */
 	char *shape;
 	unsigned attributes; /* that `shape` speaks of */
+	bool has_labels;     /* its values may print an enum's */
 };
 
 struct published {
 	struct published_table *tables; /* by name */
 	size_t count;
+	char *labels, *made; /* the OIDs of all enums' labels, and which transactions made them so: arrays, for SQL */
 };
 
 /* `tables`: path names joined by commas; NULL or "" for all that the plugin sends where it is given no list.
@@ -50,5 +52,9 @@ int published_existing(PGconn *conn, int wakefd, int timeout_ms, char **relids, 
 
 /* By a connection whose snapshot is newer: -ESTALE where the table's shape is another one by now. */
 int published_check(const struct published_table *table, PGconn *conn, int wakefd, struct err *err);
+
+/* After the table's rows were read: -ESTALE where a label has been renamed. Nothing locks one, and whatever the snapshot,
+ * values print labels as they are now. */
+int published_check_labels(const struct published *published, size_t i, PGconn *conn, int wakefd, struct err *err);
 
 #endif

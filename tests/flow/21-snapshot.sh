@@ -44,7 +44,7 @@ mirrors "a mirror has the rows from before the stream"
 # Settings of the database shape no definition; and while the stream's way to the marker is long, nothing is held
 # at the server.
 sql "ALTER DATABASE $PGDATABASE SET quote_all_identifiers = on"
-sql "CREATE TYPE mood AS ENUM ('well')"
+sql "CREATE TYPE mood AS ENUM ('well', '', 'a,b.%', '-', 'x-')"
 sql "CREATE TABLE person (id int PRIMARY KEY, m mood)"
 sql "INSERT INTO person VALUES (1, 'well')"
 caught_up "$mnt"
@@ -60,6 +60,26 @@ quoting=$(tail -n 1 "$work/one.log")
 is "a definition in a snapshot is the stream's" "$(head -n 1 "$snapshots/$quoting/tables/person")" \
 	"$(grep '	_action	schema	' "$mnt/tables/person" | tail -n 1 | sed -E 's/^_c	[0-9]+	_s	[0-9]+	//; s/	_xid	[0-9]+//')"
 sql "ALTER DATABASE $PGDATABASE RESET quote_all_identifiers"
+
+# Nothing locks an enum's label, and what is copied prints it as it is by then, whatever the snapshot sees.
+mkfifo "$work/locked"
+psql -XqAt <"$work/locked" >/dev/null &
+locked=$!
+exec 8>"$work/locked"
+echo "BEGIN; LOCK TABLE person;" >&8
+waits="application_name = 'daystream' AND wait_event_type = 'Lock'"
+wait_for 60 "[[ \$(sql \"SELECT count(*) FROM pg_locks WHERE relation = 'person'::regclass AND mode = 'AccessExclusiveLock'\") == 1 ]]"
+daystream snapshot "$store" >"$work/one.log" 2>&1 &
+one=$!
+wait_for 60 "[[ \$(sql \"SELECT count(*) FROM pg_stat_activity WHERE $waits\") == 1 ]]"
+sql "ALTER TYPE mood RENAME VALUE 'well' TO 'fine'"
+echo "COMMIT;" >&8
+exec 8>&-
+wait "$locked"
+check "a snapshot comes to its end although a label is renamed meanwhile" wait "$one"
+relabelled=$snapshots/$(tail -n 1 "$work/one.log")/tables/person
+is "and its rows have the label that its definition has" \
+	"$(grep -o '=fine' "$relabelled" | sort -u) $(grep -c '	m	fine$' "$relabelled")" "=fine 1"
 
 # Writers that stay open, and commits that nobody may see yet.
 commits_wait
