@@ -1,6 +1,7 @@
 #include "reprint.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,8 +122,10 @@ static bool find_item(const char *list, struct span wanted, struct span *item)
 static bool read_label(struct span item, char label[NAME_RAW_MAX])
 {
 	const char *equals = memchr(item.at, '=', item.len);
+	size_t len = equals ? (size_t)(item.at + item.len - equals - 1) : 0;
 
-	return equals && name_decode(label, equals + 1, (size_t)(item.at + item.len - equals - 1)) >= 0;
+	*label = 0; /* a label may be empty, as no other name is */
+	return equals && (len == 0 || name_decode(label, equals + 1, len) >= 0);
 }
 
 /* ---- parts of other types ----------------------------------------------- */
@@ -206,34 +209,78 @@ static int reprint_labels(sqlite3 *sqlite, const struct schema *new, const struc
 	return rc;
 }
 
-/* Whether a label that is gone is what another one is called now: rows that have it cannot be told from that one's any more. */
-static bool merges_labels(const char *from, const char *to)
-{
-	char label[NAME_RAW_MAX], other[NAME_RAW_MAX];
-	struct span item, there;
+/* No label of the server has that name: it is longer than a name can be there. */
+#define ASIDE "_daystream has rows of this label out of the way until a definition has it again#"
 
-	for (const char *rest = from; next_item(&rest, &item);) {
-		if (find_item(to, item, &there) || !read_label(item, label))
-			continue;
-		for (const char *others = to; next_item(&others, &there);) {
-			struct span before;
-			if (find_item(from, there, &before) && read_label(there, other) && strcmp(label, other) == 0)
-				return true;
-		}
-	}
+static bool has_label(const char *list, const char *wanted)
+{
+	char label[NAME_RAW_MAX];
+	struct span item;
+
+	while (next_item(&list, &item))
+		if (read_label(item, label) && strcmp(label, wanted) == 0)
+			return true;
 	return false;
 }
 
-static int reprint_column(sqlite3 *sqlite, const struct schema *new, const struct schema_column *column,
-                          const struct column *from, const struct column *to, bool *inexact, addition_warn *warn,
-                          struct err *err)
+/* Whether they are of one type, whose labels never go. */
+static bool has_common(const char *from, const char *to)
+{
+	struct span item, there;
+
+	while (next_item(&from, &item))
+		if (find_item(to, item, &there))
+			return true;
+	return false;
+}
+
+/* The labels of `to`, and those that it lacks; to be freed. NULL: out of memory. */
+static char *with_gone(const char *from, const char *to)
+{
+	char label[NAME_RAW_MAX], *text = NULL;
+	struct span item, there;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return NULL;
+	fputs(to, out);
+	for (const char *rest = from; has_common(from, to) && next_item(&rest, &item);) {
+		int oid_len = (int)strcspn(item.at, "=");
+		if (find_item(to, item, &there) || !read_label(item, label))
+			continue;
+		if (has_label(to, label))
+			fprintf(out, ",%.*s=" ASIDE "%.*s", oid_len, item.at, oid_len, item.at);
+		else
+			fprintf(out, ",%.*s", (int)item.len, item.at);
+	}
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static int reprint_enum(sqlite3 *sqlite, const struct schema *new, struct schema_column *column,
+                        const struct schema_column *before, const char *from, const char *to, struct err *err)
+{
+	if (before->labels)
+		from = before->labels;
+	if (strcmp(from, to) == 0)
+		return 0;
+	if (!(column->labels = with_gone(from, to)))
+		return err_set(err, -ENOMEM, "out of memory for the labels of column \"%s\"", column->name);
+	return reprint_labels(sqlite, new, column, from, column->labels, err);
+}
+
+static int reprint_column(sqlite3 *sqlite, const struct schema *new, struct schema_column *column,
+                          const struct schema_column *before, const struct column *from, const struct column *to,
+                          bool *inexact, addition_warn *warn, struct err *err)
 {
 	int rc = reprint_type(sqlite, new, column, from->base, to->base, err);
 
-	if (rc == 0 && from->labels && to->labels && strcmp(from->labels, to->labels) != 0)
-		rc = reprint_labels(sqlite, new, column, from->labels, to->labels, err);
+	if (rc == 0 && from->labels && to->labels)
+		rc = reprint_enum(sqlite, new, column, before, from->labels, to->labels, err);
 	bool unknown = changes_names(from->base, to->base) ||
-	               (from->labels && to->labels && merges_labels(from->labels, to->labels)) ||
 	               (from->parts && to->parts &&
 	                (has_changed(from->parts, to->parts) || has_more_attributes(from->parts, to->parts)));
 	if (rc < 0 || !unknown || (rc = has_values(sqlite, new, column, err)) <= 0)
@@ -249,17 +296,18 @@ static int reprint_column(sqlite3 *sqlite, const struct schema *new, const struc
 	return 0;
 }
 
-int reprint_columns(sqlite3 *sqlite, const struct schema *old, const struct schema *new, bool *inexact,
-                    addition_warn *warn, struct err *err)
+int reprint_columns(sqlite3 *sqlite, const struct schema *old, struct schema *new, bool *inexact, addition_warn *warn,
+                    struct err *err)
 {
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < new->column_count; i++) {
-		const struct schema_column *column = &new->columns[i],
-		                           *before = schema_find_number(old, column->number);
+		struct schema_column *column = &new->columns[i];
+		const struct schema_column *before = schema_find_number(old, column->number);
 		if (before)
-			rc = reprint_column(sqlite, new, column, &old->definition.columns[before - old->columns],
-			                    &new->definition.columns[i], inexact, warn, err);
+			rc =
+			    reprint_column(sqlite, new, column, before, &old->definition.columns[before - old->columns],
+			                   &new->definition.columns[i], inexact, warn, err);
 	}
 	return rc;
 }

@@ -131,6 +131,7 @@ void schema_fini(struct schema *schema)
 	for (unsigned i = 0; schema->columns && i < schema->definition.column_count; i++) {
 		free(schema->columns[i].name);
 		free(schema->columns[i].wire);
+		free(schema->columns[i].labels);
 	}
 	free(schema->columns);
 	free(schema->key);

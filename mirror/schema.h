@@ -56,6 +56,7 @@ struct schema_column {
 	enum storage storage;
 	unsigned number; /* what stays when the column is renamed */
 	unsigned key;    /* place in the key, from 1; 0 when not in it */
+	char *labels; /* an enum's, with those that rows have and the definition lacks (reprint.h); NULL: as it says */
 };
 
 struct schema {
