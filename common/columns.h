@@ -29,8 +29,8 @@ void columns_take(struct columns *columns, size_t table);
 /* Of a row; the name is raw and borrowed until columns_fini. */
 const char *columns_name(const struct columns *columns, int row);
 bool columns_is_boolean(const struct columns *columns, int row);
-bool columns_prints_others(const struct columns *columns,
-                           int row); /* its values print labels, or other types' values */
+/* Its values print labels, or values of other types. */
+bool columns_prints_others(const struct columns *columns, int row);
 
 /* The table that the columns are of. */
 struct columns_owner {
