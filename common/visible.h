@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "line.h"
 
 struct visible {
 	char *text; /* as it was parsed */
@@ -30,5 +31,10 @@ struct visible {
 int visible_parse(struct visible *visible, const char *text, struct err *err);
 bool visible_has(const struct visible *visible, uint64_t xid);
 void visible_fini(struct visible *visible);
+
+/* For each line of the stream, in order, from the first that a copy of what is visible may lack on: whether it does.
+ * *lacking begins as false. -ESTALE: labels of enums are told anew by a transaction that is visible, behind one that is not and
+ * may have written the older ones: the copy, and its definition, have the newer. Nothing locks a label, else this cannot be. */
+int visible_check_order(bool *lacking, bool lacks, const struct line_head *head, struct err *err);
 
 #endif

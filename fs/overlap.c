@@ -22,6 +22,7 @@ struct overlap {
 	uint32_t sum; /* of all since the last commit line, written or not */
 	bool wanted;  /* the transaction that is being taken */
 	bool open;    /* there is one */
+	bool lacking; /* visible_check_order */
 };
 
 /* ---- writing ------------------------------------------------------------- */
@@ -90,7 +91,8 @@ static int take(struct overlap *overlap, const struct tail_line *line, uint64_t 
 	if (!overlap->open)
 		overlap->wanted = line->xid == marker_xid || !visible_has(overlap->visible, line->xid);
 	overlap->open = !line->commit.has_crc;
-	if (overlap->wanted && (r = put_line(overlap, line, err)) < 0)
+	if ((r = visible_check_order(&overlap->lacking, overlap->wanted, &line->head, err)) < 0 ||
+	    (overlap->wanted && (r = put_line(overlap, line, err)) < 0))
 		return r;
 	return line->commit.has_crc && line->xid == marker_xid;
 }

@@ -46,8 +46,8 @@ int overlap_open(struct overlap **overlap, int store_dirfd, uint64_t generation,
 
 /* Takes all that has become durable since the last call. `marker_xid`: the transaction that marks
  * the position; 0: not known yet, so it must not have committed. 1: it was taken, all is written
- * (not synced) and *end is filled; 0: not yet. -ESTALE where a new generation has begun, or
- * retention was faster; -EBADMSG names the damaged segment and the place; -ENOSPC and -EDQUOT
+ * (not synced) and *end is filled; 0: not yet. -ESTALE where a new generation has begun,
+ * retention was faster, or as visible_check_order; -EBADMSG names the damaged segment and the place; -ENOSPC and -EDQUOT
  * name the file. After 1 and after an error only overlap_close is left. */
 int overlap_step(struct overlap *overlap, uint64_t marker_xid, struct overlap_end *end, struct err *err);
 

@@ -66,7 +66,11 @@ static int is_lacking(struct load *load, const struct line_head *head, struct er
 		return span_is(head->action, "message");
 	if (position_parse_number(head->xid.at, head->xid.len, &xid) != head->xid.len)
 		return err_set(err, -EBADMSG, "%.*s is no transaction's number", (int)head->xid.len, head->xid.at);
-	return !load->visible || !visible_has(load->visible, xid);
+	if (!load->visible)
+		return 1;
+	bool lacks = !visible_has(load->visible, xid);
+	int rc = visible_check_order(&load->lacking, lacks, head, err);
+	return rc < 0 ? rc : lacks;
 }
 
 /* Whether this commit line is the marker's. */

@@ -28,6 +28,7 @@ struct load {
 
 	/* What the rest of the stream is read up to, and without what. */
 	const struct visible *visible; /* NULL: nothing is passed over */
+	bool lacking;                  /* visible_check_order */
 	uint64_t generation;           /* only its lines count; 0: all of them */
 	bool passing;                  /* those of another one */
 	uint64_t marker_xid, marker_lsn;

@@ -102,6 +102,12 @@ rm -f "$mirror"*
 check "a mirror starts from it" timeout 60 deltamirror --once "$mnt" "$mirror"
 exits "it is ahead of what the server shows" 1 timeout 60 deltamirror --wait=1 --verify "$conninfo" "$mirror"
 like "which is told from a fault" "$output" 'extra' '1 commit.s. wait for a synchronous standby'
+PGOPTIONS="-c synchronous_commit=local" sql "ALTER TYPE mood RENAME VALUE 'fine' TO 'better'"
+exits "no snapshot is taken while a label is newer than what waits" 1 timeout 60 daystream snapshot "$store"
+like "which is said" "$output" 'labels were changed while an older transaction waited'
+rm -f "$mirror"*
+exits "nor is the server copied" 1 timeout 60 deltamirror --once --from="$conninfo" "$mnt" "$mirror"
+like "which is said, too" "$output" 'labels were changed while an older transaction waited'
 sql "ALTER SYSTEM RESET synchronous_standby_names"
 reload
 wait "$waiting"
