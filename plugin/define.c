@@ -232,7 +232,17 @@ static void print_touched(struct session *session, ReorderBufferTXN *txn)
 	}
 }
 
-/* Of a table that was told in this transaction, or passed over, and of the one that has the name now that it had then. */
+/* Of a table that was told in this transaction, or passed over: it is sent no more. */
+static void print_gone(struct session *session, ReorderBufferTXN *txn, const struct told *told)
+{
+	struct table_name name;
+
+	if (!is_wanted(session, GetCatalogSnapshot(InvalidOid), told->relid, &name) &&
+	    relation_told_name(&session->relations, told->relid, NULL, &name))
+		print_drop(session, txn, told->relid, &name);
+}
+
+/* Of such a table, and of the one that has the name now that it had then. */
 static void print_again(struct session *session, ReorderBufferTXN *txn, const struct told *told)
 {
 	Snapshot now = GetCatalogSnapshot(InvalidOid);
@@ -241,24 +251,26 @@ static void print_again(struct session *session, ReorderBufferTXN *txn, const st
 
 	if (is_wanted(session, now, told->relid, &name))
 		print_current(session, txn, told->relid);
-	else if (relation_told_name(&session->relations, told->relid, NULL, &name))
-		print_drop(session, txn, told->relid, &name);
 	owner = lookup_name(now, &told->name);
 	if (OidIsValid(owner) && owner != told->relid)
 		print_current(session, txn, owner);
 }
 
 /* A schema, a type or a label can be renamed by others while this transaction writes to a table (nothing locks that): then its
- * rows, and the definition before them, are as they were when it wrote them, and stand behind the renaming's own lines. */
+ * rows, and the definition before them, are as they were when it wrote them, and stand behind the renaming's own lines. What is
+ * gone comes first, while readers know it by its name. */
 static void print_renamed_since(struct session *session, ReorderBufferTXN *txn)
 {
+	static void (*const prints[])(struct session *, ReorderBufferTXN *, const struct told *) = {print_gone, print_again};
 	struct relation_cache *cache = &session->relations;
 
-	for (int i = 0, count = cache->told_count; i < count; i++) {
-		struct told told = cache->told[i]; /* which moves when more are told */
-		if (!relation_holds(cache, &told))
-			print_again(session, txn, &told);
-		output_tick(&session->output);
+	for (int step = 0; step < lengthof(prints); step++) {
+		for (int i = 0, count = cache->told_count; i < count; i++) {
+			struct told told = cache->told[i]; /* which moves when more are told */
+			if (!relation_holds(cache, &told))
+				prints[step](session, txn, &told);
+			output_tick(&session->output);
+		}
 	}
 }
 

@@ -153,7 +153,7 @@ store=$work/narrow
 mnt=$work/narrow.mnt
 rm -f "$mirror"*
 : >"$work/daemon.log"
-stream_up --slot=narrow --tables=zzz,later
+stream_up --slot=narrow --tables=zzz,later,a.www,b.www
 snapshot_there
 mirror_once >/dev/null 2>&1
 step <<-'SQL'
@@ -192,6 +192,19 @@ step <<-'SQL'
 	DROP TABLE zzz;
 SQL
 lacks "one comes back, and another is dropped" later
+sql "CREATE SCHEMA a"
+sql "CREATE SCHEMA b"
+sql "CREATE TABLE a.www (i int PRIMARY KEY)"
+sql "CREATE TABLE b.www (j int PRIMARY KEY)"
+echo "BEGIN; INSERT INTO b.www VALUES (1); INSERT INTO a.www VALUES (2); SELECT 'written';" >&"${writer[1]}"
+read -r -t 30 <&"${writer[0]}"
+sql "ALTER SCHEMA a RENAME TO c"
+sql "ALTER SCHEMA b RENAME TO a"
+echo "COMMIT; SELECT 'written';" >&"${writer[1]}"
+read -r -t 30 <&"${writer[0]}"
+exits "one loses its listed name to another while both are written to" 0 mirror_once
+is "it is gone, the other has it" "$(sqlite3 -readonly "$mirror" "SELECT name FROM _daystream_tables WHERE name LIKE '%www%'")" a.www
+is "with its row" "$(sqlite3 -readonly "$mirror" 'SELECT j FROM "a.www"')" 1
 check "the stream follows its rules" "$root/tests/flow/stream.py" rules --crc "$mnt/live"
 daemon_stop
 check "the store is sound" daystream check "$store"
