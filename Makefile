@@ -14,6 +14,9 @@ ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) $(SAN) $(CPPFLAGS) -MMD -MP -pthread
 LDFLAGS  += -Wl,--as-needed
 LDLIBS   := $(shell pkg-config --libs $(PKGS)) -lisal -lm -pthread
 
+# libc loads it to end a thread, and aborts where no descriptor is left for that: so it is there before.
+UNWIND   := -Wl,--push-state,--no-as-needed -lgcc_s -Wl,--pop-state
+
 MAINS    := fs/daystreamfs.c fs/daystream.c mirror/deltamirror.c
 PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(notdir $(MAINS)))
 LIB_SRC  := $(filter-out $(MAINS),$(wildcard common/*.c fs/*.c mirror/*.c))
@@ -29,7 +32,7 @@ all: $(PROGRAMS) $(BUILD)/deltaflood.so
 # The mirror never sees fs/: what it needs comes through the mount.
 $(BUILD)/daystreamfs $(BUILD)/daystream: $(BUILD)/%: $(BUILD)/obj/fs/%.o $(call lib_objects,common fs)
 	$(call say,LINK)
-	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(UNWIND)
 $(BUILD)/deltamirror: $(BUILD)/obj/mirror/deltamirror.o $(call lib_objects,common mirror)
 	$(call say,LINK)
 	$(Q)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)

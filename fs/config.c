@@ -179,6 +179,8 @@ static FILE *open_blanked(int fd, char **text, struct err *err)
 		err_errno(err, "reading daystream.conf");
 		return NULL;
 	}
+	if (len >= 3 && memcmp(*text, "\xef\xbb\xbf", 3) == 0) /* some editors begin so what is UTF-8 */
+		memset(*text, ' ', 3);
 	blank_comments(*text, (size_t)len);
 	if (len == 0 || (*text)[len - 1] != '\n')
 		(*text)[len++] = '\n';

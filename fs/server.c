@@ -311,8 +311,9 @@ int server_save_schema(PGconn *conn, const char *slot, struct server_origin *sav
 {
 	int r;
 
-	if ((r = command(conn, "BEGIN; SET LOCAL client_min_messages = warning; SET LOCAL search_path = public", err)) <
-	    0)
+	if ((r = command(conn,
+	                 "BEGIN READ WRITE; SET LOCAL client_min_messages = warning; SET LOCAL search_path = public",
+	                 err)) < 0)
 		return r;
 	if ((r = command(conn, create_sql, err)) == 0 &&
 	    (r = save_step(conn, "DELETE FROM daystream.columns WHERE slot = %s", slot, err)) == 0 &&

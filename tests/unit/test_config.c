@@ -39,6 +39,17 @@ static void is_refused(const char *text, const char *line, const char *reason)
 		fail_msg("\"%s\" gives \"%s\", which does not say \"%s\" and \"%s\"", text, f.err.text, line, reason);
 }
 
+static void a_byte_order_mark_is_none_of_the_first_name(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text("\xef\xbb\xbf"
+	                           "conninfo = 'a'\r\nslot = 'b'\r\n"),
+	                 0);
+	assert_string_equal(config.conninfo, "a");
+	assert_string_equal(config.slot, "b");
+	assert_int_equal(read_text("\xef\xbb\xbf"), -EINVAL);
+}
+
 static void what_is_written_is_read(void **state)
 {
 	static const char *const odd[] = {
@@ -231,6 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	    TEST(a_byte_order_mark_is_none_of_the_first_name),
 	    TEST(what_is_written_is_read),
 	    TEST(a_long_conninfo_is_read),
 	    TEST(only_the_owner_can_read_it),
