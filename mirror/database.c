@@ -175,7 +175,7 @@ static int open_sqlite(struct database *database, const struct database_want *wa
 
 	if (rc != SQLITE_OK)
 		return sql_error(database->sqlite, database->path, err);
-	wal_init(&database->wal, database->sqlite, want->stop_fd);
+	wal_init(&database->wal, database->sqlite, want->stop_fd, want->warn);
 	/* A column that is not there is an error, not a text constant of its name. */
 	sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
 	sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);

@@ -41,11 +41,12 @@
 #define DATABASE_FORMAT 2
 
 struct database_want {
-	const char *tables;     /* the --tables list, normalized, or NULL for all */
-	const char *table_file; /* the table whose file alone is followed, or NULL */
-	const char *numeric;    /* "text" or "real"; NULL: as it was made, a new one "text" */
-	bool build;             /* anew, whatever stands there; see database_filled */
-	int stop_fd;            /* readable: give up waiting for another writer */
+	const char *tables;             /* the --tables list, normalized, or NULL for all */
+	const char *table_file;         /* the table whose file alone is followed, or NULL */
+	const char *numeric;            /* "text" or "real"; NULL: as it was made, a new one "text" */
+	bool build;                     /* anew, whatever stands there; see database_filled */
+	int stop_fd;                    /* readable: give up waiting for another writer, */
+	void (*warn)(const char *text); /* who is told when that takes long; NULL: nobody */
 };
 
 struct database {

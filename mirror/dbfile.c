@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,11 +39,29 @@ static int look_inside(const char *path, sqlite3 *sqlite, struct err *err)
 	return ours;
 }
 
+/* SQLite says of a longer one that there is no such file. */
+static int check_length(const char *path, struct err *err)
+{
+	char folder[PATH_MAX] = "";
+	const sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+	int most = vfs ? vfs->mxPathname - (int)strlen(beside[2]) : INT_MAX;
+
+	if (*path != '/' && !getcwd(folder, sizeof folder))
+		return err_errno(err, "the current folder");
+	if (strlen(folder) + 1 + strlen(path) <= (size_t)most)
+		return 0;
+	return err_set(err, -ENAMETOOLONG, "%s%s%s: SQLite takes no name of more than %d bytes, with all its folders",
+	               folder, *folder ? "/" : "", path, most);
+}
+
 int dbfile_stat(const char *path, struct stat *st, struct err *err)
 {
 	if (strcmp(path, ":memory:") == 0)
 		return err_set(err, -EINVAL, "%s is what SQLite calls no file; for a file of that name, write ./%s",
 		               path, path);
+	int rc = check_length(path, err);
+	if (rc < 0)
+		return rc;
 	if (stat(path, st) < 0)
 		return err_errno(err, "cannot look at %s", path);
 	if (!S_ISREG(st->st_mode))
@@ -58,6 +77,9 @@ int dbfile_look(const char *path, struct err *err)
 	struct stat st;
 
 	int rc = dbfile_stat(path, &st, err);
+	/* What is made would take the link's place. */
+	if (rc == -ENOENT && lstat(path, &st) == 0)
+		return err_set(err, -EINVAL, "%s is a link to what is not there: remove it, or name that file", path);
 	if (rc < 0 || st.st_size == 0)
 		return rc == -ENOENT ? 0 : rc;
 	if ((rc = owner_check_reader(path, err)) < 0)
@@ -72,7 +94,11 @@ int dbfile_look(const char *path, struct err *err)
 int dbfile_lock(const char *path, bool scratch, int *fd, struct err *err)
 {
 	struct stat st;
+	int rc = check_length(path, err);
 
+	*fd = -1;
+	if (rc < 0)
+		return rc;
 	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | (scratch ? O_NOFOLLOW | O_NONBLOCK : 0), 0666);
 	if (*fd < 0 && errno != ELOOP)
 		return err_errno(err, "cannot open %s", path);
@@ -85,7 +111,7 @@ int dbfile_lock(const char *path, bool scratch, int *fd, struct err *err)
 	if (*fd < 0)
 		return err_errno(err, "cannot open %s", path);
 	if (flock(*fd, LOCK_EX | LOCK_NB) < 0) {
-		int rc = errno == EWOULDBLOCK ? err_set(err, -EBUSY, "another deltamirror is at work on %s", path)
+		rc = errno == EWOULDBLOCK ? err_set(err, -EBUSY, "another deltamirror is at work on %s", path)
 		                              : err_errno(err, "cannot lock %s", path);
 		close(*fd);
 		*fd = -1;

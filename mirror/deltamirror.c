@@ -86,6 +86,18 @@ static int find_nfs(struct arguments *arguments, struct err *err)
 	return nfs_use(split_table(arguments) ? arguments->mount : arguments->url, options, err);
 }
 
+/* /since/<epoch>/<seq> has files of the same names. What is there before and after was there all the time. */
+static int check_mount(const char *mount, struct err *err)
+{
+	char live[4096], since[4096];
+
+	snprintf(live, sizeof live, "%s/live", mount);
+	snprintf(since, sizeof since, "%s/since", mount);
+	if (input_kind(live) < 0 || input_kind(since) != -ENOENT || input_kind(live) < 0)
+		return 0;
+	return err_set(err, -EINVAL, "%s is not where daystreamfs mounts a store: it has no folder since", mount);
+}
+
 static int find_place(struct arguments *arguments, struct err *err)
 {
 	struct follow_source *source = &arguments->wish.source;
@@ -99,7 +111,7 @@ static int find_place(struct arguments *arguments, struct err *err)
 	source->mount = arguments->place;
 	if (kind == INPUT_FOLDER) {
 		snprintf(live, sizeof live, "%s/segments", arguments->place);
-		return input_kind(live) < 0 ? 0
+		return input_kind(live) < 0 ? check_mount(arguments->place, err)
 		                            : err_set(err, -EINVAL,
 		                                      "%s is a store: give the place where daystreamfs "
 		                                      "mounts it",
@@ -110,7 +122,7 @@ static int find_place(struct arguments *arguments, struct err *err)
 		snprintf(live, sizeof live, "%s/live", arguments->mount);
 		if (!there || input_kind(live) >= 0) {
 			*source = (struct follow_source){.mount = arguments->mount, .table = arguments->table};
-			return 0;
+			return check_mount(arguments->mount, err);
 		}
 	}
 	if (!there)

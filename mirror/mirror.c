@@ -46,7 +46,8 @@ int mirror_open(struct mirror *mirror, const struct mirror_wish *wish, const cha
 	                             .table_file = wish->source.table,
 	                             .numeric = wish->numeric,
 	                             .build = build,
-	                             .stop_fd = stop_fd()};
+	                             .stop_fd = stop_fd(),
+	                             .warn = warn};
 
 	*mirror = (struct mirror){.wish = wish, .pause_ms = PAUSE_LEAST_MS};
 	int rc = database_open(&mirror->database, path, &want, err);

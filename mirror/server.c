@@ -38,6 +38,9 @@ int server_open(struct server *server, const char *conninfo, int wakefd, struct 
 		rc = run(server,
 		         "SET synchronous_commit = local; SET lock_timeout = '60s'; SET quote_all_identifiers = off",
 		         err);
+	/* It is idle while the mirror is waited for. Before PostgreSQL 14 there is no such limit. */
+	if (rc == 0 && PQserverVersion(server->conn) >= 140000)
+		rc = run(server, "SET idle_session_timeout = 0", err);
 	if (rc == 0)
 		rc = server_ask(server,
 		                "SELECT (SELECT system_identifier FROM pg_control_system()),"

@@ -14,22 +14,41 @@
 #define PAGES_BESIDE 4096
 #define PAGES_MOST 32768
 #define WAIT_MS 200
+/* From there on a transaction of somebody else may be one that was forgotten. */
+#define TELL_MS 10000
 /* SQLite's own files take no more at once. */
 #define REWRITE_BYTES (1 << 16)
+
+static void tell(struct wal *wal)
+{
+	char *text =
+	    sqlite3_mprintf("another program writes to %s, in a transaction that it does not end; waiting for it",
+	                    sqlite3_db_filename(wal->sqlite, "main"));
+
+	if (text)
+		wal->warn(text);
+	sqlite3_free(text);
+}
 
 static int busy(void *context, int count)
 {
 	struct wal *wal = context;
 	struct pollfd stop = {.fd = wal->stop_fd, .events = POLLIN};
 
+	if (count == 0)
+		wal->since_ms = clock_ms();
+	if (wal->warn && wal->since_ms && clock_ms() - wal->since_ms >= TELL_MS) {
+		tell(wal);
+		wal->since_ms = 0;
+	}
 	if (wal->wait_until_ms && clock_ms() >= wal->wait_until_ms)
 		return 0;
 	return await(&stop, 1, count < 20 ? 5 : 50) <= 0;
 }
 
-void wal_init(struct wal *wal, sqlite3 *sqlite, int stop_fd)
+void wal_init(struct wal *wal, sqlite3 *sqlite, int stop_fd, void (*warn)(const char *text))
 {
-	*wal = (struct wal){.sqlite = sqlite, .stop_fd = stop_fd};
+	*wal = (struct wal){.sqlite = sqlite, .stop_fd = stop_fd, .warn = warn};
 	sqlite3_busy_handler(sqlite, busy, wal);
 }
 

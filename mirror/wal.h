@@ -20,16 +20,19 @@
 
 struct wal {
 	sqlite3 *sqlite;
-	bool beside;               /* `backfill` may be had, */
-	struct backfill *backfill; /* as soon as it pays; NULL: not yet */
-	int stop_fd;               /* readable: give up waiting for others */
-	int64_t wait_until_ms;     /* of the monotonic clock; 0 waits as long as it takes */
-	int least;                 /* so many pages pay */
-	int pages, next;           /* at the last commit; from how many on to copy them back */
+	bool beside;                    /* `backfill` may be had, */
+	struct backfill *backfill;      /* as soon as it pays; NULL: not yet */
+	int stop_fd;                    /* readable: give up waiting for others */
+	int64_t wait_until_ms;          /* of the monotonic clock; 0 waits as long as it takes, */
+	int64_t since_ms;               /* from then on, */
+	void (*warn)(const char *text); /* which is told once when it is long; NULL: it is not */
+	int least;                      /* so many pages pay */
+	int pages, next;                /* at the last commit; from how many on to copy them back */
 };
 
-/* The connection waits for another writer of the file: a person at work in the mirror. `sqlite` and `wal` stay. */
-void wal_init(struct wal *wal, sqlite3 *sqlite, int stop_fd);
+/* The connection waits for another writer of the file: a person at work in the mirror. After ten seconds `warn` (NULL: nobody)
+ * gets a sentence. `sqlite` and `wal` stay. */
+void wal_init(struct wal *wal, sqlite3 *sqlite, int stop_fd, void (*warn)(const char *text));
 
 /* Writes and syncs what an earlier process left, under SQLite's lock for writers. -EIO, -ENOSPC, -EBUSY. */
 int wal_rewrite(struct wal *wal, struct err *err);

@@ -98,8 +98,10 @@ like "by the number of rows" "$output" $'^account\tDIFFERENT\t5000\t0\t0\t300$' 
 deltamirror "$mnt" "$mirror" 2>>"$work/mirror.log" &
 mirror_pid=$!
 kill -STOP "$mirror_pid"
+sql "ALTER ROLE postgres SET idle_session_timeout = 500" # known from PostgreSQL 14 on
 (sleep 2 && kill -CONT "$mirror_pid") &
 exits "a mirror that goes on meanwhile is found equal" 0 deltamirror --verify "$conninfo" "$mirror"
+sql "ALTER ROLE postgres RESET idle_session_timeout"
 
 # It lists the tables first, and then waits for the mirror, which has none of these yet.
 kill -STOP "$mirror_pid"

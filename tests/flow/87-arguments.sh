@@ -92,6 +92,17 @@ is "and its last words went into no segment" "$(sum)" "$before"
 sed -i "s/^slot = .*/slot = 'daystream'/" "$store/daystream.conf"
 check "a mirror works without any" bash -c "cd / && deltamirror --verify '$conninfo' '$mirror' <&- >&- 2>&-"
 
+# Few descriptors: it runs, or says that they are too few; and in either case it ends.
+runs_and_ends() { # LIMIT: of what daystreamfs comes to when it is ended
+	local status=0
+	(ulimit -n "$1" && exec timeout -s TERM -k 20 2 daystreamfs --read-only "$store" "$mnt" -f) || status=$?
+	mountpoint -q "$mnt" && return 1
+	[[ $status -eq 124 || $status -eq 1 ]]
+}
+for limit in 6 9 12 13 14 15 16 20; do
+	check "a daemon ends well with $limit descriptors" runs_and_ends "$limit"
+done
+
 # The environment.
 own() { env -i PATH="$PATH" "$@"; }
 check "nothing of it is needed" own daystream status "$store"
@@ -162,6 +173,38 @@ is "and there is nothing else" "$(cd "$work/names" && echo *)" 'file:x.sqlite fi
 exits "a database in memory is none" 1 bash -c "cd '$work/names' && timeout 20 deltamirror --once '$mnt' :memory:"
 like "which is said" "$output" './:memory:'
 check "a file of that name is one" bash -c "cd '$work/names' && deltamirror --once '$mnt' ./:memory: && test -s :memory:"
+mkdir "$work/$(printf 'n%.0s' {1..250})"
+deep=$work/$(printf 'n%.0s' {1..250})/$(printf 'n%.0s' {1..250})
+mkdir "$deep"
+exits "a name that is too long for SQLite is refused" 1 deltamirror --once "$mnt" "$deep/m.sqlite"
+like "with the reason" "$output" 'nnn/m.sqlite.*: SQLite takes no name of more than [0-9]+ bytes'
+exits "so is a short one in a folder with a long one" 1 bash -c "cd '$deep' && deltamirror --once '$mnt' m.sqlite"
+like "with the same" "$output" 'nnn/m.sqlite.*: SQLite takes no name'
+is "and nothing is there" "$(ls -A "$deep")" ""
+ln -s nowhere.sqlite "$work/names/link"
+exits "a link to what is not there is no name for a mirror" 1 deltamirror --once "$mnt" "$work/names/link"
+like "which is said" "$output" 'names/link is a link to what is not there'
+is "and stays" "$(readlink "$work/names/link")" nowhere.sqlite
+for place in "$mnt/since/0/0" "$mnt/since/0/0/tables/zzz" "$mnt/snapshots/latest"; do
+	exits "${place#"$mnt"} is no mountpoint" 1 deltamirror --once "$place" "$work/names/none"
+	like "which is said" "$output" "${place%/tables/*}.*(is not where daystreamfs mounts|live: No such file)"
+done
+check_not "and nothing is made" test -e "$work/names/none"
+
+# Whoever forgets a transaction in the mirror is waited for, which is said once.
+sql "INSERT INTO zzz VALUES (2)"
+sqlite3 "$mirror" "BEGIN IMMEDIATE" ".shell while [ ! -e $work/enough ]; do sleep 0.1; done" &
+forgetful=$!
+wait_for 60 "! sqlite3 '$mirror' 'BEGIN IMMEDIATE' 2>/dev/null"
+deltamirror "$mnt" "$mirror" >"$work/mirror.log" 2>&1 &
+waiting=$!
+check "a mirror says whom it waits for" wait_for 60 "grep -q 'another program writes to $mirror' '$work/mirror.log'"
+touch "$work/enough"
+wait "$forgetful"
+check "and goes on by itself" wait_for 60 "[[ \$(sqlite3 '$mirror' 'SELECT count(*) FROM zzz') == 2 ]]"
+is "said once" "$(grep -c 'another program' "$work/mirror.log")" 1
+kill "$waiting"
+wait "$waiting"
 daemon_stop
 for folder in "" /segments; do
 	exits "the store's own folder${folder:+ $folder} is no mountpoint" 1 timeout 20 daystreamfs "$store" "$store$folder" -f

@@ -89,7 +89,7 @@ static int setup(void **state)
 	snprintf(p.path, sizeof p.path, "%s/m.sqlite", p.folder);
 	snprintf(p.beside, sizeof p.beside, "%s-wal", p.path);
 	assert_int_equal(sqlite3_open(p.path, &p.sqlite), SQLITE_OK);
-	wal_init(&p.wal, p.sqlite, -1);
+	wal_init(&p.wal, p.sqlite, -1, NULL);
 	run(&p, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE t (v)");
 	wal_watch(&p.wal, true);
 	*state = &p;
