@@ -43,6 +43,11 @@ int alter_displace(sqlite3 *sqlite, struct schema *schema, addition_warn *warn, 
 int alter_exchange_names(sqlite3 *sqlite, struct schema *schema, struct schema *holder, addition_warn *warn,
                          struct err *err);
 
+/* Somebody may have dropped the table, or changed it: then it is again what `schema` says. A column that lacks comes
+ * without its values; where the table or its key is another, all of it is made anew, empty, with those indexes and triggers
+ * that go with it. 1: it was so; 0: nothing was to be done. */
+int alter_mend(sqlite3 *sqlite, const struct schema *schema, addition_warn *warn, struct err *err);
+
 /* Makes `old` pass for an older definition of the table that `new` speaks of, which has its name in
  * another database: columns are the same where their names are. */
 void alter_adopt(struct schema *old, const struct schema *new);

@@ -253,9 +253,18 @@ int apply_refilled(struct apply *apply, struct err *err)
 	return registry_refilled(apply->changes.registry, err);
 }
 
-void apply_tolerate(struct apply *apply, const char *tables)
+int apply_tolerate(struct apply *apply, const char *tables, struct err *err)
 {
+	struct database *database = apply->database;
+
 	apply->changes.tolerated = tables;
+	if (!tables)
+		return 0;
+	int rc = database->open_transaction ? 0 : database_begin(database, err);
+	if (rc == 0)
+		rc = registry_mend(apply->changes.registry, tables, database->position, err);
+	changes_look(&apply->changes);
+	return rc < 0 ? rc : apply_commit(apply, err);
 }
 
 void apply_coalesce(struct apply *apply, bool on)

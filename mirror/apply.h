@@ -57,8 +57,9 @@ bool apply_in_transaction(const struct apply *apply);
 int apply_refill(struct apply *apply, const struct origin *origin, struct err *err);
 int apply_refilled(struct apply *apply, struct err *err);
 
-/* These tables (a normalized list, borrowed; NULL: none) are brought anew meanwhile. */
-void apply_tolerate(struct apply *apply, const char *tables);
+/* These tables (a normalized list, borrowed; NULL: none) are brought anew meanwhile. One that somebody has dropped or changed
+ * is made as it was before, in a transaction of its own, so that the stream can go on over it (registry_mend). */
+int apply_tolerate(struct apply *apply, const char *tables, struct err *err);
 
 /* Whether rows wait for the end of their batch, so that only the last state of each is written (coalesce.h). At first
  * they do not. Change it only where nothing waits: after apply_commit or apply_rollback. */

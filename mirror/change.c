@@ -65,13 +65,18 @@ static bool is_tolerated(const struct changes *changes, const struct relation *t
 static int say_remedy(const struct changes *changes, const struct relation *table, int code, struct err *err)
 {
 	const struct definition *definition = &table->schema.definition;
-	char name[NAME_PATH_MAX];
+	char name[NAME_PATH_MAX] = "";
 	struct err reason = *err;
+	/* A key that is taken, or a table that is not as it was made: both are of other people. */
+	bool others = code == -EEXIST || code == -ENOTSUP;
 
-	if (changes->database->table_file)
-		return err_set(err, code, "%.600s; --resync brings the table anew", reason.text);
-	name_join(name, definition->schema, definition->table);
-	return err_set(err, code, "%.600s; --resync=%.300s brings the table anew", reason.text, name);
+	if (code != -ENOENT && !others)
+		return code;
+	if (!changes->database->table_file)
+		name_join(name, definition->schema, definition->table);
+	return err_set(err, code, "%.500s%s; --resync%s%.300s brings the table anew", reason.text,
+	               others ? "; undo what somebody changed of the table, or added to it (an index, a trigger)" : "",
+	               *name ? "=" : "", name);
 }
 
 /* After an error: 0 where the change can be passed over, which is marked. */
@@ -83,7 +88,7 @@ static int unplaced(struct changes *changes, struct relation *table, const struc
 	bool marked = *table->schema.inexact_since;
 
 	if (code != -ENOENT && !(code == -EEXIST && marked))
-		return code;
+		return say_remedy(changes, table, code, err);
 	if (!marked && table->schema.match != SCHEMA_NONE && !is_tolerated(changes, table))
 		return say_remedy(changes, table, code, err);
 	int rc = relation_mark(table, head->position, &mark_err);
@@ -203,8 +208,7 @@ int changes_flush(struct changes *changes, struct err *err)
 
 	if (rc == 0 || !failed.table)
 		return rc;
-	if (rc == -ENOENT)
-		say_remedy(changes, failed.table, rc, err);
+	say_remedy(changes, failed.table, rc, err);
 	return err_prefix(err, rc, "%s table %s", position_print(at, failed.position), failed.table->schema.name);
 }
 

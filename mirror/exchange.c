@@ -56,7 +56,7 @@ static int exchange_table(struct mirror *mirror, const struct relation *other, c
 		    name, other->schema.inexact_since);
 	if (!line_parse(other->schema.text, strlen(other->schema.text), &head))
 		return err_set(err, -EBADMSG, "the definition of table %s is none", name);
-	int rc = ours ? schema_mend(sqlite, &ours->schema, err) : 0;
+	int rc = registry_mend(registry, name, mirror->database.position, err);
 	if (rc == 0)
 		rc = registry_define(registry, &head, err);
 	if (rc == 0 && !(ours = registry_named(registry, name)))

@@ -231,14 +231,46 @@ static struct tables_known *adopt(struct registry *registry, struct relation *ta
 	return known;
 }
 
+/* 1: somebody had dropped or changed it. */
+static int mend(struct registry *registry, struct relation *table, struct err *err)
+{
+	statement_clear(&table->statements);
+	int rc = alter_mend(registry->sqlite, &table->schema, registry->warn, err);
+	char *text = rc == 1
+	                 ? sqlite3_mprintf("somebody has dropped or changed table \"%w\": it is as it was made, and "
+	                                   "its rows come anew",
+	                                   table->schema.name)
+	                 : NULL;
+
+	if (text && registry->warn)
+		registry->warn(text);
+	sqlite3_free(text);
+	return rc;
+}
+
+int registry_mend(struct registry *registry, const char *tables, struct position position, struct err *err)
+{
+	char component[NAME_PATH_MAX];
+	int rc = 0;
+
+	for (struct tables_known *known = registry->tables.by_relid; rc >= 0 && known; known = known->hh.next) {
+		const struct schema *schema = &known->table->schema;
+		size_t len =
+		    schema->displaced ? 0 : name_join(component, schema->definition.schema, schema->definition.table);
+		if (len > 0 && filter_has(tables, component, len) && (rc = mend(registry, known->table, err)) == 1)
+			rc = relation_mark(known->table, position, err);
+	}
+	return rc < 0 ? rc : 0;
+}
+
 /* The first definition of a table that comes anew. */
-static int refill(struct relation *table, struct err *err)
+static int refill(struct registry *registry, struct relation *table, struct err *err)
 {
 	if (table->seen)
 		return 0;
 	table->seen = true;
-	int rc = schema_mend(table->sqlite, &table->schema, err);
-	if (rc == 0)
+	int rc = mend(registry, table, err);
+	if (rc >= 0)
 		rc = keep_save(table->sqlite, &table->schema, err);
 	if (rc == 0)
 		rc = relation_truncate(table, err);
@@ -266,7 +298,7 @@ int registry_define(struct registry *registry, const struct line_head *head, str
 	struct tables_entry *holder = tables_entry(&registry->tables, head->table_pairs);
 	if (!known && registry->foreign && holder && holder->table)
 		known = adopt(registry, holder->table, &schema);
-	if (known && registry->refilling && (rc = refill(known->table, err)) < 0)
+	if (known && registry->refilling && (rc = refill(registry, known->table, err)) < 0)
 		goto out;
 	if (known && !registry->foreign && !known->table->schema.displaced &&
 	    strcmp(known->table->schema.text, schema.text) == 0)

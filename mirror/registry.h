@@ -70,6 +70,10 @@ int registry_refilled(struct registry *registry, struct err *err);
 /* The table that is called so in PostgreSQL (a path name); NULL: none. */
 struct relation *registry_named(struct registry *registry, const char *name);
 
+/* Those of the list (a normalized one) that somebody has dropped or changed are as they were made, without the rows that
+ * they lack, which is said: they are marked as inexact from `position` on. */
+int registry_mend(struct registry *registry, const char *tables, struct position position, struct err *err);
+
 /* Drops one table. */
 int registry_remove(struct registry *registry, struct relation *table, struct err *err);
 

@@ -13,8 +13,8 @@
  *
  * Errors: -EBADMSG where a line does not fit the table's definition, -ENOENT
  * where a row cannot be found (or nothing tells which one is meant), with nothing
- * changed; -EEXIST where a key is taken; what SQLite says
- * is -EIO, -EBUSY or -ENOSPC; -ENOMEM.
+ * changed; -EEXIST where a key is taken; -ENOTSUP where the table is not as it was made (statement.h);
+ * what else SQLite says is -EIO, -EBUSY or -ENOSPC; -ENOMEM.
  */
 #ifndef MIRROR_RELATION_H
 #define MIRROR_RELATION_H

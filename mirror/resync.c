@@ -184,7 +184,11 @@ int resync_tables(struct mirror *mirror, struct err *err)
 		beside->path = NULL;
 		rc = err_set(err, -ENOMEM, "out of memory");
 	}
+	if (rc == 0)
+		rc = apply_tolerate(mirror->apply, wish->resync_tables, err);
 	if (rc < 0) {
+		if (beside)
+			free(beside->path);
 		free(beside);
 		return rc;
 	}
@@ -192,7 +196,6 @@ int resync_tables(struct mirror *mirror, struct err *err)
 	beside->wish.tables = wish->resync_tables;
 	beside->wish.numeric = value_print_numeric(mirror->database.numeric);
 	beside->mirror.database.lock_fd = -1;
-	apply_tolerate(mirror->apply, wish->resync_tables);
 	rc = build_meanwhile(mirror, beside, err);
 	if (rc == -EIO && !atomic_load(&beside->done))
 		return rc;
@@ -202,7 +205,7 @@ int resync_tables(struct mirror *mirror, struct err *err)
 		rc = exchange_tables(mirror, &beside->mirror, wish->resync_tables, err);
 	if (rc == 0)
 		log_info("%s is new in %s", wish->resync_tables, wish->path);
-	apply_tolerate(mirror->apply, NULL);
+	apply_tolerate(mirror->apply, NULL, NULL);
 	build_discard(&beside->mirror);
 	mirror_close(&beside->mirror);
 	free(beside->path);

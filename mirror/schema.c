@@ -251,13 +251,6 @@ int schema_create_as(sqlite3 *sqlite, const struct schema *schema, const char *n
 	return rc;
 }
 
-int schema_mend(sqlite3 *sqlite, const struct schema *schema, struct err *err)
-{
-	int rc = name_taken(sqlite, schema->name, err);
-
-	return rc != 0 ? (rc < 0 ? rc : 0) : schema_create_as(sqlite, schema, schema->name, err);
-}
-
 int schema_drop(sqlite3 *sqlite, const struct schema *schema, struct err *err)
 {
 	char *sql = sqlite3_mprintf("DROP TABLE \"%w\"; DELETE FROM _daystream_tables WHERE relid = %lld", schema->name,

@@ -108,9 +108,6 @@ int schema_create_as(sqlite3 *sqlite, const struct schema *schema, const char *n
 /* Picks the name, creates the table and writes it down. */
 int schema_create(sqlite3 *sqlite, struct schema *schema, struct err *err);
 
-/* The table that should be there, where somebody has dropped it: empty. */
-int schema_mend(sqlite3 *sqlite, const struct schema *schema, struct err *err);
-
 /* Drops the table, and what is written down of it. */
 int schema_drop(sqlite3 *sqlite, const struct schema *schema, struct err *err);
 

@@ -125,7 +125,11 @@ static int prepare(struct statement_cache *cache, enum statement_kind kind, cons
 		return err_set(err, -ENOMEM, "out of memory for a statement");
 	int rc = sqlite3_prepare_v3(cache->sqlite, text, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
 	sqlite3_free(text);
-	return rc == SQLITE_OK ? 0 : sql_error(cache->sqlite, "cannot prepare a statement", err);
+	if (rc == SQLITE_OK)
+		return 0;
+	/* What we made has all that our statements name. */
+	rc = sql_error(cache->sqlite, "cannot prepare a statement", err);
+	return (sqlite3_errcode(cache->sqlite) & 0xff) == SQLITE_ERROR ? -ENOTSUP : rc;
 }
 
 static void clear_partial(struct statement_cache *cache)

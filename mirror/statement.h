@@ -47,7 +47,7 @@ struct statement_cache {
 };
 
 /* The statement that sets the columns of `values` (one for each of the schema's, `present` of which are there). It stays the
- * cache's, and is gone with the next call. -EIO where SQLite does not take it. */
+ * cache's, and is gone with the next call. -ENOTSUP where the table is not as it was made, or what people added to it lacks something. */
 int statement_get(struct statement_cache *cache, enum statement_kind kind, const struct value *values, unsigned present,
                   sqlite3_stmt **stmt, struct err *err);
 

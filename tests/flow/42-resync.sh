@@ -174,4 +174,34 @@ ask "DROP TABLE renamed"
 exits "so does --resync" 0 deltamirror --once --resync "$mnt" "$mirror"
 equal_tables "and every table equals PostgreSQL"
 
+# ---- tables that somebody broke, of which there are changes to come
+
+for how in --resync=tt --resync; do
+	n=$RANDOM
+	while IFS= read -r broken; do
+		ask "$broken"
+		sql "UPDATE tt SET v = v || 'y' WHERE id < 100"
+		sql "INSERT INTO tt SELECT max(id) + 1, 'z' FROM tt"
+		caught_up "$mnt"
+		exits "a mirror does not go on over it ($broken)" 1 deltamirror --once "$mnt" "$mirror"
+		like "but says what helps" "$output" "table tt.*somebody.*--resync=tt"
+		exits "which it does ($how)" 0 deltamirror --once "$how" "$mnt" "$mirror"
+		like "and is said" "$output" 'warning: somebody has dropped or changed table "tt"'
+		equal_tables "so that every table equals PostgreSQL"
+		ask "CREATE INDEX IF NOT EXISTS t_mine ON tt (v)"
+	done <<-BROKEN
+		DROP TABLE tt
+		ALTER TABLE tt RENAME COLUMN v TO w$n
+		PRAGMA legacy_alter_table = ON; CREATE TABLE other AS SELECT * FROM tt; DROP TABLE tt; ALTER TABLE other RENAME TO tt
+	BROKEN
+done
+ask "CREATE UNIQUE INDEX one ON tt (substr(v, 1, 0) || id % 90000) WHERE id > 90000"
+sql "INSERT INTO tt SELECT 180000 + i, 'z' FROM generate_series(1, 2) i"
+caught_up "$mnt"
+exits "nor over a unique index that somebody added" 1 deltamirror --once "$mnt" "$mirror"
+like "which it says to undo" "$output" "table tt.*UNIQUE.*undo what somebody"
+ask "DROP INDEX one"
+mirror_once
+equal_tables "without it, every table equals PostgreSQL"
+
 plan

@@ -36,7 +36,7 @@ static void where_all_rows_are_known_a_missing_one_is_an_error(void **state)
 	}
 	assert_int_equal(world_warnings, 0);
 	/* Which are brought anew meanwhile. */
-	apply_tolerate(w->apply, "acc,log");
+	assert_int_equal(apply_tolerate(w->apply, "acc,log", &w->err), 0);
 	line(w, bad[0][0]);
 	line(w, bad[2][0]);
 	commit(w);

@@ -166,6 +166,56 @@ static void tables_come_that_were_left_out(void **state)
 	assert_string_equal(asked(m, "SELECT count(*) FROM _daystream_absent"), "0");
 }
 
+/* Whatever was done to it, what people added to it otherwise stays. */
+static void a_table_that_somebody_broke_comes_anew(void **state)
+{
+	static const char *const breaks[] = {
+	    "DROP TABLE t",
+	    "ALTER TABLE t RENAME COLUMN v TO w",
+	    "DROP INDEX mine; ALTER TABLE t DROP COLUMN v; CREATE INDEX mine ON t (id)",
+	    "CREATE TABLE copy AS SELECT * FROM t; DROP TABLE t; ALTER TABLE copy RENAME TO t",
+	    "DROP TABLE t; CREATE TABLE t (id TEXT, v TEXT, PRIMARY KEY (v, id))",
+	};
+	struct mount *m = *state;
+	struct mirror mirror;
+
+	built(m);
+	folder_write(m->dir, "since/1507507300/6/live", "", 0);
+	for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++)
+		for (int one = 0; one < 2; one++) {
+			assert_string_equal(asked(m, "CREATE INDEX IF NOT EXISTS mine ON t (v)"), "");
+			if (sqlite3_exec(m->sqlite, breaks[i], NULL, NULL, NULL) != SQLITE_OK)
+				fail_msg("%s: %s", breaks[i], sqlite3_errmsg(m->sqlite));
+			m->wish.resync_tables = "t";
+			opened(m, &mirror);
+			if ((one ? resync_tables : resync_all)(&mirror, &m->err) < 0)
+				fail_msg("%s: %s", breaks[i], m->err.text);
+			mirror_close(&mirror);
+			assert_string_equal(asked(m, "SELECT id, v FROM t"), "1|one\n2|TWO");
+			assert_string_equal(asked(m, "SELECT name FROM pragma_table_info('t') WHERE pk"), "id");
+			assert_string_equal(asked(m, "SELECT count(inexact_since) FROM _daystream_tables"), "0");
+			/* What was renamed is a column that people added. */
+			sqlite3_exec(m->sqlite, "DROP INDEX mine; ALTER TABLE t DROP COLUMN w", NULL, NULL, NULL);
+		}
+}
+
+/* It has its lines again, and is not taken for whole. */
+static void a_broken_table_is_marked_until_it_has_come(void **state)
+{
+	struct mount *m = *state;
+	struct mirror mirror;
+
+	built(m);
+	folder_write(m->dir, "since/1507507300/6/live", "", 0);
+	assert_string_equal(asked(m, "DROP TABLE t"), "");
+	m->wish.resync_tables = "nowhere,t";
+	opened(m, &mirror);
+	assert_int_equal(resync_tables(&mirror, &m->err), -ENOENT);
+	mirror_close(&mirror);
+	assert_string_equal(asked(m, "SELECT count(*) FROM t"), "0");
+	assert_string_equal(asked(m, "SELECT name FROM _daystream_tables WHERE inexact_since = '1507507300.5'"), "t");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, mount_setup, mount_teardown)
@@ -176,6 +226,8 @@ int main(void)
 	    TEST(another_database_with_the_same_names_takes_their_place),
 	    TEST(one_table_comes_anew_by_itself),
 	    TEST(tables_come_that_were_left_out),
+	    TEST(a_table_that_somebody_broke_comes_anew),
+	    TEST(a_broken_table_is_marked_until_it_has_come),
 	};
 
 	return cmocka_run_group_tests_name("mirror: resync", tests, NULL, NULL);
