@@ -1,9 +1,14 @@
 #include "postgres.h"
 
-/* What follows looks at no connection, and need not be built where Kerberos' headers are. */
-#undef ENABLE_GSS
+#include <sys/socket.h>
 
+/* What follows looks at no connection but its socket, and need not be built where the headers of Kerberos and OpenSSL are. */
+#undef ENABLE_GSS
+#undef USE_OPENSSL
+
+#include "libpq/libpq-be.h"
 #include "libpq/libpq.h"
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 #include "cork.h"
@@ -11,6 +16,7 @@
 
 #define HELD_BYTES_MAX (16 * 1024)
 #define HELD_USEC_MAX 1000
+#define SOCKET_BYTES (512 * 1024)
 
 static struct {
 	const PQcommMethods *server; /* NULL: not installed */
@@ -52,6 +58,20 @@ static void uninstall(void *unused)
 	memset(&cork, 0, sizeof(cork));
 }
 
+/* Who finds a local socket full sleeps until three quarters of it are free again (Linux, net/unix/af_unix.c: unix_writable), and
+ * may wait for a processor then. The system bounds it (net.core.wmem_max). TCP makes its own room. */
+static void make_room(const Port *port)
+{
+	int bytes;
+	socklen_t len = sizeof(bytes);
+
+	if (port->laddr.addr.ss_family != AF_UNIX ||
+	    getsockopt(port->sock, SOL_SOCKET, SO_SNDBUF, &bytes, &len) < 0 || bytes >= SOCKET_BYTES)
+		return;
+	bytes = SOCKET_BYTES;
+	(void)setsockopt(port->sock, SOL_SOCKET, SO_SNDBUF, &bytes, len);
+}
+
 void cork_install(LogicalDecodingContext *ctx)
 {
 	MemoryContextCallback *callback = MemoryContextAllocZero(ctx->context, sizeof(*callback));
@@ -65,6 +85,7 @@ void cork_install(LogicalDecodingContext *ctx)
 	callback->func = uninstall;
 	MemoryContextRegisterResetCallback(ctx->context, callback);
 	PqCommMethods = &cork.methods;
+	make_room(MyProcPort);
 }
 
 void cork_expect(int bytes)

@@ -9,6 +9,9 @@
  * WalSndWaitForWal); each time it is decided anew. So none waits while the walsender does, nor longer than for
  * a millisecond and what the walsender does until its next flush; before a transaction of more than a few changes they leave.
  *
+ * A local socket gets more room than it has by itself, for some more of a large transaction's messages: the walsender then goes on
+ * while its client is busy, instead of being put to sleep and woken again.
+ *
  * How: PqCommMethods (libpq/libpq.h), which the server itself exchanges in pqmq.c.
  */
 #ifndef DELTAFLOOD_CORK_H

@@ -32,6 +32,9 @@ check "a line does not wait for a record that has not come wholly" wait_for 5 "g
 is "which it still has not" \
 	"$(sql "SELECT pg_current_wal_flush_lsn() > '$behind' AND pg_current_wal_flush_lsn() < '$end'")" t
 kill -CONT "$writer"
+room=$(ss -Hxm src "$PGHOST/.s.PGSQL.*" | sed -n 's/.*,tb\([0-9]*\),.*/\1/p' | sort -n | tail -n 1)
+usual=$(cat /proc/sys/net/core/wmem_default)
+check "its socket has room" test "$room" -gt $((usual < 524288 ? usual : usual - 1))
 end_process "$receiver" INT
 wait "$receiver" || true
 
