@@ -129,7 +129,8 @@ done
 "$root/tests/flow/followers.py" follow "$far" "$work/far.out" >"$work/far.out.log" 2>&1 &
 for _ in {1..150}; do
 	sql "INSERT INTO zzz (b) SELECT md5(random()::text) FROM generate_series(1, 5) g"
-	sql "UPDATE zzz SET b = b || '.' WHERE a % 997 = (random() * 996)::int"
+	# Each row by a chance of its own, but those that are waited for.
+	sql "UPDATE zzz SET b = b || '.' WHERE a % 997 = (random() * 996)::int AND b NOT LIKE 'after %'"
 	sleep 0.05
 done &
 writer=$!
