@@ -35,11 +35,11 @@ static int check_size(cfg_t *cfg, cfg_opt_t *opt)
 
 static int check_days(cfg_t *cfg, cfg_opt_t *opt)
 {
-	long days = cfg_opt_getnint(opt, 0);
+	double days = cfg_opt_getnfloat(opt, 0);
 
-	if (days >= 0 && days <= 1000000)
+	if (days >= 0 && days <= 1000000 && days == (double)(long)days)
 		return 0;
-	cfg_error(cfg, "keep_days must lie between 0 (no limit) and 1000000");
+	cfg_error(cfg, "keep_days must be a whole number between 0 (no limit) and 1000000");
 	return -1;
 }
 
@@ -90,7 +90,7 @@ static int parse(cfg_t *cfg, FILE *file, struct config *config, struct err *err)
 	if (!config->conninfo || !config->slot || !config->tables || !config->snapshot || !config->user)
 		return err_set(err, -ENOMEM, "out of memory");
 	config->segment_bytes = (uint64_t)cfg_getfloat(cfg, "segment_size");
-	config->keep_days = (uint64_t)cfg_getint(cfg, "keep_days");
+	config->keep_days = (uint64_t)cfg_getfloat(cfg, "keep_days");
 	config->keep_bytes = (uint64_t)cfg_getfloat(cfg, "keep_bytes");
 	config->reserve_bytes = (uint64_t)cfg_getfloat(cfg, "reserve_size");
 	return 0;
@@ -191,12 +191,12 @@ static FILE *open_blanked(int fd, char **text, struct err *err)
 
 int config_read(struct config *config, int dirfd, struct err *err)
 {
-	/* A float holds bytes beyond what libConfuse's long prints on 32 bits. */
+	/* Numbers are floats: they hold bytes beyond libConfuse's long of 32 bits, and 010 is ten, not eight. */
 	cfg_opt_t options[] = {CFG_STR("conninfo", NULL, CFGF_NODEFAULT),
 	                       CFG_STR("slot", "daystream", CFGF_NONE),
 	                       CFG_STR("tables", "", CFGF_NONE),
 	                       CFG_FLOAT("segment_size", 268435456, CFGF_NONE),
-	                       CFG_INT("keep_days", 0, CFGF_NONE),
+	                       CFG_FLOAT("keep_days", 0, CFGF_NONE),
 	                       CFG_FLOAT("keep_bytes", 0, CFGF_NONE),
 	                       CFG_STR("snapshot", "auto", CFGF_NONE),
 	                       CFG_FLOAT("reserve_size", CONFIG_RESERVE, CFGF_NONE),

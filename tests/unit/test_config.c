@@ -151,6 +151,8 @@ static void settings_have_defaults_and_comments(void **state)
 	works(read_text("conninfo = ''\nkeep_days = 30\nkeep_bytes = 2.5e11\nsnapshot = off\n"), f.err);
 	assert_true(config.keep_days == 30 && config.keep_bytes == 250000000000);
 	assert_string_equal(config.snapshot, "off");
+	works(read_text("conninfo = ''\nkeep_days = 010\n"), f.err);
+	assert_int_equal(config.keep_days, 10);
 	works(read_text("conninfo = ''\n# comment\n  slot = other # comment\n\nsegment_size = 1e6\n"), f.err);
 	assert_string_equal(config.slot, "other");
 	assert_true(config.segment_bytes == 1000000);
@@ -211,9 +213,9 @@ static void what_is_to_be_kept_is_a_number_of_days_and_of_bytes(void **state)
 	static const char *const wrong[][2] = {
 	    {"reserve_size = -1", "reserve_size"}, {"keep_days = -1", "keep_days"},
 	    {"keep_days = a week", "keep_days"},   {"keep_days = 1e9", "keep_days"},
-	    {"keep_bytes = -1", "keep_bytes"},     {"keep_bytes = nan", "keep_bytes"},
-	    {"keep_bytes = 1e30", "keep_bytes"},   {"snapshot = yes", "snapshot"},
-	    {"snapshot = ''", "snapshot"}};
+	    {"keep_days = 0.5", "keep_days"},      {"keep_bytes = -1", "keep_bytes"},
+	    {"keep_bytes = nan", "keep_bytes"},    {"keep_bytes = 1e30", "keep_bytes"},
+	    {"snapshot = yes", "snapshot"},        {"snapshot = ''", "snapshot"}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
