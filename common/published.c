@@ -385,3 +385,28 @@ int published_existing(PGconn *conn, int wakefd, int timeout_ms, char **relids, 
 	PQclear(res);
 	return r;
 }
+
+/* Small ones by name; then the largest. */
+static int by_turn(const void *a, const void *b, void *ctx)
+{
+	enum { SMALL = 1 << 20 };
+	const struct published_table *tables = ctx;
+	size_t left = *(const size_t *)a, right = *(const size_t *)b;
+	uint64_t left_bytes = tables[left].bytes > SMALL ? tables[left].bytes : UINT64_MAX,
+	         right_bytes = tables[right].bytes > SMALL ? tables[right].bytes : UINT64_MAX;
+
+	if (left_bytes != right_bytes)
+		return left_bytes > right_bytes ? -1 : 1;
+	return left < right ? -1 : left > right;
+}
+
+size_t *published_order(const struct published_table *tables, size_t count)
+{
+	size_t *order = calloc(count + 1, sizeof *order);
+
+	for (size_t i = 0; order && i < count; i++)
+		order[i] = i;
+	if (order)
+		qsort_r(order, count, sizeof *order, by_turn, (void *)(uintptr_t)tables);
+	return order;
+}

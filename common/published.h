@@ -46,6 +46,10 @@ int published_read(struct published *published, PGconn *conn, const char *tables
                    struct err *err);
 void published_fini(struct published *published);
 
+/* The order to copy them in, to be freed; NULL: out of memory. A table that is emptied or altered meanwhile ends a copy, so those
+ * that take a moment come first; then the largest, so that none is left to the end. */
+size_t *published_order(const struct published_table *tables, size_t count);
+
 /* All tables that there are, sent or not: their OIDs joined by blanks, to be freed. -EAGAIN where it takes longer than
  * `timeout_ms` (0: no limit). */
 int published_existing(PGconn *conn, int wakefd, int timeout_ms, char **relids, struct err *err);

@@ -30,7 +30,7 @@ struct dump {
 	unsigned count;
 
 	pthread_mutex_t lock; /* all below */
-	size_t *order;        /* largest first, so that no large one is left to the end */
+	size_t *order;
 	size_t next, tables;
 	unsigned running;
 	int failure;
@@ -148,14 +148,6 @@ static void *work(void *arg)
 	return NULL;
 }
 
-static int by_bytes(const void *a, const void *b, void *ctx)
-{
-	const struct published_table *tables = ctx;
-	uint64_t left = tables[*(const size_t *)a].bytes, right = tables[*(const size_t *)b].bytes;
-
-	return left > right ? -1 : left < right;
-}
-
 int dump_start(struct dump **out, struct copy *copy, int dirfd, unsigned jobs, struct manifest_table *results,
                struct chunks *chunks, struct progress *progress, void (*wake)(void *ctx), void *ctx, struct err *err)
 {
@@ -164,7 +156,7 @@ int dump_start(struct dump **out, struct copy *copy, int dirfd, unsigned jobs, s
 	const struct published_table *tables = copy_tables(copy, &count);
 
 	*out = NULL;
-	if (!dump || !(dump->order = calloc(count + 1, sizeof *dump->order))) {
+	if (!dump || !(dump->order = published_order(tables, count))) {
 		free(dump);
 		return err_set(err, -ENOMEM, "out of memory for a list of %zu tables", count);
 	}
@@ -177,9 +169,6 @@ int dump_start(struct dump **out, struct copy *copy, int dirfd, unsigned jobs, s
 	dump->ctx = ctx;
 	dump->tables = count;
 	pthread_mutex_init(&dump->lock, NULL);
-	for (size_t i = 0; i < count; i++)
-		dump->order[i] = i;
-	qsort_r(dump->order, count, sizeof *dump->order, by_bytes, (void *)(uintptr_t)tables);
 
 	unsigned wanted = jobs > JOBS_MOST ? JOBS_MOST : jobs;
 	dump->running = wanted > count ? (unsigned)count : wanted;

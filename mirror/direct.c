@@ -50,20 +50,23 @@ static int load_tables(struct load *load, struct copy *copy, const struct feed_e
 	size_t count;
 	uint64_t bytes = 0;
 	const struct published_table *tables = copy_tables(copy, &count);
+	size_t *order = published_order(tables, count);
 
 	for (size_t i = 0; i < count; i++)
 		bytes += tables[i].bytes;
 	progress_expect(load->progress, bytes);
-	int rc = copy_worker_open(&worker, copy, err);
+	int rc = order ? copy_worker_open(&worker, copy, err) : err_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; rc == 0 && i < count; i++) {
-		progress_at(load->progress, tables[i].name);
-		struct table_copy table = {worker, i, NULL};
-		rc = load_text(load, tables[i].schema, strlen(tables[i].schema), err);
+		const struct published_table *next = &tables[order[i]];
+		struct table_copy table = {worker, order[i], NULL};
+		progress_at(load->progress, next->name);
+		rc = load_text(load, next->schema, strlen(next->schema), err);
 		if (rc == 0)
 			rc = feed_run(receive_table, &table, load_line, load, end, err);
 		load_tell(load);
 	}
 	copy_worker_close(worker);
+	free(order);
 	return rc;
 }
 

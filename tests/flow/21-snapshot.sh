@@ -205,6 +205,17 @@ is "which nobody sees" "$(shown)" "$count"
 exits "the next one clears it" 0 timeout 60 daystream snapshot "$store"
 no_leftovers "away"
 interrupted KILL
+
+# The large one takes longer than this one keeps its file.
+sql "CREATE TABLE staging (id int)"
+for _ in $(seq 600); do
+	echo "TRUNCATE staging; INSERT INTO staging VALUES (1); SELECT pg_sleep(0.1);"
+done | psql -Xq >/dev/null 2>&1 &
+staging=$!
+exits "a small table that is emptied again and again does not end it" 0 timeout 60 daystream snapshot --jobs=1 "$store"
+end_process "$staging"
+sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'" >/dev/null
+sql "DROP TABLE staging"
 daemon_stop
 exits "without a daemon there is none" 1 timeout 60 daystream snapshot "$store"
 like "with the remedy" "$output" 'daystreamfs'
