@@ -34,7 +34,8 @@ void visible_fini(struct visible *visible);
 
 /* For each line of the stream, in order, from the first that a copy of what is visible may lack on: whether it does.
  * *lacking begins as false. -ESTALE: labels of enums are told anew by a transaction that is visible, behind one that is not and
- * may have written the older ones: the copy, and its definition, have the newer. Nothing locks a label, else this cannot be. */
+ * may have written the older ones: the copy, and its definition, have the newer. Nothing locks a label, nor a schema's name, which is
+ * not looked at here (docs/RELIABILITY.md, What cannot be promised). */
 int visible_check_order(bool *lacking, bool lacks, const struct line_head *head, struct err *err);
 
 #endif

@@ -304,75 +304,79 @@ int alter_table(sqlite3 *sqlite, const struct schema *old, struct schema *new, s
 
 /* What of a table is there; in the mirror's own file, not in another that is attached. */
 struct found {
-	bool any, key;
-	bool *columns; /* one for each of the schema's */
+	bool any, sound; /* sound: as it was made, but for columns that lack */
+	bool *columns;   /* one for each of the schema's */
 };
 
-static void find_column(const struct schema *schema, const char *name, unsigned place, struct found *found)
+static void find_column(const struct schema *schema, sqlite3_stmt *stmt, struct found *found)
 {
-	unsigned i = 0, wanted = 0;
+	const char *name = (const char *)sqlite3_column_text(stmt, 0),
+	           *type = (const char *)sqlite3_column_text(stmt, 1);
+	unsigned i = 0, wanted = 0, place = (unsigned)sqlite3_column_int(stmt, 2);
+	bool generated = sqlite3_column_int(stmt, 3) != 0;
 
-	while (i < schema->column_count && sqlite3_stricmp(schema->columns[i].name, name) != 0)
+	while (i < schema->column_count && name && sqlite3_stricmp(schema->columns[i].name, name) != 0)
 		i++;
+	found->any = true;
 	if (i < schema->column_count) {
 		found->columns[i] = true;
 		wanted = schema->match == SCHEMA_KEY ? schema->columns[i].key : 0;
+		if (generated || sqlite3_stricmp(type ? type : "", value_declaration(schema->columns[i].storage)) != 0)
+			found->sound = false;
 	}
-	found->any = true;
-	found->key = found->key && place == wanted;
+	if (place != wanted)
+		found->sound = false;
 }
 
 static int find_columns(sqlite3 *sqlite, const struct schema *schema, struct found *found, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sqlite3_prepare_v2(sqlite, "SELECT name, pk FROM pragma_table_info(?1, 'main')", -1, &stmt, NULL);
+	int rc = sqlite3_prepare_v2(sqlite, "SELECT name, type, pk, hidden FROM pragma_table_xinfo(?1, 'main')", -1,
+	                            &stmt, NULL);
 
 	if (rc == SQLITE_OK)
 		sqlite3_bind_text(stmt, 1, schema->name, -1, SQLITE_STATIC);
 	while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		find_column(schema, (const char *)sqlite3_column_text(stmt, 0), (unsigned)sqlite3_column_int(stmt, 1),
-		            found);
+		find_column(schema, stmt, found);
 		rc = SQLITE_OK;
 	}
 	sqlite3_finalize(stmt);
 	for (unsigned i = 0; i < schema->column_count; i++)
-		found->key =
-		    found->key && (found->columns[i] || schema->match != SCHEMA_KEY || !schema->columns[i].key);
+		if (!found->columns[i] && schema->match == SCHEMA_KEY && schema->columns[i].key)
+			found->sound = false;
 	return rc == SQLITE_DONE ? 0 : sql_error(sqlite, "cannot look at the table", err);
 }
 
-static int make_anew(sqlite3 *sqlite, const struct schema *schema, addition_warn *warn, struct err *err)
+/* 1: one was added. */
+static int add_lacking(sqlite3 *sqlite, const struct schema *schema, const bool *there, struct err *err)
 {
-	struct additions additions = {0};
-	int rc = additions_read(&additions, sqlite, schema->name, err);
+	int added = 0;
 
-	if (rc == 0)
-		rc = sql_runf(sqlite, err, "DROP TABLE IF EXISTS main.\"%w\"", schema->name);
-	if (rc == 0)
-		rc = schema_create_as(sqlite, schema, schema->name, err);
-	if (rc == 0)
-		additions_restore(&additions, sqlite, schema->name, warn);
-	additions_fini(&additions);
-	return rc < 0 ? rc : additions_check_triggers(sqlite, warn, err);
+	for (unsigned i = 0; i < schema->column_count; i++) {
+		const struct schema_column *column = &schema->columns[i];
+		if (there[i])
+			continue;
+		int rc = sql_runf(sqlite, err, "ALTER TABLE main.\"%w\" ADD COLUMN \"%w\" %s", schema->name,
+		                  column->name, value_declaration(column->storage));
+		if (rc < 0)
+			return rc;
+		added = 1;
+	}
+	return added;
 }
 
 int alter_mend(sqlite3 *sqlite, const struct schema *schema, addition_warn *warn, struct err *err)
 {
-	struct found found = {.key = true, .columns = calloc(schema->column_count + 1, sizeof *found.columns)};
+	struct found found = {.sound = true, .columns = calloc(schema->column_count + 1, sizeof *found.columns)};
+	bool emptied;
+	int added = 0;
 	int rc = found.columns ? find_columns(sqlite, schema, &found, err)
 	                       : err_set(err, -ENOMEM, "out of memory for a table of %u columns", schema->column_count);
-	bool mended = !found.any || !found.key;
 
-	if (rc == 0 && mended)
-		rc = make_anew(sqlite, schema, warn, err);
-	for (unsigned i = 0; rc == 0 && found.any && found.key && i < schema->column_count; i++) {
-		if (found.columns[i])
-			continue;
-		const struct schema_column *column = &schema->columns[i];
-		rc = sql_runf(sqlite, err, "ALTER TABLE main.\"%w\" ADD COLUMN \"%w\" %s", schema->name, column->name,
-		              value_declaration(column->storage));
-		mended = true;
-	}
+	if (rc == 0 && !found.any)
+		rc = schema_create_as(sqlite, schema, schema->name, err);
+	else if (rc == 0 && (rc = added = add_lacking(sqlite, schema, found.columns, err)) >= 0)
+		rc = found.sound ? 0 : rebuild(sqlite, schema, schema, &emptied, warn, err);
 	free(found.columns);
-	return rc < 0 ? err_prefix(err, rc, "mending table \"%s\"", schema->name) : mended;
+	return rc < 0 ? err_prefix(err, rc, "mending table \"%s\"", schema->name) : added || !found.any || !found.sound;
 }

@@ -44,8 +44,8 @@ int alter_exchange_names(sqlite3 *sqlite, struct schema *schema, struct schema *
                          struct err *err);
 
 /* Somebody may have dropped the table, or changed it: then it is again what `schema` says. A column that lacks comes
- * without its values; where the table or its key is another, all of it is made anew, empty, with those indexes and triggers
- * that go with it. 1: it was so; 0: nothing was to be done. */
+ * without its values; where a column or the key is another, a new table takes the rows (none, where they do not fit its
+ * key), and what people added. 1: it was so; 0: nothing was to be done. */
 int alter_mend(sqlite3 *sqlite, const struct schema *schema, addition_warn *warn, struct err *err);
 
 /* Makes `old` pass for an older definition of the table that `new` speaks of, which has its name in

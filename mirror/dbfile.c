@@ -48,7 +48,7 @@ static int check_length(const char *path, struct err *err)
 
 	if (*path != '/' && !getcwd(folder, sizeof folder))
 		return err_errno(err, "the current folder");
-	if (strlen(folder) + 1 + strlen(path) <= (size_t)most)
+	if ((*folder ? strlen(folder) + 1 : 0) + strlen(path) <= (size_t)most)
 		return 0;
 	return err_set(err, -ENAMETOOLONG, "%s%s%s: SQLite takes no name of more than %d bytes, with all its folders",
 	               folder, *folder ? "/" : "", path, most);
@@ -112,7 +112,7 @@ int dbfile_lock(const char *path, bool scratch, int *fd, struct err *err)
 		return err_errno(err, "cannot open %s", path);
 	if (flock(*fd, LOCK_EX | LOCK_NB) < 0) {
 		rc = errno == EWOULDBLOCK ? err_set(err, -EBUSY, "another deltamirror is at work on %s", path)
-		                              : err_errno(err, "cannot lock %s", path);
+		                          : err_errno(err, "cannot lock %s", path);
 		close(*fd);
 		*fd = -1;
 		return rc;

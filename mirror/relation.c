@@ -408,7 +408,7 @@ int relation_truncate(struct relation *table, struct err *err)
 	sqlite3_free(sql);
 	if (rc == 0)
 		table->emptied = table->partial = false;
-	return rc;
+	return rc < 0 && (sqlite3_errcode(table->sqlite) & 0xff) == SQLITE_ERROR ? -ENOTSUP : rc;
 }
 
 int relation_mark(struct relation *table, struct position position, struct err *err)

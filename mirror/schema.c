@@ -253,8 +253,9 @@ int schema_create_as(sqlite3 *sqlite, const struct schema *schema, const char *n
 
 int schema_drop(sqlite3 *sqlite, const struct schema *schema, struct err *err)
 {
-	char *sql = sqlite3_mprintf("DROP TABLE \"%w\"; DELETE FROM _daystream_tables WHERE relid = %lld", schema->name,
-	                            (long long)schema->definition.relid);
+	char *sql =
+	    sqlite3_mprintf("DROP TABLE IF EXISTS main.\"%w\"; DELETE FROM _daystream_tables WHERE relid = %lld",
+	                    schema->name, (long long)schema->definition.relid);
 
 	if (!sql)
 		return err_set(err, -ENOMEM, "out of memory for a statement");

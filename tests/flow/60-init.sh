@@ -118,7 +118,8 @@ check "the store is there" test -s "$store/daystream.conf"
 is "so is the slot" "$(sql 'SELECT slot_name, plugin, slot_type FROM pg_replication_slots')" "daystream	deltaflood	logical"
 is "the schema is saved in PostgreSQL" "$(sql "SELECT count(*) > 0 FROM pg_tables WHERE schemaname = 'daystream'")" t
 exits "so it is where transactions only read by default" 0 daystream init "$work/careful" --slot careful --conninfo "$conninfo options='-c default_transaction_read_only=on'"
-daystream drop --yes "$work/careful" >/dev/null 2>&1
+exits "and taken away again" 0 daystream drop --yes "$work/careful"
+is "nothing of it is left" "$(sql "SELECT count(*) FROM daystream.columns WHERE slot = 'careful'")" 0
 is "the settings hold no password" "$(daystream init "$work/store2" --conninfo "$conninfo password=secret" --slot two >"$work/second" 2>&1; grep -c secret "$work/store2/daystream.conf")" 1
 is "no table is warned of any more, once that was run" "$(grep 'replica identity' "$work/second" || true)" ""
 is "where there is a primary key, it is asked for that" "$(sql "SELECT string_agg(relname || relreplident::text, ' ' ORDER BY relname) FROM pg_class

@@ -175,6 +175,9 @@ static void a_table_that_somebody_broke_comes_anew(void **state)
 	    "DROP INDEX mine; ALTER TABLE t DROP COLUMN v; CREATE INDEX mine ON t (id)",
 	    "CREATE TABLE copy AS SELECT * FROM t; DROP TABLE t; ALTER TABLE copy RENAME TO t",
 	    "DROP TABLE t; CREATE TABLE t (id TEXT, v TEXT, PRIMARY KEY (v, id))",
+	    "DROP TABLE t; CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER)",
+	    "DROP TABLE t; CREATE TABLE t (id TEXT PRIMARY KEY, v TEXT)",
+	    "ALTER TABLE t RENAME COLUMN v TO w; ALTER TABLE t ADD COLUMN v AS (upper(w))",
 	};
 	struct mount *m = *state;
 	struct mirror mirror;
@@ -193,6 +196,9 @@ static void a_table_that_somebody_broke_comes_anew(void **state)
 			mirror_close(&mirror);
 			assert_string_equal(asked(m, "SELECT id, v FROM t"), "1|one\n2|TWO");
 			assert_string_equal(asked(m, "SELECT name FROM pragma_table_info('t') WHERE pk"), "id");
+			assert_string_equal(
+			    asked(m, "SELECT type FROM pragma_table_xinfo('t') WHERE name IN ('id', 'v')"),
+			    "INTEGER\nTEXT");
 			assert_string_equal(asked(m, "SELECT count(inexact_since) FROM _daystream_tables"), "0");
 			/* What was renamed is a column that people added. */
 			sqlite3_exec(m->sqlite, "DROP INDEX mine; ALTER TABLE t DROP COLUMN w", NULL, NULL, NULL);
@@ -216,6 +222,50 @@ static void a_broken_table_is_marked_until_it_has_come(void **state)
 	assert_string_equal(asked(m, "SELECT name FROM _daystream_tables WHERE inexact_since = '1507507300.5'"), "t");
 }
 
+/* And is marked as well. */
+static void a_table_without_its_key_keeps_its_rows_until_then(void **state)
+{
+	struct mount *m = *state;
+	struct mirror mirror;
+
+	built(m);
+	folder_write(m->dir, "since/1507507300/6/live", "", 0);
+	assert_string_equal(asked(m, "ALTER TABLE t ADD COLUMN note"), "");
+	assert_int_equal(
+	    sqlite3_exec(m->sqlite,
+	                 "UPDATE t SET note = 'mine ' || id;"
+	                 "CREATE TABLE copy AS SELECT * FROM t; DROP TABLE t; ALTER TABLE copy RENAME TO t",
+	                 NULL, NULL, NULL),
+	    SQLITE_OK);
+	m->wish.resync_tables = "nowhere,t";
+	opened(m, &mirror);
+	assert_int_equal(resync_tables(&mirror, &m->err), -ENOENT);
+	mirror_close(&mirror);
+	assert_string_equal(asked(m, "SELECT id, v, note FROM t"), "1|one|mine 1\n2|TWO|mine 2");
+	assert_string_equal(asked(m, "SELECT name FROM pragma_table_info('t') WHERE pk"), "id");
+	assert_string_equal(asked(m, "SELECT name FROM _daystream_tables WHERE inexact_since = '1507507300.5'"), "t");
+}
+
+/* The server has it no more, either. */
+static void a_dropped_table_can_be_dropped_again(void **state)
+{
+	struct mount *m = *state;
+	struct mirror mirror;
+
+	built(m);
+	assert_string_equal(asked(m,
+	                          "INSERT INTO _daystream_tables SELECT relid + 100, \"schema\", 'gone', 'gone', "
+	                          "replace(replace(definition, '_table\tt\t', '_table\tgone\t'), '_relid\t' || relid, "
+	                          "'_relid\t' || (relid + 100)), inexact_since "
+	                          "FROM _daystream_tables WHERE name = 't'"),
+	                    "");
+	opened(m, &mirror);
+	if (resync_all(&mirror, &m->err) < 0)
+		fail_msg("%s", m->err.text);
+	mirror_close(&mirror);
+	assert_string_equal(asked(m, "SELECT name FROM _daystream_tables ORDER BY 1"), "s.u\nt");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, mount_setup, mount_teardown)
@@ -228,6 +278,8 @@ int main(void)
 	    TEST(tables_come_that_were_left_out),
 	    TEST(a_table_that_somebody_broke_comes_anew),
 	    TEST(a_broken_table_is_marked_until_it_has_come),
+	    TEST(a_table_without_its_key_keeps_its_rows_until_then),
+	    TEST(a_dropped_table_can_be_dropped_again),
 	};
 
 	return cmocka_run_group_tests_name("mirror: resync", tests, NULL, NULL);
