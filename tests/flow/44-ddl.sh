@@ -381,6 +381,7 @@ sql "CREATE TABLE stays (a int PRIMARY KEY)"
 mkfifo "$work/statements"
 
 begin_beside() { # STATEMENTS: of a transaction that stays open
+	rm -f "$work/step.log" # what the last one said
 	psql -Xq -v ON_ERROR_STOP=1 -f - <"$work/statements" >"$work/step.log" 2>&1 &
 	session=$!
 	exec {statements}>"$work/statements"
