@@ -432,8 +432,8 @@ int server_drop_slot(PGconn *conn, const char *name, struct err *err)
 
 void server_forget_schema(PGconn *conn, const char *slot)
 {
-	PQclear(PQexec(conn, "BEGIN READ WRITE"));
+	command(conn, "BEGIN READ WRITE", NULL);
 	save_step(conn, "DELETE FROM daystream.columns WHERE slot = %s", slot, NULL);
 	save_step(conn, "DELETE FROM daystream.tables WHERE slot = %s", slot, NULL);
-	PQclear(PQexec(conn, "COMMIT"));
+	command(conn, "COMMIT", NULL);
 }
