@@ -426,6 +426,7 @@ static int run(struct daemon *d, struct err *err)
 
 int main(int argc, char **argv)
 {
+	static const int stray[] = {SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2};
 	struct daemon d = {.ready_fd = -1};
 	struct err err = {""};
 	sigset_t ending;
@@ -462,7 +463,9 @@ int main(int argc, char **argv)
 	if ((r = background_absolute(&d.options.mountpoint, &err)) == 0 &&
 	    (d.options.foreground || (r = background_start(&d.ready_fd, &err)) == 0)) {
 		pthread_sigmask(SIG_BLOCK, &ending, NULL);
-		signal(SIGPIPE, SIG_IGN);
+		/* What tells us nothing is no reason to leave a dead mount. */
+		for (size_t i = 0; i < sizeof stray / sizeof *stray; i++)
+			signal(stray[i], SIG_IGN);
 		log_never_wait();
 		r = err_full(&err, run(&d, &err));
 	}

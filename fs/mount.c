@@ -95,7 +95,8 @@ int mount_options_parse(struct mount_options *options, int argc, char **argv, st
 		return err_set(err, -EINVAL, "the arguments cannot be read");
 	if (options->help || options->version)
 		return 0;
-	if (!options->mountpoint)
+	/* An empty name would be that of the current folder. */
+	if (!options->mountpoint || !*options->store || !*options->mountpoint)
 		return err_set(err, -EINVAL, "STORE and MOUNTPOINT are needed");
 
 	/* Last, so that fstab's "rw" or "defaults" do not make it writable. */

@@ -288,8 +288,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	default:
 		unknown = places_parse(key, arg, state, places, sizeof places / sizeof *places,
 		                       "a mount point and a database file");
-		if (key == ARGP_KEY_END && !*arguments->path)
-			argp_error(state, "the database file needs a name");
+		if (key == ARGP_KEY_END && (!*arguments->place || !*arguments->path))
+			argp_error(state, "the mount point and the database file need a name");
 		return unknown;
 	}
 }

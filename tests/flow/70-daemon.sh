@@ -107,6 +107,13 @@ check "it goes on when its connection is cut" caught_up "$mnt" 60
 is "and nothing came twice" "$(grep -c '	_action	insert	' "$mnt/tables/zzz")" 5
 check "the stream follows its rules" "$root/tests/flow/stream.py" rules --crc "$mnt/live"
 
+# Signals that tell it nothing.
+for name in USR1 USR2 ALRM PIPE; do
+	kill "-$name" "$daemon_pid"
+done
+sql "INSERT INTO zzz VALUES ('fox3', 'hen3')"
+check "a signal that tells it nothing does not end it" caught_up "$mnt"
+
 # SIGTERM.
 pid=$daemon_pid
 check "SIGTERM ends it well" daemon_stop

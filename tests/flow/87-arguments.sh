@@ -39,6 +39,11 @@ deltamirror export a b c
 deltamirror --verify
 EOC
 
+# What a script left empty is no name; it would be the current folder's, or the root's.
+exits "an empty mountpoint is wrong usage" 2 daystreamfs "$work" '' -f
+like "and said to be needed" "$output" "MOUNTPOINT are needed"
+exits "so is an empty mount of a mirror" 2 timeout 20 deltamirror '' "$work/litter/empty.sqlite"
+
 stream_up
 sql "CREATE TABLE zzz (a int PRIMARY KEY)"
 sql "INSERT INTO zzz VALUES (1)"
