@@ -14,7 +14,7 @@
 #include "snapshot.h"
 #include "stop.h"
 
-/* What is wrong ten times is wrong. */
+/* What is wrong ten times is wrong; what changes all the time, who follows waits for. */
 #define TRIES 10
 #define PAUSE_MS 500
 #define PAUSE_MOST_MS 10000
@@ -91,9 +91,9 @@ int build_fill(struct mirror *mirror, struct err *err)
 }
 
 /* What is away may be so for long, and each attempt may copy much before it finds out. */
-static void pause_before(struct build_tries *tries, bool away)
+static void pause_before(struct build_tries *tries, bool longer)
 {
-	tries->pause_ms = !away || tries->pause_ms == 0         ? PAUSE_MS
+	tries->pause_ms = !longer || tries->pause_ms == 0       ? PAUSE_MS
 	                  : 2 * tries->pause_ms < PAUSE_MOST_MS ? 2 * tries->pause_ms
 	                                                        : PAUSE_MOST_MS;
 	stop_pause(tries->pause_ms);
@@ -101,6 +101,8 @@ static void pause_before(struct build_tries *tries, bool away)
 
 int build_again(struct build_tries *tries, const struct mirror_wish *wish, int code, struct err *err)
 {
+	bool stale = code == -ESTALE && !wish->until;
+
 	if (stop_asked())
 		return -EINTR;
 	if (code == -EINTR)
@@ -117,12 +119,13 @@ int build_again(struct build_tries *tries, const struct mirror_wish *wish, int c
 		if (!tries->away)
 			log_warn("%s; waiting for it, then beginning anew", err->text);
 		tries->away = true;
-	} else if (((code == -ESTALE && !wish->until) || code == -EBADMSG) && ++tries->count < TRIES) {
+	} else if ((stale && !wish->once) || ((stale || code == -EBADMSG) && tries->count + 1 < TRIES)) {
+		tries->count++;
 		log_warn("%s; beginning anew", err->text);
 	} else {
 		return code;
 	}
-	pause_before(tries, code == -ENOTCONN);
+	pause_before(tries, code == -ENOTCONN || tries->count >= TRIES);
 	return stop_asked() ? -EINTR : 0;
 }
 

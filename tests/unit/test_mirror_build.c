@@ -217,6 +217,21 @@ static void a_file_that_is_not_there_is_damage(void **state)
 
 /* ---- as of a moment */
 
+/* Whom nobody waits for goes on: the tables will not change for ever. */
+static void who_follows_begins_anew_as_often_as_it_takes(void **state)
+{
+	struct mount *m = *state;
+	struct build_tries tries = {.count = 9};
+
+	err_set(&m->err, 0, "table t was dropped or renamed while it was copied");
+	assert_int_equal(build_again(&tries, &m->wish, -ESTALE, &m->err), -ESTALE);
+	m->wish.once = false;
+	assert_int_equal(build_again(&tries, &m->wish, -ESTALE, &m->err), 0);
+	assert_int_equal(build_again(&tries, &m->wish, -ESTALE, &m->err), 0);
+	assert_true(tries.pause_ms > 500); /* each attempt may have copied much */
+	assert_int_equal(build_again(&tries, &m->wish, -EBADMSG, &m->err), -EBADMSG);
+}
+
 static void wish_until(struct mount *m, struct until *until, const char *text)
 {
 	*until = (struct until){.text = text};
@@ -373,6 +388,7 @@ int main(void)
 	    TEST(what_a_link_leads_to_is_not_emptied),
 	    TEST(damage_in_a_snapshot_is_noticed),
 	    TEST(a_file_that_is_not_there_is_damage),
+	    TEST(who_follows_begins_anew_as_often_as_it_takes),
 	    TEST(it_ends_with_the_last_commit_that_belongs_to_it),
 	    TEST(what_is_older_than_all_there_is_is_told_the_oldest),
 	    TEST(the_stream_will_do_only_from_where_its_generation_began),
