@@ -201,8 +201,6 @@ static int copy_rows(sqlite3 *sqlite, const struct schema *old, const struct sch
 		const char *more = foreign_text ? foreign_text : "";
 		rc = sql_runf(sqlite, err, "INSERT INTO " TEMPORARY_TABLE " (%s%s) SELECT %s%s FROM \"%w\"", names_text,
 		              more, values_text, more, new->name);
-		if (rc < 0 && sqlite3_errcode(sqlite) == SQLITE_CONSTRAINT)
-			rc = -EEXIST;
 	}
 	sqlite3_free(foreign_text);
 	sqlite3_free(names_text);

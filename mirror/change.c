@@ -62,23 +62,6 @@ static bool is_tolerated(const struct changes *changes, const struct relation *t
 	return filter_has(changes->tolerated, name, len);
 }
 
-static int say_remedy(const struct changes *changes, const struct relation *table, int code, struct err *err)
-{
-	const struct definition *definition = &table->schema.definition;
-	char name[NAME_PATH_MAX] = "";
-	struct err reason = *err;
-	/* A key that is taken, or a table that is not as it was made: both are of other people. */
-	bool others = code == -EEXIST || code == -ENOTSUP;
-
-	if (code != -ENOENT && !others)
-		return code;
-	if (!changes->database->table_file)
-		name_join(name, definition->schema, definition->table);
-	return err_set(err, code, "%.500s%s; --resync%s%.300s brings the table anew", reason.text,
-	               others ? "; undo what somebody changed of the table, or added to it (an index, a trigger)" : "",
-	               *name ? "=" : "", name);
-}
-
 /* After an error: 0 where the change can be passed over, which is marked. */
 static int unplaced(struct changes *changes, struct relation *table, const struct line_head *head, int code,
                     struct err *err)
@@ -88,9 +71,9 @@ static int unplaced(struct changes *changes, struct relation *table, const struc
 	bool marked = *table->schema.inexact_since;
 
 	if (code != -ENOENT && !(code == -EEXIST && marked))
-		return say_remedy(changes, table, code, err);
+		return registry_remedy(changes->registry, table, code, err);
 	if (!marked && table->schema.match != SCHEMA_NONE && !is_tolerated(changes, table))
-		return say_remedy(changes, table, code, err);
+		return registry_remedy(changes->registry, table, code, err);
 	int rc = relation_mark(table, head->position, &mark_err);
 	if (rc < 0)
 		*err = mark_err;
@@ -208,7 +191,7 @@ int changes_flush(struct changes *changes, struct err *err)
 
 	if (rc == 0 || !failed.table)
 		return rc;
-	say_remedy(changes, failed.table, rc, err);
+	registry_remedy(changes->registry, failed.table, rc, err);
 	return err_prefix(err, rc, "%s table %s", position_print(at, failed.position), failed.table->schema.name);
 }
 

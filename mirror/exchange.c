@@ -67,6 +67,8 @@ static int exchange_table(struct mirror *mirror, const struct relation *other, c
 		rc = relation_truncate(ours, err);
 	if (rc == 0)
 		rc = copy_rows(sqlite, &ours->schema, &other->schema, err);
+	if (rc < 0 && ours)
+		registry_remedy(registry, ours, rc, err);
 	if (rc == 0)
 		rc = keep_restore(sqlite, &ours->schema, err);
 	if (rc == 0)

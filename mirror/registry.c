@@ -132,11 +132,32 @@ int registry_find(struct registry *registry, const struct line_head *head, struc
 	return entry ? 0 : find_unknown(registry, head, err);
 }
 
+int registry_remedy(const struct registry *registry, const struct relation *table, int code, struct err *err)
+{
+	const struct definition *definition = &table->schema.definition;
+	char name[NAME_PATH_MAX] = "";
+	struct err reason = *err;
+	/* A key that is taken, or a table that is not as it was made: both are of other people. */
+	bool others = code == -EEXIST || code == -ENOTSUP;
+
+	if (code != -ENOENT && !others)
+		return code;
+	if (!registry->alone)
+		name_join(name, definition->schema, definition->table);
+	return err_set(err, code, "%.500s%s; --resync%s%.300s brings the table anew", reason.text,
+	               others
+	                   ? "; undo what somebody changed of the table, added to it (an index, a trigger) or put in "
+	                     "its place"
+	                   : "",
+	               *name ? "=" : "", name);
+}
+
 static int displace(struct registry *registry, struct relation *table, struct err *err)
 {
 	tables_leave(&registry->tables, table);
 	statement_clear(&table->statements);
-	return table->schema.displaced ? 0 : alter_displace(registry->sqlite, &table->schema, registry->warn, err);
+	int rc = table->schema.displaced ? 0 : alter_displace(registry->sqlite, &table->schema, registry->warn, err);
+	return registry_remedy(registry, table, rc, err);
 }
 
 /* 0: the line has none. */
@@ -209,9 +230,9 @@ static int alter(struct registry *registry, struct relation *table, struct schem
 	statement_clear(&table->statements);
 	memcpy(schema->inexact_since, table->schema.inexact_since, sizeof schema->inexact_since);
 	int rc = alter_table(registry->sqlite, &table->schema, schema, &effect, registry->warn, err);
-	if (rc == 0)
-		rc = relation_redefine(table, schema, err);
 	if (rc < 0)
+		return registry_remedy(registry, table, rc, err);
+	if ((rc = relation_redefine(table, schema, err)) < 0)
 		return rc;
 	if (effect.inexact && (rc = relation_mark(table, position, err)) < 0)
 		return rc;
@@ -245,7 +266,7 @@ static int mend(struct registry *registry, struct relation *table, struct err *e
 	if (text && registry->warn)
 		registry->warn(text);
 	sqlite3_free(text);
-	return rc;
+	return registry_remedy(registry, table, rc, err);
 }
 
 int registry_mend(struct registry *registry, const char *tables, struct position position, struct err *err)
@@ -273,7 +294,7 @@ static int refill(struct registry *registry, struct relation *table, struct err 
 	if (rc >= 0)
 		rc = keep_save(table->sqlite, &table->schema, err);
 	if (rc == 0)
-		rc = relation_truncate(table, err);
+		rc = registry_remedy(registry, table, relation_truncate(table, err), err);
 	return rc < 0 ? rc : relation_unmark(table, true, err);
 }
 
@@ -431,7 +452,7 @@ int registry_remove(struct registry *registry, struct relation *table, struct er
 	statement_clear(&table->statements);
 	int rc = schema_drop(registry->sqlite, &table->schema, err);
 	if (rc < 0)
-		return rc;
+		return registry_remedy(registry, table, rc, err);
 	tables_remove(&registry->tables, table);
 	return additions_check_triggers(registry->sqlite, registry->warn, err);
 }

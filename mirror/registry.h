@@ -77,6 +77,9 @@ int registry_mend(struct registry *registry, const char *tables, struct position
 /* Drops one table. */
 int registry_remove(struct registry *registry, struct relation *table, struct err *err);
 
+/* Puts behind the sentence of an error of the table what is to be done about it, where there is something; returns `code`. */
+int registry_remedy(const struct registry *registry, const struct relation *table, int code, struct err *err);
+
 /* At the end of a transaction: -EBADMSG where a table still waits for the truncate that
  * alter_table announced. */
 int registry_check(struct registry *registry, struct err *err);

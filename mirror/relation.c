@@ -152,7 +152,7 @@ static int reset(struct relation *table, sqlite3_stmt *stmt, const char *doing, 
 	if (rc == SQLITE_OK)
 		return sqlite3_changes(table->sqlite);
 	int code = sql_error(table->sqlite, doing, err);
-	return rc == SQLITE_CONSTRAINT ? -EEXIST : rc == SQLITE_TOOBIG ? -EFBIG : code;
+	return rc == SQLITE_TOOBIG ? -EFBIG : code;
 }
 
 /* Runs one statement over row and old row (NULL: none); returns the rows it changed. */
@@ -408,7 +408,7 @@ int relation_truncate(struct relation *table, struct err *err)
 	sqlite3_free(sql);
 	if (rc == 0)
 		table->emptied = table->partial = false;
-	return rc < 0 && (sqlite3_errcode(table->sqlite) & 0xff) == SQLITE_ERROR ? -ENOTSUP : rc;
+	return rc;
 }
 
 int relation_mark(struct relation *table, struct position position, struct err *err)

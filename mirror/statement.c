@@ -127,9 +127,7 @@ static int prepare(struct statement_cache *cache, enum statement_kind kind, cons
 	sqlite3_free(text);
 	if (rc == SQLITE_OK)
 		return 0;
-	/* What we made has all that our statements name. */
-	rc = sql_error(cache->sqlite, "cannot prepare a statement", err);
-	return (sqlite3_errcode(cache->sqlite) & 0xff) == SQLITE_ERROR ? -ENOTSUP : rc;
+	return sql_error(cache->sqlite, "cannot prepare a statement", err);
 }
 
 static void clear_partial(struct statement_cache *cache)

@@ -263,6 +263,71 @@ static void a_dropped_table_can_be_dropped_again(void **state)
 	assert_string_equal(asked(m, "SELECT name FROM _daystream_tables ORDER BY 1"), "s.u\nt");
 }
 
+/* What --resync does not undo, its error says how to. */
+static void what_stands_in_the_way_is_for_others_to_undo(void **state)
+{
+	static const char *const breaks[] = {
+	    "DROP TABLE t; CREATE VIEW t AS SELECT 1 AS id",
+	    "DROP TABLE t; CREATE INDEX t ON \"s.u\" (id)",
+	    "DROP TABLE t; CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT CHECK (v <> 'one'))",
+	    "CREATE TRIGGER t_keep BEFORE DELETE ON t BEGIN SELECT raise(ABORT, 'no'); END",
+	};
+	struct mount *m = *state;
+	struct mirror mirror;
+
+	for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++) {
+		built(m);
+		folder_write(m->dir, "since/1507507300/6/live", "", 0);
+		assert_string_equal(asked(m, "SELECT count(*) FROM t"), "2");
+		if (sqlite3_exec(m->sqlite, breaks[i], NULL, NULL, NULL) != SQLITE_OK)
+			fail_msg("%s: %s", breaks[i], sqlite3_errmsg(m->sqlite));
+		for (int one = 0; one < 2; one++) {
+			m->wish.resync_tables = "t";
+			opened(m, &mirror);
+			assert_true((one ? resync_tables : resync_all)(&mirror, &m->err) < 0);
+			if (!strstr(m->err.text, "undo what somebody") || !strstr(m->err.text, "--resync=t"))
+				fail_msg("%s: %s", breaks[i], m->err.text);
+			mirror_close(&mirror);
+		}
+		m->wish.resync_tables = NULL;
+		sqlite3_close(m->sqlite);
+		m->sqlite = NULL;
+		unlink(m->db);
+	}
+}
+
+/* A definition that comes says it as well as a row does. */
+static void a_definition_says_what_helps_where_the_table_is_not_ours(void **state)
+{
+	static const char *const lines[] = {
+	    "_table\tt\t_xid\t780\t_relid\t16384\t_key\tid\t_action\tschema\tid\tnumber\\t1\\ttype\\tinteger\\tpk"
+	    "\\t1\tv\tnumber\\t2\\ttype\\ttext\tw\tnumber\\t3\\ttype\\tinteger",
+	    "_table\tother\t_xid\t780\t_relid\t16384\t_key\tid\t_action\tschema\tid\tnumber\\t1\\ttype\\tinteger"
+	    "\\tpk\\t1\tv\tnumber\\t2\\ttype\\ttext",
+	    "_table\tt\t_xid\t780\t_action\tdrop",
+	};
+	struct mount *m = *state;
+	struct mirror mirror;
+
+	built(m);
+	assert_string_equal(asked(m, "DROP TABLE t"), "");
+	assert_string_equal(asked(m, "CREATE VIEW t AS SELECT 1 AS id"), "");
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+		struct stream stream;
+		stream_init(&stream, 1507507301);
+		stream.xid = 780;
+		stream_line(&stream, lines[i]);
+		stream_commit(&stream);
+		folder_write(m->dir, "since/1507507300/6/live", stream.text, stream.len);
+		stream_fini(&stream);
+		opened(m, &mirror);
+		assert_true(mirror_run(&mirror, &(struct mirror_goal){.end = true}, &m->err) < 0);
+		if (!strstr(m->err.text, "undo what somebody") || !strstr(m->err.text, "--resync=t "))
+			fail_msg("%s: %s", lines[i], m->err.text);
+		mirror_close(&mirror);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, mount_setup, mount_teardown)
@@ -277,6 +342,8 @@ int main(void)
 	    TEST(a_dropped_table_is_marked_until_it_has_come),
 	    TEST(a_table_without_its_key_keeps_its_rows_until_then),
 	    TEST(a_dropped_table_can_be_dropped_again),
+	    TEST(what_stands_in_the_way_is_for_others_to_undo),
+	    TEST(a_definition_says_what_helps_where_the_table_is_not_ours),
 	};
 
 	return cmocka_run_group_tests_name("mirror: resync", tests, NULL, NULL);
