@@ -121,10 +121,12 @@ fuzz-run: $(call lib_objects,common fs mirror)
 	done
 
 # The whole of `check` with the programs built under a sanitizer. Some tests put a library before that of the sanitizer.
-# There gcc moves a pointer's subtraction behind the free, then warns of it.
+# There gcc moves a pointer's subtraction behind the free, then warns of it. The plugin, whose server has
+# no sanitizer, looks for what is undefined, and ends the server by SIGILL.
 asan:
 	TEST_TIMEOUT=$${TEST_TIMEOUT:-3000} ASAN_OPTIONS=verify_asan_link_order=0 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
-	$(MAKE) check BUILD=$(BUILD)/asan CFLAGS='-O1 -g -Wno-use-after-free -fno-omit-frame-pointer' SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
+	$(MAKE) check BUILD=$(BUILD)/asan CFLAGS='-O1 -g -Wno-use-after-free -fno-omit-frame-pointer' SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined' \
+		COPT='-fsanitize=undefined -fsanitize-undefined-trap-on-error'
 tsan:
 	TEST_TIMEOUT=$${TEST_TIMEOUT:-3000} TSAN_OPTIONS=halt_on_error=1 $(MAKE) check BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -Wno-use-after-free' SAN=-fsanitize=thread
 

@@ -67,7 +67,7 @@ check "status tells of it" grep -qiE 'last_error	.*[a-z]|state	(disconnected|con
 check "and when that was" wait_for 10 "(($(date +%s) - \$(status_of '$mnt' last_error_time) < 60))"
 check "how long it has lagged is told" wait_for 20 "((\$(status_of '$mnt' lag_seconds) >= 3))"
 daemon_kill
-daemon_start "$store" "$mnt"
+check "a daemon starts where one was killed" daemon_start "$store" "$mnt"
 check "also by the next daemon, from its start on" test "$(status_of "$mnt" lag_seconds)" -ge 3
 server_start
 sql "INSERT INTO zzz VALUES ('fox2', 'hen2')"
