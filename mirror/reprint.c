@@ -70,13 +70,22 @@ static int reprint_type(sqlite3 *sqlite, const struct schema *new, const struct 
 	return 0;
 }
 
-/* ---- numbers that print as names ---------------------------------------- */
+/* ---- numbers that print as names, or as numbers of books ----------------- */
+
+/* An extension may be in any schema. */
+static const char *without_schema(const char *base)
+{
+	const char *dot = strrchr(base, '.');
+
+	return dot ? dot + 1 : base;
+}
 
 static bool prints_name(const char *base)
 {
-	static const char *const types[] = {"regclass",     "regcollation", "regconfig",   "regdictionary",
-	                                    "regnamespace", "regoper",      "regoperator", "regproc",
-	                                    "regprocedure", "regrole",      "regtype"};
+	static const char *const types[] = {"regclass", "regcollation", "regconfig", "regdictionary", "regnamespace",
+	                                    "regoper", "regoperator", "regproc", "regprocedure", "regrole", "regtype",
+	                                    /* isn's */
+	                                    "ean13", "isbn", "isbn13", "ismn", "ismn13", "issn", "issn13", "upc"};
 
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
 		if (strcmp(base, types[i]) == 0)
@@ -87,6 +96,8 @@ static bool prints_name(const char *base)
 /* They are numbers on the server's disk, so it changes the one into the other without a rewrite. */
 static bool changes_names(const char *from, const char *to)
 {
+	from = without_schema(from);
+	to = without_schema(to);
 	bool number = strcmp(from, "oid") == 0 || strcmp(from, "integer") == 0 || strcmp(to, "oid") == 0 ||
 	              strcmp(to, "integer") == 0;
 

@@ -380,6 +380,21 @@ static void an_oid_that_becomes_a_name_marks_the_table_where_there_are_any(void 
 	assert_string_equal(marked(w), "0");
 }
 
+static void a_number_of_a_book_that_prints_as_another_marks_the_table(void **state)
+{
+	struct world *w = *state;
+
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\tisbn");
+	change(w, T, "insert\tid\t1\ta\t0-901690-54-6");
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\text.isbn");
+	commit(w);
+	assert_string_equal(marked(w), "0");
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\text.isbn13");
+	commit(w);
+	assert_string_equal(marked(w), "1");
+	warns("column \"a\" of table \"t\" prints otherwise now");
+}
+
 static void a_label_or_attribute_within_other_values_marks_the_table(void **state)
 {
 	static const struct {
@@ -464,6 +479,7 @@ int main(void)
 	    TEST(renamed_labels_of_an_enum_change_the_rows),
 	    TEST(a_label_that_a_definition_lacks_keeps_its_rows),
 	    TEST(an_oid_that_becomes_a_name_marks_the_table_where_there_are_any),
+	    TEST(a_number_of_a_book_that_prints_as_another_marks_the_table),
 	    TEST(a_label_or_attribute_within_other_values_marks_the_table),
 	    TEST(without_memory_a_table_made_anew_loses_nothing),
 	};
