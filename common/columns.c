@@ -1,6 +1,7 @@
 #include "columns.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 	"THEN '%%' || pg_catalog.upper(pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(l.c)), 2, '0')) ELSE l.c "   \
 	"END, '' ORDER BY l.n) FROM pg_catalog.regexp_split_to_table(e.enumlabel, '') WITH ORDINALITY l(c, n)), ',' "  \
 	"ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = w.type)"
-#define PARTS                                                                                                          \
+#define WALK                                                                                                           \
 	"walk(root, type, attribute, path) AS (SELECT DISTINCT a.atttypid, a.atttypid, NULL::text, '{}'::int[] FROM "  \
 	"pg_catalog.pg_attribute a WHERE a.attrelid = ANY ('{%s}'::oid[]) AND a.atttypid >= 16384 UNION ALL SELECT "   \
 	"w.root, x.type, x.attribute, w.path || x.place FROM walk w JOIN pg_catalog.pg_type t ON t.oid = w.type "      \
@@ -26,9 +27,10 @@
 	"pg_catalog.pg_range r WHERE r.rngtypid = t.oid UNION ALL SELECT r.rngtypid, NULL, 0 FROM "                    \
 	"pg_catalog.pg_range r WHERE (pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::oid = t.oid UNION ALL SELECT "      \
 	"a.atttypid, t.oid || ':' || a.attnum, a.attnum FROM pg_catalog.pg_attribute a WHERE t.typtype = 'c' AND "     \
-	"a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) x(type, attribute, place)), "                \
-	"made(root, parts) AS (SELECT w.root, pg_catalog.string_agg(nullif(pg_catalog.concat_ws(',', "                 \
-	"w.attribute, " LABELS "), ''), ',' ORDER BY w.path) FROM walk w GROUP BY w.root) "
+	"a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) x(type, attribute, place)), "
+#define PARTS                                                                                                          \
+	WALK "made(root, parts) AS (SELECT w.root, pg_catalog.string_agg(nullif(pg_catalog.concat_ws(',', "            \
+	     "w.attribute, " LABELS "), ''), ',' ORDER BY w.path) FROM walk w GROUP BY w.root) "
 
 /* NOT NULL constraints are rows of their own from PostgreSQL 18 on, and may not hold for old rows. */
 static const char columns_sql[] =
@@ -57,6 +59,28 @@ int columns_read(struct columns *columns, PGconn *conn, const char *oids, int wa
 	int r = pg_exec(conn, sql, wakefd, 0, &columns->res, NULL, err);
 	free(sql);
 	return r < 0 ? err_prefix(err, r, "reading the tables") : 0;
+}
+
+/* A label's row is another one when it was renamed, even back; an attribute goes, or is one more than there ever were. */
+static const char parts_sql[] =
+    "WITH RECURSIVE " WALK
+    "now(parts) AS (SELECT pg_catalog.array_agg(x.part) FROM walk w JOIN pg_catalog.pg_type t ON t.oid = w.type "
+    "CROSS JOIN LATERAL (SELECT e.oid || '=' || e.xmin FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid UNION ALL "
+    "SELECT a.attrelid || ':' || a.attnum FROM pg_catalog.pg_attribute a WHERE t.typtype = 'c' AND a.attrelid = "
+    "t.typrelid AND a.attnum > 0 AND NOT a.attisdropped UNION ALL SELECT c.oid || '/' || c.relnatts FROM "
+    "pg_catalog.pg_class c WHERE t.typtype = 'c' AND c.oid = t.typrelid) x(part)) SELECT coalesce(parts, '{}'), "
+    "coalesce(parts, '{}') @> '%s' FROM now";
+
+int columns_parts(PGconn *conn, uint32_t relid, const char *before, int wakefd, PGresult **res, struct err *err)
+{
+	char *sql, oid[16];
+
+	snprintf(oid, sizeof oid, "%" PRIu32, relid);
+	if (asprintf(&sql, parts_sql, oid, before) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	int r = pg_exec(conn, sql, wakefd, 0, res, NULL, err);
+	free(sql);
+	return r < 0 ? err_prefix(err, r, "reading what a table's values print") : 0;
 }
 
 void columns_fini(struct columns *columns)

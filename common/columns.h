@@ -9,6 +9,7 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "err.h"
 #include "line.h"
@@ -31,6 +32,10 @@ const char *columns_name(const struct columns *columns, int row);
 bool columns_is_boolean(const struct columns *columns, int row);
 /* Its values print labels, or values of other types. */
 bool columns_prints_others(const struct columns *columns, int row);
+
+/* What the table's values print of other types: an array of labels and attributes, for SQL, and whether it has all of
+ * `before`, another one ("t"). */
+int columns_parts(PGconn *conn, uint32_t relid, const char *before, int wakefd, PGresult **res, struct err *err);
 
 /* The table that the columns are of. */
 struct columns_owner {

@@ -33,6 +33,7 @@ struct copy {
 	struct origin origin;
 	uint64_t since;
 	struct published published;
+	struct lacking lacking;
 };
 
 struct copy_worker {
@@ -147,7 +148,7 @@ int copy_open(struct copy **out, const char *conninfo, const char *tables, bool 
 	pthread_mutex_init(&copy->lock, NULL);
 	if ((r = connect_server(copy, &copy->present, err)) == 0 && (r = ask_since(copy, err)) == 0 &&
 	    (r = connect_server(copy, &copy->leader, err)) == 0 && (r = take_snapshot(copy, err)) == 0)
-		r = published_read(&copy->published, copy->leader, tables, must_exist, wakefd, err);
+		r = published_read(&copy->published, &copy->lacking, copy->leader, tables, must_exist, wakefd, err);
 	if (r < 0) {
 		copy_close(copy);
 		return r;
@@ -164,6 +165,7 @@ void copy_close(struct copy *copy)
 	PQfinish(copy->present);
 	pthread_mutex_destroy(&copy->lock);
 	published_fini(&copy->published);
+	lacking_fini(&copy->lacking);
 	visible_fini(&copy->visible);
 	free(copy->snapshot);
 	free(copy->conninfo);
@@ -173,6 +175,11 @@ void copy_close(struct copy *copy)
 const struct visible *copy_visible(const struct copy *copy)
 {
 	return &copy->visible;
+}
+
+struct lacking *copy_lacking(struct copy *copy)
+{
+	return &copy->lacking;
 }
 
 const struct origin *copy_origin(const struct copy *copy)
@@ -338,10 +345,10 @@ static void fit_range(struct copy_worker *worker, int64_t took_ms)
 		worker->range *= 2;
 }
 
-static int check_labels(struct copy *copy, size_t i, struct err *err)
+static int check_parts(struct copy *copy, size_t i, struct err *err)
 {
 	pthread_mutex_lock(&copy->lock);
-	int r = published_check_labels(&copy->published, i, copy->present, copy->wakefd, err);
+	int r = published_check_parts(&copy->published.tables[i], copy->leader, copy->present, copy->wakefd, err);
 	pthread_mutex_unlock(&copy->lock);
 	return r;
 }
@@ -369,7 +376,7 @@ int copy_rows(struct copy_worker *worker, size_t i,
 		fit_range(worker, clock_ms() - began_ms);
 	} while (r == 0 && from > 0);
 	if (r == 0)
-		r = check_labels(worker->copy, i, err);
+		r = check_parts(worker->copy, i, err);
 	if (r < 0)
 		inserts_empty(&worker->inserts);
 	return r == -ESTALE || r == -EINTR ? r

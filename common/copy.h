@@ -10,8 +10,8 @@
  *
  * Nothing of the slot is used. No lock but ACCESS SHARE is taken, on one table at a time and for a part of it
  * (a range of blocks), so a table's definition can be changed meanwhile; a change that an older
- * snapshot would not see rightly (TRUNCATE, a rewrite, other columns, another label) is noticed: -ESTALE, and the copy
- * has to be taken anew.
+ * snapshot would not see rightly (TRUNCATE, a rewrite, other columns, another label, other attributes of a
+ * composite type) is noticed: -ESTALE, and the copy has to be taken anew.
  */
 #ifndef COMMON_COPY_H
 #define COMMON_COPY_H
@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "lacking.h"
 #include "published.h"
 #include "record.h"
 #include "visible.h"
@@ -37,6 +38,9 @@ int copy_open(struct copy **copy, const char *conninfo, const char *tables, bool
 void copy_close(struct copy *copy);
 
 const struct visible *copy_visible(const struct copy *copy);
+
+/* It knows all tables that the snapshot sees; for whoever reads the stream. Borrowed until copy_close. */
+struct lacking *copy_lacking(struct copy *copy);
 
 /* system, timeline and database are set. */
 const struct origin *copy_origin(const struct copy *copy);

@@ -33,7 +33,7 @@ static const char tables_sql[] = "SELECT c.oid, n.nspname, c.relname, c.relrepli
                       "p", "i.indisprimary")
                       KEY("r", "i.indisreplident") "WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.relrewrite "
                                                    "= 0 AND c.oid >= 16384 AND n.nspname NOT IN "
-                                                   "('pg_catalog', 'information_schema', 'pg_toast')%s";
+                                                   "('pg_catalog', 'information_schema', 'pg_toast')";
 enum { T_OID, T_SCHEMA, T_NAME, T_IDENTITY, T_PRIMARY, T_REPLIDENT, T_ATTRIBUTES, T_SHAPE, T_ALLOWED };
 
 static const char sizes_sql[] =
@@ -81,8 +81,9 @@ static void free_choices(struct choice *choices, size_t count)
 	free(choices);
 }
 
-/* All that there are, by name; the schema `daystream` only where a list can name it. */
-static int list_all(const PGresult *res, bool with_own, struct choice **out, size_t *count, struct err *err)
+/* All that there are, by name; the schema `daystream` only where a list can name it. `lacking` knows them all. */
+static int list_all(const PGresult *res, bool with_own, struct lacking *lacking, struct choice **out, size_t *count,
+                    struct err *err)
 {
 	struct choice *choices = calloc((size_t)PQntuples(res) + 1, sizeof *choices);
 
@@ -91,13 +92,16 @@ static int list_all(const PGresult *res, bool with_own, struct choice **out, siz
 	if (!choices)
 		return err_set(err, -ENOMEM, "out of memory");
 	for (int row = 0; row < PQntuples(res); row++) {
-		char name[NAME_PATH_MAX];
-		const char *schema = PQgetvalue(res, row, T_SCHEMA);
+		char name[NAME_PATH_MAX], pairs[NAME_PAIRS_MAX];
+		const char *schema = PQgetvalue(res, row, T_SCHEMA), *table = PQgetvalue(res, row, T_NAME);
+		size_t len = name_pairs(pairs, schema, table);
+		if (len == 0 || name_join(name, schema, table) == 0)
+			return err_set(err, -ENAMETOOLONG, "the name of table \"%s\" is too long", table);
+		int r = lacking_know(lacking, (struct span){pairs, len}, err);
+		if (r < 0)
+			return r;
 		if (!with_own && strcmp(schema, "daystream") == 0)
 			continue;
-		if (name_join(name, schema, PQgetvalue(res, row, T_NAME)) == 0)
-			return err_set(err, -ENAMETOOLONG, "the name of table \"%s\" is too long",
-			               PQgetvalue(res, row, T_NAME));
 		choices[*count] = (struct choice){strdup(name), row};
 		if (!choices[*count].name)
 			return err_set(err, -ENOMEM, "out of memory");
@@ -227,7 +231,7 @@ static int describe(struct published_table *table, const PGresult *tables, int r
 	for (int column = columns->from; r == 0 && column < columns->to; column++) {
 		r = inserts_format_add(&table->format, columns_name(columns, column),
 		                       columns_is_boolean(columns, column), err);
-		table->has_labels |= columns_prints_others(columns, column);
+		table->has_parts |= columns_prints_others(columns, column);
 	}
 	return r;
 }
@@ -277,25 +281,8 @@ static int describe_all(struct published *published, PGconn *conn, const PGresul
 	return r;
 }
 
-static const char labels_sql[] =
-    "SELECT coalesce(pg_catalog.array_agg(oid), '{}'), coalesce(pg_catalog.array_agg(xmin), "
-    "'{}') FROM pg_catalog.pg_enum";
-
-static int read_labels(struct published *published, PGconn *conn, int wakefd, struct err *err)
-{
-	PGresult *res;
-	int r = query(conn, wakefd, &res, err, labels_sql);
-
-	if (r < 0)
-		return r;
-	published->labels = strdup(pg_text(res, 0, 0));
-	published->made = strdup(pg_text(res, 0, 1));
-	PQclear(res);
-	return published->labels && published->made ? 0 : err_set(err, -ENOMEM, "out of memory");
-}
-
-int published_read(struct published *published, PGconn *conn, const char *tables, bool must_exist, int wakefd,
-                   struct err *err)
+int published_read(struct published *published, struct lacking *lacking, PGconn *conn, const char *tables,
+                   bool must_exist, int wakefd, struct err *err)
 {
 	bool all = !tables || !*tables;
 	struct choice *choices = NULL;
@@ -304,13 +291,11 @@ int published_read(struct published *published, PGconn *conn, const char *tables
 	int r;
 
 	*published = (struct published){0};
-	if ((r = query(conn, wakefd, &res, err, tables_sql, "")) == 0 &&
-	    (r = list_all(res, !all, &choices, &count, err)) == 0 &&
+	if ((r = query(conn, wakefd, &res, err, tables_sql)) == 0 &&
+	    (r = list_all(res, !all, lacking, &choices, &count, err)) == 0 &&
 	    (all || (r = narrow(choices, &count, tables, must_exist, err)) == 0) &&
 	    (r = check_allowed(res, choices, count, err)) == 0)
 		r = describe_all(published, conn, res, choices, count, wakefd, err);
-	if (r == 0)
-		r = read_labels(published, conn, wakefd, err);
 	free_choices(choices, count);
 	PQclear(res);
 	return r;
@@ -328,8 +313,6 @@ void published_fini(struct published *published)
 		inserts_format_fini(&table->format);
 	}
 	free(published->tables);
-	free(published->labels);
-	free(published->made);
 	*published = (struct published){0};
 }
 
@@ -350,21 +333,19 @@ int published_check(const struct published_table *table, PGconn *conn, int wakef
 	return r;
 }
 
-static const char check_labels_sql[] = "SELECT EXISTS (SELECT FROM pg_catalog.pg_enum e JOIN unnest('%s'::oid[], "
-                                       "'%s'::xid[]) o(oid, made) ON o.oid = e.oid "
-                                       "WHERE e.xmin <> o.made)";
-
-int published_check_labels(const struct published *published, size_t i, PGconn *conn, int wakefd, struct err *err)
+int published_check_parts(const struct published_table *table, PGconn *then, PGconn *now, int wakefd, struct err *err)
 {
-	const struct published_table *table = &published->tables[i];
-	PGresult *res;
+	PGresult *before = NULL, *after = NULL;
+	int r = 0;
 
-	if (!table->has_labels)
-		return 0;
-	int r = query(conn, wakefd, &res, err, check_labels_sql, published->labels, published->made);
-	if (r == 0 && *pg_text(res, 0, 0) == 't')
-		r = err_set(err, -ESTALE, "a label was renamed while table \"%s\" was copied", table->name);
-	PQclear(res);
+	if (table->has_parts && (r = columns_parts(then, table->relid, "{}", wakefd, &before, err)) == 0 &&
+	    (r = columns_parts(now, table->relid, pg_text(before, 0, 0), wakefd, &after, err)) == 0 &&
+	    *pg_text(after, 0, 1) != 't')
+		r = err_set(err, -ESTALE,
+		            "a label, or a composite type's attributes, changed while table \"%s\" was copied",
+		            table->name);
+	PQclear(before);
+	PQclear(after);
 	return r;
 }
 

@@ -14,6 +14,7 @@
 
 #include "err.h"
 #include "inserts.h"
+#include "lacking.h"
 
 struct published_table {
 	char *name;   /* path name (name.h) */
@@ -29,21 +30,20 @@ struct published_table {
 	/* Its names, its file and its columns: a snapshot reads rows rightly as long as these are still so. */
 	char *shape;
 	unsigned attributes; /* that `shape` speaks of */
-	bool has_labels;     /* its values may print an enum's */
+	bool has_parts;      /* its values may print what other types say: labels, attributes */
 };
 
 struct published {
 	struct published_table *tables; /* by name */
 	size_t count;
-	char *labels, *made; /* the OIDs of all enums' labels, and which transactions made them so: arrays, for SQL */
 };
 
 /* `tables`: path names joined by commas; NULL or "" for all that the plugin sends where it is given no list.
  * Those that do not exist are left out, or, where they `must_exist`, -ENOENT; -EACCES names one that may not be
- * read. Free with
+ * read. `lacking` knows afterwards all that there are, whatever the list. Free with
  * published_fini, also after an error. */
-int published_read(struct published *published, PGconn *conn, const char *tables, bool must_exist, int wakefd,
-                   struct err *err);
+int published_read(struct published *published, struct lacking *lacking, PGconn *conn, const char *tables,
+                   bool must_exist, int wakefd, struct err *err);
 void published_fini(struct published *published);
 
 /* The order to copy them in, to be freed; NULL: out of memory. A table that is emptied or altered meanwhile ends a copy, so those
@@ -57,8 +57,9 @@ int published_existing(PGconn *conn, int wakefd, int timeout_ms, char **relids, 
 /* By a connection whose snapshot is newer: -ESTALE where the table's shape is another one by now. */
 int published_check(const struct published_table *table, PGconn *conn, int wakefd, struct err *err);
 
-/* After the table's rows were read: -ESTALE where a label has been renamed. Nothing locks one, and whatever the snapshot,
- * values print labels as they are now. */
-int published_check_labels(const struct published *published, size_t i, PGconn *conn, int wakefd, struct err *err);
+/* After the table's rows were read: -ESTALE where a label of its columns' types was renamed since what `then` sees, or a
+ * composite type among these got or lost an attribute. Nothing locks them, and whatever the snapshot, values print as they
+ * are now. */
+int published_check_parts(const struct published_table *table, PGconn *then, PGconn *now, int wakefd, struct err *err);
 
 #endif

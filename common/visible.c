@@ -69,22 +69,3 @@ void visible_fini(struct visible *visible)
 	free(visible->running);
 	*visible = (struct visible){0};
 }
-
-/* Labels stand in facts, whose tabs are escaped. */
-static bool tells_labels(const struct line_head *head)
-{
-	return span_is(head->action, "schema") && head->pairs.at &&
-	       (memmem(head->pairs.at, head->pairs.len, "\\tlabels\\t", 10) ||
-	        memmem(head->pairs.at, head->pairs.len, "\\tparts\\t", 9));
-}
-
-int visible_check_order(bool *lacking, bool lacks, const struct line_head *head, struct err *err)
-{
-	*lacking |= lacks;
-	if (!*lacking || lacks || !tells_labels(head))
-		return 0;
-	return err_set(
-	    err, -ESTALE,
-	    "labels were changed while an older transaction waited to be seen, for a synchronous standby maybe, "
-	    "and its rows may have the labels of before; again, once it is");
-}

@@ -18,7 +18,6 @@
 #include <stdint.h>
 
 #include "err.h"
-#include "line.h"
 
 struct visible {
 	char *text; /* as it was parsed */
@@ -31,11 +30,5 @@ struct visible {
 int visible_parse(struct visible *visible, const char *text, struct err *err);
 bool visible_has(const struct visible *visible, uint64_t xid);
 void visible_fini(struct visible *visible);
-
-/* For each line of the stream, in order, from the first that a copy of what is visible may lack on: whether it does.
- * *lacking begins as false. -ESTALE: labels of enums are told anew by a transaction that is visible, behind one that is not and
- * may have written the older ones: the copy, and its definition, have the newer. Nothing locks a label, nor a schema's name, which is
- * not looked at here (docs/RELIABILITY.md, What cannot be promised). */
-int visible_check_order(bool *lacking, bool lacks, const struct line_head *head, struct err *err);
 
 #endif

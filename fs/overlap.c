@@ -13,6 +13,7 @@ enum { BUFFER_LEN = 256 << 10 };
 struct overlap {
 	struct tail *tail;
 	const struct visible *visible;
+	struct lacking *lacking;
 	int out_fd;
 	char buf[BUFFER_LEN]; /* not written yet: `len` bytes */
 	size_t len;
@@ -22,7 +23,6 @@ struct overlap {
 	uint32_t sum; /* of all since the last commit line, written or not */
 	bool wanted;  /* the transaction that is being taken */
 	bool open;    /* there is one */
-	bool lacking; /* visible_check_order */
 };
 
 /* ---- writing ------------------------------------------------------------- */
@@ -91,7 +91,7 @@ static int take(struct overlap *overlap, const struct tail_line *line, uint64_t 
 	if (!overlap->open)
 		overlap->wanted = line->xid == marker_xid || !visible_has(overlap->visible, line->xid);
 	overlap->open = !line->commit.has_crc;
-	if ((r = visible_check_order(&overlap->lacking, overlap->wanted, &line->head, err)) < 0 ||
+	if ((r = lacking_line(overlap->lacking, overlap->wanted, &line->head, err)) < 0 ||
 	    (overlap->wanted && (r = put_line(overlap, line, err)) < 0))
 		return r;
 	return line->commit.has_crc && line->xid == marker_xid;
@@ -119,8 +119,8 @@ int overlap_step(struct overlap *overlap, uint64_t marker_xid, struct overlap_en
 	return marked;
 }
 
-int overlap_open(struct overlap **out, int store_dirfd, uint64_t generation, const struct visible *visible, int out_fd,
-                 struct err *err)
+int overlap_open(struct overlap **out, int store_dirfd, uint64_t generation, const struct visible *visible,
+                 struct lacking *lacking, int out_fd, struct err *err)
 {
 	struct overlap *overlap = calloc(1, sizeof *overlap);
 	int r;
@@ -129,6 +129,7 @@ int overlap_open(struct overlap **out, int store_dirfd, uint64_t generation, con
 	if (!overlap)
 		return err_set(err, -ENOMEM, "out of memory");
 	overlap->visible = visible;
+	overlap->lacking = lacking;
 	overlap->out_fd = out_fd;
 	if ((r = tail_open(&overlap->tail, store_dirfd, generation, visible->xmin, err)) < 0) {
 		free(overlap);

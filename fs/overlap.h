@@ -22,6 +22,7 @@
 
 #include "chunks.h"
 #include "err.h"
+#include "lacking.h"
 #include "position.h"
 #include "record.h"
 #include "visible.h"
@@ -39,15 +40,15 @@ struct overlap_end {
 };
 
 /* Finds where to begin in the store at `store_dirfd`, and opens all segments from there on.
- * `visible` and `out_fd`, which it writes to from where the descriptor stands, are borrowed until
- * overlap_close; store_dirfd for the call. Errors as tail_open; *overlap is NULL then. */
+ * `visible`, `lacking`, which knows the tables that it sees, and `out_fd`, which it writes to from
+ * where the descriptor stands, are borrowed until overlap_close; store_dirfd for the call. Errors as tail_open; *overlap is NULL then. */
 int overlap_open(struct overlap **overlap, int store_dirfd, uint64_t generation, const struct visible *visible,
-                 int out_fd, struct err *err);
+                 struct lacking *lacking, int out_fd, struct err *err);
 
 /* Takes all that has become durable since the last call. `marker_xid`: the transaction that marks
  * the position; 0: not known yet, so it must not have committed. 1: it was taken, all is written
  * (not synced) and *end is filled; 0: not yet. -ESTALE where a new generation has begun,
- * retention was faster, or as visible_check_order; -EBADMSG names the damaged segment and the place; -ENOSPC and -EDQUOT
+ * or retention was faster; -EAGAIN as lacking_line; -EBADMSG names the damaged segment and the place; -ENOSPC and -EDQUOT
  * name the file. After 1 and after an error only overlap_close is left. */
 int overlap_step(struct overlap *overlap, uint64_t marker_xid, struct overlap_end *end, struct err *err);
 

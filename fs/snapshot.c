@@ -197,8 +197,8 @@ static int prepare(struct snapshot *s, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory for a list of %zu tables", count);
 	for (; s->manifest.count < count; s->manifest.count++)
 		s->manifest.list[s->manifest.count].name = tables[s->manifest.count].name;
-	return overlap_open(&s->overlap, s->store_dirfd, s->origin.generation, copy_visible(s->copy), s->overlap_fd,
-	                    err);
+	return overlap_open(&s->overlap, s->store_dirfd, s->origin.generation, copy_visible(s->copy),
+	                    copy_lacking(s->copy), s->overlap_fd, err);
 }
 
 /* A look at the stream, and a pause. 1: the marker has come. */

@@ -111,6 +111,7 @@ static int load_stream(struct load *load, struct copy *copy, const char *mount, 
 	struct follow *follow = NULL;
 
 	load->visible = copy_visible(copy);
+	load->lacking = copy_lacking(copy);
 	progress_at(load->progress, "the stream since then");
 	int rc = copy_mark(copy, "deltamirror", &load->marker_xid, &load->marker_lsn, err);
 	if (rc == 0)

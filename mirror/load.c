@@ -69,8 +69,8 @@ static int is_lacking(struct load *load, const struct line_head *head, struct er
 	if (!load->visible)
 		return 1;
 	bool lacks = !visible_has(load->visible, xid);
-	int rc = visible_check_order(&load->lacking, lacks, head, err);
-	return rc < 0 ? rc : lacks;
+	int rc = lacking_line(load->lacking, lacks, head, err);
+	return rc < 0 ? rc : lacks && rc == 0;
 }
 
 /* Whether this commit line is the marker's. */

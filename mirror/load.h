@@ -17,6 +17,7 @@
 #include "apply.h"
 #include "err.h"
 #include "follow.h"
+#include "lacking.h"
 #include "progress.h"
 #include "snapshot.h"
 #include "visible.h"
@@ -28,7 +29,7 @@ struct load {
 
 	/* What the rest of the stream is read up to, and without what. */
 	const struct visible *visible; /* NULL: nothing is passed over */
-	bool lacking;                  /* visible_check_order */
+	struct lacking *lacking;       /* where there is `visible` */
 	uint64_t generation;           /* only its lines count; 0: all of them */
 	bool passing;                  /* those of another one */
 	uint64_t marker_xid, marker_lsn;

@@ -13,6 +13,7 @@ enum { SMALL_SEGMENT = 1500 };
 
 static struct fixture f;
 static struct visible visible;
+static struct lacking lacking;
 static struct overlap *overlap;
 static struct overlap_end end;
 static int out;
@@ -38,12 +39,18 @@ static inline int teardown(void **state)
 	(void)state;
 	overlap_close(overlap);
 	visible_fini(&visible);
+	lacking_fini(&lacking);
 	close(out);
 	fixture_end(&f);
 	return 0;
 }
 
 /* ---- what is done to both ------------------------------------------------ */
+
+static inline void know(const char *pairs)
+{
+	must(lacking_know(&lacking, (struct span){pairs, strlen(pairs)}, &f.err) == 0);
+}
 
 static inline void see(const char *snapshot)
 {
@@ -57,7 +64,10 @@ static inline int try_open(uint64_t generation)
 
 	must(dirfd >= 0);
 	overlap_close(overlap);
-	int r = overlap_open(&overlap, dirfd, generation, &visible, out, &f.err);
+	lacking_fini(&lacking);
+	know("_table\tzzz");
+	know("_table\tother.table");
+	int r = overlap_open(&overlap, dirfd, generation, &visible, &lacking, out, &f.err);
 	must((r == 0) == (overlap != NULL));
 	close(dirfd);
 	return r;

@@ -45,8 +45,9 @@ mirrors "a mirror has the rows from before the stream"
 # at the server.
 sql "ALTER DATABASE $PGDATABASE SET quote_all_identifiers = on"
 sql "CREATE TYPE mood AS ENUM ('well', '', 'a,b.%', '-', 'x-')"
-sql "CREATE TABLE person (id int PRIMARY KEY, m mood)"
-sql "INSERT INTO person VALUES (1, 'well')"
+sql "CREATE TYPE size AS (height int, width int)"
+sql "CREATE TABLE person (id int PRIMARY KEY, m mood, s size[])"
+sql "INSERT INTO person VALUES (1, 'well', '{\"(1,2)\"}')"
 caught_up "$mnt"
 kill -STOP "$daemon_pid"
 daystream snapshot "$store" >"$work/one.log" 2>&1 &
@@ -61,30 +62,59 @@ is "a definition in a snapshot is the stream's" "$(head -n 1 "$snapshots/$quotin
 	"$(grep '	_action	schema	' "$mnt/tables/person" | tail -n 1 | sed -E 's/^_c	[0-9]+	_s	[0-9]+	//; s/	_xid	[0-9]+//')"
 sql "ALTER DATABASE $PGDATABASE RESET quote_all_identifiers"
 
-# Nothing locks an enum's label, and what is copied prints it as it is by then, whatever the snapshot sees.
+# Nothing locks an enum's label or a composite type, and what is copied prints them as they are by then, whatever the
+# snapshot sees.
 mkfifo "$work/locked"
-psql -XqAt <"$work/locked" >/dev/null &
-locked=$!
-exec 8>"$work/locked"
-echo "BEGIN; LOCK TABLE person;" >&8
-waits="application_name = 'daystream' AND wait_event_type = 'Lock'"
-wait_for 60 "[[ \$(sql \"SELECT count(*) FROM pg_locks WHERE relation = 'person'::regclass AND mode = 'AccessExclusiveLock'\") == 1 ]]"
-daystream snapshot "$store" >"$work/one.log" 2>&1 &
-one=$!
-wait_for 60 "[[ \$(sql \"SELECT count(*) FROM pg_stat_activity WHERE $waits\") == 1 ]]"
-sql "ALTER TYPE mood RENAME VALUE 'well' TO 'fine'"
-echo "COMMIT;" >&8
-exec 8>&-
-wait "$locked"
-check "a snapshot comes to its end although a label is renamed meanwhile" wait "$one"
-relabelled=$snapshots/$(tail -n 1 "$work/one.log")/tables/person
-is "and its rows have the label that its definition has" \
-	"$(grep -o '=fine' "$relabelled" | sort -u) $(grep -c '	m	fine$' "$relabelled")" "=fine 1"
+changes_meanwhile() { # SQL: what happens while a snapshot of person is taken; $person is its file
+	psql -XqAt <"$work/locked" >/dev/null &
+	local locked=$! waits="application_name = 'daystream' AND wait_event_type = 'Lock'"
+	exec 8>"$work/locked"
+	echo "BEGIN; LOCK TABLE person;" >&8
+	wait_for 60 "[[ \$(sql \"SELECT count(*) FROM pg_locks WHERE relation = 'person'::regclass AND mode = 'AccessExclusiveLock'\") == 1 ]]"
+	daystream snapshot "$store" >"$work/one.log" 2>&1 &
+	one=$!
+	wait_for 60 "[[ \$(sql \"SELECT count(*) FROM pg_stat_activity WHERE $waits\") == 1 ]]"
+	sql "$1"
+	echo "COMMIT;" >&8
+	exec 8>&-
+	wait "$locked"
+	check "a snapshot comes to its end although meanwhile: $1" wait "$one"
+	person=$snapshots/$(tail -n 1 "$work/one.log")/tables/person
+}
+changes_meanwhile "ALTER TYPE mood RENAME VALUE 'well' TO 'fine'"
+is "its rows have the label that its definition has" \
+	"$(grep -o '=fine' "$person" | sort -u) $(grep -c '	m	fine	' "$person")" "=fine 1"
+changes_meanwhile "ALTER TYPE size ADD ATTRIBUTE depth int"
+is "its rows have the attributes that its definition has" \
+	"$(grep -oE '[0-9]+:[0-9]' "$person" | cut -d: -f2 | tr '\n' ' ')$(grep -o '{.*}' "$person")" '1 2 3 {"(1,2,)"}'
+changes_meanwhile "ALTER TYPE size DROP ATTRIBUTE width"
+is "also where one is dropped" \
+	"$(grep -oE '[0-9]+:[0-9]' "$person" | cut -d: -f2 | tr '\n' ' ')$(grep -o '{.*}' "$person")" '1 3 {"(1,)"}'
 
 # Writers that stay open, and commits that nobody may see yet.
 commits_wait
-sql "INSERT INTO account VALUES (100001, 1, true)" &
-waiting=$!
+waiting=()
+commit_waits() { # SQL
+	sql "$1" &
+	waiting+=($!)
+	wait_for 60 "[[ \$(sql \"SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'\") == ${#waiting[@]} ]]" "a commit to wait"
+}
+let_commits_go() {
+	sql "ALTER SYSTEM RESET synchronous_standby_names"
+	reload
+	wait "${waiting[@]}"
+	waiting=()
+}
+locally() { PGOPTIONS="-c synchronous_commit=local" sql "$1"; } # SQL
+refused() { # SENTENCE: no copy is begun with now
+	exits "no snapshot is taken $1" 1 timeout 60 daystream snapshot "$store"
+	like "which is said" "$output" 'not to be seen yet'
+	exits "nor a narrow one" 1 timeout 60 daystream snapshot --tables=nothing "$store"
+	rm -f "$mirror"*
+	exits "nor is the server copied" 1 timeout 60 deltamirror --once --from="$conninfo" "$mnt" "$mirror"
+	like "which is said, too" "$output" 'not to be seen yet'
+}
+commit_waits "INSERT INTO account VALUES (100001, 1, true)"
 mkfifo "$work/open"
 psql -XqAt <"$work/open" >/dev/null &
 open=$!
@@ -102,15 +132,22 @@ rm -f "$mirror"*
 check "a mirror starts from it" timeout 60 deltamirror --once "$mnt" "$mirror"
 exits "it is ahead of what the server shows" 1 timeout 60 deltamirror --wait=1 --verify "$conninfo" "$mirror"
 like "which is told from a fault" "$output" 'extra' '1 commit.s. wait for a synchronous standby'
-PGOPTIONS="-c synchronous_commit=local" sql "ALTER TYPE mood RENAME VALUE 'fine' TO 'better'"
-exits "no snapshot is taken while a label is newer than what waits" 1 timeout 60 daystream snapshot "$store"
-like "which is said" "$output" 'labels were changed while an older transaction waited'
-rm -f "$mirror"*
-exits "nor is the server copied" 1 timeout 60 deltamirror --once --from="$conninfo" "$mnt" "$mirror"
-like "which is said, too" "$output" 'labels were changed while an older transaction waited'
-sql "ALTER SYSTEM RESET synchronous_standby_names"
-reload
-wait "$waiting"
+locally "ALTER TYPE mood RENAME VALUE 'fine' TO 'better'"
+locally "ALTER SCHEMA shop RENAME TO store"
+exits "what others change, to whose tables none of the waiting ones wrote, is no hindrance" 0 timeout 60 daystream snapshot "$store"
+commit_waits "INSERT INTO person VALUES (2, 'better')"
+locally "ALTER TYPE mood RENAME VALUE 'better' TO 'best'"
+refused "while a label is newer than what waits"
+let_commits_go
+mirrors "then a mirror has them"
+commits_wait
+commit_waits "INSERT INTO store.\"odd/name.%\" VALUES ('waits')"
+locally "ALTER SCHEMA store RENAME TO shop"
+refused "while a schema's name is newer than what waits"
+locally "CREATE SCHEMA store CREATE TABLE \"odd/name.%\" (a text PRIMARY KEY, b text)"
+refused "while another table has the name that waits"
+let_commits_go
+sql "DROP SCHEMA store CASCADE"
 echo "COMMIT;" >&8
 exec 8>&-
 wait "$open"
