@@ -62,14 +62,26 @@ uint64_t intake_confirmable(const struct intake *intake)
 	return intake->resuming ? intake->source->from_lsn : durable_lsn(writer_durable(intake->writer));
 }
 
-static int begin_transaction(struct intake *intake, uint64_t second, struct err *err)
+/* With its first line that is not in force already. Definitions come once in a session of the server's: in another one there may
+ * be no transaction that says no more. */
+static int ensure_begun(struct intake *intake, struct err *err)
 {
-	int r;
+	int r = 0;
 
-	while ((r = writer_begin(intake->writer, second, err)) == -EAGAIN)
+	while (!intake->begun && (r = writer_begin(intake->writer, intake->second, err)) == -EAGAIN)
 		if ((r = intake->wait(intake->ctx, err)) < 0)
 			return r;
+	intake->begun = r == 0;
 	return r;
+}
+
+static int put_line(struct intake *intake, const char *line, size_t len, const struct line_head *head, struct err *err)
+{
+	int r = intake->begun ? 0 : writer_has(intake->writer, head, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return (r = ensure_begun(intake, err)) < 0 ? r : writer_line(intake->writer, line, len, head, err);
 }
 
 static bool is_row(struct span action)
@@ -89,6 +101,8 @@ static int commit_transaction(struct intake *intake, const char *line, const str
 		return r;
 	if (r == 1)
 		return writer_rollback(intake->writer, err);
+	if (!intake->begun)
+		return intake_idle(intake, lsn, err);
 	while ((r = durable_unsettled(writer_durable(intake->writer), intake->source->choice, err)) == 0)
 		if ((r = intake->wait(intake->ctx, err)) < 0)
 			return r;
@@ -99,7 +113,7 @@ static int commit_transaction(struct intake *intake, const char *line, const str
 	durable_choose(writer_durable(intake->writer), writer_appended(intake->writer), intake->source->choice);
 	intake->resuming = false;
 	intake->transactions++;
-	intake->lines += intake->open_lines + 1;
+	intake->lines += intake->open_lines;
 	return 0;
 }
 
@@ -117,24 +131,25 @@ static int take_line(struct intake *intake, const char *line, size_t *len, struc
 		*len = like_len;
 		intake->rows |= intake->resuming;
 		intake->open_lines++;
-		return again            ? 0
-		       : head.action.at ? writer_line(intake->writer, line, like_len, &head, err)
-		                        : writer_row(intake->writer, line, like_len, err);
+		if (again || head.action.at)
+			return again ? 0 : put_line(intake, line, like_len, &head, err);
+		int r = ensure_begun(intake, err);
+		return r < 0 ? r : writer_row(intake->writer, line, like_len, err);
 	}
 	int r = incoming_take(&intake->incoming, line, *len, &taken, err);
 	if (r < 0)
 		return r;
 	*len = taken.len;
 	intake->rows |= intake->resuming && is_row(taken.head.action);
+	intake->open_lines++;
 	switch (taken.kind) {
 	case INCOMING_BEGIN:
-		intake->rows = false;
+		intake->rows = intake->begun = false;
+		intake->second = taken.second;
 		intake->open_lines = 0;
-		return again ? 0 : begin_transaction(intake, taken.second, err);
+		return 0;
 	case INCOMING_COMMIT: return commit_transaction(intake, line, &taken, err);
-	default:
-		intake->open_lines++;
-		return again ? 0 : writer_line(intake->writer, line, taken.len, &taken.head, err);
+	default: return again ? 0 : put_line(intake, line, taken.len, &taken.head, err);
 	}
 }
 

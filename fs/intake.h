@@ -26,7 +26,9 @@ struct intake {
 	uint64_t transactions, lines; /* taken since the program started */
 	/* its own */
 	struct resume resume;
-	bool rows; /* the open transaction has changed some */
+	bool rows;       /* the open transaction has changed some */
+	bool begun;      /* and the writer knows of it */
+	uint64_t second; /* its */
 	uint64_t open_lines;
 	bool noted;
 };

@@ -149,10 +149,9 @@ static char *read_definition(const struct append *end, const struct catalog_entr
 	return line;
 }
 
-/* 1 where the table's definition in force says the same as the line. */
-static int in_force(struct writer *w, const struct line_head *head, struct err *err)
+int writer_has(struct writer *w, const struct line_head *head, struct err *err)
 {
-	const struct catalog_entry *entry = catalog_find(&w->catalog, head);
+	const struct catalog_entry *entry = span_is(head->action, "schema") ? catalog_find(&w->catalog, head) : NULL;
 	struct line_head stored;
 
 	if (!entry)
@@ -298,7 +297,7 @@ int writer_line(struct writer *w, const char *line, size_t len, const struct lin
 	if ((r = write_blocks(w, err)) < 0)
 		return r;
 	bool drop = span_is(head->action, "drop"), schema = span_is(head->action, "schema");
-	if (schema && (r = in_force(w, head, err)) != 0)
+	if (schema && (r = writer_has(w, head, err)) != 0)
 		return r < 0 ? r : 0;
 	if (unplaced_line(&w->unplaced, &w->catalog, head) < 0)
 		return err_set(err, -ENOMEM, "out of memory for a table's name");

@@ -105,6 +105,22 @@ check "no transaction is lost, repeated or out of order" "$root/tests/flow/strea
 check "the stream follows its rules" "$root/tests/flow/stream.py" rules "$work/live"
 note "$("$root/tests/flow/stream.py" bank "$work/live" "$work/history" | tail -n 1)"
 
+# ---- the last transaction before a crash changed nothing of a definition: who hears of it depends on the session
+
+sql "CREATE TABLE alike (a int PRIMARY KEY)"
+sql "CHECKPOINT" # the slot is told no newer position by the crash
+sql "INSERT INTO alike VALUES (1)"
+goes_on "a table has a row"
+daemon_stop
+daemon_start "$store" "$mnt"
+sql "ALTER TABLE alike ALTER a SET STATISTICS 10"
+wal=$(sql "SELECT pg_current_wal_lsn()")
+check "what has changed nothing is passed" wait_for 60 "[[ \$(sql \"SELECT confirmed_flush_lsn >= '$wal' FROM pg_replication_slots\") == t ]]"
+is "and leaves no line" "$(tail -n 2 "$mnt/live" | grep -c commit)" 1
+server_restart immediate
+sql "INSERT INTO alike VALUES (2)"
+goes_on "after a crash it goes on"
+
 # ---- the connection is cut in the midst of a large transaction, again and again
 
 sql "CREATE TABLE large (a int PRIMARY KEY, b text)"

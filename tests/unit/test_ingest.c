@@ -204,6 +204,29 @@ static void any_time_of_an_origin_is_taken(void **state)
 	}
 }
 
+/* In another session of the server's it may not come. */
+static void a_transaction_of_what_is_in_force_is_none(void **state)
+{
+	static const char *const columns[] = {"\ta\tnumber\\t1\\ttype\\ttext", "\ta\tnumber\\t1\\ttype\\ttext",
+	                                      "\ta\tnumber\\t1\\ttype\\tint8"};
+	struct scene *s = *state;
+	char lines[512];
+
+	s->fake.last = 0;
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t len = store_len(s->f.store), lsn = ((uint64_t)0xff << 32) + 0x10 * (i + 1);
+		snprintf(lines, sizeof lines,
+		         BEGIN "_table\tt\t_xid\t1\t_relid\t1\t_key\ta\t_action\tschema%s\n"
+		               "_xid\t1\t_action\tcommit\tlsn\tFF/%u0\ttime\tx",
+		         columns[i], i + 1);
+		s->fake.nonsense = lines;
+		start(s);
+		until(s->ended || confirmed(s) == lsn);
+		assert_int_equal(stop(s), 0);
+		assert_int_equal(store_len(s->f.store) > len, i != 1);
+	}
+}
+
 static void idle_wal_is_confirmed_soon_and_at_once_where_asked(void **state)
 {
 	struct scene *s = *state;
@@ -268,6 +291,7 @@ int main(void)
 	    TEST(a_final_error_ends_it_and_is_told),
 	    TEST(nonsense_ends_it),
 	    TEST(any_time_of_an_origin_is_taken),
+	    TEST(a_transaction_of_what_is_in_force_is_none),
 	    TEST(idle_wal_is_confirmed_soon_and_at_once_where_asked),
 	    TEST(an_answer_is_sent_though_nothing_is_new),
 	};
