@@ -89,6 +89,12 @@ static void tell_owner(struct session *session, ReorderBufferTXN *txn, const str
 		pass_current(session, txn, owner);
 }
 
+static void print_line(struct session *session, struct relation *relation, const char *definition, int len)
+{
+	appendBinaryStringInfo(session_begin_line(session, relation), definition, len);
+	output_end(&session->output);
+}
+
 static void print_definition(struct session *session, ReorderBufferTXN *txn, struct relation *relation)
 {
 	Oid owner;
@@ -102,8 +108,9 @@ static void print_definition(struct session *session, ReorderBufferTXN *txn, str
 		tell_owner(session, txn, relation, owner);
 	relation->waits = false;
 	session_ensure_begun(session, txn);
-	appendBinaryStringInfo(session_begin_line(session, relation), relation->definition, relation->definition_len);
-	output_end(&session->output);
+	if (relation->filling)
+		print_line(session, relation, relation->filling, relation->filling_len);
+	print_line(session, relation, relation->definition, relation->definition_len);
 }
 
 static void note_file(ReorderBufferTXN *txn, struct relation *relation, Oid file, CommandId cid)

@@ -7,12 +7,14 @@
 #include "access/skey.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
+#include "utils/array.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 
@@ -176,6 +178,44 @@ bool lookup_was_unlogged(Oid relid, CommandId since)
 	}
 	finish(&reading);
 	return was;
+}
+
+/* It stands in an array of one. */
+static Datum read_missing(HeapTuple tuple, TupleDesc desc, Form_pg_attribute attribute)
+{
+	int one = 1;
+	bool isnull;
+	Datum array = heap_getattr(tuple, Anum_pg_attribute_attmissingval, desc, &isnull);
+
+	return array_get_element(array, 1, &one, -1, attribute->attlen, attribute->attbyval, attribute->attalign, &isnull);
+}
+
+AttrMissing *lookup_missing(Relation rel)
+{
+	Snapshot now = GetCatalogSnapshot(InvalidOid);
+	TupleDesc desc = RelationGetDescr(rel);
+	AttrMissing *missing = NULL;
+	HeapTuple tuple;
+	ScanKeyData key;
+
+	if (now->subxcnt == 0)
+		return NULL;
+	by_oid(&key, Anum_pg_attribute_attrelid, RelationGetRelid(rel));
+	struct reading reading = start(AttributeRelationId, AttributeRelidNumIndexId, SnapshotAny, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(reading.scan))) {
+		Form_pg_attribute then = (Form_pg_attribute)GETSTRUCT(tuple);
+		if (!then->atthasmissing || then->attnum > desc->natts || !is_own(now, HeapTupleHeaderGetRawXmin(tuple->t_data)))
+			continue;
+		/* A column whose type has changed since was written anew, and its rows come. */
+		Form_pg_attribute current = TupleDescAttr(desc, then->attnum - 1);
+		if (current->atthasmissing || current->atttypid != then->atttypid || made_by(&reading, now, tuple) >= now->curcid)
+			continue;
+		if (!missing)
+			missing = palloc0(desc->natts * sizeof(*missing));
+		missing[then->attnum - 1] = (AttrMissing){true, read_missing(tuple, RelationGetDescr(reading.catalog), then)};
+	}
+	finish(&reading);
+	return missing;
 }
 
 Oid lookup_name(Snapshot snapshot, const struct table_name *name)

@@ -7,8 +7,10 @@
 #ifndef DELTAFLOOD_LOOKUP_H
 #define DELTAFLOOD_LOOKUP_H
 
+#include "access/tupdesc_details.h"
 #include "nodes/pg_list.h"
 #include "replication/reorderbuffer.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "options.h"
@@ -29,6 +31,10 @@ Oid lookup_name(Snapshot snapshot, const struct table_name *name);
 /* Whether the transaction at hand has left the table an unlogged one after some command, `since` or a later one; it may have ended
  * that again. Reads all versions of its row. */
 bool lookup_was_unlogged(Oid relid, CommandId since);
+
+/* What a fast ADD COLUMN of the transaction at hand gave to the rows that were there, where the catalogs do not say it any more,
+ * since the transaction has written the table anew behind it: for each column of `rel`. NULL: there is none. */
+AttrMissing *lookup_missing(Relation rel);
 
 /* Appends all tables of a schema, whatever their kind. */
 List *lookup_tables_in(Snapshot snapshot, List *relids, Oid schema);

@@ -10,6 +10,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+#include "lookup.h"
 #include "relation.h"
 
 /* A database that makes a partition each hour needs years to get there; one
@@ -206,6 +207,16 @@ static void build_column(struct relation_cache *cache, struct relation *relation
 	value_init(&column->type, attribute->atttypid, cache->options->convert_bool, relation->context);
 }
 
+static const char *build_definition(struct relation_cache *cache, struct relation *relation, Relation rel, const struct key *key,
+                                    const AttrMissing *missing, int *len)
+{
+	StringInfoData line;
+
+	initStringInfo(&line);
+	schema_print(cache->text, &line, rel, &relation->name, relation->columns, key, missing);
+	return keep(relation, &line, len);
+}
+
 static void build(struct relation_cache *cache, struct relation *relation, Relation rel)
 {
 	TupleDesc desc = RelationGetDescr(rel);
@@ -225,12 +236,12 @@ static void build(struct relation_cache *cache, struct relation *relation, Relat
 	for (int i = 0; i < key.count; i++)
 		relation->columns[key.columns[i] - 1].in_key = true;
 
-	relation->definition = NULL;
+	relation->definition = relation->filling = NULL;
 	if (cache->options->include_schema) {
-		StringInfoData line;
-		initStringInfo(&line);
-		schema_print(cache->text, &line, rel, &relation->name, relation->columns, &key);
-		relation->definition = keep(relation, &line, &relation->definition_len);
+		const AttrMissing *missing = lookup_missing(rel);
+		if (missing)
+			relation->filling = build_definition(cache, relation, rel, &key, missing, &relation->filling_len);
+		relation->definition = build_definition(cache, relation, rel, &key, NULL, &relation->definition_len);
 	}
 }
 

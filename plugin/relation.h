@@ -33,6 +33,8 @@ struct relation {
 	int lead_len;
 	const char *definition; /* the schema line behind _xid; NULL where it is not asked for */
 	int definition_len;
+	const char *filling; /* comes before it, where new columns have values in older rows that it does not tell; else NULL */
+	int filling_len;
 	int column_count; /* with dropped ones */
 	struct column *columns;
 	Datum *values; /* room for a row */

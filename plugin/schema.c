@@ -2,7 +2,6 @@
 
 #include "access/htup_details.h"
 #include "access/transam.h"
-#include "access/tupdesc_details.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -139,19 +138,16 @@ static void print_made_of(StringInfo facts, Oid type)
 }
 
 /* The value that a fast ADD COLUMN gave to the rows that were there. */
-static void print_missing(StringInfo facts, struct column *column, TupleDesc desc, int i)
+static void print_missing(StringInfo facts, struct column *column, const AttrMissing *missing)
 {
 	static const struct text as_it_is;
-	AttrMissing *missing = desc->constr ? desc->constr->missing : NULL;
 
-	if (!TupleDescAttr(desc, i)->atthasmissing || !missing || !missing[i].am_present)
-		return;
 	appendStringInfoString(facts, "\tmissing\t");
-	(void)value_append(&column->type, &as_it_is, facts, missing[i].am_value);
+	(void)value_append(&column->type, &as_it_is, facts, missing->am_value);
 }
 
 static void print_facts(StringInfo facts, struct column *column, TupleDesc desc, int i,
-                        const struct key *primary)
+                        const struct key *primary, const AttrMissing *missing)
 {
 	Form_pg_attribute attribute = TupleDescAttr(desc, i);
 	int32 typmod = attribute->atttypmod;
@@ -168,11 +164,14 @@ static void print_facts(StringInfo facts, struct column *column, TupleDesc desc,
 	for (int place = 0; place < primary->count; place++)
 		if (primary->columns[place] == attribute->attnum)
 			appendStringInfo(facts, "\tpk\t%d", place + 1);
-	print_missing(facts, column, desc, i);
+	if (attribute->atthasmissing && desc->constr)
+		missing = desc->constr->missing;
+	if (missing && missing[i].am_present)
+		print_missing(facts, column, &missing[i]);
 }
 
 void schema_print(const struct text *text, StringInfo out, Relation rel, const struct table_name *name,
-                  struct column *columns, const struct key *key)
+                  struct column *columns, const struct key *key, const AttrMissing *missing)
 {
 	struct key primary;
 	StringInfoData facts;
@@ -188,7 +187,7 @@ void schema_print(const struct text *text, StringInfo out, Relation rel, const s
 		if (column->silent)
 			continue;
 		resetStringInfo(&facts);
-		print_facts(&facts, column, RelationGetDescr(rel), i, &primary);
+		print_facts(&facts, column, RelationGetDescr(rel), i, &primary, missing);
 		appendBinaryStringInfo(out, column->lead, column->lead_len);
 		if (!text_append(text, out, facts.data, (Size)facts.len))
 			text_refuse(text, NameStr(name->schema), NameStr(name->table), column->name);

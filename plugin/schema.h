@@ -6,6 +6,8 @@
 #ifndef DELTAFLOOD_SCHEMA_H
 #define DELTAFLOOD_SCHEMA_H
 
+#include "access/tupdesc_details.h"
+
 #include "key.h"
 #include "options.h"
 #include "text.h"
@@ -22,8 +24,8 @@ struct column {
 };
 
 /* Appends the line from `_relid` on. `columns` are all that the relation has, with dropped ones; `key` is its replica
- * identity. */
+ * identity. `missing`: of each column what the catalogs do not say any more, or NULL. */
 void schema_print(const struct text *text, StringInfo out, Relation rel, const struct table_name *name,
-                  struct column *columns, const struct key *key);
+                  struct column *columns, const struct key *key, const AttrMissing *missing);
 
 #endif

@@ -62,6 +62,23 @@ CLUSTER tt USING t_pkey;
 ALTER TABLE tt SET TABLESPACE pg_default;
 SELECT * FROM lines();
 
+-- what a constant default gave is told, though the catalogs do not say it any more at the end
+BEGIN;
+ALTER TABLE tt ADD f text DEFAULT 'eins', ADD g int;
+SAVEPOINT s;
+ALTER TABLE tt ADD h int DEFAULT 7;
+ROLLBACK TO s;
+ALTER TABLE tt ADD h int DEFAULT 8;
+CLUSTER tt;
+COMMIT;
+INSERT INTO tt VALUES (8);
+BEGIN;
+ALTER TABLE tt DROP h, DROP g, ALTER f TYPE varchar;
+CLUSTER tt;
+UPDATE tt SET f = 'zwei' WHERE a = 8;
+COMMIT;
+SELECT * FROM lines();
+
 -- materialized views are rewritten all the time
 CREATE MATERIALIZED VIEW seen AS SELECT a FROM tt;
 REFRESH MATERIALIZED VIEW seen;
