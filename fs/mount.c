@@ -314,6 +314,8 @@ int mount_serve(struct mount *mount, struct err *err)
 	/* Only this thread takes them: then libfuse's wait here is what they break off. */
 	pthread_sigmask(SIG_UNBLOCK, &mount->signals, NULL);
 	int r = fuse_session_loop_mt(mount->session, &config);
+	/* Who says it twice (timeout does, to the process and to its group) is not to break off the end. */
+	pthread_sigmask(SIG_BLOCK, &mount->signals, NULL);
 	return r < 0 ? err_set(err, r, "serving the mount: %s", strerror(-r)) : 0;
 }
 

@@ -128,6 +128,18 @@ kill -INT "$daemon_pid"
 wait "$daemon_pid" && status=0 || status=$?
 is "SIGINT ends it as well" "$status" 0
 
+# Twice, as timeout says it to a process and to its group, while its child unmounts.
+daemon_start "$store" "$mnt"
+child=$(pgrep -P "$daemon_pid") && kill -STOP "$child"
+kill "$daemon_pid"
+sleep 1
+kill "$daemon_pid"
+sleep 0.2
+[[ -z $child ]] || kill -CONT "$child"
+wait "$daemon_pid" && status=0 || status=$?
+is "SIGTERM that comes twice ends it well, too" "$status" 0
+check_not "and breaks nothing off" grep "stays mounted" "$work/daemon.log"
+
 # SIGTERM while the files are open and a transaction is on the way.
 daemon_start "$store" "$mnt"
 exec 7<"$mnt/live"
