@@ -245,8 +245,8 @@ interrupted KILL
 
 # The large one takes longer than this one keeps its file.
 sql "CREATE TABLE staging (id int)"
-for _ in $(seq 600); do
-	echo "TRUNCATE staging; INSERT INTO staging VALUES (1); SELECT pg_sleep(0.1);"
+for _ in $(seq 100); do
+	echo "TRUNCATE staging; INSERT INTO staging VALUES (1); SELECT pg_sleep(0.7);"
 done | psql -Xq >/dev/null 2>&1 &
 staging=$!
 exits "a small table that is emptied again and again does not end it" 0 timeout 60 daystream snapshot --jobs=1 "$store"
