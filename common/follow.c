@@ -104,29 +104,33 @@ static struct follow *alloc(const struct follow_source *source, struct err *err)
 	return follow;
 }
 
+static int open_path(struct follow **opened, const struct follow_source *source, const char *path, struct err *err)
+{
+	struct follow *follow = alloc(source, err);
+	int rc = follow ? lines_open(&follow->lines, path, err) : -ENOMEM;
+
+	*opened = rc < 0 ? NULL : follow;
+	if (rc < 0)
+		follow_close(follow);
+	return rc;
+}
+
 int follow_open(struct follow **opened, const struct follow_source *source, const struct position *after,
                 struct err *err)
 {
 	char path[4096];
-	struct follow *follow = alloc(source, err);
 
-	*opened = NULL;
-	if (!follow)
-		return -ENOMEM;
 	path_after(path, sizeof path, source, after);
-	int rc = lines_open(&follow->lines, path, err);
-	if (rc < 0) {
-		follow_close(follow);
+	int rc = open_path(opened, source, path, err);
+	if (rc < 0)
 		return open_failed(source, after, rc, err);
-	}
 	if (after && source->mount) {
-		follow->last = *after;
-		follow->has_last = true;
+		(*opened)->last = *after;
+		(*opened)->has_last = true;
 	} else if (after) {
 		/* Of a plain file, all that was applied comes first. */
-		follow->skip = *after;
+		(*opened)->skip = *after;
 	}
-	*opened = follow;
 	return 0;
 }
 
@@ -134,21 +138,14 @@ int follow_open_from(struct follow **opened, const struct follow_source *source,
                      struct err *err)
 {
 	char path[4096];
-	struct follow *follow = alloc(source, err);
 
-	*opened = NULL;
-	if (!follow)
-		return -ENOMEM;
 	follow_path(path, sizeof path, source, from);
-	int rc = lines_open(&follow->lines, path, err);
-	if (rc < 0) {
-		follow_close(follow);
+	int rc = open_path(opened, source, path, err);
+	if (rc < 0)
 		return open_failed(source, from, rc, err);
-	}
-	follow->within = from && from->seq > 0;
-	follow->has_from = from;
-	follow->from = from ? *from : (struct position){0};
-	*opened = follow;
+	(*opened)->within = from && from->seq > 0;
+	(*opened)->has_from = from;
+	(*opened)->from = from ? *from : (struct position){0};
 	return 0;
 }
 
@@ -181,18 +178,7 @@ int follow_open_second(struct follow **opened, const struct follow_source *sourc
 
 int follow_open_file(struct follow **opened, const char *path, struct err *err)
 {
-	struct follow *follow = alloc(NULL, err);
-
-	*opened = NULL;
-	if (!follow)
-		return -ENOMEM;
-	int rc = lines_open(&follow->lines, path, err);
-	if (rc < 0) {
-		follow_close(follow);
-		return rc;
-	}
-	*opened = follow;
-	return 0;
+	return open_path(opened, NULL, path, err);
 }
 
 static bool ends_at(const struct line_head *head, const char *lsn)

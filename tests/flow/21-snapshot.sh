@@ -138,7 +138,12 @@ exits "what others change, to whose tables none of the waiting ones wrote, is no
 commit_waits "INSERT INTO person VALUES (2, 'better')"
 locally "ALTER TYPE mood RENAME VALUE 'better' TO 'best'"
 refused "while a label is newer than what waits"
+deltamirror --from="$conninfo" "$mnt" "$mirror" >"$work/mirror.log" 2>&1 &
+following=$!
+wait_for 60 "grep -q 'not to be seen yet.*waiting' '$work/mirror.log'" "the mirror to say what it waits for"
 let_commits_go
+wait_for 60 "[[ -s $mirror ]]" "the mirror to begin"
+check "a mirror that follows waits for them" end_process "$following"
 mirrors "then a mirror has them"
 commits_wait
 commit_waits "INSERT INTO store.\"odd/name.%\" VALUES ('waits')"
