@@ -86,7 +86,9 @@ int dbfile_look(const char *path, struct err *err)
 		return rc;
 	rc = sqlite3_open_v2(path, &sqlite, SQLITE_OPEN_READONLY, NULL);
 	sqlite3_busy_timeout(sqlite, 10000);
-	rc = rc == SQLITE_OK ? look_inside(path, sqlite, err) : sql_error(sqlite, path, err);
+	/* A connection that could not be opened has no name. */
+	rc = rc == SQLITE_OK ? look_inside(path, sqlite, err)
+	                     : err_prefix(err, sql_error(sqlite, path, err), "%s", path);
 	sqlite3_close(sqlite);
 	return rc;
 }

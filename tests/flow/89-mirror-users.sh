@@ -35,6 +35,12 @@ like "which is said, with the way out" "$output" "nobody has $mirror open, and g
 exits "also who would follow into it" 1 as games "$program" --once "$stream" "$mirror"
 like "which is said, too" "$output" "run this as daemon"
 is "and nothing is left" "$(beside)" ""
+chmod 600 "$mirror"
+chmod 755 "$work/open"
+exits "who may not even read it, is, too" 1 as games "$program" --once "$stream" "$mirror"
+like "with its name" "$output" "error: $mirror: .*Permission denied"
+chmod 644 "$mirror"
+chmod 777 "$work/open"
 exits "root may" 0 deltamirror --verify "$conninfo" "$mirror"
 is "what is left is its owner's" "$(stat -c %U "$mirror"-* | sort -u)" daemon
 exits "who goes on" 0 as daemon "$program" --once "$stream" "$mirror"
