@@ -249,6 +249,16 @@ static int wait_result(PGconn *conn, int wakefd, long long until, int timeout_ms
 	return 0;
 }
 
+void pg_cancel(PGconn *conn)
+{
+	PGcancel *cancel = PQgetCancel(conn);
+	char reason[256];
+
+	if (cancel)
+		PQcancel(cancel, reason, sizeof reason);
+	PQfreeCancel(cancel);
+}
+
 int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult **out, char *sqlstate, struct err *err)
 {
 	PGresult *last = NULL, *res;

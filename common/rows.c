@@ -115,16 +115,6 @@ bool rows_split(struct span row, struct span *values, unsigned count)
 	return count > 0 || row.len == 0;
 }
 
-static void cancel(PGconn *conn)
-{
-	PGcancel *cancel = PQgetCancel(conn);
-	char reason[256];
-
-	if (cancel)
-		PQcancel(cancel, reason, sizeof reason);
-	PQfreeCancel(cancel);
-}
-
 /* Reads what is under way, so that the connection can be used again. */
 static void drain(struct rows *rows)
 {
@@ -155,7 +145,7 @@ void rows_close(struct rows *rows)
 	PQfreemem(rows->row);
 	if (rows->open) {
 		if (PQtransactionStatus(rows->conn) == PQTRANS_ACTIVE)
-			cancel(rows->conn);
+			pg_cancel(rows->conn);
 		drain(rows);
 	}
 	*rows = (struct rows){.wakefd = -1};

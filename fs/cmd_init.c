@@ -283,6 +283,21 @@ static int judge_store(struct init *init, const struct server_slot *slot, struct
 	return r;
 }
 
+/* Who loses patience leaves no slot in the making, which would be there as long as the transactions that it waits for. */
+static int create_slot(struct init *init, struct err *err)
+{
+	sigset_t before;
+	int wakefd = command_signals(&before, err);
+	int r = wakefd < 0 ? wakefd : server_create_slot(init->replication, init->config.slot, wakefd, &init->lsn, err);
+
+	init->made_slot = r == 0;
+	if (wakefd >= 0)
+		close(wakefd);
+	if (r != -EINTR) /* else the signal still waits to end us, and there is something to undo */
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	return r;
+}
+
 /* The schema is saved before the slot is there, so that the stream does not begin
  * with it, and after all reasons to refuse. */
 static int make_slot(struct init *init, struct server_origin *saved, struct err *err)
@@ -305,9 +320,7 @@ static int make_slot(struct init *init, struct server_origin *saved, struct err 
 		return r;
 	log_info("creating the replication slot \"%s\" (this waits for transactions that are open now)",
 	         init->config.slot);
-	r = server_create_slot(init->replication, init->config.slot, &init->lsn, err);
-	init->made_slot = r == 0;
-	return r;
+	return create_slot(init, err);
 }
 
 /* ---- the store ---------------------------------------------------------- */

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,21 +59,6 @@ static const struct argp argp = {
     NULL,
     NULL,
     NULL};
-
-/* Readable when it is time to stop. */
-static int open_signals(struct err *err)
-{
-	sigset_t ending;
-
-	sigemptyset(&ending);
-	sigaddset(&ending, SIGINT);
-	sigaddset(&ending, SIGTERM);
-	sigaddset(&ending, SIGHUP);
-	sigprocmask(SIG_BLOCK, &ending, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	int fd = signalfd(-1, &ending, SFD_CLOEXEC);
-	return fd < 0 ? err_errno(err, "preparing to be stopped") : fd;
-}
 
 /* A daemon that does not answer keeps a reader of its mount waiting, deaf to signals: a child reads. Returns what it
  * has read in time, to be freed, or NULL. */
@@ -141,9 +125,10 @@ static int run(const struct options *options, int dirfd, struct err *err)
 	struct config config;
 	struct position taken;
 	char name[POSITION_TEXT_MAX];
-	int wakefd = open_signals(err);
+	int wakefd = command_signals(NULL, err);
 	int r = wakefd < 0 ? wakefd : config_read(&config, dirfd, err);
 
+	signal(SIGPIPE, SIG_IGN);
 	if (r < 0)
 		return wakefd < 0 ? r : err_prefix(err, r, "%s", options->path);
 	if ((r = check_choice(options->path, &config, wakefd, err)) < 0)

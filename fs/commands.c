@@ -1,5 +1,7 @@
 #include "commands.h"
 
+#include <sys/signalfd.h>
+
 error_t command_parse_one(int key, char *arg, struct argp_state *state)
 {
 	const char **only = state->input;
@@ -26,4 +28,17 @@ int command_become(struct privileges *privileges, int dirfd, const struct config
 	if (r < 0)
 		return r;
 	return privileges_connect(privileges, config->conninfo, &why) ? privileges_drop(privileges, err) : 1;
+}
+
+int command_signals(sigset_t *before, struct err *err)
+{
+	sigset_t ending;
+
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGINT);
+	sigaddset(&ending, SIGTERM);
+	sigaddset(&ending, SIGHUP);
+	sigprocmask(SIG_BLOCK, &ending, before);
+	int fd = signalfd(-1, &ending, SFD_CLOEXEC);
+	return fd < 0 ? err_errno(err, "preparing to be stopped") : fd;
 }

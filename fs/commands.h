@@ -6,6 +6,7 @@
 #define FS_COMMANDS_H
 
 #include <argp.h>
+#include <signal.h>
 
 #include "config.h"
 #include "privileges.h"
@@ -19,6 +20,10 @@ error_t command_parse_one(int key, char *arg, struct argp_state *state);
  * whose role it may be. 1: root has to stay, as the daemon does; 0: what follows is done as that user, or as who
  * started it. */
 int command_become(struct privileges *privileges, int dirfd, const struct config *config, struct err *err);
+
+/* A descriptor that is readable when it is time to stop: from now on SIGINT, SIGTERM and SIGHUP come there alone. `before`
+ * (or NULL) gets the mask that was. */
+int command_signals(sigset_t *before, struct err *err);
 
 int cmd_init(int argc, char **argv);
 int cmd_cat(int argc, char **argv);

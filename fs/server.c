@@ -402,14 +402,16 @@ int server_slot_exists(const char *name, struct err *err)
 	    name, name);
 }
 
-int server_create_slot(PGconn *replication, const char *name, uint64_t *consistent_lsn, struct err *err)
+int server_create_slot(PGconn *replication, const char *name, int wakefd, uint64_t *consistent_lsn, struct err *err)
 {
 	char *quoted = PQescapeIdentifier(replication, name, strlen(name)), *sql = NULL, sqlstate[6] = "";
 	PGresult *res = NULL;
 	int r = err_set(err, -ENOMEM, "out of memory");
 
 	if (quoted && asprintf(&sql, "CREATE_REPLICATION_SLOT %s LOGICAL deltaflood NOEXPORT_SNAPSHOT", quoted) >= 0)
-		r = pg_exec(replication, sql, -1, 0, &res, sqlstate, err);
+		r = pg_exec(replication, sql, wakefd, 0, &res, sqlstate, err);
+	if (r == -EINTR)
+		pg_cancel(replication); /* while it waits for a lock, the server does not see that we are gone */
 	if (r == 0) {
 		const char *lsn = pg_text(res, 0, 1);
 		if (!lsn_parse(lsn, strlen(lsn), consistent_lsn))

@@ -109,6 +109,24 @@ sql "ALTER TABLE bereft REPLICA IDENTITY USING INDEX its_identity"
 sql "DROP INDEX its_identity"
 sql "CREATE TABLE indexed (id int NOT NULL UNIQUE)"
 sql "ALTER TABLE indexed REPLICA IDENTITY USING INDEX indexed_id_key"
+# Who loses patience.
+sql -c "BEGIN" "SELECT pg_current_xact_id(), pg_sleep(600)" >/dev/null 2>&1 &
+holding=$!
+wait_for 30 "[[ \$(sql \"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()\") == 1 ]]" "an open transaction"
+daystream init "$store" --conninfo "$conninfo" >"$work/patience" 2>&1 &
+waiting=$!
+wait_for 30 "[[ \$(sql \"SELECT count(*) FROM pg_replication_slots WHERE active\") == 1 ]]" "the slot in the making"
+sleep 1
+kill -TERM "$waiting"
+status=0
+wait "$waiting" || status=$?
+is "an init that waits for a transaction ends when it is told to" "$status" 1
+like "and says what it waited for" "$(cat "$work/patience")" 'waits for transactions' 'stopped while waiting'
+check "its slot goes" wait_for 10 "[[ \$(sql 'SELECT count(*) FROM pg_replication_slots') == 0 ]]"
+check_not "so does the folder" test -e "$store"
+sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid()" >/dev/null
+wait "$holding" || true
+
 exits "init succeeds" 0 init
 like "and warns of the tables whose updates and deletes would be lost" "$output" keyless nothing 'ALTER TABLE .*REPLICA IDENTITY'
 like "whose key is deferrable, or whose identity was dropped, too" "$output" 'table late has no' 'table bereft has no'
