@@ -69,14 +69,14 @@ static const char parts_sql[] =
     "SELECT a.attrelid || ':' || a.attnum FROM pg_catalog.pg_attribute a WHERE t.typtype = 'c' AND a.attrelid = "
     "t.typrelid AND a.attnum > 0 AND NOT a.attisdropped UNION ALL SELECT c.oid || '/' || c.relnatts FROM "
     "pg_catalog.pg_class c WHERE t.typtype = 'c' AND c.oid = t.typrelid) x(part)) SELECT coalesce(parts, '{}'), "
-    "coalesce(parts, '{}') @> '%s' FROM now";
+    "coalesce(parts, '{}') @> '%s' OR NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = %s) FROM now";
 
 int columns_parts(PGconn *conn, uint32_t relid, const char *before, int wakefd, PGresult **res, struct err *err)
 {
 	char *sql, oid[16];
 
 	snprintf(oid, sizeof oid, "%" PRIu32, relid);
-	if (asprintf(&sql, parts_sql, oid, before) < 0)
+	if (asprintf(&sql, parts_sql, oid, before, oid) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	int r = pg_exec(conn, sql, wakefd, 0, res, NULL, err);
 	free(sql);

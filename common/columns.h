@@ -34,7 +34,7 @@ bool columns_is_boolean(const struct columns *columns, int row);
 bool columns_prints_others(const struct columns *columns, int row);
 
 /* What the table's values print of other types: an array of labels and attributes, for SQL, and whether it has all of
- * `before`, another one ("t"). */
+ * `before`, another one, or is gone ("t"). */
 int columns_parts(PGconn *conn, uint32_t relid, const char *before, int wakefd, PGresult **res, struct err *err);
 
 /* The table that the columns are of. */

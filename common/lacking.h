@@ -29,7 +29,7 @@ struct lacking {
 int lacking_know(struct lacking *lacking, struct span pairs, struct err *err);
 
 /* Each line of the stream, in order, from the first on that the copy may lack: whether it does. 1: the two do not go
- * together, and the line is not to be taken; its transaction's commit line, before which it might be damaged, gives -EAGAIN and
+ * together, and the line need not be taken; its transaction's commit line, before which it might be damaged, gives -EAGAIN and
  * says of which table. A copy that sees all that stands there would. */
 int lacking_line(struct lacking *lacking, bool lacks, const struct line_head *head, struct err *err);
 

@@ -286,15 +286,12 @@ static int judge_store(struct init *init, const struct server_slot *slot, struct
 /* Who loses patience leaves no slot in the making, which would be there as long as the transactions that it waits for. */
 static int create_slot(struct init *init, struct err *err)
 {
-	sigset_t before;
-	int wakefd = command_signals(&before, err);
+	int wakefd = command_signals(err); /* from here on, until there is a store or nothing is left */
 	int r = wakefd < 0 ? wakefd : server_create_slot(init->replication, init->config.slot, wakefd, &init->lsn, err);
 
-	init->made_slot = r == 0;
 	if (wakefd >= 0)
 		close(wakefd);
-	if (r != -EINTR) /* else the signal still waits to end us, and there is something to undo */
-		sigprocmask(SIG_SETMASK, &before, NULL);
+	init->made_slot = r == 0 || r == -EINTR; /* it may have come just then */
 	return r;
 }
 
@@ -382,9 +379,9 @@ static int run(struct init *init, int *dirfd, bool *created, struct err *err)
 		return r;
 	if (init->again && (r = store_open(&init->store, init->path, STORE_RENEW, err)) < 0)
 		return r;
-	if ((r = connect_both(init, err)) < 0 || (r = make_slot(init, &saved, err)) < 0)
+	if ((r = connect_both(init, err)) < 0)
 		return r;
-	if ((r = settle_user(init, *dirfd, &privileges, err)) == 0 &&
+	if ((r = make_slot(init, &saved, err)) == 0 && (r = settle_user(init, *dirfd, &privileges, err)) == 0 &&
 	    (r = write_store(init, *dirfd, &saved, err)) == 0 && privileges_give(&privileges, *dirfd, &given) < 0)
 		log_warn("%s", given.text); /* the daemon will try again, and say what follows from it */
 	if (r < 0 && init->made_slot)       /* a slot without a store pins WAL for nobody */

@@ -125,7 +125,7 @@ static int run(const struct options *options, int dirfd, struct err *err)
 	struct config config;
 	struct position taken;
 	char name[POSITION_TEXT_MAX];
-	int wakefd = command_signals(NULL, err);
+	int wakefd = command_signals(err);
 	int r = wakefd < 0 ? wakefd : config_read(&config, dirfd, err);
 
 	signal(SIGPIPE, SIG_IGN);

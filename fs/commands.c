@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include <signal.h>
 #include <sys/signalfd.h>
 
 error_t command_parse_one(int key, char *arg, struct argp_state *state)
@@ -30,15 +31,18 @@ int command_become(struct privileges *privileges, int dirfd, const struct config
 	return privileges_connect(privileges, config->conninfo, &why) ? privileges_drop(privileges, err) : 1;
 }
 
-int command_signals(sigset_t *before, struct err *err)
+int command_signals(struct err *err)
 {
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction action;
 	sigset_t ending;
 
 	sigemptyset(&ending);
-	sigaddset(&ending, SIGINT);
-	sigaddset(&ending, SIGTERM);
-	sigaddset(&ending, SIGHUP);
-	sigprocmask(SIG_BLOCK, &ending, before);
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		/* One that was ignored before (nohup) would come, too, once it is blocked. */
+		if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			sigaddset(&ending, signals[i]);
+	sigprocmask(SIG_BLOCK, &ending, NULL);
 	int fd = signalfd(-1, &ending, SFD_CLOEXEC);
 	return fd < 0 ? err_errno(err, "preparing to be stopped") : fd;
 }

@@ -6,7 +6,6 @@
 #define FS_COMMANDS_H
 
 #include <argp.h>
-#include <signal.h>
 
 #include "config.h"
 #include "privileges.h"
@@ -21,9 +20,9 @@ error_t command_parse_one(int key, char *arg, struct argp_state *state);
  * started it. */
 int command_become(struct privileges *privileges, int dirfd, const struct config *config, struct err *err);
 
-/* A descriptor that is readable when it is time to stop: from now on SIGINT, SIGTERM and SIGHUP come there alone. `before`
- * (or NULL) gets the mask that was. */
-int command_signals(sigset_t *before, struct err *err);
+/* A descriptor that is readable when it is time to stop: from now on SIGINT, SIGTERM and SIGHUP come there alone, if they were not
+ * ignored. */
+int command_signals(struct err *err);
 
 int cmd_init(int argc, char **argv);
 int cmd_cat(int argc, char **argv);

@@ -49,7 +49,8 @@ uint64_t server_lag(const struct server_slot *slot, uint64_t lsn);
 /* `wakefd` as pg_exec's. */
 int server_slot(PGconn *conn, const char *name, int wakefd, struct server_slot *slot, struct err *err);
 
-/* Waits for the transactions that are open, as PostgreSQL does. -EINTR when `wakefd` is readable: there will be no slot. */
+/* Waits for the transactions that are open, as PostgreSQL does. -EINTR when `wakefd` is readable: the server is told to leave
+ * it, which may come too late. */
 int server_create_slot(PGconn *replication, const char *name, int wakefd, uint64_t *consistent_lsn, struct err *err);
 int server_slot_exists(const char *name, struct err *err); /* the sentence for it; -EEXIST */
 int server_drop_slot(PGconn *conn, const char *name, struct err *err);

@@ -116,16 +116,18 @@ int build_again(struct build_tries *tries, const struct mirror_wish *wish, int c
 			log_warn("%s; waiting for it", err->text);
 		tries->failing = true;
 	} else if (code == -ENOTCONN && !wish->once) {
-		if (!tries->away)
+		if (!err_same(&tries->away, err))
 			log_warn("%s; waiting for it, then beginning anew", err->text);
-		tries->away = true;
-	} else if ((stale && !wish->once) || ((stale || code == -EBADMSG) && tries->count + 1 < TRIES)) {
-		tries->count++;
+		tries->away = *err;
+	} else if (stale && !wish->once) {
+		tries->changed++;
+		log_warn("%s; beginning anew", err->text);
+	} else if ((stale || code == -EBADMSG) && ++tries->count < TRIES) {
 		log_warn("%s; beginning anew", err->text);
 	} else {
 		return code;
 	}
-	pause_before(tries, code == -ENOTCONN || tries->count >= TRIES);
+	pause_before(tries, code == -ENOTCONN || tries->changed >= TRIES);
 	return stop_asked() ? -EINTR : 0;
 }
 

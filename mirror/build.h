@@ -16,11 +16,11 @@
 
 /* How often it was begun anew. */
 struct build_tries {
-	unsigned count;
-	bool waiting; /* for a snapshot, and it has been said */
-	bool failing; /* the daemon cannot take one, and it has been said */
-	bool away;    /* the same for the mount or the server */
-	int pause_ms; /* the last one */
+	unsigned count, changed; /* of what ends it, and of what does not, as tables changed meanwhile */
+	bool waiting;            /* for a snapshot, and it has been said */
+	bool failing;            /* the daemon cannot take one, and it has been said */
+	struct err away;         /* what was said last of the mount or the server */
+	int pause_ms;            /* the last one */
 };
 
 /* Fills the mirror from the server (wish->conninfo) or the mount's newest snapshot, in its transaction,

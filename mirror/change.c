@@ -70,7 +70,7 @@ static int unplaced(struct changes *changes, struct relation *table, const struc
 	char text[1500], at[POSITION_TEXT_MAX];
 	bool marked = *table->schema.inexact_since;
 
-	if (code != -ENOENT && !(code == -EEXIST && marked))
+	if (code != -ENOENT && !(code == -EEXIST && marked && !span_is(head->action, "truncate")))
 		return registry_remedy(changes->registry, table, code, err);
 	if (!marked && table->schema.match != SCHEMA_NONE && !is_tolerated(changes, table))
 		return registry_remedy(changes->registry, table, code, err);

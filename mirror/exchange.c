@@ -61,19 +61,16 @@ static int exchange_table(struct mirror *mirror, const struct relation *other, c
 		rc = registry_define(registry, &head, err);
 	if (rc == 0 && !(ours = registry_named(registry, name)))
 		rc = err_set(err, -EINVAL, "%s was made without table %s", mirror->database.path, name);
-	if (rc == 0)
-		rc = keep_save(sqlite, &ours->schema, err);
+	if (rc < 0)
+		return rc;
+	rc = keep_save(sqlite, &ours->schema, err);
 	if (rc == 0)
 		rc = relation_truncate(ours, err);
 	if (rc == 0)
 		rc = copy_rows(sqlite, &ours->schema, &other->schema, err);
-	if (rc < 0 && ours)
-		registry_remedy(registry, ours, rc, err);
 	if (rc == 0)
 		rc = keep_restore(sqlite, &ours->schema, err);
-	if (rc == 0)
-		rc = relation_unmark(ours, mirror->database.exact, err);
-	return rc;
+	return rc < 0 ? registry_remedy(registry, ours, rc, err) : relation_unmark(ours, mirror->database.exact, err);
 }
 
 static int exchange_all(struct mirror *mirror, struct mirror *other, const char *tables, struct err *err)

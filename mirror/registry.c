@@ -237,7 +237,7 @@ static int alter(struct registry *registry, struct relation *table, struct schem
 	if (effect.inexact && (rc = relation_mark(table, position, err)) < 0)
 		return rc;
 	/* Of a table that is not exact, what does not fit the new key is given up. */
-	table->emptied = effect.emptied && !*table->schema.inexact_since;
+	table->emptied = (table->emptied || effect.emptied) && !*table->schema.inexact_since;
 	registry->emptied = registry->emptied || table->emptied;
 	return tables_name(&registry->tables, table, err) ? 0 : -ENOMEM;
 }
@@ -439,8 +439,10 @@ int registry_refilled(struct registry *registry, struct err *err)
 	for (known = registry->tables.by_relid; known; known = next) {
 		next = known->hh.next;
 		known->table->exact = true;
-		int rc = known->table->seen ? keep_restore(registry->sqlite, &known->table->schema, err)
-		                            : registry_remove(registry, known->table, err);
+		int rc = known->table->seen
+		             ? registry_remedy(registry, known->table,
+		                               keep_restore(registry->sqlite, &known->table->schema, err), err)
+		             : registry_remove(registry, known->table, err);
 		if (rc < 0)
 			return rc;
 	}

@@ -82,15 +82,28 @@ static const char *without_schema(const char *base)
 
 static bool prints_name(const char *base)
 {
-	static const char *const types[] = {"regclass", "regcollation", "regconfig", "regdictionary", "regnamespace",
-	                                    "regoper", "regoperator", "regproc", "regprocedure", "regrole", "regtype",
-	                                    /* isn's */
-	                                    "ean13", "isbn", "isbn13", "ismn", "ismn13", "issn", "issn13", "upc"};
+	static const char *const types[] = {"regclass",     "regcollation", "regconfig",   "regdictionary",
+	                                    "regnamespace", "regoper",      "regoperator", "regproc",
+	                                    "regprocedure", "regrole",      "regtype"};
 
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
 		if (strcmp(base, types[i]) == 0)
 			return true;
 	return false;
+}
+
+/* The extension isn's casts that rewrite nothing: to ean13, and of a type to its like with 13 digits or back. */
+static bool changes_digits(const char *from, const char *to)
+{
+	static const char *const types[] = {"isbn", "isbn13", "ismn", "ismn13", "issn", "issn13", "upc"};
+	size_t len = strcspn(from, "1"), i = 0;
+
+	while (i < sizeof types / sizeof *types && strcmp(from, types[i]) != 0)
+		i++;
+	if (i == sizeof types / sizeof *types)
+		return false;
+	return strcmp(to, "ean13") == 0 || (strcmp(from, to) != 0 && strncmp(from, to, len) == 0 &&
+	                                    (strcmp(to + len, "13") == 0 || (from[len] && !to[len])));
 }
 
 /* They are numbers on the server's disk, so it changes the one into the other without a rewrite. */
@@ -101,8 +114,8 @@ static bool changes_names(const char *from, const char *to)
 	bool number = strcmp(from, "oid") == 0 || strcmp(from, "integer") == 0 || strcmp(to, "oid") == 0 ||
 	              strcmp(to, "integer") == 0;
 
-	return strcmp(from, to) != 0 && (prints_name(from) || prints_name(to)) &&
-	       (number || (prints_name(from) && prints_name(to)));
+	return changes_digits(from, to) || (strcmp(from, to) != 0 && (prints_name(from) || prints_name(to)) &&
+	                                    (number || (prints_name(from) && prints_name(to))));
 }
 
 /* ---- lists of labels and attributes ------------------------------------- */

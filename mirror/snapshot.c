@@ -48,7 +48,7 @@ int snapshot_failed(const struct snapshot *snapshot, int code, struct err *err)
 		return -ENOTCONN;
 	snprintf(path, sizeof path, "%s/manifest", snapshot->folder);
 	int rc = input_look(path, NULL);
-	if (rc < 0 && rc != -ENOTCONN && rc != -EIO)
+	if (rc == -ENOENT || rc == -ESTALE)
 		return err_set(err, -ESTALE, "the snapshot %s has gone meanwhile", snapshot->folder);
 	if (code != -ENOENT && mountpoint_blame_damage(snapshot->mount, err))
 		return is_damaged(-EIO, err);

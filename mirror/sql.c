@@ -4,6 +4,7 @@
 #include <libgen.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,7 +95,9 @@ int sql_run(sqlite3 *sqlite, const char *sql, struct err *err)
 {
 	if (sqlite3_exec(sqlite, sql, NULL, NULL, NULL) == SQLITE_OK)
 		return 0;
-	return sql_error(sqlite, sql, err);
+	char doing[200];
+	snprintf(doing, sizeof doing, "%s", sql); /* the reason is to have its place, too */
+	return sql_error(sqlite, doing, err);
 }
 
 static int run_tolerant(sqlite3 *sqlite, const char *sql, struct err *err)

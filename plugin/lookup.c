@@ -14,7 +14,9 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
+#include "parser/parse_coerce.h"
 #include "utils/array.h"
+#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 
@@ -187,7 +189,10 @@ static Datum read_missing(HeapTuple tuple, TupleDesc desc, Form_pg_attribute att
 	bool isnull;
 	Datum array = heap_getattr(tuple, Anum_pg_attribute_attmissingval, desc, &isnull);
 
-	return array_get_element(array, 1, &one, -1, attribute->attlen, attribute->attbyval, attribute->attalign, &isnull);
+	/* A copy: it may stand in the catalog's own page. */
+	Datum value = array_get_element(array, 1, &one, -1, attribute->attlen, attribute->attbyval, attribute->attalign, &isnull);
+
+	return datumCopy(value, attribute->attbyval, attribute->attlen);
 }
 
 AttrMissing *lookup_missing(Relation rel)
@@ -206,9 +211,10 @@ AttrMissing *lookup_missing(Relation rel)
 		Form_pg_attribute then = (Form_pg_attribute)GETSTRUCT(tuple);
 		if (!then->atthasmissing || then->attnum > desc->natts || !is_own(now, HeapTupleHeaderGetRawXmin(tuple->t_data)))
 			continue;
-		/* A column whose type has changed since was written anew, and its rows come. */
+		/* Of one that was dropped since there is nothing to fill. Where another type made the rows anew, they come. */
 		Form_pg_attribute current = TupleDescAttr(desc, then->attnum - 1);
-		if (current->atthasmissing || current->atttypid != then->atttypid || made_by(&reading, now, tuple) >= now->curcid)
+		if (current->atthasmissing || current->attisdropped || !IsBinaryCoercible(then->atttypid, current->atttypid) ||
+		    made_by(&reading, now, tuple) >= now->curcid)
 			continue;
 		if (!missing)
 			missing = palloc0(desc->natts * sizeof(*missing));

@@ -79,6 +79,16 @@ UPDATE tt SET f = 'zwei' WHERE a = 8;
 COMMIT;
 SELECT * FROM lines();
 
+-- also of another type since, if that leaves the rows as they are, and a long one
+BEGIN;
+ALTER TABLE tt ADD i varchar DEFAULT 'drei', ADD j text DEFAULT repeat('lang ', 100);
+CLUSTER tt;
+ALTER TABLE tt ALTER i TYPE text;
+COMMIT;
+SELECT regexp_replace(line, '(lang )+', 'lang ') FROM lines() line;
+ALTER TABLE tt DROP i, DROP j;
+SELECT count(*) FROM lines();
+
 -- materialized views are rewritten all the time
 CREATE MATERIALIZED VIEW seen AS SELECT a FROM tt;
 REFRESH MATERIALIZED VIEW seen;

@@ -306,11 +306,11 @@ rm -f "$mirror"*
 exits "a mirror that is not to wait says why there is none" 1 timeout 60 deltamirror --once "$mnt" "$mirror"
 like "with the table" "$output" 'no snapshot.*secret.*--from'
 deltamirror "$mnt" "$mirror" >"$work/mirror.log" 2>&1 &
-waiting=$!
+asking=$!
 wait_for 60 "grep -q 'secret.*waiting' '$work/mirror.log'" "the mirror to say what it waits for"
 sql "GRANT SELECT ON secret TO follower"
 wait_for 60 "[[ -s $mirror ]]" "the mirror to begin"
-check "when the reason is gone, one that waits begins" end_process "$waiting"
+check "when the reason is gone, one that waits begins" end_process "$asking"
 is "status has forgotten it" "$(status_of "$mnt" snapshot_error)" ""
 mirror_once
 equal_tables "and equals PostgreSQL"

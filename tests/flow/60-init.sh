@@ -124,6 +124,14 @@ is "an init that waits for a transaction ends when it is told to" "$status" 1
 like "and says what it waited for" "$(cat "$work/patience")" 'waits for transactions' 'stopped while waiting'
 check "its slot goes" wait_for 10 "[[ \$(sql 'SELECT count(*) FROM pg_replication_slots') == 0 ]]"
 check_not "so does the folder" test -e "$store"
+nohup daystream init "$store" --conninfo "$conninfo" >"$work/patience" 2>&1 &
+waiting=$!
+wait_for 30 "[[ \$(sql \"SELECT count(*) FROM pg_replication_slots WHERE active\") == 1 ]]" "the slot in the making"
+kill -HUP "$waiting"
+sleep 1
+check "one that is deaf to a signal stays so" alive "$waiting"
+end_process "$waiting"
+check "its slot goes as well" wait_for 10 "[[ \$(sql 'SELECT count(*) FROM pg_replication_slots') == 0 ]]"
 sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid()" >/dev/null
 wait "$holding" || true
 

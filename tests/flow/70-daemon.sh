@@ -131,6 +131,7 @@ is "SIGINT ends it as well" "$status" 0
 # Twice, as timeout says it to a process and to its group, while its child unmounts.
 daemon_start "$store" "$mnt"
 child=$(pgrep -P "$daemon_pid") && kill -STOP "$child"
+[[ $EUID -ne 0 ]] || check "a process of its own unmounts" test -n "$child"
 kill "$daemon_pid"
 sleep 1
 kill "$daemon_pid"

@@ -387,6 +387,9 @@ static void a_number_of_a_book_that_prints_as_another_marks_the_table(void **sta
 	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\tisbn");
 	change(w, T, "insert\tid\t1\ta\t0-901690-54-6");
 	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\text.isbn");
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\tissn"); /* written anew */
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\tean13x");
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\text.isbn");
 	commit(w);
 	assert_string_equal(marked(w), "0");
 	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\text.isbn13");

@@ -221,7 +221,7 @@ static void a_file_that_is_not_there_is_damage(void **state)
 static void who_follows_begins_anew_as_often_as_it_takes(void **state)
 {
 	struct mount *m = *state;
-	struct build_tries tries = {.count = 9};
+	struct build_tries tries = {.count = 9, .changed = 9};
 
 	err_set(&m->err, 0, "table t was dropped or renamed while it was copied");
 	assert_int_equal(build_again(&tries, &m->wish, -ESTALE, &m->err), -ESTALE);
