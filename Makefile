@@ -47,7 +47,7 @@ PLUGIN_SRC := $(wildcard plugin/*.[ch] plugin/Makefile common/line.[ch] common/n
 $(BUILD)/deltaflood.so: $(PLUGIN_SRC)
 	@mkdir -p $(BUILD)/plugin
 	$(call say,PGXS)
-	$(Q)$(MAKE) $(if $(V),,-s) -C $(BUILD)/plugin -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) all
+	$(Q)$(MAKE) $(if $(V),,-s) -C $(BUILD)/plugin -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) $(if $(COPT),CFLAGS='$(CFLAGS) $(COPT)') all
 	$(Q)install -m 755 $(BUILD)/plugin/deltaflood.so $@
 
 deps:
