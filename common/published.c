@@ -24,7 +24,7 @@
 	"FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND " which " AND i.indislive AND i.indisvalid AND "      \
 	"i.indisunique AND i.indimmediate AND i.indpred IS NULL) " alias " ON true "
 
-/* What was made after initdb has an OID from 16384 on. */
+/* What was made after initdb has an OID from 16384 on: extensions put tables into pg_catalog, too. */
 static const char tables_sql[] = "SELECT c.oid, n.nspname, c.relname, c.relreplident, p.key, r.key, c.relnatts, " SHAPE(
     "c.relnatts") ", "
                   "coalesce(pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, "
@@ -32,8 +32,7 @@ static const char tables_sql[] = "SELECT c.oid, n.nspname, c.relname, c.relrepli
                   "true) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace " KEY(
                       "p", "i.indisprimary")
                       KEY("r", "i.indisreplident") "WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.relrewrite "
-                                                   "= 0 AND c.oid >= 16384 AND n.nspname NOT IN "
-                                                   "('pg_catalog', 'information_schema', 'pg_toast')";
+                                                   "= 0 AND c.oid >= 16384";
 enum { T_OID, T_SCHEMA, T_NAME, T_IDENTITY, T_PRIMARY, T_REPLIDENT, T_ATTRIBUTES, T_SHAPE, T_ALLOWED };
 
 static const char sizes_sql[] =

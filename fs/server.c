@@ -181,8 +181,7 @@ static const char weak_sql[] =
     "WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END), EXISTS (SELECT FROM "
     "pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate AND i.indisprimary) "
     "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-    "WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema', "
-    "'pg_toast', 'daystream') ORDER BY 1, 2";
+    "WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384 AND n.nspname <> 'daystream' ORDER BY 1, 2";
 
 /* Says which names of the list are no table of the result. */
 static void say_missing(const PGresult *res, const char *tables, void (*say)(const char *))
@@ -227,8 +226,8 @@ int server_weak_tables(PGconn *conn, const char *tables, void (*say)(const char 
 static const char closed_sql[] =
     "SELECT n.nspname, c.relname, format('%I.%I', n.nspname, c.relname), quote_ident(current_user) "
     "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-    "WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema', "
-    "'pg_toast', 'daystream') AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')) "
+    "WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384 AND n.nspname <> 'daystream' AND NOT "
+    "(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')) "
     "ORDER BY 1, 2";
 
 int server_closed_tables(PGconn *conn, const char *tables, void (*say)(const char *sentence), struct err *err)
@@ -272,7 +271,7 @@ static const char save_sql[] =
     "INSERT INTO daystream.tables SELECT %s, c.oid, n.nspname, c.relname, CASE c.relreplident WHEN 'd' THEN 'default' "
     "WHEN 'i' THEN 'index' WHEN 'f' THEN 'full' ELSE 'nothing' END FROM pg_catalog.pg_class c JOIN "
     "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND "
-    "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'daystream')";
+    "c.oid >= 16384 AND n.nspname <> 'daystream'";
 
 static const char save_columns_sql[] =
     "INSERT INTO daystream.columns SELECT t.slot, t.relid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, "

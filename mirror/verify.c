@@ -301,7 +301,7 @@ static int report_missing(struct verify *verify, uint32_t relid, const char *sch
 static const char tables_sql[] =
     "SELECT c.oid, nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
     " WHERE relkind = 'r' AND relpersistence = 'p' AND c.oid >= 16384"
-    " AND nspname !~ '^(pg_|information_schema$)' ORDER BY nspname, relname";
+    " ORDER BY nspname, relname";
 
 static bool is_wanted(const struct verify *verify, const char *schema, const char *table)
 {

@@ -1,5 +1,6 @@
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_namespace.h"
@@ -265,8 +266,9 @@ static void refresh(struct relation_cache *cache, struct relation *relation, Rel
 	if (relation->context)
 		MemoryContextReset(relation->context);
 	read_name(relation, rel);
-	/* Materialized views come too, but what is in them follows from the tables. */
-	relation->wanted = rel->rd_rel->relkind == RELKIND_RELATION && options_want(cache->options, &relation->name);
+	/* Materialized views come too, but what is in them follows from the tables; and initdb's own (information_schema). */
+	relation->wanted = rel->rd_rel->relkind == RELKIND_RELATION && RelationGetRelid(rel) >= FirstNormalObjectId &&
+					   options_want(cache->options, &relation->name);
 	if (!relation->wanted)
 		return;
 	if (!relation->context)

@@ -160,6 +160,22 @@ sql "COMMIT PREPARED 'later'"
 against_stream "it lacks nothing and has nothing twice" "$beside"
 mirrors "a mirror that starts from it has all three"
 
+# Extensions put tables beside the system's own, which no reader is sent.
+PGOPTIONS="-c allow_system_table_mods=on" sql "CREATE TABLE pg_catalog.ours (a int PRIMARY KEY)"
+sql "INSERT INTO pg_catalog.ours VALUES (1)"
+PGOPTIONS="-c allow_system_table_mods=on" sql "CREATE TABLE information_schema.ours AS SELECT 1 AS a"
+sql "UPDATE information_schema.sql_features SET comments = 'ours' WHERE feature_id = 'B012'"
+commits_wait
+commit_waits "INSERT INTO pg_catalog.ours VALUES (2)"
+exits "a snapshot knows tables of people's beside the system's" 0 timeout 60 daystream snapshot "$store"
+is "and has their rows" "$(grep -hc '_action	insert' "$mnt/snapshots/$(tail -n 1 <<<"$output")"/tables/{pg_catalog,information_schema}.ours)" $'1\n1'
+let_commits_go
+mirrors "a mirror has them"
+is "what waited, too" "$(sqlite3 "$mirror" 'SELECT a FROM "pg_catalog.ours"')" $'1\n2'
+check "--verify finds them equal, and misses none" deltamirror --verify "$conninfo" "$mirror"
+check_not "initdb's own are not in the stream" grep -q 'sql_features' "$mnt/live"
+PGOPTIONS="-c allow_system_table_mods=on" sql "DROP TABLE pg_catalog.ours, information_schema.ours"
+
 # Under load, several at a time, and tables that are changed in the midst of it.
 pgbench -i -q -s 2 >/dev/null 2>&1
 for i in $(seq 40); do
