@@ -17,6 +17,7 @@ enum {
 	RANGE_LEAST = 16,
 	RANGE_MOST = 65536,
 	LOCKED_MS = 500,       /* about that long; whoever waits for the lock has all writers behind him */
+	PATIENCE_MS = 5000,    /* so long a lock is waited for without a word */
 	BATCH_LEN = 256 << 10, /* what the sink gets at once */
 	CLOCK_MARGIN = 60,     /* seconds: a clock that is set a little back does no harm */
 	TID_RANGES_VERSION = 140000,
@@ -24,6 +25,7 @@ enum {
 
 struct copy {
 	char *conninfo;
+	void (*warn)(const char *sentence);
 	int wakefd;
 	PGconn *leader;  /* its transaction holds the snapshot */
 	PGconn *present; /* sees what is there now; under the lock */
@@ -134,7 +136,8 @@ static int take_snapshot(struct copy *copy, struct err *err)
 	return r;
 }
 
-int copy_open(struct copy **out, const char *conninfo, const char *tables, bool must_exist, int wakefd, struct err *err)
+int copy_open(struct copy **out, const char *conninfo, const char *tables, bool must_exist,
+              void (*warn)(const char *sentence), int wakefd, struct err *err)
 {
 	struct copy *copy = calloc(1, sizeof *copy);
 	int r;
@@ -144,6 +147,7 @@ int copy_open(struct copy **out, const char *conninfo, const char *tables, bool 
 		free(copy);
 		return err_set(err, -ENOMEM, "out of memory");
 	}
+	copy->warn = warn;
 	copy->wakefd = wakefd;
 	pthread_mutex_init(&copy->lock, NULL);
 	if ((r = connect_server(copy, &copy->present, err)) == 0 && (r = ask_since(copy, err)) == 0 &&
@@ -262,23 +266,53 @@ static int read_rows(struct copy_worker *worker, size_t i, const char *sql, cons
 	return r < 0 ? r : empty(worker, sink, err);
 }
 
-/* Before the table is read: that the snapshot sees rightly what is in its file, and that this stays so. The
- * lock is asked for by the name that the snapshot knows. */
+static void say_locked(const struct copy *copy, const char *name)
+{
+	char text[NAME_PATH_MAX + 200];
+
+	snprintf(text, sizeof text,
+	         "table \"%s\" is locked: waiting for whoever did that (see pg_locks; without a pid, it is a prepared "
+	         "transaction, see pg_prepared_xacts)",
+	         name);
+	copy->warn(text);
+}
+
+/* The lock is asked for by the name that the snapshot knows; again and again, since a server that waits for one does not see
+ * that we are gone. */
+static int lock_table(struct copy_worker *worker, const struct published_table *table, char *sqlstate, struct err *err)
+{
+	struct copy *copy = worker->copy;
+	char *sql;
+	PGresult *res;
+	bool said = false;
+	int r;
+
+	if (asprintf(&sql,
+	             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '%s'; "
+	             "SET LOCAL lock_timeout = %d; LOCK TABLE ONLY %s IN ACCESS SHARE MODE; SET LOCAL lock_timeout = 0",
+	             copy->snapshot, PATIENCE_MS, table->from) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	while ((r = pg_exec(worker->conn, sql, copy->wakefd, 0, &res, sqlstate, err)) < 0 &&
+	       strcmp(sqlstate, "55P03") == 0) {
+		if (!said)
+			say_locked(copy, table->name);
+		said = true;
+		if ((r = command(copy, worker->conn, "ROLLBACK", err)) < 0)
+			break;
+	}
+	PQclear(res);
+	free(sql);
+	return r;
+}
+
+/* Before the table is read: that the snapshot sees rightly what is in its file, and that this stays so. */
 static int begin_range(struct copy_worker *worker, size_t i, struct err *err)
 {
 	struct copy *copy = worker->copy;
 	const struct published_table *table = &copy->published.tables[i];
-	char *sql, sqlstate[6];
-	PGresult *res;
+	char sqlstate[6];
+	int r = lock_table(worker, table, sqlstate, err);
 
-	if (asprintf(&sql,
-	             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '%s'; "
-	             "LOCK TABLE ONLY %s IN ACCESS SHARE MODE",
-	             copy->snapshot, table->from) < 0)
-		return err_set(err, -ENOMEM, "out of memory");
-	int r = pg_exec(worker->conn, sql, copy->wakefd, 0, &res, sqlstate, err);
-	free(sql);
-	PQclear(res);
 	/* No such table, no such schema, or no table any more. */
 	if (r < 0 &&
 	    (strcmp(sqlstate, "42P01") == 0 || strcmp(sqlstate, "3F000") == 0 || strcmp(sqlstate, "42809") == 0))

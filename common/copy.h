@@ -11,7 +11,7 @@
  * Nothing of the slot is used. No lock but ACCESS SHARE is taken, on one table at a time and for a part of it
  * (a range of blocks), so a table's definition can be changed meanwhile; a change that an older
  * snapshot would not see rightly (TRUNCATE, a rewrite, other columns, another label, other attributes of a
- * composite type) is noticed: -ESTALE, and the copy has to be taken anew.
+ * composite type) is noticed: -ESTALE, and the copy has to be taken anew. Who has locked a table is waited for, which is said.
  */
 #ifndef COMMON_COPY_H
 #define COMMON_COPY_H
@@ -30,11 +30,12 @@ struct copy;
 struct copy_worker;
 
 /* Connects and takes the snapshot. `tables`: path names joined by commas; NULL or "" for all that the plugin
- * sends where it is given no list. `wakefd` (or -1) breaks off all waits with -EINTR. Errors as pg.h;
+ * sends where it is given no list. `warn` gets a sentence, from any thread, where a lock on a table is long in coming. `wakefd`
+ * (or -1) breaks off all waits with -EINTR. Errors as pg.h;
  * -ENOENT names a table that does not exist (where `must_exist`; else it is passed over), -EACCES one that
  * may not be read. */
-int copy_open(struct copy **copy, const char *conninfo, const char *tables, bool must_exist, int wakefd,
-              struct err *err);
+int copy_open(struct copy **copy, const char *conninfo, const char *tables, bool must_exist,
+              void (*warn)(const char *sentence), int wakefd, struct err *err);
 void copy_close(struct copy *copy);
 
 const struct visible *copy_visible(const struct copy *copy);

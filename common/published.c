@@ -35,11 +35,15 @@ static const char tables_sql[] = "SELECT c.oid, n.nspname, c.relname, c.relrepli
                                                    "= 0 AND c.oid >= 16384";
 enum { T_OID, T_SCHEMA, T_NAME, T_IDENTITY, T_PRIMARY, T_REPLIDENT, T_ATTRIBUTES, T_SHAPE, T_ALLOWED };
 
-static const char sizes_sql[] =
-    "SELECT coalesce(pg_catalog.pg_relation_size(c.oid), 0), "
-    "coalesce(pg_catalog.pg_relation_size(nullif(c.reltoastrelid, "
-    "0)), 0), c.relpages, c.reltuples::numeric FROM unnest('{%s}'::oid[]) WITH ORDINALITY o(oid, n) JOIN "
-    "pg_catalog.pg_class c ON c.oid = o.oid ORDER BY o.n";
+/* A file's size waits for whoever has its table locked. */
+#define SIZE(relid)                                                                                                    \
+	"CASE WHEN " relid " NOT IN (SELECT relation FROM pg_catalog.pg_locks WHERE locktype = 'relation' AND mode = " \
+	"'AccessExclusiveLock') THEN pg_catalog.pg_relation_size(" relid ") END"
+
+static const char sizes_sql[] = "SELECT coalesce(" SIZE("c.oid") ", c.relpages * 8192::bigint), coalesce(" SIZE(
+    "nullif(c.reltoastrelid, 0)") ", 0), c.relpages, c.reltuples::numeric FROM unnest('{%s}'::oid[]) WITH "
+                                  "ORDINALITY o(oid, n) JOIN "
+                                  "pg_catalog.pg_class c ON c.oid = o.oid ORDER BY o.n";
 enum { S_HEAP, S_TOAST, S_PAGES, S_TUPLES };
 
 static int query(PGconn *conn, int wakefd, PGresult **res, struct err *err, const char *fmt, ...)

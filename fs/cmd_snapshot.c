@@ -120,6 +120,11 @@ static int check_choice(const char *path, const struct config *config, int wakef
 	return r;
 }
 
+static void warn(const char *sentence)
+{
+	log_warn("%s", sentence);
+}
+
 static int run(const struct options *options, int dirfd, struct err *err)
 {
 	struct config config;
@@ -141,6 +146,7 @@ static int run(const struct options *options, int dirfd, struct err *err)
 	struct snapshot_request request = {.tables = options->tables,
 	                                   .jobs = options->jobs,
 	                                   .wakefd = wakefd,
+	                                   .warn = warn,
 	                                   .progress = progress_open("snapshot", 0)};
 	r = snapshot_take(dirfd, &config, &request, &taken, err);
 	progress_close(request.progress, r == 0);

@@ -53,10 +53,15 @@ static bool is_wanted(struct keeper *keeper)
 	return found == 0 || (found == 1 && position_cmp(newest, outdated) <= 0);
 }
 
+static void warn(const char *sentence)
+{
+	log_warn("%s", sentence);
+}
+
 /* 0: taken, or somebody else is at it. */
 static int take(struct keeper *keeper, struct err *err)
 {
-	const struct snapshot_request request = {.jobs = JOBS, .wakefd = keeper->worker.stop_fd};
+	const struct snapshot_request request = {.jobs = JOBS, .wakefd = keeper->worker.stop_fd, .warn = warn};
 	struct position taken;
 	char name[POSITION_TEXT_MAX];
 

@@ -180,7 +180,8 @@ static int prepare(struct snapshot *s, struct err *err)
 	int r;
 
 	if ((r = find_origin(s, err)) < 0 || (r = snapshots_begin(s->store_dirfd, &s->draft, err)) < 0 ||
-	    (r = copy_open(&s->copy, s->config->conninfo, s->tables, request->tables != NULL, s->wake_fd, err)) < 0 ||
+	    (r = copy_open(&s->copy, s->config->conninfo, s->tables, request->tables != NULL, request->warn, s->wake_fd,
+	                   err)) < 0 ||
 	    (r = check_server(s, err)) < 0 || (r = check_space(s, &total, err)) < 0)
 		return r;
 	progress_expect(request->progress, s->before + total);

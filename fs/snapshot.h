@@ -16,10 +16,11 @@
 #include "progress.h"
 
 struct snapshot_request {
-	const char *tables;        /* path names joined by commas; NULL: all that the store has */
-	unsigned jobs;             /* connections that copy at once */
-	int wakefd;                /* readable: give up, -EINTR */
-	struct progress *progress; /* NULL is fine */
+	const char *tables;                 /* path names joined by commas; NULL: all that the store has */
+	unsigned jobs;                      /* connections that copy at once */
+	int wakefd;                         /* readable: give up, -EINTR */
+	struct progress *progress;          /* NULL is fine */
+	void (*warn)(const char *sentence); /* as copy.h */
 };
 
 /* Takes one; *taken is its position. -EBUSY: another one is being taken; -ENOTCONN: no daystreamfs serves the store, or

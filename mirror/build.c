@@ -75,6 +75,11 @@ static int fill_from_mount(struct mirror *mirror, struct err *err)
 	return rc;
 }
 
+static void warn(const char *sentence)
+{
+	log_warn("%s", sentence);
+}
+
 int build_fill(struct mirror *mirror, struct err *err)
 {
 	const struct mirror_wish *wish = mirror->wish;
@@ -85,7 +90,7 @@ int build_fill(struct mirror *mirror, struct err *err)
 		return fill_from_mount(mirror, err);
 	const char *tables = mirror_tables(wish);
 	int rc = direct_load(mirror->apply, wish->source.mount, wish->conninfo,
-	                     tables ? tables : mirror->database.stream_tables, err);
+	                     tables ? tables : mirror->database.stream_tables, warn, err);
 	/* The server's; what the mount's means is said otherwise. */
 	return rc == -EAGAIN ? -ENOTCONN : rc < 0 ? rc : 1;
 }

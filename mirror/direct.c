@@ -142,7 +142,8 @@ static int load_all(struct apply *apply, struct copy *copy, const struct origin 
 	return rc;
 }
 
-int direct_load(struct apply *apply, const char *mount, const char *conninfo, const char *tables, struct err *err)
+int direct_load(struct apply *apply, const char *mount, const char *conninfo, const char *tables,
+                void (*warn)(const char *sentence), struct err *err)
 {
 	struct feed_end end;
 	struct copy *copy = NULL;
@@ -153,7 +154,7 @@ int direct_load(struct apply *apply, const char *mount, const char *conninfo, co
 		return rc;
 	rc = stream_origin(mount, &origin, err);
 	if (rc == 0)
-		rc = copy_open(&copy, conninfo, tables, false, end.fd, err);
+		rc = copy_open(&copy, conninfo, tables, false, warn, end.fd, err);
 	if (rc == 0)
 		rc = check_origin(mount, &origin, copy_origin(copy), err);
 	if (rc == 0)

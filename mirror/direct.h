@@ -7,8 +7,9 @@
 #include "apply.h"
 #include "err.h"
 
-/* What the copy lacks comes from the stream of `mount`, which has to be of that server: -EINVAL where it is
+/* `warn`: as copy.h. What the copy lacks comes from the stream of `mount`, which has to be of that server: -EINVAL where it is
  * not. -EAGAIN where the server cannot be reached now; else as load.h, copy.h. */
-int direct_load(struct apply *apply, const char *mount, const char *conninfo, const char *tables, struct err *err);
+int direct_load(struct apply *apply, const char *mount, const char *conninfo, const char *tables,
+                void (*warn)(const char *sentence), struct err *err);
 
 #endif

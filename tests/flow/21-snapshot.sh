@@ -176,6 +176,23 @@ check "--verify finds them equal, and misses none" deltamirror --verify "$connin
 check_not "initdb's own are not in the stream" grep -q 'sql_features' "$mnt/live"
 PGOPTIONS="-c allow_system_table_mods=on" sql "DROP TABLE pg_catalog.ours, information_schema.ours"
 
+# A lock that nobody lets go.
+sql "BEGIN; LOCK TABLE account IN ACCESS EXCLUSIVE MODE; PREPARE TRANSACTION 'locks'"
+daystream snapshot "$store" >"$work/one.log" 2>&1 &
+one=$!
+rm -f "$mirror"*
+deltamirror --once --from="$conninfo" "$mnt" "$mirror" >"$work/mirror.log" 2>&1 &
+two=$!
+check "a snapshot says that a table is locked" wait_for 60 "grep -q 'account. is locked.*prepared' '$work/one.log'"
+check "and so does a mirror that copies" wait_for 60 "grep -q 'account. is locked.*prepared' '$work/mirror.log'"
+end_process "$two"
+sleep 6 # the server has noticed by then
+is "one that was ended waits for no lock at the server" \
+	"$(sql "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")" 1
+sql "COMMIT PREPARED 'locks'"
+check "the snapshot is taken when the lock is gone" wait "$one"
+is "it had been said once" "$(grep -c 'is locked' "$work/one.log")" 1
+
 # Under load, several at a time, and tables that are changed in the midst of it.
 pgbench -i -q -s 2 >/dev/null 2>&1
 for i in $(seq 40); do
