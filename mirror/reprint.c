@@ -118,6 +118,13 @@ static bool changes_names(const char *from, const char *to)
 	                                    (number || (prints_name(from) && prints_name(to))));
 }
 
+/* Of an xml's declaration the server prints no encoding, and as text, which rewrites nothing, all that was written. */
+static bool shows_declaration(const char *from, const char *to)
+{
+	return strcmp(from, "xml") == 0 &&
+	       (strcmp(to, "text") == 0 || strcmp(to, "character varying") == 0 || strcmp(to, "bpchar") == 0);
+}
+
 /* ---- lists of labels and attributes ------------------------------------- */
 
 /* Takes the next item off a list of them, "OID=label" or "OID:number". */
@@ -304,7 +311,7 @@ static int reprint_column(sqlite3 *sqlite, const struct schema *new, struct sche
 
 	if (rc == 0 && from->labels && to->labels)
 		rc = reprint_enum(sqlite, new, column, before, from->labels, to->labels, err);
-	bool unknown = changes_names(from->base, to->base) ||
+	bool unknown = changes_names(from->base, to->base) || shows_declaration(from->base, to->base) ||
 	               (from->parts && to->parts &&
 	                (has_changed(from->parts, to->parts) || has_more_attributes(from->parts, to->parts)));
 	if (rc < 0 || !unknown || (rc = has_values(sqlite, new, column, err)) <= 0)

@@ -61,7 +61,7 @@ WIDER = {
     "numeric": [("numeric", ""), ("text", "")], "bytea": [("text", "encode({}, 'hex')")], "jsonb": [("json", ""), ("text", "")],
     "json": [("jsonb", ""), ("text", "")], "bpchar": [("text", ""), ("char(30)", "")], "oid": [("int8", ""), ("int4", "")],
     "uuid": [("text", "")], "date": [("text", "")], "name": [("text", "")], "inet": [("text", "")], "varbit": [("varbit(100)", ""), ("text", "")],
-    "citext": [("text", "")], "short_text": [("text", "")], "xml": [("text", "")], "interval": [("text", "")],
+    "citext": [("text", "")], "short_text": [("text", "")], "xml": [("text", "{}::text || ''")], "interval": [("text", "")],
 }
 
 

@@ -398,6 +398,25 @@ static void a_number_of_a_book_that_prints_as_another_marks_the_table(void **sta
 	warns("column \"a\" of table \"t\" prints otherwise now");
 }
 
+static void an_xml_that_becomes_text_marks_the_table_where_there_are_any(void **state)
+{
+	struct world *w = *state;
+
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\txml");
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\ttext");
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\txml");
+	change(w, T, "insert\tid\t1\ta\t<a/>");
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\tdoc\\tbase\\txml");
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\tcharacter varying(9)"); /* written anew */
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\txml");
+	commit(w);
+	assert_string_equal(marked(w), "0");
+	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\tcharacter varying");
+	commit(w);
+	assert_string_equal(marked(w), "1");
+	warns("column \"a\" of table \"t\" prints otherwise now");
+}
+
 static void a_label_or_attribute_within_other_values_marks_the_table(void **state)
 {
 	static const struct {
@@ -483,6 +502,7 @@ int main(void)
 	    TEST(a_label_that_a_definition_lacks_keeps_its_rows),
 	    TEST(an_oid_that_becomes_a_name_marks_the_table_where_there_are_any),
 	    TEST(a_number_of_a_book_that_prints_as_another_marks_the_table),
+	    TEST(an_xml_that_becomes_text_marks_the_table_where_there_are_any),
 	    TEST(a_label_or_attribute_within_other_values_marks_the_table),
 	    TEST(without_memory_a_table_made_anew_loses_nothing),
 	};
