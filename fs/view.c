@@ -91,21 +91,52 @@ static int place(struct view *view, struct err *err)
 	return 1;
 }
 
+/* ---- where it ends ------------------------------------------------------ */
+
+static bool bounded(const struct view *view)
+{
+	return view->key.until.epoch > 0 || view->key.until.seq > 0;
+}
+
+/* Whether what it ends before is there, and where it ends then. */
+static int find_end(struct view *view, struct err *err)
+{
+	struct store_end end;
+	struct place last;
+
+	store_end(view->set->store, &end);
+	if (!bounded(view) || view->over || position_cmp(end.last, view->key.until) < 0)
+		return 0;
+	int r = find_before(view->set->store, view->key.until, &last, err);
+	if (r < 0)
+		return r;
+	/* Nothing before it is retained: then it ends where the retained lines start. */
+	view->end = r ? last.at + last.len : segments_edge(store_segments(view->set->store)).base;
+	view->last_epoch = r ? last.position.epoch : view->key.start.epoch;
+	view->over = true;
+	return 0;
+}
+
 static bool same(const struct view_key *a, const struct view_key *b)
 {
 	return a->table == b->table && position_cmp(a->start, b->start) == 0 && position_cmp(a->until, b->until) == 0 &&
 	       a->line_len == b->line_len;
 }
 
-/* Starts where an open view of the same key does, also where that was given up; under the set's lock. */
+/* Starts and ends where an open view of the same key does, also where that was given up; under the set's lock. */
 static void place_like(struct view *view)
 {
 	for (struct view *other = view->set->open; other && !view->placed; other = other->following) {
 		if (!same(&other->key, &view->key))
 			continue;
 		pthread_mutex_lock(&other->lock);
+		if (other->placed)
+			find_end(other, NULL);
 		view->placed = other->placed;
 		view->base = other->base;
+		view->over = other->over;
+		view->end = other->end;
+		view->last_epoch = other->last_epoch;
 		pthread_mutex_unlock(&other->lock);
 	}
 }
@@ -150,30 +181,6 @@ void view_close(struct view *view)
 }
 
 /* ---- what it holds ------------------------------------------------------ */
-
-static bool bounded(const struct view *view)
-{
-	return view->key.until.epoch > 0 || view->key.until.seq > 0;
-}
-
-/* Whether what it ends before is there, and where it ends then. */
-static int find_end(struct view *view, struct err *err)
-{
-	struct store_end end;
-	struct place last;
-
-	store_end(view->set->store, &end);
-	if (!bounded(view) || view->over || position_cmp(end.last, view->key.until) < 0)
-		return 0;
-	int r = find_before(view->set->store, view->key.until, &last, err);
-	if (r < 0)
-		return r;
-	/* Nothing before it is retained: then it ends where the retained lines start. */
-	view->end = r ? last.at + last.len : segments_edge(store_segments(view->set->store)).base;
-	view->last_epoch = r ? last.position.epoch : view->key.start.epoch;
-	view->over = true;
-	return 0;
-}
 
 static int measure(struct view *view, uint64_t *len, uint64_t *last_epoch, struct err *err)
 {
@@ -311,7 +318,9 @@ static size_t needed(struct view *view)
 	struct segments_range range = segments_range(segments);
 	size_t segment;
 
-	if (place(view, NULL) <= 0 || (view->key.line_len && view->next >= view->key.line_len) ||
+	/* Its end, too, is told now: of what is given up, nobody finds it any more. */
+	if (place(view, NULL) <= 0 || find_end(view, NULL) < 0 ||
+	    (view->key.line_len && view->next >= view->key.line_len) ||
 	    (view->over && view->base + view->next >= view->end))
 		return range.newest;
 	uint64_t next = view->base + view->next;

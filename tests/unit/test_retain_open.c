@@ -98,6 +98,31 @@ static void a_table_at_its_end_keeps_nothing(void **state)
 	file_close(file);
 }
 
+/* Whether it was looked at since, or not. */
+static void a_day_that_is_open_ends_where_it_ended(void **state)
+{
+	struct node known = {.kind = NODE_DAY, .position = {day(2) - day(2) % DAY, 0}};
+	struct node unasked = {.kind = NODE_DAY, .position = {day(4) - day(4) % DAY, 0}};
+	char buf[1000];
+
+	(void)state;
+	for (unsigned i = 1; i <= 4; i++)
+		fixture_put(&f, day(i), "zzz", "fox61");
+	uint64_t len = stat_len(&known);
+	struct file *over = open_node(&known), *today = open_node(&unasked);
+	for (unsigned i = 5; i <= 10; i++)
+		fixture_put(&f, day(i), "zzz", "fox61");
+	config.keep_days = 3;
+	give_up(day(10), true);
+	assert_true(position_cmp(edge(), (struct position){day(5), 0}) > 0);
+	assert_int_equal(stat_len(&known), len);
+	assert_int_equal(stat_len(&unasked), len);
+	assert_int_equal(file_read(over, 0, buf, sizeof buf, &f.err), len);
+	assert_int_equal(file_read(today, 0, buf, sizeof buf, &f.err), len);
+	file_close(over);
+	file_close(today);
+}
+
 /* ---- many --------------------------------------------------------------- */
 
 static size_t open_descriptors(void)
@@ -340,9 +365,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	    TEST(an_open_file_goes_on_where_it_is),         TEST(what_is_read_on_is_bounded),
-	    TEST(a_table_at_its_end_keeps_nothing),         TEST(of_many_segments_some_hundred_are_open),
-	    TEST(followers_miss_nothing_while_segments_go),
+	    TEST(an_open_file_goes_on_where_it_is),       TEST(what_is_read_on_is_bounded),
+	    TEST(a_table_at_its_end_keeps_nothing),       TEST(a_day_that_is_open_ends_where_it_ended),
+	    TEST(of_many_segments_some_hundred_are_open), TEST(followers_miss_nothing_while_segments_go),
 	};
 	return cmocka_run_group_tests_name("retain_open", tests, NULL, NULL);
 }
