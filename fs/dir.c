@@ -15,6 +15,7 @@ struct dir {
 	struct node node;
 	char **names; /* of tables and snapshots, sorted */
 	size_t name_count, name_cap;
+	bool listed; /* one of them was asked for */
 	/* Lines of a second, and short seconds, come one after the other: where the scan stands. */
 	bool scanning;
 	struct scan scan;
@@ -65,8 +66,15 @@ static int name_snapshots(struct dir *dir, struct err *err)
 	return r == 0 ? add_name("latest", dir) : r == -ENOENT ? 0 : r;
 }
 
-/* The names of those folders that are listed from memory. */
-static int take_names(struct dir *dir, struct err *err)
+static void forget_names(struct dir *dir)
+{
+	for (size_t i = 0; i < dir->name_count; i++)
+		free(dir->names[i]);
+	dir->name_count = 0;
+}
+
+/* Of those folders that are listed from memory. */
+static int gather_names(struct dir *dir, struct err *err)
 {
 	int r;
 
@@ -83,6 +91,28 @@ static int take_names(struct dir *dir, struct err *err)
 	}
 }
 
+static int take_names(struct dir *dir, struct err *err)
+{
+	forget_names(dir);
+	int r = gather_names(dir, err);
+	if (dir->name_count)
+		qsort(dir->names, dir->name_count, sizeof *dir->names, by_name);
+	return r;
+}
+
+/* Whoever begins again is told what is there by now. */
+static int next_name(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct err *err)
+{
+	int r = cookie == 0 && dir->listed ? take_names(dir, err) : 0;
+
+	dir->listed = true;
+	if (r < 0 || cookie >= dir->name_count)
+		return r;
+	snprintf(entry->name, sizeof entry->name, "%s", dir->names[cookie]);
+	entry->cookie = cookie + 1;
+	return 1;
+}
+
 int dir_open(struct dir **out, const struct shown *shown, const struct node *node, struct err *err)
 {
 	struct dir *dir = calloc(1, sizeof *dir);
@@ -97,8 +127,6 @@ int dir_open(struct dir **out, const struct shown *shown, const struct node *nod
 		dir_close(dir);
 		return r;
 	}
-	if (dir->name_count)
-		qsort(dir->names, dir->name_count, sizeof *dir->names, by_name);
 	*out = dir;
 	return 0;
 }
@@ -112,8 +140,7 @@ static void end_scan(struct dir *dir)
 
 void dir_close(struct dir *dir)
 {
-	for (size_t i = 0; i < dir->name_count; i++)
-		free(dir->names[i]);
+	forget_names(dir);
 	free(dir->names);
 	end_scan(dir);
 	free(dir);
@@ -302,7 +329,7 @@ int dir_entry(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct 
 	case NODE_SINCE_TABLES:
 	case NODE_SCHEMA:
 	case NODE_SNAPSHOTS:
-	case NODE_COPIES: name = cookie < dir->name_count ? dir->names[cookie] : NULL; break;
+	case NODE_COPIES: r = next_name(dir, cookie, entry, err); break;
 	default: name = tree_fixed_name(&dir->node, (unsigned)cookie); break;
 	}
 	if (name) {

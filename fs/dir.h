@@ -1,7 +1,7 @@
 /*
  * dir.h - listing a folder of the tree, entry by entry, from any cookie on: in
  * bounded memory, however many lines and seconds there are. (The names of
- * tables, definitions and snapshots are taken once, when it is opened.)
+ * tables, definitions and snapshots are taken when it is opened, and when it is listed from the start again.)
  *
  * /since has a folder for every position, so it lists none.
  */

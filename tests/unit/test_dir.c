@@ -169,6 +169,27 @@ static void tables_are_listed_in_order(void **state)
 	dir_close(dir);
 }
 
+/* rewinddir(3) */
+static void what_is_listed_again_is_what_is_there_by_now(void **state)
+{
+	struct dir *dir = open_dir(NODE_TABLES, 0);
+	struct dir_entry *entry = malloc(sizeof *entry);
+
+	(void)state;
+	must(entry);
+	assert_int_equal(dir_entry(dir, 0, entry, &f.err), 1);
+	fixture_put(&f, fixture_second + 10, "aaa", "1");
+	assert_int_equal(dir_entry(dir, 1, entry, &f.err), 1);
+	assert_string_equal(entry->name, "zzz");
+	assert_int_equal(dir_entry(dir, 2, entry, &f.err), 0);
+	assert_int_equal(dir_entry(dir, 0, entry, &f.err), 1);
+	assert_string_equal(entry->name, "aaa");
+	assert_int_equal(dir_entry(dir, 2, entry, &f.err), 1);
+	assert_int_equal(dir_entry(dir, 3, entry, &f.err), 0);
+	free(entry);
+	dir_close(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +198,7 @@ int main(void)
 	    TEST(lines_of_a_second_are_listed_once_each_from_any_cookie),
 	    TEST(every_line_is_a_file_of_its_own),
 	    TEST(tables_are_listed_in_order),
+	    TEST(what_is_listed_again_is_what_is_there_by_now),
 	};
 	return cmocka_run_group_tests_name("dir", tests, NULL, NULL);
 }
