@@ -305,6 +305,14 @@ static int lock_table(struct copy_worker *worker, const struct published_table *
 	return r;
 }
 
+static int check_shape(struct copy *copy, const struct published_table *table, struct err *err)
+{
+	pthread_mutex_lock(&copy->lock);
+	int r = published_check(table, copy->present, copy->wakefd, err);
+	pthread_mutex_unlock(&copy->lock);
+	return r;
+}
+
 /* Before the table is read: that the snapshot sees rightly what is in its file, and that this stays so. */
 static int begin_range(struct copy_worker *worker, size_t i, struct err *err)
 {
@@ -320,10 +328,7 @@ static int begin_range(struct copy_worker *worker, size_t i, struct err *err)
 		               copy->published.tables[i].name);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&copy->lock);
-	r = published_check(table, copy->present, copy->wakefd, err);
-	pthread_mutex_unlock(&copy->lock);
-	return r;
+	return check_shape(copy, table, err);
 }
 
 /* Blocks that the table has now; what the snapshot sees is in them. */
@@ -367,7 +372,8 @@ static int copy_range(struct copy_worker *worker, size_t i, uint64_t from, uint6
 		return err_set(err, -ENOMEM, "out of memory");
 	r = read_rows(worker, i, sql, sink, err);
 	free(sql);
-	return r;
+	/* Nothing locks a schema's name: it may have led to another table. Of a former range, the next one has told. */
+	return r == 0 && !*next ? check_shape(worker->copy, table, err) : r;
 }
 
 /* Wide rows behind few blocks, or a slow sink, make the next range a smaller one. */
