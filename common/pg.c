@@ -1,12 +1,19 @@
 #include "pg.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "await.h"
 #include "clock.h"
+
+enum { CANCEL_MS = 5000 };
 
 /* So that a change reads the same whatever a role or database is set to; the
  * plugin pins those that shape values itself. */
@@ -249,13 +256,27 @@ static int wait_result(PGconn *conn, int wakefd, long long until, int timeout_ms
 	return 0;
 }
 
+/* libpq's waits for the server, deaf to signals and without an end. A signal handler may call it, and so may a child of a
+ * program with threads. */
 void pg_cancel(PGconn *conn)
 {
 	PGcancel *cancel = PQgetCancel(conn);
+	pid_t child = cancel ? fork() : -1;
 	char reason[256];
 
-	if (cancel)
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		PQcancel(cancel, reason, sizeof reason);
+		_exit(EXIT_SUCCESS);
+	}
+	if (child > 0) {
+		int fd = pidfd_open(child, 0);
+		pg_wait(fd, false, -1, CANCEL_MS);
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		if (fd >= 0)
+			close(fd);
+	}
 	PQfreeCancel(cancel);
 }
 

@@ -26,7 +26,8 @@ int pg_connect(PGconn **conn, const char *conninfo, bool replication, int wakefd
  * -EAGAIN where the connection is gone or it takes longer than `timeout_ms` (0: no limit); -EINTR where `wakefd` is readable. */
 int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult **res, char *sqlstate, struct err *err);
 
-/* Asks the server to break off what it does for `conn`, which says so where a statement's result is read. */
+/* Asks the server to break off what it does for `conn`, which says so where a statement's result is read. Takes five seconds
+ * at most, by a child. */
 void pg_cancel(PGconn *conn);
 
 /* A value of a result, borrowed from it; "" for NULL, and where the server's answer has no such value. */

@@ -384,8 +384,11 @@ static int run(struct init *init, int *dirfd, bool *created, struct err *err)
 	if ((r = make_slot(init, &saved, err)) == 0 && (r = settle_user(init, *dirfd, &privileges, err)) == 0 &&
 	    (r = write_store(init, *dirfd, &saved, err)) == 0 && privileges_give(&privileges, *dirfd, &given) < 0)
 		log_warn("%s", given.text); /* the daemon will try again, and say what follows from it */
-	if (r < 0 && init->made_slot)       /* a slot without a store pins WAL for nobody */
-		server_drop_slot(init->conn, init->config.slot, NULL);
+	/* A slot without a store pins WAL for nobody. */
+	if (r < 0 && init->made_slot && server_drop_slot(init->conn, init->config.slot, NULL) == -EAGAIN)
+		log_warn("the server does not answer: where it has a slot \"%s\" later on, run: SELECT "
+		         "pg_drop_replication_slot('%s');",
+		         init->config.slot, init->config.slot);
 	return r;
 }
 

@@ -132,8 +132,66 @@ sleep 1
 check "one that is deaf to a signal stays so" alive "$waiting"
 end_process "$waiting"
 check "its slot goes as well" wait_for 10 "[[ \$(sql 'SELECT count(*) FROM pg_replication_slots') == 0 ]]"
+
+# The server's host is gone meanwhile: who asks it to break off gets no answer.
+port=$(free_port)
+python3 - "$port" "$server/.s.PGSQL.$PGPORT" <<'PYTHON' &
+import signal, socket, sys, threading
+gone = False
+def go(*_):
+    global gone
+    gone = True
+signal.signal(signal.SIGUSR1, go)
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+listener.settimeout(0.1)
+kept = []
+def forward(source, to):
+    while data := source.recv(65536):
+        if gone:
+            return
+        to.sendall(data)
+while True:
+    try:
+        kept.append(listener.accept()[0])
+    except TimeoutError:
+        continue
+    if not gone:
+        kept.append(socket.socket(socket.AF_UNIX))
+        kept[-1].connect(sys.argv[2])
+        for pair in (kept[-2:], kept[:-3:-1]):
+            threading.Thread(target=forward, args=pair, daemon=True).start()
+PYTHON
+hole=$!
+wait_for 30 "(: </dev/tcp/127.0.0.1/$port)" "what stands between"
+daystream init "$store" --conninfo "host=127.0.0.1 port=$port user=$PGUSER dbname=$PGDATABASE" >"$work/patience" 2>&1 &
+waiting=$!
+wait_for 30 "[[ \$(sql \"SELECT count(*) FROM pg_replication_slots WHERE active\") == 1 ]]" "the slot in the making"
+kill -USR1 "$hole"
+sleep 1
+kill -TERM "$waiting"
+check "one whose server is gone ends all the same" wait_for 60 "! alive $waiting"
+like "and says what it may have left there" "$(cat "$work/patience")" 'does not answer.*pg_drop_replication_slot'
+end_process "$waiting" KILL
+end_process "$hole" KILL
+wait "$waiting" "$hole" 2>/dev/null || true
+sql "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots" >/dev/null
+check "the slot goes with its session" wait_for 10 "[[ \$(sql 'SELECT count(*) FROM pg_replication_slots') == 0 ]]"
+
+# Told to end when the slot is there, and the answer on its way.
+daystream init "$store" --conninfo "$conninfo" >"$work/patience" 2>&1 &
+waiting=$!
+wait_for 30 "[[ \$(sql \"SELECT count(*) FROM pg_replication_slots WHERE active\") == 1 ]]" "the slot in the making"
+kill -STOP "$waiting"
 sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid()" >/dev/null
 wait "$holding" || true
+wait_for 30 "[[ \$(sql \"SELECT count(*) FROM pg_replication_slots WHERE NOT active AND confirmed_flush_lsn IS NOT NULL\") == 1 ]]" "the slot"
+kill -TERM "$waiting"
+kill -CONT "$waiting"
+status=0
+wait "$waiting" || status=$?
+is "an init that is ended at the last moment ends" "$status" 1
+is "and has taken its slot back" "$(sql 'SELECT count(*) FROM pg_replication_slots')" 0
+check_not "and the folder" test -e "$store"
 
 exits "init succeeds" 0 init
 like "and warns of the tables whose updates and deletes would be lost" "$output" keyless nothing 'ALTER TABLE .*REPLICA IDENTITY'
