@@ -383,7 +383,7 @@ static int recover(struct mirror *mirror, int code, bool from_apply, struct err 
 		return wait_for_space(mirror, err);
 	if (code == -EBADMSG || (from_apply && (code == -ENOENT || code == -EEXIST)))
 		return try_again(mirror, code, from_apply, err);
-	if (code == -ESTALE && !from_apply)
+	if (code == -ESTALE && !from_apply && !mirror->quiet)
 		return no_way_on(mirror, code, err);
 	return code;
 }
@@ -422,6 +422,16 @@ struct mirror_goal mirror_end(const struct mirror *mirror)
 	return goal;
 }
 
+/* A stream that does not go on from a copy may go on from the next one, as where retention was faster. One that never does is
+ * no reason to copy for ever. */
+static int does_not_go_on(const struct mirror_wish *wish, struct err *err)
+{
+	struct err reason = *err;
+
+	return err_set(err, -EBADMSG, "%.900s%s", reason.text,
+	               wish->conninfo ? "" : "; `daystream snapshot` on the store takes a copy that it goes on from");
+}
+
 int mirror_run_to_end(struct mirror *mirror, struct err *err)
 {
 	struct mirror_goal goal = mirror_end(mirror);
@@ -430,6 +440,8 @@ int mirror_run_to_end(struct mirror *mirror, struct err *err)
 	mirror->quiet = true;
 	int rc = mirror_run(mirror, &goal, err);
 	mirror->quiet = false;
+	if (rc == -ESTALE && !mirror->wish->until)
+		return does_not_go_on(mirror->wish, err);
 	return rc == 0 && stop_asked() ? -EINTR : rc;
 }
 

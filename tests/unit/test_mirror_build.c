@@ -232,6 +232,47 @@ static void who_follows_begins_anew_as_often_as_it_takes(void **state)
 	assert_int_equal(build_again(&tries, &m->wish, -EBADMSG, &m->err), -EBADMSG);
 }
 
+/* Files that do not belong together: the snapshot is older than what the stream has kept. */
+static void a_stream_that_never_goes_on_from_the_copy_is_an_error(void **state)
+{
+	static const char origin[] = "_c\t1507507400\t_s\t0\t_action\torigin\tsystem\t7123\ttimeline\t1\tdatabase\tbank"
+	                             "\tslot\tdaystream\tgeneration\t1\n";
+	struct mount *m = *state;
+	char since[100];
+
+	snprintf(since, sizeof since, "%s/since/1507507300/3/live", m->dir);
+	unlink(since);
+	folder_write(m->dir, "live", origin, sizeof origin - 1);
+	m->wish.once = false;
+	not_built(m, -EBADMSG, "begins at 1507507400.0; `daystream snapshot`");
+}
+
+static void each_new_reason_of_a_wait_is_said_once(void **state)
+{
+	struct mount *m = *state;
+	struct build_tries tries = {0};
+	char path[100], said[1000] = "";
+	int saved = dup(STDERR_FILENO);
+
+	snprintf(path, sizeof path, "%s/said", m->dir);
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+	assert_true(saved >= 0 && fd >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+	m->wish.once = false;
+	static const char *const reasons[] = {"it is away", "it is away", "the password is wrong"};
+	for (size_t i = 0; i < 3; i++) {
+		err_set(&m->err, 0, "%s", reasons[i]);
+		assert_int_equal(build_again(&tries, &m->wish, -ENOTCONN, &m->err), 0);
+	}
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	assert_true(pread(fd, said, sizeof said - 1, 0) > 0);
+	close(fd);
+	char *first = strstr(said, reasons[0]);
+	assert_non_null(first);
+	assert_null(strstr(first + 1, reasons[0]));
+	assert_non_null(strstr(first, reasons[2]));
+}
+
 static void wish_until(struct mount *m, struct until *until, const char *text)
 {
 	*until = (struct until){.text = text};
@@ -389,6 +430,8 @@ int main(void)
 	    TEST(damage_in_a_snapshot_is_noticed),
 	    TEST(a_file_that_is_not_there_is_damage),
 	    TEST(who_follows_begins_anew_as_often_as_it_takes),
+	    TEST(a_stream_that_never_goes_on_from_the_copy_is_an_error),
+	    TEST(each_new_reason_of_a_wait_is_said_once),
 	    TEST(it_ends_with_the_last_commit_that_belongs_to_it),
 	    TEST(what_is_older_than_all_there_is_is_told_the_oldest),
 	    TEST(the_stream_will_do_only_from_where_its_generation_began),
