@@ -151,8 +151,7 @@ static int reset(struct relation *table, sqlite3_stmt *stmt, const char *doing, 
 	int rc = sqlite3_reset(stmt);
 	if (rc == SQLITE_OK)
 		return sqlite3_changes(table->sqlite);
-	int code = sql_error(table->sqlite, doing, err);
-	return rc == SQLITE_TOOBIG ? -EFBIG : code;
+	return sql_error(table->sqlite, doing, err);
 }
 
 /* Runs one statement over row and old row (NULL: none); returns the rows it changed. */

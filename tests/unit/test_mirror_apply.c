@@ -45,6 +45,25 @@ static void where_all_rows_are_known_a_missing_one_is_an_error(void **state)
 	assert_string_equal(ask(w, "SELECT * FROM acc"), "1|A|b");
 }
 
+/* Of a marked table, rows that do not fit are passed over; rows that stay where all have gone are not. */
+static void a_truncate_that_somebodys_trigger_refuses_is_not_passed_over(void **state)
+{
+	struct world *w = *state;
+
+	make_exact(w);
+	line(w, ACC);
+	line(w, "_table\tacc\t_xid\t700\t_action\tinsert\tid\t1\tv\ta\tw\tb");
+	assert_int_equal(apply_tolerate(w->apply, "acc", &w->err), 0);
+	line(w, "_table\tacc\t_xid\t700\t_action\tdelete\tid\t9");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT count(inexact_since) FROM _daystream_tables"), "1");
+	ask(w, "CREATE TRIGGER keeps BEFORE DELETE ON acc BEGIN SELECT raise(ABORT, 'they stay'); END");
+	line(w, "_table\tacc\t_xid\t701\t_action\ttruncate");
+	refused(w, -EEXIST, "they stay");
+	assert_non_null(strstr(w->err.text, "--resync=acc"));
+	assert_string_equal(ask(w, "SELECT id FROM acc"), "1");
+}
+
 static void a_mirror_of_one_tables_file_stands_at_the_last_line(void **state)
 {
 	struct world *w = *state;
@@ -279,6 +298,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(where_all_rows_are_known_a_missing_one_is_an_error),
+	    TEST(a_truncate_that_somebodys_trigger_refuses_is_not_passed_over),
 	    TEST(a_mirror_of_one_tables_file_stands_at_the_last_line),
 	    TEST(truncate_empties_its_table_only),
 	    TEST(what_is_not_committed_is_gone_after_a_rollback_or_a_restart),
