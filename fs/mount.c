@@ -129,7 +129,14 @@ void mount_options_help(void)
 
 /* ---- the session -------------------------------------------------------- */
 
-/* A daemon that was killed leaves a mount that answers ENOTCONN to everybody. */
+/* A daemon that was killed leaves a mount that answers ENOTCONN to everybody; but ECONNABORTED to who asked before. */
+static int ask(const char *mountpoint, struct stat *st)
+{
+	int r = stat(mountpoint, st);
+
+	return r < 0 && errno == ECONNABORTED ? stat(mountpoint, st) : r;
+}
+
 static void clear_dead_mount(const char *mountpoint)
 {
 	char *argv[] = {"fusermount3", "-uz", (char *)(uintptr_t)mountpoint, NULL};
@@ -138,7 +145,7 @@ static void clear_dead_mount(const char *mountpoint)
 	pid_t pid;
 	int status;
 
-	if (stat(mountpoint, &st) == 0 || errno != ENOTCONN)
+	if (ask(mountpoint, &st) == 0 || errno != ENOTCONN)
 		return;
 	if (umount2(mountpoint, MNT_DETACH) == 0 || posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) != 0)
 		return;
@@ -223,7 +230,7 @@ int mount_check(const struct mount_options *options, struct err *err)
 {
 	struct stat at;
 
-	if (stat(options->mountpoint, &at) < 0)
+	if (ask(options->mountpoint, &at) < 0)
 		return errno == ENOTCONN ? 0 : err_errno(err, "the mountpoint %s", options->mountpoint);
 	if (!S_ISDIR(at.st_mode))
 		return err_set(err, -ENOTDIR, "the mountpoint %s is not a folder", options->mountpoint);

@@ -170,6 +170,17 @@ check "the next daemon clears it, though a file is open" daemon_start "$store" "
 check "and shows the stream" grep -q fox4 "$mnt/live"
 exec 7<&-
 is "on one mount, not on two" "$(grep -c " $mnt " /proc/self/mountinfo)" 1
+
+# Whoever asks a daemon that is then killed gets another error: here the next one, which looks at its mountpoint.
+kill -STOP "$daemon_pid"
+daystreamfs "$store" "$mnt" -f >>"$work/daemon.log" 2>&1 &
+next=$!
+sleep 1 # it asks, and waits
+daemon_kill
+daemon_pid=$next
+follows() { mounted "$mnt" && alive "$daemon_pid"; }
+check "one that starts while the one before is killed clears it, too" wait_for 60 "follows || ! alive $daemon_pid"
+check "and shows the stream" follows
 daemon_stop
 
 # Where waiting is impossible (a sandbox forbids poll(2), or as here a limit), each program ends, and says why.
