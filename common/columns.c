@@ -10,9 +10,11 @@
 #include "pg.h"
 
 /* What values of a type print of other types, in the order of plugin/schema.c: an enum's labels, spelt as in
- * name.h, and a composite's attributes. `root` is a column's type. Multiranges are there from PostgreSQL 14 on. */
+ * name.h, and a composite's attributes. `root` is a column's type. Multiranges are there from PostgreSQL 14 on.
+ * ascii() refuses what is longer than a byte, where the database is EUC_JP or the like. */
 #define LABELS                                                                                                         \
-	"(SELECT pg_catalog.string_agg(e.oid || '=' || (SELECT pg_catalog.string_agg(CASE WHEN l.c IN ('%%', '/', "    \
+	"(SELECT pg_catalog.string_agg(e.oid || '=' || (SELECT pg_catalog.string_agg(CASE WHEN "                       \
+	"pg_catalog.octet_length(l.c) > 1 THEN l.c WHEN l.c IN ('%%', '/', "                                           \
 	"'.', ',') OR pg_catalog.ascii(l.c) BETWEEN 1 AND 31 OR pg_catalog.ascii(l.c) = 127 OR l.c = '-' AND l.n = 1 " \
 	"THEN '%%' || pg_catalog.upper(pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(l.c)), 2, '0')) ELSE l.c "   \
 	"END, '' ORDER BY l.n) FROM pg_catalog.regexp_split_to_table(e.enumlabel, '') WITH ORDINALITY l(c, n)), ',' "  \

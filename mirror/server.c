@@ -108,14 +108,16 @@ static const char definition_sql[] =
 /* 1: it is that table still; 0: another one has the name, or none. */
 static int read_definition(struct server *server, uint32_t relid, struct server_table *table, struct err *err)
 {
-	char sql[sizeof definition_sql + 300];
-	char *name = PQescapeLiteral(server->conn, table->from, strlen(table->from));
+	char *sql, *name = PQescapeLiteral(server->conn, table->from, strlen(table->from));
 
 	if (!name)
 		return err_set(err, -EPROTO, "the server's name of a table cannot be read");
-	snprintf(sql, sizeof sql, definition_sql, relid, name);
+	int len = asprintf(&sql, definition_sql, relid, name);
 	PQfreemem(name);
+	if (len < 0)
+		return err_set(err, -ENOMEM, "out of memory");
 	int rc = server_ask(server, sql, &table->answer, err);
+	free(sql);
 	return rc < 0 ? rc : PQntuples(table->answer) > 0;
 }
 

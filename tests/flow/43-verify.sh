@@ -204,4 +204,35 @@ edit "DELETE FROM \"tä€\" WHERE a = '€'; UPDATE loose SET c = 'x' WHERE _ro
 verify --wait 1
 like "and what differs is found" "$output" $'^loose\tDIFFERENT\t24\t1\t1\t0' $'^\tmissing\ta=€'
 
+# ---- servers whose characters are longer than a byte, or become longer in UTF-8
+
+other() { # DATABASE ENCODING
+	daemon_stop
+	PGDATABASE=postgres sql "CREATE DATABASE $1 ENCODING '$2' LOCALE 'C' TEMPLATE template0"
+	export PGDATABASE=$1
+	conninfo="host=$PGHOST port=$PGPORT user=$PGUSER dbname=$1"
+	store=$work/store-$1 mnt=$work/mnt-$1 mirror=$work/$1.sqlite
+}
+other euc EUC_JP
+sql "CREATE TYPE 種 AS ENUM ('日本', '-a-%,b', '')"
+sql "CREATE TABLE 表 (a 種 PRIMARY KEY, b 種[])"
+sql "INSERT INTO 表 VALUES ('日本', '{日本,\"-a-%,b\"}'), ('', NULL)"
+stream_up --slot euc
+snapshot_there
+is "a snapshot of EUC_JP says an enum's labels" "$(grep -o 'labels\\t[^\	]*' "$mnt/snapshots/latest/tables/表" | sed 's/[0-9]*=/N=/g')" \
+	'labels\tN=日本,N=%2Da-%25%2Cb,N='
+mirror_once
+sql "UPDATE 表 SET b = '{}' WHERE a = '日本'"
+mirror_once
+exits "and a mirror equals it" 0 deltamirror --verify "$conninfo" "$mirror"
+
+other thai WIN874
+long=$(printf 'ก%.0s' {1..63}) # of 189 bytes in UTF-8
+sql "CREATE SCHEMA \"$long\""
+sql "CREATE TABLE \"$long\".\"$long\" (\"$long\" int PRIMARY KEY)"
+sql "INSERT INTO \"$long\".\"$long\" VALUES (1)"
+stream_up --slot thai
+mirror_once
+exits "a table is found by names that are longer in UTF-8" 0 deltamirror --verify "$conninfo" "$mirror"
+
 plan
