@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <isa-l/crc64.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +11,18 @@
 #include "names.h"
 #include "snapshots.h"
 
+/* A table's or snapshot's name. It has the same cookie whatever came or went beside it: NFS goes on in another handle. */
+struct listed {
+	char *name;
+	uint64_t hash; /* the cookie */
+};
+
 struct dir {
 	const struct shown *shown;
 	struct node node;
-	char **names; /* of tables and snapshots, sorted */
+	struct listed *names; /* by their hash */
 	size_t name_count, name_cap;
-	bool listed; /* one of them was asked for */
+	bool asked_names;
 	/* Lines of a second, and short seconds, come one after the other: where the scan stands. */
 	bool scanning;
 	struct scan scan;
@@ -25,6 +32,7 @@ struct dir {
 	uint64_t asked, told; /* the cookie of the second that was listed last, and that second; 0: none */
 };
 
+enum { HASH_SHIFT = 4 };  /* a cookie is an offset, which has 63 bits */
 enum { NEAR = 64 << 10 }; /* bytes that are sooner read than looked up */
 
 static int add_name(const char *name, void *ctx)
@@ -33,21 +41,25 @@ static int add_name(const char *name, void *ctx)
 
 	if (dir->name_count == dir->name_cap) {
 		size_t cap = dir->name_cap ? dir->name_cap * 2 : 32;
-		char **more = realloc(dir->names, cap * sizeof *more);
+		struct listed *more = realloc(dir->names, cap * sizeof *more);
 		if (!more)
 			return -ENOMEM;
 		dir->names = more;
 		dir->name_cap = cap;
 	}
-	if (!(dir->names[dir->name_count] = strdup(name)))
+	struct listed *one = &dir->names[dir->name_count];
+	if (!(one->name = strdup(name)))
 		return -ENOMEM;
+	one->hash = crc64_ecma_refl(0, (const unsigned char *)name, strlen(name)) >> HASH_SHIFT;
 	dir->name_count++;
 	return 0;
 }
 
-static int by_name(const void *a, const void *b)
+static int by_hash(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	const struct listed *one = a, *other = b;
+
+	return one->hash != other->hash ? (one->hash < other->hash ? -1 : 1) : strcmp(one->name, other->name);
 }
 
 static int name_snapshots(struct dir *dir, struct err *err)
@@ -69,7 +81,7 @@ static int name_snapshots(struct dir *dir, struct err *err)
 static void forget_names(struct dir *dir)
 {
 	for (size_t i = 0; i < dir->name_count; i++)
-		free(dir->names[i]);
+		free(dir->names[i].name);
 	dir->name_count = 0;
 }
 
@@ -96,20 +108,28 @@ static int take_names(struct dir *dir, struct err *err)
 	forget_names(dir);
 	int r = gather_names(dir, err);
 	if (dir->name_count)
-		qsort(dir->names, dir->name_count, sizeof *dir->names, by_name);
+		qsort(dir->names, dir->name_count, sizeof *dir->names, by_hash);
 	return r;
 }
 
 /* Whoever begins again is told what is there by now. */
 static int next_name(struct dir *dir, uint64_t cookie, struct dir_entry *entry, struct err *err)
 {
-	int r = cookie == 0 && dir->listed ? take_names(dir, err) : 0;
+	int r = cookie == 0 && dir->asked_names ? take_names(dir, err) : 0;
 
-	dir->listed = true;
-	if (r < 0 || cookie >= dir->name_count)
+	size_t low = 0, high = dir->name_count;
+	dir->asked_names = true;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (dir->names[middle].hash < cookie)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (r < 0 || low == dir->name_count)
 		return r;
-	snprintf(entry->name, sizeof entry->name, "%s", dir->names[cookie]);
-	entry->cookie = cookie + 1;
+	snprintf(entry->name, sizeof entry->name, "%s", dir->names[low].name);
+	entry->cookie = dir->names[low].hash + 1;
 	return 1;
 }
 

@@ -1,7 +1,8 @@
 /*
  * dir.h - listing a folder of the tree, entry by entry, from any cookie on: in
  * bounded memory, however many lines and seconds there are. (The names of
- * tables, definitions and snapshots are taken when it is opened, and when it is listed from the start again.)
+ * tables, definitions and snapshots are taken when it is opened, and when it is listed from the start again;
+ * they come in no order, but each has the same cookie in any handle: an NFS server opens the folder for each piece.)
  *
  * /since has a folder for every position, so it lists none.
  */

@@ -139,6 +139,7 @@ static void a_table_that_is_given_up_is_not_there(void **state)
 	struct dir *dir;
 	struct dir_entry *entry = malloc(sizeof *entry);
 	struct stat st;
+	int count = 0;
 
 	(void)state;
 	must(entry);
@@ -152,11 +153,9 @@ static void a_table_that_is_given_up_is_not_there(void **state)
 	assert_int_equal(file_stat(&shown, &node, &st, &f.err), -ENOENT);
 	node = (struct node){.kind = NODE_TABLES};
 	works(dir_open(&dir, &shown, &node, &f.err), f.err);
-	assert_int_equal(dir_entry(dir, 0, entry, &f.err), 1);
-	assert_string_equal(entry->name, "yyy");
-	assert_int_equal(dir_entry(dir, 1, entry, &f.err), 1);
-	assert_string_equal(entry->name, "zzz");
-	assert_int_equal(dir_entry(dir, 2, entry, &f.err), 0);
+	for (*entry = (struct dir_entry){0}; dir_entry(dir, entry->cookie, entry, &f.err) == 1; count++)
+		assert_true(strcmp(entry->name, "yyy") == 0 || strcmp(entry->name, "zzz") == 0);
+	assert_int_equal(count, 2);
 	dir_close(dir);
 	free(entry);
 }
