@@ -18,6 +18,7 @@ enum {
 	RANGE_MOST = 65536,
 	LOCKED_MS = 500,       /* about that long; whoever waits for the lock has all writers behind him */
 	PATIENCE_MS = 5000,    /* so long a lock is waited for without a word */
+	LOCKS_MS = 60000,      /* and then, before it is asked for again, which stands in the server's log */
 	BATCH_LEN = 256 << 10, /* what the sink gets at once */
 	CLOCK_MARGIN = 60,     /* seconds: a clock that is set a little back does no harm */
 	TID_RANGES_VERSION = 140000,
@@ -278,30 +279,38 @@ static void say_locked(const struct copy *copy, const char *name)
 }
 
 /* The lock is asked for by the name that the snapshot knows; again and again, since a server that waits for one does not see
- * that we are gone. */
-static int lock_table(struct copy_worker *worker, const struct published_table *table, char *sqlstate, struct err *err)
+ * that we are gone, where we cannot tell it. */
+static int try_lock(struct copy_worker *worker, const struct published_table *table, int patience_ms, char *sqlstate,
+                    struct err *err)
 {
 	struct copy *copy = worker->copy;
 	char *sql;
 	PGresult *res;
-	bool said = false;
-	int r;
 
 	if (asprintf(&sql,
 	             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '%s'; "
 	             "SET LOCAL lock_timeout = %d; LOCK TABLE ONLY %s IN ACCESS SHARE MODE; SET LOCAL lock_timeout = 0",
-	             copy->snapshot, PATIENCE_MS, table->from) < 0)
+	             copy->snapshot, patience_ms, table->from) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
-	while ((r = pg_exec(worker->conn, sql, copy->wakefd, 0, &res, sqlstate, err)) < 0 &&
-	       strcmp(sqlstate, "55P03") == 0) {
-		if (!said)
-			say_locked(copy, table->name);
-		said = true;
-		if ((r = command(copy, worker->conn, "ROLLBACK", err)) < 0)
-			break;
-	}
+	int r = pg_exec(worker->conn, sql, copy->wakefd, 0, &res, sqlstate, err);
+	if (r == -EINTR)
+		pg_cancel(worker->conn);
 	PQclear(res);
 	free(sql);
+	return r;
+}
+
+static int lock_table(struct copy_worker *worker, const struct published_table *table, char *sqlstate, struct err *err)
+{
+	int r, patience_ms = PATIENCE_MS;
+
+	while ((r = try_lock(worker, table, patience_ms, sqlstate, err)) < 0 && strcmp(sqlstate, "55P03") == 0) {
+		if (patience_ms == PATIENCE_MS)
+			say_locked(worker->copy, table->name);
+		patience_ms = LOCKS_MS;
+		if ((r = command(worker->copy, worker->conn, "ROLLBACK", err)) < 0)
+			break;
+	}
 	return r;
 }
 
@@ -318,7 +327,7 @@ static int begin_range(struct copy_worker *worker, size_t i, struct err *err)
 {
 	struct copy *copy = worker->copy;
 	const struct published_table *table = &copy->published.tables[i];
-	char sqlstate[6];
+	char sqlstate[6] = "";
 	int r = lock_table(worker, table, sqlstate, err);
 
 	/* No such table, no such schema, or no table any more. */

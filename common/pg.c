@@ -258,26 +258,29 @@ static int wait_result(PGconn *conn, int wakefd, long long until, int timeout_ms
 
 /* libpq's waits for the server, deaf to signals and without an end. A signal handler may call it, and so may a child of a
  * program with threads. */
-void pg_cancel(PGconn *conn)
+bool pg_cancel(PGconn *conn)
 {
 	PGcancel *cancel = PQgetCancel(conn);
 	pid_t child = cancel ? fork() : -1;
 	char reason[256];
+	int status = -1;
 
 	if (child == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		PQcancel(cancel, reason, sizeof reason);
-		_exit(EXIT_SUCCESS);
+		_exit(PQcancel(cancel, reason, sizeof reason) ? EXIT_SUCCESS : EXIT_FAILURE);
 	}
 	if (child > 0) {
 		int fd = pidfd_open(child, 0);
 		pg_wait(fd, false, -1, CANCEL_MS);
 		kill(child, SIGKILL);
-		waitpid(child, NULL, 0);
+		waitpid(child, &status, 0);
 		if (fd >= 0)
 			close(fd);
+	} else if (cancel && PQcancel(cancel, reason, sizeof reason)) { /* there may be no more processes */
+		status = 0;
 	}
 	PQfreeCancel(cancel);
+	return status == 0;
 }
 
 int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult **out, char *sqlstate, struct err *err)

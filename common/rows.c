@@ -75,6 +75,7 @@ static int finish(struct rows *rows, struct err *err)
 	PGresult *result;
 	int rc = next_result(rows, &result, err);
 
+	rows->over = rc == 0;
 	if (rc == 0 && PQresultStatus(result) != PGRES_COMMAND_OK)
 		rc = refused(rows->conn, result, err);
 	PQclear(result);
@@ -143,10 +144,8 @@ static void drain(struct rows *rows)
 void rows_close(struct rows *rows)
 {
 	PQfreemem(rows->row);
-	if (rows->open) {
-		if (PQtransactionStatus(rows->conn) == PQTRANS_ACTIVE)
-			pg_cancel(rows->conn);
+	/* libpq calls it active until the end's end has come. */
+	if (rows->open && (rows->over || PQtransactionStatus(rows->conn) != PQTRANS_ACTIVE || pg_cancel(rows->conn)))
 		drain(rows);
-	}
 	*rows = (struct rows){.wakefd = -1};
 }

@@ -21,7 +21,7 @@ struct rows {
 	PGconn *conn; /* borrowed; nothing else may use it until rows_close */
 	int wakefd;
 	char *row;
-	bool open;
+	bool open, over; /* over: the server has said how it ended */
 };
 
 /* Starts COPY (`query`) TO STDOUT. rows_close is to be called in any case. */
@@ -33,7 +33,7 @@ int rows_next(struct rows *rows, struct span *row, struct err *err);
 /* Splits a row at its tabs; false where it has not `count` values. */
 bool rows_split(struct span row, struct span *values, unsigned count);
 
-/* What was not read is cancelled. */
+/* What was not read is cancelled. Where the server cannot be asked to, the connection is good for nothing any more. */
 void rows_close(struct rows *rows);
 
 #endif

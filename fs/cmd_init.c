@@ -291,7 +291,7 @@ static int create_slot(struct init *init, struct err *err)
 
 	if (wakefd >= 0)
 		close(wakefd);
-	init->made_slot = r == 0 || r == -EINTR; /* it may have come just then */
+	init->made_slot = r == 0 || r == -EINTR || r == -EAGAIN; /* it may have come just then */
 	return r;
 }
 

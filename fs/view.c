@@ -318,9 +318,11 @@ static size_t needed(struct view *view)
 	struct segments_range range = segments_range(segments);
 	size_t segment;
 
+	if (place(view, NULL) <= 0)
+		return range.newest;
 	/* Its end, too, is told now: of what is given up, nobody finds it any more. */
-	if (place(view, NULL) <= 0 || find_end(view, NULL) < 0 ||
-	    (view->key.line_len && view->next >= view->key.line_len) ||
+	find_end(view, NULL);
+	if ((view->key.line_len && view->next >= view->key.line_len) ||
 	    (view->over && view->base + view->next >= view->end))
 		return range.newest;
 	uint64_t next = view->base + view->next;

@@ -422,14 +422,14 @@ struct mirror_goal mirror_end(const struct mirror *mirror)
 	return goal;
 }
 
-/* A stream that does not go on from a copy may go on from the next one, as where retention was faster. One that never does is
- * no reason to copy for ever. */
+/* A stream that does not go on from a copy may go on from the next one, as where retention was faster. */
 static int does_not_go_on(const struct mirror_wish *wish, struct err *err)
 {
 	struct err reason = *err;
 
-	return err_set(err, -EBADMSG, "%.900s%s", reason.text,
-	               wish->conninfo ? "" : "; `daystream snapshot` on the store takes a copy that it goes on from");
+	return err_set(err, -ESTALE, "%.900s; %s", reason.text,
+	               wish->conninfo ? "a copy takes longer than keep_days and keep_bytes (daystream.conf) allow"
+	                              : "`daystream snapshot` on the store takes a copy that it goes on from");
 }
 
 int mirror_run_to_end(struct mirror *mirror, struct err *err)

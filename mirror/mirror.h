@@ -86,7 +86,7 @@ void mirror_close(struct mirror *mirror);
 /* The end, which is not before what the mount tells of now. */
 struct mirror_goal mirror_end(const struct mirror *mirror);
 
-/* To where the stream ends now: while it goes on, its end may never be reached. -EINTR after a signal; -EBADMSG also where the
+/* To where the stream ends now: while it goes on, its end may never be reached. -EINTR after a signal; -ESTALE where the
  * stream does not go on from where a copy ends. */
 int mirror_run_to_end(struct mirror *mirror, struct err *err);
 

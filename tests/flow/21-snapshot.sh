@@ -176,6 +176,18 @@ check "--verify finds them equal, and misses none" deltamirror --verify "$connin
 check_not "initdb's own are not in the stream" grep -q 'sql_features' "$mnt/live"
 PGOPTIONS="-c allow_system_table_mods=on" sql "DROP TABLE pg_catalog.ours, information_schema.ours"
 
+# A table that was copied to its end is not cancelled, for which the server would be connected to once more.
+sql "CREATE SCHEMA many"
+sql "DO \$\$ BEGIN FOR i IN 1..40 LOOP EXECUTE format('CREATE TABLE many.t%s (a int PRIMARY KEY)', i); END LOOP; END \$\$"
+sql "ALTER SYSTEM SET log_connections = on"
+sql "SELECT pg_reload_conf()" >/dev/null
+wait_for 10 "grep -q 'parameter \"log_connections\" changed' '$server/log'"
+came=$(grep -c 'connection received' "$server/log" || true)
+exits "a snapshot of many small tables is taken" 0 timeout 60 daystream snapshot "$store"
+check "over a few connections" test $(($(grep -c 'connection received' "$server/log") - came)) -lt 40
+sql "ALTER SYSTEM RESET log_connections"
+sql "DROP SCHEMA many CASCADE" 2>/dev/null
+
 # A lock that nobody lets go.
 sql "BEGIN; LOCK TABLE account IN ACCESS EXCLUSIVE MODE; PREPARE TRANSACTION 'locks'"
 daystream snapshot "$store" >"$work/one.log" 2>&1 &
