@@ -256,7 +256,7 @@ static int wait_result(PGconn *conn, int wakefd, long long until, int timeout_ms
 	return 0;
 }
 
-/* libpq's waits for the server, deaf to signals and without an end. A signal handler may call it, and so may a child of a
+/* PQcancel waits for the server, deaf to signals and without an end. A signal handler may call it, and so may a child of a
  * program with threads. */
 bool pg_cancel(PGconn *conn)
 {

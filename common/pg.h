@@ -27,7 +27,7 @@ int pg_connect(PGconn **conn, const char *conninfo, bool replication, int wakefd
 int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult **res, char *sqlstate, struct err *err);
 
 /* Asks the server to break off what it does for `conn`, which says so where a statement's result is read. Takes five seconds
- * at most, by a child. False: it could not be asked. */
+ * at most, by a child (where none can be made, as long as libpq does). False: it could not be asked. */
 bool pg_cancel(PGconn *conn);
 
 /* A value of a result, borrowed from it; "" for NULL, and where the server's answer has no such value. */
