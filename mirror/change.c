@@ -74,6 +74,9 @@ static int unplaced(struct changes *changes, struct relation *table, const struc
 		return registry_remedy(changes->registry, table, code, err);
 	if (!marked && table->schema.match != SCHEMA_NONE && !is_tolerated(changes, table))
 		return registry_remedy(changes->registry, table, code, err);
+	/* Somebody's trigger may have undone all that came before (RAISE(ROLLBACK, ...)). */
+	if (sqlite3_get_autocommit(table->sqlite))
+		return registry_remedy(changes->registry, table, code, err);
 	int rc = relation_mark(table, head->position, &mark_err);
 	if (rc < 0)
 		*err = mark_err;

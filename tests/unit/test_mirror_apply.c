@@ -64,6 +64,24 @@ static void a_truncate_that_somebodys_trigger_refuses_is_not_passed_over(void **
 	assert_string_equal(ask(w, "SELECT id FROM acc"), "1");
 }
 
+static void a_row_by_which_somebodys_trigger_undoes_all_is_not_passed_over(void **state)
+{
+	struct world *w = *state;
+
+	make_exact(w);
+	line(w, ACC);
+	line(w, ZZZ);
+	assert_int_equal(apply_tolerate(w->apply, "acc", &w->err), 0);
+	line(w, "_table\tacc\t_xid\t700\t_action\tdelete\tid\t9");
+	commit(w);
+	ask(w, "CREATE TRIGGER keeps BEFORE INSERT ON acc BEGIN SELECT raise(ROLLBACK, 'not one more'); END");
+	line(w, "_table\tzzz\t_xid\t701\t_action\tinsert\ta\tx\tb\t1");
+	line(w, "_table\tacc\t_xid\t701\t_action\tinsert\tid\t1\tv\ta\tw\tb");
+	refused(w, -EEXIST, "not one more");
+	assert_non_null(strstr(w->err.text, "--resync=acc"));
+	assert_string_equal(ask(w, "SELECT count(*), (SELECT epoch FROM _daystream) FROM zzz"), "0|1507507200");
+}
+
 static void a_mirror_of_one_tables_file_stands_at_the_last_line(void **state)
 {
 	struct world *w = *state;
@@ -299,6 +317,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(where_all_rows_are_known_a_missing_one_is_an_error),
 	    TEST(a_truncate_that_somebodys_trigger_refuses_is_not_passed_over),
+	    TEST(a_row_by_which_somebodys_trigger_undoes_all_is_not_passed_over),
 	    TEST(a_mirror_of_one_tables_file_stands_at_the_last_line),
 	    TEST(truncate_empties_its_table_only),
 	    TEST(what_is_not_committed_is_gone_after_a_rollback_or_a_restart),
