@@ -138,8 +138,8 @@ static int fit_table(struct import *import, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	unsigned found = 0;
-	int rc = sqlite3_prepare_v2(import->sqlite, "SELECT name, pk FROM pragma_table_info(?1) ORDER BY pk", -1, &stmt,
-	                            NULL);
+	int rc = sqlite3_prepare_v2(import->sqlite, "SELECT name, pk FROM temp.pragma_table_info(?1) ORDER BY pk", -1,
+	                            &stmt, NULL);
 	bool own_key = import->options->replace && !import->options->key;
 	bool *there = calloc(import->result.count, sizeof *there);
 

@@ -29,8 +29,8 @@ static int each_own(sqlite3 *sqlite, const struct schema *schema, const char *ot
 	int count = 0;
 
 	if (sqlite3_prepare_v2(sqlite,
-	                       "SELECT name FROM pragma_table_xinfo(?1) WHERE hidden = 0"
-	                       " INTERSECT SELECT name FROM pragma_table_xinfo(?2)",
+	                       "SELECT name FROM temp.pragma_table_xinfo(?1) WHERE hidden = 0"
+	                       " INTERSECT SELECT name FROM temp.pragma_table_xinfo(?2)",
 	                       -1, &stmt, NULL) != SQLITE_OK)
 		return sql_error(sqlite, "cannot read a table's columns", err);
 	sqlite3_bind_text(stmt, 1, schema->name, -1, SQLITE_STATIC);
@@ -97,7 +97,7 @@ static int is_kept(sqlite3 *sqlite, const struct schema *schema, const char *kep
 	int found = 0, rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < schema->key_count; i++) {
-		if (!stmt && sqlite3_prepare_v2(sqlite, "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2", -1,
+		if (!stmt && sqlite3_prepare_v2(sqlite, "SELECT 1 FROM temp.pragma_table_info(?1) WHERE name = ?2", -1,
 		                                &stmt, NULL) != SQLITE_OK)
 			rc = sql_error(sqlite, "cannot read a table's columns", err);
 		if (rc == 0) {

@@ -1,5 +1,7 @@
 /*
  * sql.h - statements without a result, and what SQLite's errors mean.
+ *
+ * A pragma that is asked as a table is asked of "temp": in "main", a table of the source may have its name.
  */
 #ifndef MIRROR_SQL_H
 #define MIRROR_SQL_H

@@ -63,14 +63,15 @@ int survey_table(struct survey *survey, struct relation *table, struct err *err)
 		return 0;
 	if (table->surveyed != survey->number) {
 		/* By its own name, only a table WITHOUT ROWID is taken for an index. */
-		int rc = ask(survey, &survey->unique,
-		             "SELECT (SELECT count(*) FROM pragma_index_list(?1) WHERE \"unique\" AND origin <> 'pk')"
-		             " + (SELECT count(*) FROM pragma_index_info(?1))",
-		             schema->name, &count, err);
+		int rc =
+		    ask(survey, &survey->unique,
+		        "SELECT (SELECT count(*) FROM temp.pragma_index_list(?1) WHERE \"unique\" AND origin <> 'pk')"
+		        " + (SELECT count(*) FROM temp.pragma_index_info(?1))",
+		        schema->name, &count, err);
 		/* A key that is no rowid is in one. */
 		if (rc == 0)
-			rc = ask(survey, &survey->indexes, "SELECT count(*) FROM pragma_index_list(?1)", schema->name,
-			         &indexes, err);
+			rc = ask(survey, &survey->indexes, "SELECT count(*) FROM temp.pragma_index_list(?1)",
+			         schema->name, &indexes, err);
 		if (rc < 0)
 			return rc;
 		table->in_order = indexes == 0;
