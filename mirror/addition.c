@@ -30,11 +30,11 @@ static bool has_name(const struct schema *schema, const char *name)
 	return false;
 }
 
-/* The columns of a table with `name`, `type`, `dflt_value` and `hidden`, without our own. */
+/* The columns of a table with `name`, `type`, `dflt_value`, `hidden` and `notnull`, without our own. */
 static int read_columns(sqlite3 *sqlite, const char *table, sqlite3_stmt **stmt, struct err *err)
 {
 	if (sqlite3_prepare_v2(sqlite,
-	                       "SELECT name, type, dflt_value, hidden FROM pragma_table_xinfo(?1)"
+	                       "SELECT name, type, dflt_value, hidden, \"notnull\" FROM temp.pragma_table_xinfo(?1)"
 	                       " WHERE name NOT LIKE '\\_daystream%' ESCAPE '\\'",
 	                       -1, stmt, NULL) != SQLITE_OK)
 		return sql_error(sqlite, "cannot read a table's columns", err);
@@ -47,7 +47,7 @@ int addition_make_room(sqlite3 *sqlite, const struct schema *old, const struct s
 {
 	char **cells = NULL;
 	int count = 0, rc = 0;
-	char *sql = sqlite3_mprintf("SELECT name FROM pragma_table_xinfo(%Q)", new->name);
+	char *sql = sqlite3_mprintf("SELECT name FROM temp.pragma_table_xinfo(%Q)", new->name);
 
 	if (!sql || sqlite3_get_table(sqlite, sql, &cells, &count, NULL, NULL) != SQLITE_OK)
 		rc = sql_error(sqlite, "cannot read a table's columns", err);
@@ -79,6 +79,40 @@ static bool is_defined(const struct schema *old, const struct schema *new, const
 	return false;
 }
 
+/* A word or a name is text there, and a column within parentheses; all else may be an expression. */
+static void append_default(sqlite3_str *sql, const char *fallback)
+{
+	static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+	bool bare = fallback && (strchr("\"[`", *fallback) || !fallback[strspn(fallback, word)]);
+
+	if (fallback)
+		sqlite3_str_appendf(sql, bare ? " DEFAULT %s" : " DEFAULT (%s)", fallback);
+}
+
+/* SQLite's own; another one is another program's, and its name here would be an error. */
+static bool knows_collation(const char *collation)
+{
+	return collation && (sqlite3_stricmp(collation, "NOCASE") == 0 || sqlite3_stricmp(collation, "RTRIM") == 0);
+}
+
+/* The column at which `stmt` of read_columns stands. */
+static int copy_column(sqlite3 *sqlite, const char *from, const char *to, sqlite3_stmt *stmt, struct err *err)
+{
+	const char *name = (const char *)sqlite3_column_text(stmt, 0), *collation = NULL;
+	sqlite3_str *sql = sqlite3_str_new(sqlite);
+
+	sqlite3_table_column_metadata(sqlite, "main", from, name, NULL, &collation, NULL, NULL, NULL);
+	sqlite3_str_appendf(sql, "ALTER TABLE \"%w\" ADD COLUMN \"%w\" %s%s%s%s", to, name,
+	                    (const char *)sqlite3_column_text(stmt, 1), knows_collation(collation) ? " COLLATE " : "",
+	                    knows_collation(collation) ? collation : "",
+	                    sqlite3_column_int(stmt, 4) ? " NOT NULL" : "");
+	append_default(sql, (const char *)sqlite3_column_text(stmt, 2));
+	char *text = sqlite3_str_finish(sql);
+	int rc = text ? sql_run(sqlite, text, err) : err_set(err, -ENOMEM, "out of memory for a statement");
+	sqlite3_free(text);
+	return rc;
+}
+
 int addition_copy_columns(sqlite3 *sqlite, const struct schema *old, const struct schema *new, const char *table,
                           sqlite3_str *names, addition_warn *warn, struct err *err)
 {
@@ -87,7 +121,6 @@ int addition_copy_columns(sqlite3 *sqlite, const struct schema *old, const struc
 
 	while (rc == 0 && sqlite3_step(stmt) == SQLITE_ROW) {
 		const char *name = (const char *)sqlite3_column_text(stmt, 0);
-		const char *fallback = (const char *)sqlite3_column_text(stmt, 2);
 		if (is_defined(old, new, name))
 			continue;
 		if (sqlite3_column_int(stmt, 3) != 0) {
@@ -97,9 +130,7 @@ int addition_copy_columns(sqlite3 *sqlite, const struct schema *old, const struc
 			    name, new->name);
 			continue;
 		}
-		rc = sql_runf(sqlite, err, "ALTER TABLE \"%w\" ADD COLUMN \"%w\" %s%s%s%s", table, name,
-		              (const char *)sqlite3_column_text(stmt, 1), fallback ? " DEFAULT (" : "",
-		              fallback ? fallback : "", fallback ? ")" : "");
+		rc = copy_column(sqlite, new->name, table, stmt, err);
 		sqlite3_str_appendf(names, ", \"%w\"", name);
 	}
 	sqlite3_finalize(stmt);
@@ -108,40 +139,42 @@ int addition_copy_columns(sqlite3 *sqlite, const struct schema *old, const struc
 
 /* ---- triggers ----------------------------------------------------------- */
 
-static bool compiles(sqlite3 *sqlite, const char *sql)
+/* 1: SQLite understands it, which is freed; 0: it does not, whatever there is of memory and disk. */
+static int compiles(sqlite3 *sqlite, char *sql, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	bool good = sql && sqlite3_prepare_v2(sqlite, sql, -1, &stmt, NULL) == SQLITE_OK;
+	int rc = sql ? sqlite3_prepare_v2(sqlite, sql, -1, &stmt, NULL) : SQLITE_NOMEM;
 
 	sqlite3_finalize(stmt);
-	return good;
+	sqlite3_free(sql);
+	if (rc == SQLITE_OK || rc == SQLITE_ERROR)
+		return rc == SQLITE_OK;
+	return rc == SQLITE_NOMEM ? err_set(err, -ENOMEM, "out of memory for a statement")
+	                          : sql_error(sqlite, "cannot look at a table's triggers", err);
 }
 
-/* Whether rows of the table can be added, changed and deleted: SQLite compiles its triggers for that. */
-static bool triggers_work(sqlite3 *sqlite, const char *table)
+/* 1: rows of the table can be added, changed and deleted, for which SQLite compiles its triggers; 0: they cannot. */
+static int triggers_work(sqlite3 *sqlite, const char *table, struct err *err)
 {
-	struct err err;
 	sqlite3_stmt *columns = NULL;
 	sqlite3_str *set = sqlite3_str_new(sqlite);
+	int rc = read_columns(sqlite, table, &columns, err);
 
-	if (read_columns(sqlite, table, &columns, &err) == 0)
+	if (rc == 0)
 		while (sqlite3_step(columns) == SQLITE_ROW)
 			if (sqlite3_column_int(columns, 3) == 0)
 				sqlite3_str_appendf(set, "%s\"%w\" = NULL", sqlite3_str_length(set) ? ", " : "",
 				                    sqlite3_column_text(columns, 0));
 	sqlite3_finalize(columns);
+	bool any = sqlite3_str_length(set) > 0;
 	char *set_text = sqlite3_str_finish(set);
-	char *statements[] = {
-	    sqlite3_mprintf("DELETE FROM \"%w\"", table),
-	    sqlite3_mprintf("INSERT INTO \"%w\" DEFAULT VALUES", table),
-	    set_text ? sqlite3_mprintf("UPDATE \"%w\" SET %s", table, set_text) : NULL,
-	};
-	bool good = compiles(sqlite, statements[0]) && compiles(sqlite, statements[1]) &&
-	            (!set_text || compiles(sqlite, statements[2]));
-	for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
-		sqlite3_free(statements[i]);
+	rc = rc < 0 ? rc : compiles(sqlite, sqlite3_mprintf("DELETE FROM \"%w\"", table), err);
+	if (rc == 1)
+		rc = compiles(sqlite, sqlite3_mprintf("INSERT INTO \"%w\" DEFAULT VALUES", table), err);
+	if (rc == 1 && any)
+		rc = compiles(sqlite, set_text ? sqlite3_mprintf("UPDATE \"%w\" SET %s", table, set_text) : NULL, err);
 	sqlite3_free(set_text);
-	return good;
+	return rc;
 }
 
 int additions_read(struct additions *additions, sqlite3 *sqlite, const char *table, struct err *err)
@@ -166,44 +199,60 @@ void additions_fini(struct additions *additions)
 	*additions = (struct additions){0};
 }
 
-void additions_restore(struct additions *additions, sqlite3 *sqlite, const char *table, addition_warn *warn)
+/* 1: it is there; 0: it needs what is gone, or the rows do not pass it. */
+static int restore(sqlite3 *sqlite, char **cell, const char *table, struct err *err)
 {
-	struct err err;
+	int rc = sql_run(sqlite, cell[SQL], err);
 
-	for (int i = 1; i <= additions->count; i++) {
+	if (rc == 0 && (strcmp(cell[KIND], "trigger") != 0 || (rc = triggers_work(sqlite, table, err)) != 0))
+		return rc < 0 ? rc : 1;
+	return rc == -ENOTSUP || rc == -EEXIST ? 0 : rc;
+}
+
+int additions_restore(struct additions *additions, sqlite3 *sqlite, const char *table, addition_warn *warn,
+                      struct err *err)
+{
+	int rc = 0;
+
+	for (int i = 1; rc >= 0 && i <= additions->count; i++) {
 		char **cell = &additions->cells[i * CELLS];
-		bool made = sqlite3_exec(sqlite, cell[SQL], NULL, NULL, NULL) == SQLITE_OK;
-		if (made && (strcmp(cell[KIND], "trigger") != 0 || triggers_work(sqlite, table)))
+		if ((rc = restore(sqlite, cell, table, err)) != 0)
 			continue;
 		say(warn, "%s \"%s\" of table \"%s\" is gone: %s", cell[KIND], cell[NAME], table,
 		    sqlite3_errmsg(sqlite));
-		if (made)
-			(void)sql_runf(sqlite, &err, "DROP TRIGGER \"%w\"", cell[NAME]);
+		if (strcmp(cell[KIND], "trigger") == 0)
+			rc = sql_runf(sqlite, err, "DROP TRIGGER IF EXISTS \"%w\"", cell[NAME]);
 	}
+	return rc < 0 ? rc : 0;
 }
 
 /* One by one, since each may have failed for another's sake. */
 static int check_table(sqlite3 *sqlite, const char *table, addition_warn *warn, struct err *err)
 {
 	struct additions additions, triggers = {0};
+	int rc = triggers_work(sqlite, table, err);
 
-	if (triggers_work(sqlite, table))
-		return 0;
-	int rc = additions_read(&additions, sqlite, table, err);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	if ((rc = additions_read(&additions, sqlite, table, err)) == 0)
+		rc = sql_run(sqlite, "SAVEPOINT triggers", err);
 	for (int i = 1; rc == 0 && i <= additions.count; i++)
 		if (strcmp(additions.cells[i * CELLS + KIND], "trigger") == 0)
 			rc = sql_runf(sqlite, err, "DROP TRIGGER \"%w\"", additions.cells[i * CELLS + NAME]);
-	if (rc == 0 && triggers_work(sqlite, table)) {
+	if (rc == 0 && (rc = triggers_work(sqlite, table, err)) == 1) {
 		/* Indexes stand before the triggers; they are there still. */
 		int first = 1;
 		while (first <= additions.count && strcmp(additions.cells[first * CELLS + KIND], "trigger") != 0)
 			first++;
 		triggers.cells = additions.cells + (first - 1) * CELLS;
 		triggers.count = additions.count - (first - 1);
-		additions_restore(&triggers, sqlite, table, warn);
+		rc = additions_restore(&triggers, sqlite, table, warn, err);
+	} else if (rc == 0) {
+		/* They are not the reason: the table needs what only another program has. */
+		rc = sql_run(sqlite, "ROLLBACK TO triggers", err);
 	}
 	additions_fini(&additions);
-	return rc;
+	return rc < 0 ? rc : sql_run(sqlite, "RELEASE triggers", err);
 }
 
 int additions_check_triggers(sqlite3 *sqlite, addition_warn *warn, struct err *err)

@@ -33,7 +33,8 @@ struct additions {
 };
 
 int additions_read(struct additions *additions, sqlite3 *sqlite, const char *table, struct err *err);
-void additions_restore(struct additions *additions, sqlite3 *sqlite, const char *table, addition_warn *warn);
+int additions_restore(struct additions *additions, sqlite3 *sqlite, const char *table, addition_warn *warn,
+                      struct err *err);
 void additions_fini(struct additions *additions);
 
 /* After a table or column has gone: takes the triggers away that fail without it, on whatever table. */

@@ -170,6 +170,18 @@ static const char *cast_name(enum storage storage)
 	return storage == STORAGE_REAL ? "REAL" : value_declaration(storage);
 }
 
+/* Whether rows have a number beside the key, by which a person's own tables may know them, such as FTS5's. */
+static bool has_rowid(sqlite3 *sqlite, const struct schema *schema)
+{
+	int own = 0;
+
+	/* Of a column that somebody called so, it is no key. */
+	return !schema->rowid_key &&
+	       sqlite3_table_column_metadata(sqlite, "main", schema->name, "_rowid_", NULL, NULL, NULL, &own, NULL) ==
+	           SQLITE_OK &&
+	       own;
+}
+
 /* Into the new table. -EEXIST: the rows do not fit its key. */
 static int copy_rows(sqlite3 *sqlite, const struct schema *old, const struct schema *new, addition_warn *warn,
                      struct err *err)
@@ -198,9 +210,10 @@ static int copy_rows(sqlite3 *sqlite, const struct schema *old, const struct sch
 	if (rc == 0 && !(whole && names_text && values_text))
 		rc = err_set(err, -ENOMEM, "out of memory for a statement");
 	if (rc == 0) {
-		const char *more = foreign_text ? foreign_text : "";
-		rc = sql_runf(sqlite, err, "INSERT INTO " TEMPORARY_TABLE " (%s%s) SELECT %s%s FROM \"%w\"", names_text,
-		              more, values_text, more, new->name);
+		const char *more = foreign_text ? foreign_text : "",
+		           *number = has_rowid(sqlite, new) ? "_rowid_, " : "";
+		rc = sql_runf(sqlite, err, "INSERT INTO " TEMPORARY_TABLE " (%s%s%s) SELECT %s%s%s FROM \"%w\"", number,
+		              names_text, more, number, values_text, more, new->name);
 	}
 	sqlite3_free(foreign_text);
 	sqlite3_free(names_text);
@@ -229,7 +242,7 @@ static int rebuild(sqlite3 *sqlite, const struct schema *old, const struct schem
 		sqlite3_db_config(sqlite, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, 0, NULL);
 	}
 	if (rc == 0)
-		additions_restore(&additions, sqlite, new->name, warn);
+		rc = additions_restore(&additions, sqlite, new->name, warn, err);
 	additions_fini(&additions);
 	/* Triggers of other tables may speak of a column that is gone. */
 	return rc < 0 ? rc : additions_check_triggers(sqlite, warn, err);
@@ -329,8 +342,8 @@ static void find_column(const struct schema *schema, sqlite3_stmt *stmt, struct 
 static int find_columns(sqlite3 *sqlite, const struct schema *schema, struct found *found, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sqlite3_prepare_v2(sqlite, "SELECT name, type, pk, hidden FROM pragma_table_xinfo(?1, 'main')", -1,
-	                            &stmt, NULL);
+	int rc = sqlite3_prepare_v2(sqlite, "SELECT name, type, pk, hidden FROM temp.pragma_table_xinfo(?1, 'main')",
+	                            -1, &stmt, NULL);
 
 	if (rc == SQLITE_OK)
 		sqlite3_bind_text(stmt, 1, schema->name, -1, SQLITE_STATIC);

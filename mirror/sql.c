@@ -104,8 +104,9 @@ static int run_tolerant(sqlite3 *sqlite, const char *sql, struct err *err)
 {
 	int rc = sql_run(sqlite, sql, err);
 
-	if (rc == 0)
-		return 0;
+	/* Other errors are none of the file's definitions, and may have undone the transaction. */
+	if (rc != -ENOTSUP)
+		return rc;
 	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
 	rc = sql_run(sqlite, sql, err);
 	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0, NULL);

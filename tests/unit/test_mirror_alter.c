@@ -277,6 +277,106 @@ static void a_persons_column_makes_room_for_the_servers(void **state)
 	warns("\"Note#own\" from now on");
 }
 
+static void a_persons_columns_stay_as_they_were_made_where_the_table_is_made_anew(void **state)
+{
+	struct world *w = *state;
+	sqlite3 *shell;
+
+	start(w);
+	/* As people write it: to this program, text stands in single quotes alone. */
+	assert_int_equal(sqlite3_open(w->path, &shell), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(shell,
+	                 "ALTER TABLE t ADD COLUMN q DEFAULT \"own\"; ALTER TABLE t ADD COLUMN u DEFAULT own;"
+	                 "ALTER TABLE t ADD COLUMN n DEFAULT -1.5; ALTER TABLE t ADD COLUMN y DEFAULT true;"
+	                 "ALTER TABLE t ADD COLUMN c VARCHAR(9) NOT NULL DEFAULT 'It''s' COLLATE NOCASE",
+	                 NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(shell);
+	define(w, T, 1, "id", ID "\t" A);
+	change(w, T, "insert\tid\t3\ta\tthree");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT id, q, u, n, y, c FROM t WHERE c = 'iT''S'"),
+	                    "1|own|own|-1.5|1|It's\n2|own|own|-1.5|1|It's\n3|own|own|-1.5|1|It's");
+	assert_string_equal(ask(w, "SELECT type, \"notnull\" FROM pragma_table_info('t') WHERE name = 'c'"),
+	                    "VARCHAR(9)|1");
+	assert_string_equal(warned, "");
+}
+
+static void rows_keep_their_numbers_where_the_table_is_made_anew(void **state)
+{
+	struct world *w = *state;
+	static const char key[] = "k\tnumber\\t1\\ttype\\ttext\\tnotnull\\t1\\tpk\\t1";
+	char both[200];
+
+	snprintf(both, sizeof both, "%s\t" A, key);
+	define(w, T, 1, "k", both);
+	change(w, T, "insert\tk\tone\ta\tred");
+	change(w, T, "insert\tk\ttwo\ta\tgreen");
+	commit(w);
+	run(w, "CREATE VIRTUAL TABLE words USING fts5(k, content='t'); INSERT INTO words(words) VALUES ('rebuild');"
+	       "CREATE TRIGGER gone AFTER DELETE ON t BEGIN"
+	       " INSERT INTO words(words, rowid, k) VALUES ('delete', old.rowid, old.k); END");
+	change(w, T, "delete\tk\tone");
+	define(w, T, 1, "k", key);
+	commit(w);
+	assert_string_equal(ask(w, "SELECT t.k FROM words JOIN t ON t.rowid = words.rowid WHERE words MATCH 'two'"),
+	                    "two");
+	run(w, "INSERT INTO words(words, rank) VALUES ('integrity-check', 1)");
+	/* A column that somebody called so is no number of a row. */
+	run(w, "ALTER TABLE t ADD COLUMN _rowid_ DEFAULT 'mine'");
+	define(w, T, 1, "k", both);
+	define(w, T, 1, "k", key);
+	commit(w);
+	assert_string_equal(ask(w, "SELECT k, _rowid_ FROM t"), "two|mine");
+}
+
+static int by_nothing(void *ctx, int a_len, const void *a, int b_len, const void *b)
+{
+	(void)ctx, (void)a_len, (void)a, (void)b_len, (void)b;
+	return 0;
+}
+
+static void a_trigger_that_is_not_the_reason_why_a_table_cannot_be_written_stays(void **state)
+{
+	struct world *w = *state;
+	sqlite3 *program;
+
+	start(w);
+	define(w, "_table\tu", 2, "id", ID);
+	commit(w);
+	assert_int_equal(sqlite3_open(w->path, &program), SQLITE_OK);
+	assert_int_equal(sqlite3_create_collation(program, "its_own", SQLITE_UTF8, NULL, by_nothing), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(program,
+	                 "CREATE TABLE mine (a); CREATE INDEX i ON mine (a COLLATE its_own);"
+	                 "CREATE TRIGGER g AFTER INSERT ON mine BEGIN DELETE FROM mine WHERE a IS NULL; END",
+	                 NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(program);
+	change(w, "_table\tu", "drop");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT name FROM sqlite_master WHERE type = 'trigger'"), "g");
+	assert_string_equal(warned, "");
+}
+
+static void a_table_may_have_the_name_of_what_sqlite_is_asked_by(void **state)
+{
+	static const char *const names[] = {"_table\tpragma_index_list", "_table\tpragma_index_info",
+	                                    "_table\tpragma_table_info", "_table\tpragma_table_xinfo"};
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+		apply_coalesce(w->apply, true);
+		define(w, names[i], 10 + i, "id", ID "\t" A "\t" B);
+		change(w, names[i], "insert\tid\t1\ta\tx\tb\ty");
+		commit(w);
+		define(w, names[i], 10 + i, "id", ID "\t" A);
+		commit(w);
+	}
+	assert_string_equal(ask(w, "SELECT * FROM pragma_index_list, pragma_table_xinfo"), "1|x|1|x");
+}
+
 static void a_table_gets_its_first_column_and_loses_its_last(void **state)
 {
 	struct world *w = *state;
@@ -476,9 +576,14 @@ static void without_memory_a_table_made_anew_loses_nothing(void **state)
 	struct world *w = *state;
 
 	start(w);
-	run(w, "ALTER TABLE t ADD COLUMN mine DEFAULT 'own'");
+	run(w, "ALTER TABLE t ADD COLUMN mine DEFAULT 'own'; CREATE INDEX i ON t (b); CREATE TABLE seen (id);"
+	       "CREATE TRIGGER g AFTER DELETE ON t BEGIN INSERT INTO seen VALUES (old.id); END;"
+	       "CREATE TRIGGER h AFTER DELETE ON seen BEGIN DELETE FROM t WHERE id = old.id; END");
 	define(w, T, 1, "id", ID "\ta\tnumber\\t2\\ttype\\tbytea\t" B);
-	works_or_says(w, "SELECT id, CAST(a AS TEXT), b, mine FROM t", "1|one|eins|own\n2|two|NULL|own");
+	works_or_says(w,
+	              "SELECT id, CAST(a AS TEXT), b, mine, (SELECT count(*) FROM sqlite_master WHERE name "
+	              "IN ('g', 'h', 'i')) FROM t",
+	              "1|one|eins|own|3\n2|two|NULL|own|3");
 }
 
 int main(void)
@@ -497,6 +602,10 @@ int main(void)
 	    TEST(a_dropped_columns_name_may_be_another_columns_at_once),
 	    TEST(a_trigger_on_a_column_that_is_gone_does_not_spoil_the_file_when_the_table_is_renamed),
 	    TEST(a_persons_column_makes_room_for_the_servers),
+	    TEST(a_persons_columns_stay_as_they_were_made_where_the_table_is_made_anew),
+	    TEST(rows_keep_their_numbers_where_the_table_is_made_anew),
+	    TEST(a_trigger_that_is_not_the_reason_why_a_table_cannot_be_written_stays),
+	    TEST(a_table_may_have_the_name_of_what_sqlite_is_asked_by),
 	    TEST(a_table_gets_its_first_column_and_loses_its_last),
 	    TEST(renamed_labels_of_an_enum_change_the_rows),
 	    TEST(a_label_that_a_definition_lacks_keeps_its_rows),
