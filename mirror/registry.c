@@ -201,8 +201,11 @@ int registry_mark_partial(struct registry *registry, const struct line_head *hea
 	if (rc < 0 || !table)
 		return rc;
 	return mark_partial(registry, table,
-	                    "was there, or was changed, under a name that the stream leaves out: what it had and did "
-	                    "then is missing here",
+	                    head->pairs.len > 0
+	                        ? "has a column of another type that prints otherwise, though no row was written: what "
+	                          "it had before is here as it was"
+	                        : "was there, or was changed, under a name that the stream leaves out: what it had and "
+	                          "did then is missing here",
 	                    head->position, err);
 }
 

@@ -70,61 +70,6 @@ static int reprint_type(sqlite3 *sqlite, const struct schema *new, const struct 
 	return 0;
 }
 
-/* ---- numbers that print as names, or as numbers of books ----------------- */
-
-/* An extension may be in any schema. */
-static const char *without_schema(const char *base)
-{
-	const char *dot = strrchr(base, '.');
-
-	return dot ? dot + 1 : base;
-}
-
-static bool prints_name(const char *base)
-{
-	static const char *const types[] = {"regclass",     "regcollation", "regconfig",   "regdictionary",
-	                                    "regnamespace", "regoper",      "regoperator", "regproc",
-	                                    "regprocedure", "regrole",      "regtype"};
-
-	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-		if (strcmp(base, types[i]) == 0)
-			return true;
-	return false;
-}
-
-/* The extension isn's casts that rewrite nothing: to ean13, and of a type to its like with 13 digits or back. */
-static bool changes_digits(const char *from, const char *to)
-{
-	static const char *const types[] = {"isbn", "isbn13", "ismn", "ismn13", "issn", "issn13", "upc"};
-	size_t len = strcspn(from, "1"), i = 0;
-
-	while (i < sizeof types / sizeof *types && strcmp(from, types[i]) != 0)
-		i++;
-	if (i == sizeof types / sizeof *types)
-		return false;
-	return strcmp(to, "ean13") == 0 || (strcmp(from, to) != 0 && strncmp(from, to, len) == 0 &&
-	                                    (strcmp(to + len, "13") == 0 || (from[len] && !to[len])));
-}
-
-/* They are numbers on the server's disk, so it changes the one into the other without a rewrite. */
-static bool changes_names(const char *from, const char *to)
-{
-	from = without_schema(from);
-	to = without_schema(to);
-	bool number = strcmp(from, "oid") == 0 || strcmp(from, "integer") == 0 || strcmp(to, "oid") == 0 ||
-	              strcmp(to, "integer") == 0;
-
-	return changes_digits(from, to) || (strcmp(from, to) != 0 && (prints_name(from) || prints_name(to)) &&
-	                                    (number || (prints_name(from) && prints_name(to))));
-}
-
-/* Of an xml's declaration the server prints no encoding, and as text, which rewrites nothing, all that was written. */
-static bool shows_declaration(const char *from, const char *to)
-{
-	return strcmp(from, "xml") == 0 &&
-	       (strcmp(to, "text") == 0 || strcmp(to, "character varying") == 0 || strcmp(to, "bpchar") == 0);
-}
-
 /* ---- lists of labels and attributes ------------------------------------- */
 
 /* Takes the next item off a list of them, "OID=label" or "OID:number". */
@@ -311,9 +256,9 @@ static int reprint_column(sqlite3 *sqlite, const struct schema *new, struct sche
 
 	if (rc == 0 && from->labels && to->labels)
 		rc = reprint_enum(sqlite, new, column, before, from->labels, to->labels, err);
-	bool unknown = changes_names(from->base, to->base) || shows_declaration(from->base, to->base) ||
-	               (from->parts && to->parts &&
-	                (has_changed(from->parts, to->parts) || has_more_attributes(from->parts, to->parts)));
+	/* Of another type the stream says so by itself, by a `partial` line. */
+	bool unknown = from->parts && to->parts &&
+	               (has_changed(from->parts, to->parts) || has_more_attributes(from->parts, to->parts));
 	if (rc < 0 || !unknown || (rc = has_values(sqlite, new, column, err)) <= 0)
 		return rc;
 	char *text =

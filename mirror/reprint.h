@@ -21,8 +21,8 @@
 #include "schema.h"
 
 /* The table is called new->name already, its columns as in `new`. `inexact` is set, and `warn` told, where only the
- * server knows how values print now: an OID that has become a regclass, a label within an array, a composite
- * that got an attribute. */
+ * server knows how values print now: a label within an array, a composite that got an attribute. Of a column of another type
+ * the stream says that itself. */
 int reprint_columns(sqlite3 *sqlite, const struct schema *old, struct schema *new, bool *inexact, addition_warn *warn,
                     struct err *err);
 

@@ -6,6 +6,7 @@
 
 #include "define.h"
 #include "lookup.h"
+#include "reprint.h"
 #include "touched.h"
 
 /* A name that UTF-8 cannot write was never told. */
@@ -95,12 +96,29 @@ static void print_line(struct session *session, struct relation *relation, const
 	output_end(&session->output);
 }
 
-static void print_definition(struct session *session, ReorderBufferTXN *txn, struct relation *relation)
+static void print_partial(struct session *session, ReorderBufferTXN *txn, struct relation *relation, const struct column *column)
 {
+	session_ensure_begun(session, txn);
+	StringInfo out = session_begin_line(session, relation);
+	appendStringInfoString(out, "_action\tpartial");
+	if (column) {
+		appendStringInfoString(out, "\tcolumn");
+		appendBinaryStringInfo(out, column->lead, column->lead_len - 1);
+	}
+	output_end(&session->output);
+}
+
+/* `kept`: the rows that readers have were not written anew since the definition before it. */
+static void print_definition(struct session *session, ReorderBufferTXN *txn, struct relation *relation, bool kept)
+{
+	List *reprinted = NIL;
+	ListCell *cell;
 	Oid owner;
 
 	if (!relation_announce(&session->relations, relation, &owner))
 		return;
+	if (txn->ninvalidations > 0)
+		reprinted = reprint_find(&session->relations, txn, relation, kept);
 	/* Names can only have moved where catalogs have changed; a long chain of them goes deep. */
 	check_stack_depth();
 	relation->waits = true;
@@ -111,6 +129,9 @@ static void print_definition(struct session *session, ReorderBufferTXN *txn, str
 	if (relation->filling)
 		print_line(session, relation, relation->filling, relation->filling_len);
 	print_line(session, relation, relation->definition, relation->definition_len);
+	foreach (cell, reprinted)
+		print_partial(session, txn, relation, &relation->columns[lfirst_int(cell)]);
+	list_free(reprinted);
 }
 
 static void note_file(ReorderBufferTXN *txn, struct relation *relation, Oid file, CommandId cid)
@@ -163,21 +184,21 @@ static bool lacks_rows(ReorderBufferTXN *txn, struct relation *relation)
 
 void define_print(struct session *session, ReorderBufferTXN *txn, struct relation *relation, Oid file)
 {
+	bool kept = true;
+
 	/* Only where catalogs have changed it can have another name, or file, than before. */
 	if (txn->ninvalidations > 0) {
 		if (relation->file_xid != txn->xid)
 			look_back(session, txn, relation);
+		kept = relation->file == file;
 		if (is_emptied(txn, relation, file)) {
 			define_print_truncate(session, txn, relation, file);
 			return;
 		}
 	}
-	print_definition(session, txn, relation);
-	if (!relation->definition || !lacks_rows(txn, relation))
-		return;
-	session_ensure_begun(session, txn);
-	appendStringInfoString(session_begin_line(session, relation), "_action\tpartial");
-	output_end(&session->output);
+	print_definition(session, txn, relation, kept);
+	if (relation->definition && lacks_rows(txn, relation))
+		print_partial(session, txn, relation, NULL);
 }
 
 void define_print_truncate(struct session *session, ReorderBufferTXN *txn, struct relation *relation, Oid file)
@@ -186,7 +207,7 @@ void define_print_truncate(struct session *session, ReorderBufferTXN *txn, struc
 	relation->settled_xid = txn->xid;
 	relation->passed_xid = InvalidTransactionId;
 	note_current_file(txn, relation, file);
-	print_definition(session, txn, relation);
+	print_definition(session, txn, relation, false);
 	session_ensure_begun(session, txn);
 	appendStringInfoString(session_begin_line(session, relation), "_action\ttruncate");
 	output_end(&session->output);

@@ -224,6 +224,35 @@ AttrMissing *lookup_missing(Relation rel)
 	return missing;
 }
 
+static Oid output_of(Snapshot snapshot, Oid type)
+{
+	Oid output = InvalidOid;
+	ScanKeyData key;
+	by_oid(&key, Anum_pg_type_oid, type);
+	struct reading reading = start(TypeRelationId, TypeOidIndexId, snapshot, 1, &key);
+	Form_pg_type row = next_row(&reading);
+
+	if (row)
+		output = row->typoutput; /* a domain has its base type's */
+	finish(&reading);
+	return output;
+}
+
+Oid *lookup_outputs(Snapshot snapshot, Oid relid, int count)
+{
+	Oid *outputs = palloc0((count + 1) * sizeof(*outputs));
+	Form_pg_attribute row;
+	ScanKeyData key;
+	by_oid(&key, Anum_pg_attribute_attrelid, relid);
+	struct reading reading = start(AttributeRelationId, AttributeRelidNumIndexId, snapshot, 1, &key);
+
+	while ((row = next_row(&reading)))
+		if (row->attnum > 0 && row->attnum <= count && !row->attisdropped)
+			outputs[row->attnum - 1] = output_of(snapshot, row->atttypid);
+	finish(&reading);
+	return outputs;
+}
+
 Oid lookup_name(Snapshot snapshot, const struct table_name *name)
 {
 	Oid schema = InvalidOid, relid = InvalidOid;

@@ -36,6 +36,9 @@ bool lookup_was_unlogged(Oid relid, CommandId since);
  * since the transaction has written the table anew behind it: for each column of `rel`. NULL: there is none. */
 AttrMissing *lookup_missing(Relation rel);
 
+/* What the first `count` columns of a table print by (pg_type.typoutput); InvalidOid of one that is not there, or dropped. */
+Oid *lookup_outputs(Snapshot snapshot, Oid relid, int count);
+
 /* Appends all tables of a schema, whatever their kind. */
 List *lookup_tables_in(Snapshot snapshot, List *relids, Oid schema);
 

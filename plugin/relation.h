@@ -62,6 +62,11 @@ struct relation {
 	bool hidden;
 	Oid file;
 	CommandId file_cid;
+
+	/* What the columns printed by in the definition that the transaction outputs_xid told last; see reprint.h. */
+	TransactionId outputs_xid;
+	Oid *outputs;
+	int output_count;
 };
 
 /* Under which name the transaction at hand told a table, or passed it over. */

@@ -45,9 +45,6 @@ void value_init(struct value_type *type, Oid typid, bool convert_bool, MemoryCon
 	case UUIDOID: type->kind = VALUE_UUID; break;
 	default: break;
 	}
-	/* Of some of these the rarer values. */
-	if (type->kind != VALUE_FUNCTION && type->kind != VALUE_DATE && type->kind != VALUE_NUMERIC)
-		return;
 	getTypeOutputInfo(typid, &function, &is_varlena);
 	fmgr_info_cxt(function, &type->function, context);
 }

@@ -30,8 +30,7 @@ struct value_type {
 		VALUE_FLOAT8,
 		VALUE_UUID,
 	} kind;
-	FmgrInfo
-	    function; /* of those that print.h may leave to it; what it caches lives in the context given to value_init */
+	FmgrInfo function; /* pg_type.typoutput; what it caches lives in the context given to value_init */
 };
 
 /* A domain prints as the type it is made of. */

@@ -89,6 +89,51 @@ SELECT regexp_replace(line, '(lang )+', 'lang ') FROM lines() line;
 ALTER TABLE tt DROP i, DROP j;
 SELECT count(*) FROM lines();
 
+-- a type with the same bytes that prints otherwise: no row is written, and the line says so
+CREATE CAST (bigint AS timestamptz) WITHOUT FUNCTION AS ASSIGNMENT;
+SET client_min_messages = warning;
+CREATE TYPE shout;
+CREATE FUNCTION shout_in(cstring) RETURNS shout LANGUAGE internal STRICT IMMUTABLE AS 'textin';
+CREATE FUNCTION shout_out(shout) RETURNS cstring LANGUAGE internal STRICT IMMUTABLE AS 'textout';
+CREATE TYPE shout (INPUT = shout_in, OUTPUT = shout_out, LIKE = text);
+CREATE CAST (text AS shout) WITHOUT FUNCTION AS ASSIGNMENT;
+CREATE DOMAIN stamp AS timestamptz;
+CREATE DOMAIN number AS bigint;
+CREATE TABLE p (a bigint, b number, c text, d int, e oid, x xml, gone int);
+INSERT INTO p VALUES (1, 2, 'three', 4, 5, '<six/>', 7);
+SELECT count(*) FROM lines();
+BEGIN;
+ALTER TABLE p DROP gone, ALTER a TYPE timestamptz, ALTER b TYPE stamp;
+DROP DOMAIN number;
+COMMIT;
+SELECT * FROM lines();
+-- those that readers can tell, or that print alike, are not said, nor where all rows come, or there is none
+ALTER TABLE p ALTER c TYPE shout, ALTER d TYPE oid, ALTER e TYPE int, ADD f int DEFAULT 6;
+ALTER TABLE p ALTER x TYPE text USING upper(x::text);
+ALTER TABLE p ALTER d TYPE int, ALTER d SET DEFAULT 1;
+CREATE TABLE q (a bigint);
+ALTER TABLE q ALTER a TYPE text;
+ALTER TABLE q ALTER a TYPE bigint USING a::bigint;
+BEGIN;
+INSERT INTO q VALUES (1);
+TRUNCATE q;
+ALTER TABLE q ALTER a TYPE timestamptz;
+COMMIT;
+SELECT * FROM lines();
+-- each step of one transaction
+BEGIN;
+ALTER TABLE p ALTER e TYPE regclass;
+INSERT INTO p (e) VALUES ('pg_class');
+ALTER TABLE p ALTER e TYPE oid, ALTER d TYPE oid;
+DROP CAST (bigint AS timestamptz);
+COMMIT;
+SELECT * FROM changes();
+DROP TABLE p, q;
+DROP DOMAIN stamp;
+DROP TYPE shout CASCADE;
+RESET client_min_messages;
+SELECT count(*) FROM lines();
+
 -- materialized views are rewritten all the time
 CREATE MATERIALIZED VIEW seen AS SELECT a FROM tt;
 REFRESH MATERIALIZED VIEW seen;

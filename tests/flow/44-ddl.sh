@@ -576,6 +576,16 @@ sql "ALTER TABLE moods ALTER list TYPE text[]"
 arrived
 is "until its rows come anew" "$(inexact)" 0
 check "and are the server's" "$root/contrib/compare-tables" -q "$live" moods
+sql "CREATE CAST (bigint AS timestamptz) WITHOUT FUNCTION AS ASSIGNMENT"
+sql "ALTER TABLE moods ADD n bigint"
+sql "UPDATE moods SET n = 5"
+sql "ALTER TABLE moods ALTER n TYPE bigint USING n * 2"
+arrived
+is "a type whose rows are written anew marks nothing" "$(inexact)" 0
+sql "ALTER TABLE moods ALTER n TYPE timestamptz"
+arrived
+is "one that prints otherwise, of which no row is written, does" "$(inexact)" 1
+like "which is said" "$(cat "$work/live.log")" 'table "moods" has a column of another type that prints otherwise'
 
 touch "$work/over"
 while alive "$keeper"; do # whose loop sees that it is over, once it has none
