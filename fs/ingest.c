@@ -359,6 +359,9 @@ static int follow(struct ingest *in, bool *settled, struct err *err)
 	wait_for(in, -1, 0); /* takes wake-ups of the last connection */
 	if (stopping(in))    /* the one to stop may have been among them */
 		return -EINTR;
+	/* Of other tables than before, what came again would not be what is held. */
+	in->source->skips = in->intake.undefined || in->source->choice != durable_choice(in->durable);
+	in->intake.undefined = false;
 	int r = in->source->ops->start(in->source, &in->origin, resume, in->wakefd, err);
 
 	if (r < 0)

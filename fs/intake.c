@@ -16,8 +16,7 @@ void intake_start(struct intake *intake, uint64_t resume_lsn)
 	                                 .last_sum = writer_appended_sum(intake->writer)};
 	intake->resuming = source->from_lsn && source->from_lsn < resume_lsn;
 	uint64_t from_lsn = intake->resuming ? source->from_lsn : resume_lsn;
-	resume_begin(&intake->resume, from_lsn,
-	             intake->resuming && source->choice == durable_choice(writer_durable(intake->writer)));
+	resume_begin(&intake->resume, from_lsn);
 	incoming_start(&intake->incoming, from_lsn);
 	intake->idle_lsn = 0;
 }
@@ -101,6 +100,8 @@ static int commit_transaction(struct intake *intake, const char *line, const str
 		return r;
 	if (r == 1)
 		return writer_rollback(intake->writer, err);
+	if (intake->undefined) /* maybe it has rows of that table */
+		return err_set(err, -EINTR, "a definition came with what is held");
 	if (!intake->begun)
 		return intake_idle(intake, lsn, err);
 	while ((r = durable_unsettled(writer_durable(intake->writer), intake->source->choice, err)) == 0)
@@ -115,6 +116,13 @@ static int commit_transaction(struct intake *intake, const char *line, const str
 	intake->transactions++;
 	intake->lines += intake->open_lines;
 	return 0;
+}
+
+/* Definitions come once in a session of the server's. One of a table that was left out then is not held, and would not come with
+ * the table's new rows. */
+static void note_definition(struct intake *intake, const struct line_head *head)
+{
+	intake->undefined |= span_is(head->action, "schema") && !writer_knows(intake->writer, head);
 }
 
 /* The first one of what came; *len is its length then. */
@@ -149,7 +157,10 @@ static int take_line(struct intake *intake, const char *line, size_t *len, struc
 		intake->open_lines = 0;
 		return 0;
 	case INCOMING_COMMIT: return commit_transaction(intake, line, &taken, err);
-	default: return again ? 0 : put_line(intake, line, taken.len, &taken.head, err);
+	default:
+		if (again)
+			note_definition(intake, &taken.head);
+		return again ? 0 : put_line(intake, line, taken.len, &taken.head, err);
 	}
 }
 

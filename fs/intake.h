@@ -23,6 +23,7 @@ struct intake {
 	struct incoming incoming;
 	uint64_t idle_lsn;            /* of the last keepalive between transactions */
 	bool resuming;                /* what comes was sent before */
+	bool undefined;               /* and told a table of which the writer has no definition */
 	uint64_t transactions, lines; /* taken since the program started */
 	/* its own */
 	struct resume resume;
@@ -40,7 +41,8 @@ void intake_start(struct intake *intake, uint64_t resume_lsn);
  * line (docs/FORMAT.md, "Other tables"). `wakefd` and errors: the source's. */
 int intake_note(struct intake *intake, int wakefd, struct err *err);
 
-/* Lines as SOURCE_LINES has them. -EPROTO: what cannot be stored, or another history; else the writer's errors. */
+/* Lines as SOURCE_LINES has them. -EPROTO: what cannot be stored, or another history; -EINTR: what is new has to be asked for
+ * anew, by a start that skips the rest (`undefined`); else the writer's errors. */
 int intake_lines(struct intake *intake, const char *data, size_t len, struct err *err);
 
 /* SOURCE_IDLE. -EPROTO: another history. */

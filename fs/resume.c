@@ -16,10 +16,9 @@ static int another_history(const struct resume *resume, uint64_t lsn, struct err
 	    lsn_print(there, lsn), lsn_print(held, resume->lsn), fit_drop_first);
 }
 
-void resume_begin(struct resume *resume, uint64_t from_lsn, bool compare)
+void resume_begin(struct resume *resume, uint64_t from_lsn)
 {
-	resume->compare = compare;
-	resume->wanted = compare && resume->last_sum && from_lsn < resume->last_lsn;
+	resume->wanted = resume->last_sum && from_lsn < resume->last_lsn;
 }
 
 bool resume_is_again(const struct resume *resume)
@@ -38,7 +37,7 @@ int resume_commit(struct resume *resume, uint64_t lsn, uint32_t sum, bool rows, 
 		return another_history(resume, lsn, err);
 	if (lsn > resume->lsn)
 		return 0;
-	return resume->compare && rows && lsn > resume->last_lsn ? another_history(resume, lsn, err) : 1;
+	return rows && lsn > resume->last_lsn ? another_history(resume, lsn, err) : 1;
 }
 
 int resume_idle(struct resume *resume, uint64_t lsn, struct err *err)

@@ -19,12 +19,11 @@ struct resume {
 	uint64_t lsn;      /* what ends at or before it comes again */
 	uint64_t last_lsn; /* the last commit that is held */
 	uint32_t last_sum; /* of its line; 0: it never came from a source */
-	bool compare, wanted;
+	bool wanted;
 };
 
-/* `from_lsn`: where the source begins, at most `resume->lsn`. `compare`: it sends what it sent before, the same
- * tables. */
-void resume_begin(struct resume *resume, uint64_t from_lsn, bool compare);
+/* `from_lsn`: where the source begins, at most `resume->lsn`. */
+void resume_begin(struct resume *resume, uint64_t from_lsn);
 
 /* Whether the transaction that comes now is sure to come again, before its commit tells. */
 bool resume_is_again(const struct resume *resume);

@@ -161,8 +161,8 @@ static int slot_start(struct source *source, struct origin *origin, uint64_t res
 	if ((r = connect_server(slot, wakefd, err)) == 0 &&
 	    (r = fit_check(slot->conn, origin, slot->name, resume_lsn, wakefd, &fit, err)) == 0) {
 		slot->end_lsn = fit.server_lsn;
-		source->from_lsn = fit.confirmed_lsn;
-		r = start_streaming(slot, fit.confirmed_lsn, wakefd, err);
+		source->from_lsn = source->skips ? resume_lsn : fit.confirmed_lsn;
+		r = start_streaming(slot, source->from_lsn, wakefd, err);
 	}
 	if (r == 0) {
 		sentinel_open(&slot->sentinel, slot->conninfo, wakefd);
@@ -301,7 +301,7 @@ struct source *slot_source(const char *conninfo, const char *name, const char *t
 
 	if (!slot)
 		return NULL;
-	*slot = (struct slot){.source = {&ops, 0, tables, crc32c(0, tables, strlen(tables))},
+	*slot = (struct slot){.source = {.ops = &ops, .tables = tables, .choice = crc32c(0, tables, strlen(tables))},
 	                      .conninfo = conninfo,
 	                      .name = name,
 	                      .epfd = -1,

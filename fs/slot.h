@@ -7,7 +7,7 @@
  *  - START_REPLICATION begins behind the LSN it is given, but the server moves an
  *    older one forward to what the slot has confirmed, and takes a later one
  *    silently: so both are checked before (fit.h). It begins where the slot stands,
- *    so that what the store holds beyond that comes again, and is compared (resume.h).
+ *    so that what the store holds beyond that comes again, and is compared (resume.h); but where that is of other tables.
  *  - The LSN in a message's header is 0 within a transaction: only the commit
  *    line's counts.
  *  - A keepalive's LSN is idle WAL only between transactions.

@@ -38,9 +38,8 @@ struct source_event {
 };
 
 struct source_ops {
-	/* Connects and starts at `resume_lsn`, or before it (`from_lsn`): then what ends up to there comes
-	 * again. `origin` is what the store holds;
-	 * its timeline is brought up to the source's. Checked before any line is
+	/* Connects and starts at `resume_lsn`, or, unless `skips`, before it (`from_lsn`): then what ends up to there
+	 * comes again. `origin` is what the store holds; its timeline is brought up to the source's. Checked before any line is
 	 * taken: it is the same system and database, its history holds `resume_lsn`,
 	 * nobody confirmed more than that, and it is not behind it.
 	 * -EAGAIN: cannot be had now, try again; -EINTR: `wakefd` became readable; any
@@ -71,6 +70,7 @@ struct source_ops {
 
 struct source {
 	const struct source_ops *ops;
+	bool skips;         /* what ends up to `resume_lsn` is not to come again; for the next start */
 	uint64_t from_lsn;  /* where start began; 0: where it was asked to */
 	const char *tables; /* that are sent: path names joined by commas; NULL or "": all */
 	uint32_t choice;    /* a sum of it */

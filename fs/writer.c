@@ -164,6 +164,11 @@ int writer_has(struct writer *w, const struct line_head *head, struct err *err)
 	return same;
 }
 
+bool writer_knows(const struct writer *w, const struct line_head *head)
+{
+	return catalog_find(&w->catalog, head);
+}
+
 static int put_definition(struct writer *w, const char *line, size_t len, const struct line_head *bare, struct err *err)
 {
 	struct line_head head;

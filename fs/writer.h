@@ -39,6 +39,9 @@ int writer_begin(struct writer *writer, uint64_t second, struct err *err);
 /* 1 where the line is a definition that is in force, which writer_line leaves out. */
 int writer_has(struct writer *writer, const struct line_head *head, struct err *err);
 
+/* Whether a definition of the table of that one is in force. */
+bool writer_knows(const struct writer *writer, const struct line_head *head);
+
 /* One line without stamp and '\n', and its head; a `schema` line in force is
  * left out, a `drop` line takes one out of force. */
 int writer_line(struct writer *writer, const char *line, size_t len, const struct line_head *head, struct err *err);
