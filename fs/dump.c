@@ -170,6 +170,8 @@ int dump_start(struct dump **out, struct copy *copy, int dirfd, unsigned jobs, s
 	dump->tables = count;
 	pthread_mutex_init(&dump->lock, NULL);
 
+	/* Before there are threads: the first may have failed before the last has been started. */
+	*out = dump;
 	unsigned wanted = jobs > JOBS_MOST ? JOBS_MOST : jobs;
 	dump->running = wanted > count ? (unsigned)count : wanted;
 	for (unsigned threads = dump->running; dump->count < threads; dump->count++) {
@@ -180,9 +182,9 @@ int dump_start(struct dump **out, struct copy *copy, int dirfd, unsigned jobs, s
 		dump->failure = r;
 		pthread_mutex_unlock(&dump->lock);
 		dump_stop(dump);
+		*out = NULL;
 		return r;
 	}
-	*out = dump;
 	return 0;
 }
 

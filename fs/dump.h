@@ -15,7 +15,8 @@ struct dump;
 
 /* Starts `jobs` threads that write the files to the folder `dirfd`; all is borrowed until dump_stop.
  * `results` has an entry for each of copy_tables, in their order, whose name is set; the threads fill
- * the rest; and `chunks`, of as many, the sums. `wake(ctx)` is called by a thread of ours when the last one has ended. */
+ * the rest; and `chunks`, of as many, the sums. `wake(ctx)` is called by a thread of ours when the last one has ended, or one has
+ * failed: maybe before this returns, but *dump is set. */
 int dump_start(struct dump **dump, struct copy *copy, int dirfd, unsigned jobs, struct manifest_table *results,
                struct chunks *chunks, struct progress *progress, void (*wake)(void *ctx), void *ctx, struct err *err);
 

@@ -17,6 +17,7 @@
 #include "dump.h"
 #include "name.h"
 #include "overlap.h"
+#include "regular.h"
 #include "scan.h"
 #include "segment.h"
 #include "snapshots.h"
@@ -264,7 +265,7 @@ static int write_manifest(struct snapshot *s, struct err *err)
 	if (r < 0)
 		return r;
 	int fd = openat(s->draft.fd, "manifest", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, text, len) != (ssize_t)len || fsync(fd) < 0)
+	if (fd < 0 || regular_write(fd, text, len) < 0 || fsync(fd) < 0)
 		r = err_errno(err, "writing the snapshot's file manifest");
 	if (fd >= 0)
 		close(fd);

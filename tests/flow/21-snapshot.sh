@@ -364,6 +364,19 @@ if [[ $EUID -eq 0 ]]; then
 fi
 mirrors "after all that a mirror still starts"
 
+# Threads are done before all have been started; a write takes a part of the manifest.
+"${CC:-cc}" -shared -fPIC -o "$work/fault.so" "$root/tests/flow/fault.c"
+mkdir "$work/fault"
+faulty() { LD_PRELOAD=$work/fault.so FAULT=$work/fault timeout 60 daystream snapshot "$store"; }
+chmod 755 "$work/fault.so" "$work/fault"
+touch "$work/fault/threads"
+exits "a snapshot is taken by threads that are quicker than who starts them" 0 faulty
+rm "$work/fault/threads"
+printf 'taking/manifest' >"$work/fault/short"
+exits "and where the manifest is written in two pieces" 0 faulty
+rm -r "$work/fault"
+check "it is whole" daystream check "$store"
+
 # One that the daemon cannot take.
 daemon_stop
 rm -r "$snapshots"

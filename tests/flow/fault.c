@@ -4,10 +4,14 @@
  *     clock    a number: so many seconds are added to the time of day (not to the monotonic clock)
  *     slow     is there: fdatasync waits until it is gone
  *     late     a text: an open that finds no file at a path with it makes `waits`, and tells so when `late` is gone
+ *     threads  is there: who starts one gets on half a second later
+ *     short    a text: a write to a file at a path with it takes half of the bytes
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +32,8 @@ static const char *path(const char *name, char *text, size_t size)
 static long ahead(void)
 {
 	char name[4096], text[32];
-	int saved = errno, fd = (int)syscall(SYS_openat, AT_FDCWD, path("clock", name, sizeof name), O_RDONLY | O_CLOEXEC);
+	int saved = errno,
+	    fd = (int)syscall(SYS_openat, AT_FDCWD, path("clock", name, sizeof name), O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
 
 	if (fd >= 0)
@@ -77,6 +82,47 @@ int fdatasync(int fd)
 	return (int)syscall(SYS_fdatasync, fd);
 }
 
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+	int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
+	    dlsym(RTLD_NEXT, "pthread_create");
+	int r = real(thread, attr, run, arg);
+	char name[4096];
+
+	if (access(path("threads", name, sizeof name), F_OK) == 0)
+		usleep(500000);
+	return r;
+}
+
+/* The text in the file; returns its length, 0 where there is none. */
+static size_t read_wish(const char *name, char *text, size_t size)
+{
+	char at[4096];
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, path(name, at, sizeof at), O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = 0;
+	return n > 0 ? (size_t)n : 0;
+}
+
+ssize_t write(int fd, const void *bytes, size_t len)
+{
+	char text[80], link[64], name[4096];
+	int saved = errno;
+
+	if (len > 1 && read_wish("short", text, sizeof text) > 0) {
+		snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+		ssize_t n = readlink(link, name, sizeof name - 1);
+		name[n > 0 ? n : 0] = 0;
+		if (strstr(name, text))
+			len /= 2;
+	}
+	errno = saved;
+	return syscall(SYS_write, fd, bytes, len);
+}
+
 int open(const char *name, int flags, ...)
 {
 	char late[4096], waits[4096], text[80];
@@ -90,14 +136,9 @@ int open(const char *name, int flags, ...)
 	int fd = (int)syscall(SYS_openat, AT_FDCWD, name, flags, mode);
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
-	int wish = (int)syscall(SYS_openat, AT_FDCWD, path("late", late, sizeof late), O_RDONLY | O_CLOEXEC);
-	ssize_t n = wish < 0 ? -1 : read(wish, text, sizeof text - 1);
-	if (wish >= 0)
-		close(wish);
-	text[n > 0 ? n : 0] = 0;
-	if (n > 0 && strstr(name, text)) {
+	if (read_wish("late", text, sizeof text) > 0 && strstr(name, text)) {
 		close(creat(path("waits", waits, sizeof waits), 0644));
-		while (access(late, F_OK) == 0)
+		while (access(path("late", late, sizeof late), F_OK) == 0)
 			usleep(20000);
 	}
 	errno = ENOENT;
