@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "inserts.h"
+#include "lock.h"
 #include "pg.h"
 #include "rows.h"
 
@@ -17,8 +18,6 @@ enum {
 	RANGE_LEAST = 16,
 	RANGE_MOST = 65536,
 	LOCKED_MS = 500,       /* about that long; whoever waits for the lock has all writers behind him */
-	PATIENCE_MS = 5000,    /* so long a lock is waited for without a word */
-	LOCKS_MS = 60000,      /* and then, before it is asked for again, which stands in the server's log */
 	BATCH_LEN = 256 << 10, /* what the sink gets at once */
 	CLOCK_MARGIN = 60,     /* seconds: a clock that is set a little back does no harm */
 	TID_RANGES_VERSION = 140000,
@@ -267,50 +266,22 @@ static int read_rows(struct copy_worker *worker, size_t i, const char *sql, cons
 	return r < 0 ? r : empty(worker, sink, err);
 }
 
-static void say_locked(const struct copy *copy, const char *name)
-{
-	char text[NAME_PATH_MAX + 200];
-
-	snprintf(text, sizeof text,
-	         "table \"%s\" is locked: waiting for whoever did that (see pg_locks; without a pid, it is a prepared "
-	         "transaction, see pg_prepared_xacts)",
-	         name);
-	copy->warn(text);
-}
-
-/* The lock is asked for by the name that the snapshot knows; again and again, since a server that waits for one does not see
- * that we are gone, where we cannot tell it. */
-static int try_lock(struct copy_worker *worker, const struct published_table *table, int patience_ms, char *sqlstate,
-                    struct err *err)
+/* By the name that the snapshot knows. */
+static int lock_range(struct copy_worker *worker, const struct published_table *table, char sqlstate[6],
+                      struct err *err)
 {
 	struct copy *copy = worker->copy;
-	char *sql;
-	PGresult *res;
+	char *begin = NULL, *from = NULL;
+	int r = err_set(err, -ENOMEM, "out of memory");
 
-	if (asprintf(&sql,
-	             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '%s'; "
-	             "SET LOCAL lock_timeout = %d; LOCK TABLE ONLY %s IN ACCESS SHARE MODE; SET LOCAL lock_timeout = 0",
-	             copy->snapshot, patience_ms, table->from) < 0)
-		return err_set(err, -ENOMEM, "out of memory");
-	int r = pg_exec(worker->conn, sql, copy->wakefd, 0, &res, sqlstate, err);
-	if (r == -EINTR)
-		pg_cancel(worker->conn);
-	PQclear(res);
-	free(sql);
-	return r;
-}
-
-static int lock_table(struct copy_worker *worker, const struct published_table *table, char *sqlstate, struct err *err)
-{
-	int r, patience_ms = PATIENCE_MS;
-
-	while ((r = try_lock(worker, table, patience_ms, sqlstate, err)) < 0 && strcmp(sqlstate, "55P03") == 0) {
-		if (patience_ms == PATIENCE_MS)
-			say_locked(worker->copy, table->name);
-		patience_ms = LOCKS_MS;
-		if ((r = command(worker->copy, worker->conn, "ROLLBACK", err)) < 0)
-			break;
+	if (asprintf(&begin, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '%s'",
+	             copy->snapshot) >= 0 &&
+	    asprintf(&from, "ONLY %s", table->from) >= 0) {
+		struct lock lock = {.begin = begin, .from = from, .name = table->name, .warn = copy->warn};
+		r = lock_table(worker->conn, &lock, copy->wakefd, sqlstate, err);
 	}
+	free(begin);
+	free(from);
 	return r;
 }
 
@@ -328,7 +299,7 @@ static int begin_range(struct copy_worker *worker, size_t i, struct err *err)
 	struct copy *copy = worker->copy;
 	const struct published_table *table = &copy->published.tables[i];
 	char sqlstate[6] = "";
-	int r = lock_table(worker, table, sqlstate, err);
+	int r = lock_range(worker, table, sqlstate, err);
 
 	/* No such table, no such schema, or no table any more. */
 	if (r < 0 &&

@@ -6,11 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lock.h"
 #include "pg.h"
 #include "position.h"
 
 /* A table that is renamed again and again meanwhile. */
 #define LOCK_TRIES 10
+
+enum { LOCK_MS = 60000 };
 
 enum { COLUMN_NUMBER, COLUMN_NAME, COLUMN_TYPE, COLUMN_IDENTITY };
 
@@ -28,11 +31,12 @@ static int run(struct server *server, const char *sql, struct err *err)
 	return rc;
 }
 
-int server_open(struct server *server, const char *conninfo, int wakefd, struct err *err)
+int server_open(struct server *server, const char *conninfo, int wakefd, void (*warn)(const char *sentence),
+                struct err *err)
 {
 	PGresult *result = NULL;
 
-	*server = (struct server){.wakefd = wakefd};
+	*server = (struct server){.wakefd = wakefd, .warn = warn};
 	int rc = pg_connect(&server->conn, conninfo, false, wakefd, err);
 	if (rc == 0)
 		rc = run(server,
@@ -123,19 +127,18 @@ static int read_definition(struct server *server, uint32_t relid, struct server_
 
 static int try_begin(struct server *server, uint32_t relid, struct server_table *table, struct err *err)
 {
-	PGresult *result = NULL;
-	char *sql = NULL, sqlstate[6];
+	char sqlstate[6];
 	int rc = find_name(server, relid, &table->from, err);
 
 	if (rc <= 0)
 		return rc;
 	/* The lock before the snapshot: what a TRUNCATE or a rewrite left is seen then. */
-	if (asprintf(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE %s IN ACCESS SHARE MODE",
-	             table->from) < 0)
-		return err_set(err, -ENOMEM, "out of memory");
-	rc = pg_exec(server->conn, sql, server->wakefd, 0, &result, sqlstate, err);
-	free(sql);
-	PQclear(result);
+	const struct lock lock = {.begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+	                          .from = table->from,
+	                          .name = table->from + strlen("ONLY "),
+	                          .most_ms = LOCK_MS,
+	                          .warn = server->warn};
+	rc = lock_table(server->conn, &lock, server->wakefd, sqlstate, err);
 	if (rc < 0)
 		return strcmp(sqlstate, "42P01") == 0 || strcmp(sqlstate, "3F000") == 0 ? -ESTALE : rc;
 	rc = read_definition(server, relid, table, err);

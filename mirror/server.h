@@ -16,12 +16,14 @@
 struct server {
 	PGconn *conn;
 	int wakefd;
-	char *system;     /* its system identifier */
-	bool other_bytes; /* its encoding sorts otherwise than UTF-8 */
+	void (*warn)(const char *sentence); /* that a table is locked */
+	char *system;                       /* its system identifier */
+	bool other_bytes;                   /* its encoding sorts otherwise than UTF-8 */
 };
 
 /* Connects, with the settings that shape values pinned. Errors as pg.h. */
-int server_open(struct server *server, const char *conninfo, int wakefd, struct err *err);
+int server_open(struct server *server, const char *conninfo, int wakefd, void (*warn)(const char *sentence),
+                struct err *err);
 void server_close(struct server *server);
 
 /* Commits a transactional message. Whoever has applied a transaction that ends beyond *lsn has applied all
@@ -39,7 +41,7 @@ struct server_table {
 
 /* Opens a REPEATABLE READ READ ONLY transaction in which the table of that OID is locked (ACCESS SHARE)
  * before the snapshot is taken. 1: `table` is filled; 0: there is no such table, and no transaction.
- * server_table_end is to be called in any case. */
+ * server_table_end is to be called in any case. A table that is locked is waited for, for a minute. */
 int server_table_begin(struct server *server, uint32_t relid, struct server_table *table, struct err *err);
 void server_table_end(struct server *server, struct server_table *table);
 

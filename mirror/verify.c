@@ -37,6 +37,11 @@ struct verify {
 	struct report_table result;
 };
 
+static void warn(const char *sentence)
+{
+	log_warn("%s", sentence);
+}
+
 static void say_standing(struct verify *verify)
 {
 	if (!verify->lag.stands || verify->said_standing)
@@ -380,7 +385,7 @@ int verify_run(const struct verify_options *options, FILE *out, struct err *err)
 	verify.lag = (struct lag){.server = &verify.server, .reading = &verify.reading, .wait_ms = options->wait_ms};
 	int rc = reading_open(&verify.reading, options->path, err);
 	if (rc == 0)
-		rc = server_open(&verify.server, options->conninfo, stop_fd(), err);
+		rc = server_open(&verify.server, options->conninfo, stop_fd(), warn, err);
 	if (rc == 0)
 		rc = recognize(&verify, err);
 	if (rc == 0) {

@@ -18,6 +18,8 @@ edit() { # STATEMENTS: a person's hand in the mirror
 }
 
 server_up
+sql "ALTER SYSTEM SET max_prepared_transactions = 10"
+server_restart
 sql "CREATE TABLE account (id int PRIMARY KEY, owner text, balance numeric(12,2), rate float8, note text)"
 sql "CREATE TABLE pair (a text COLLATE \"en_US.utf8\", b bigint, c char(4), at timestamptz, PRIMARY KEY (a, b, c))" 2>/dev/null ||
 	sql "CREATE TABLE pair (a text, b bigint, c char(4), at timestamptz, PRIMARY KEY (a, b, c))"
@@ -46,6 +48,22 @@ loose	equal	500	0	0	0
 moment	equal	6	0	0	0
 pair	equal	2000	0	0	0
 sales.Order%2C all	equal	100	0	0	0"
+
+# ---- a table that somebody has locked
+
+sql "BEGIN; LOCK TABLE moment IN ACCESS EXCLUSIVE MODE; PREPARE TRANSACTION 'locks'"
+deltamirror --verify "$conninfo" "$mirror" >"$work/locked.log" 2>&1 &
+locked=$!
+check "a locked table is waited for, which is said" wait_for 60 "grep -q 'moment. is locked: waiting' '$work/locked.log'"
+sql "COMMIT PREPARED 'locks'"
+check "and compared when the lock is gone" wait "$locked"
+sql "BEGIN; LOCK TABLE moment IN ACCESS EXCLUSIVE MODE; PREPARE TRANSACTION 'locks'"
+deltamirror --verify "$conninfo" "$mirror" >"$work/locked.log" 2>&1 &
+locked=$!
+wait_for 30 "[[ \$(sql 'SELECT count(*) FROM pg_locks WHERE NOT granted') == 1 ]]" "the lock to be waited for"
+end_process "$locked"
+check "who is ended waits for no lock at the server" wait_for 4 "[[ \$(sql 'SELECT count(*) FROM pg_locks WHERE NOT granted') == 0 ]]"
+sql "COMMIT PREPARED 'locks'"
 
 # ---- each kind of difference
 
