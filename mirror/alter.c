@@ -319,7 +319,16 @@ struct found {
 	bool *columns;   /* one for each of the schema's */
 };
 
-static void find_column(const struct schema *schema, sqlite3_stmt *stmt, struct found *found)
+/* Text that compares otherwise than by its bytes makes one row of two. */
+static bool has_bytes_order(sqlite3 *sqlite, const char *table, const char *column)
+{
+	const char *collation = NULL;
+
+	sqlite3_table_column_metadata(sqlite, "main", table, column, NULL, &collation, NULL, NULL, NULL);
+	return !collation || sqlite3_stricmp(collation, "BINARY") == 0;
+}
+
+static void find_column(sqlite3 *sqlite, const struct schema *schema, sqlite3_stmt *stmt, struct found *found)
 {
 	const char *name = (const char *)sqlite3_column_text(stmt, 0),
 	           *type = (const char *)sqlite3_column_text(stmt, 1);
@@ -330,6 +339,7 @@ static void find_column(const struct schema *schema, sqlite3_stmt *stmt, struct 
 		i++;
 	found->any = true;
 	if (i < schema->column_count) {
+		found->sound &= has_bytes_order(sqlite, schema->name, name);
 		found->columns[i] = true;
 		wanted = schema->match == SCHEMA_KEY ? schema->columns[i].key : 0;
 		if (generated || sqlite3_stricmp(type ? type : "", value_declaration(schema->columns[i].storage)) != 0)
@@ -348,7 +358,7 @@ static int find_columns(sqlite3 *sqlite, const struct schema *schema, struct fou
 	if (rc == SQLITE_OK)
 		sqlite3_bind_text(stmt, 1, schema->name, -1, SQLITE_STATIC);
 	while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		find_column(schema, stmt, found);
+		find_column(sqlite, schema, stmt, found);
 		rc = SQLITE_OK;
 	}
 	sqlite3_finalize(stmt);

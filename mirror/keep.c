@@ -21,16 +21,18 @@ static bool is_ours(const struct schema *schema, const char *name)
 	return sqlite3_strnicmp(name, "_daystream", 10) == 0;
 }
 
+typedef void add_column(sqlite3_str *sql, const char *name, bool has_default, int nth);
+
 /* Calls `add` for each column that both tables have and no definition speaks of; the count. */
-static int each_own(sqlite3 *sqlite, const struct schema *schema, const char *other,
-                    void (*add)(sqlite3_str *sql, const char *name, int nth), sqlite3_str *sql, struct err *err)
+static int each_own(sqlite3 *sqlite, const struct schema *schema, const char *other, add_column *add, sqlite3_str *sql,
+                    struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	int count = 0;
 
 	if (sqlite3_prepare_v2(sqlite,
-	                       "SELECT name FROM temp.pragma_table_xinfo(?1) WHERE hidden = 0"
-	                       " INTERSECT SELECT name FROM temp.pragma_table_xinfo(?2)",
+	                       "SELECT name, dflt_value NOT NULL FROM temp.pragma_table_xinfo(?1) WHERE hidden = 0"
+	                       " AND name IN (SELECT name FROM temp.pragma_table_xinfo(?2))",
 	                       -1, &stmt, NULL) != SQLITE_OK)
 		return sql_error(sqlite, "cannot read a table's columns", err);
 	sqlite3_bind_text(stmt, 1, schema->name, -1, SQLITE_STATIC);
@@ -38,25 +40,27 @@ static int each_own(sqlite3 *sqlite, const struct schema *schema, const char *ot
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
 		const char *name = (const char *)sqlite3_column_text(stmt, 0);
 		if (name && !is_ours(schema, name))
-			add(sql, name, count++);
+			add(sql, name, sqlite3_column_int(stmt, 1) != 0, count++);
 	}
 	sqlite3_finalize(stmt);
 	return count;
 }
 
-static void add_selected(sqlite3_str *sql, const char *name, int nth)
+static void add_selected(sqlite3_str *sql, const char *name, bool has_default, int nth)
 {
-	(void)nth;
+	(void)has_default, (void)nth;
 	sqlite3_str_appendf(sql, ", \"%w\"", name);
 }
 
-static void add_condition(sqlite3_str *sql, const char *name, int nth)
+/* A row that comes anew has the default by itself, which may be another value, NULL among them. */
+static void add_condition(sqlite3_str *sql, const char *name, bool has_default, int nth)
 {
-	sqlite3_str_appendf(sql, "%s\"%w\" IS NOT NULL", nth ? " OR " : " WHERE ", name);
+	sqlite3_str_appendf(sql, has_default ? "%strue" : "%s\"%w\" IS NOT NULL", nth ? " OR " : " WHERE ", name);
 }
 
-static void add_set(sqlite3_str *sql, const char *name, int nth)
+static void add_set(sqlite3_str *sql, const char *name, bool has_default, int nth)
 {
+	(void)has_default;
 	sqlite3_str_appendf(sql, "%s\"%w\" = _daystream_kept.\"%w\"", nth ? ", " : " SET ", name, name);
 }
 

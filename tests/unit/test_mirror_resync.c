@@ -39,6 +39,21 @@ static void a_mirror_comes_anew_and_keeps_what_people_added(void **state)
 	assert_string_equal(asked(m, "SELECT name FROM _daystream_tables ORDER BY 1"), "s.u\nt");
 }
 
+static void what_is_null_beside_a_default_stays_null(void **state)
+{
+	struct mount *m = *state;
+	struct mirror mirror;
+
+	built(m);
+	assert_string_equal(asked(m, "ALTER TABLE t ADD COLUMN seen DEFAULT 'no'"), "");
+	assert_string_equal(asked(m, "UPDATE t SET seen = NULL WHERE id = 2"), "");
+	opened(m, &mirror);
+	if (resync_all(&mirror, &m->err) < 0)
+		fail_msg("%s", m->err.text);
+	mirror_close(&mirror);
+	assert_string_equal(asked(m, "SELECT id, seen FROM t"), "1|no\n2|NULL");
+}
+
 static int count_commit(void *count)
 {
 	++*(int *)count;
@@ -177,6 +192,7 @@ static void a_table_that_somebody_broke_comes_anew(void **state)
 	    "DROP TABLE t; CREATE TABLE t (id TEXT, v TEXT, PRIMARY KEY (v, id))",
 	    "DROP TABLE t; CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER)",
 	    "DROP TABLE t; CREATE TABLE t (id TEXT PRIMARY KEY, v TEXT)",
+	    "DROP TABLE t; CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT COLLATE NOCASE)",
 	    "ALTER TABLE t RENAME COLUMN v TO w; ALTER TABLE t ADD COLUMN v AS (upper(w))",
 	};
 	struct mount *m = *state;
@@ -194,7 +210,7 @@ static void a_table_that_somebody_broke_comes_anew(void **state)
 			if ((one ? resync_tables : resync_all)(&mirror, &m->err) < 0)
 				fail_msg("%s: %s", breaks[i], m->err.text);
 			mirror_close(&mirror);
-			assert_string_equal(asked(m, "SELECT id, v FROM t"), "1|one\n2|TWO");
+			assert_string_equal(asked(m, "SELECT id, v FROM t WHERE v <> 'two'"), "1|one\n2|TWO");
 			assert_string_equal(asked(m, "SELECT name FROM pragma_table_info('t') WHERE pk"), "id");
 			assert_string_equal(
 			    asked(m, "SELECT type FROM pragma_table_xinfo('t') WHERE name IN ('id', 'v')"),
@@ -336,6 +352,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, mount_setup, mount_teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_mirror_comes_anew_and_keeps_what_people_added),
+	    TEST(what_is_null_beside_a_default_stays_null),
 	    TEST(it_comes_in_one_transaction),
 	    TEST(what_fails_leaves_the_old_copy),
 	    TEST(another_database_with_the_same_names_takes_their_place),
