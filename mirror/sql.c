@@ -4,12 +4,17 @@
 #include <libgen.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "owner.h"
+
+/* So much free space is hardly what was lacking. */
+#define ROOM_BYTES (16u << 20)
 
 /* What is there and cannot be opened lacks what SQLite would make beside it. */
 static int no_files_beside(const char *path, struct err *err)
@@ -23,13 +28,23 @@ static int no_files_beside(const char *path, struct err *err)
 	               strerror(reason));
 }
 
+/* What it sorts, and what lasts as long as a connection, SQLite keeps in files elsewhere. */
+static int no_space(const char *path, struct err *err)
+{
+	struct statvfs disk;
+	bool room = statvfs(path, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize > ROOM_BYTES;
+
+	return err_set(err, -ENOSPC, "cannot write %s: no space is left %son its disk", path,
+	               room ? "where SQLite keeps temporary files (SQLITE_TMPDIR, TMPDIR or /var/tmp), or " : "");
+}
+
 int sql_failed(sqlite3 *sqlite, int code, int system, struct err *err)
 {
 	const char *name = sqlite3_db_filename(sqlite, "main"), *path = name && *name ? name : "the database";
 
 	switch (code == SQLITE_IOERR_NOMEM ? SQLITE_NOMEM : code & 0xff) {
 	case SQLITE_NOMEM: return err_set(err, -ENOMEM, "out of memory for what is done to %s", path);
-	case SQLITE_FULL: return err_set(err, -ENOSPC, "cannot write %s: no space is left on its disk", path);
+	case SQLITE_FULL: return no_space(path, err);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return err_set(err, -EIO, "%s is damaged (%s): remove it, and the next start builds it anew", path,

@@ -98,7 +98,7 @@ before=$(sqlite3 "$mirror" 'SELECT sum(length(v)), min(v) FROM wide')
 sql "UPDATE wide SET v = 'now ' || v"
 caught_up "$mnt"
 exits "of many keys in no order: --once ends on a full disk" 1 once "$mnt" "$mirror"
-like "... with the file's name and the reason" "$output" "cannot write $mirror: no space is left"
+like "... with the file's name and the reason" "$output" "cannot write $mirror: no space is left on its disk"
 is "... and the mirror stands where it stood" "$(sqlite3 "$mirror" 'SELECT sum(length(v)), min(v) FROM wide')" "$before"
 deltamirror "$mnt" "$mirror" >"$work/mirror.log" 2>&1 &
 pid=$!

@@ -1,11 +1,13 @@
-/* What SQLite lacks memory for is told as that, not as an error of the file. */
+/* What SQLite lacks memory or space for is told as that, and where. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -43,9 +45,30 @@ static void what_is_added_takes_memory(void **state)
 	told(sql_run(sqlite, "CREATE TABLE t (a)", &err), &err, "CREATE TABLE t");
 }
 
+/* The file's own disk has space; what is sorted, and a transaction's own tables, are elsewhere. */
+static void temporary_files_may_be_what_lacks_space(void **state)
+{
+	char dir[] = "/tmp/test_mirror.XXXXXX", path[60];
+	sqlite3 *file;
+	struct err err;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/m.sqlite", dir);
+	assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
+	assert_int_equal(sql_run(file, "CREATE TABLE t (a); PRAGMA temp.max_page_count = 2", &err), 0);
+	assert_int_equal(sql_run(file, "CREATE TEMP TABLE kept AS SELECT zeroblob(100000)", &err), -ENOSPC);
+	assert_non_null(strstr(err.text, path));
+	assert_non_null(strstr(err.text, "SQLITE_TMPDIR"));
+	sqlite3_close(file);
+	unlink(path);
+	rmdir(dir);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_added_takes_memory)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_added_takes_memory),
+	                                   cmocka_unit_test(temporary_files_may_be_what_lacks_space)};
 
 	if (sqlite3_open(":memory:", &sqlite) != SQLITE_OK)
 		return EXIT_FAILURE;
