@@ -93,7 +93,9 @@ int sql_error(sqlite3 *sqlite, const char *doing, struct err *err)
 	case SQLITE_READONLY: return sql_failed(sqlite, code, 0, err);
 	case SQLITE_OK: /* what failed was ours */
 	case SQLITE_NOMEM: return err_set(err, -ENOMEM, "%s: out of memory", doing);
-	case SQLITE_BUSY: return err_set(err, -EBUSY, "%s: %s", doing, sqlite3_errmsg(sqlite));
+	case SQLITE_BUSY:
+		return err_set(err, -EBUSY, "%s: %s: another program has it for itself, and fuser(1) tells which",
+		               doing, sqlite3_errmsg(sqlite));
 	case SQLITE_CONSTRAINT: return err_set(err, -EEXIST, "%s: %s", doing, sqlite3_errmsg(sqlite));
 	/* What we made has all that our statements name. */
 	case SQLITE_ERROR: return err_set(err, -ENOTSUP, "%s: %s", doing, sqlite3_errmsg(sqlite));

@@ -46,10 +46,10 @@ static void what_is_added_takes_memory(void **state)
 }
 
 /* The file's own disk has space; what is sorted, and a transaction's own tables, are elsewhere. */
-static void temporary_files_may_be_what_lacks_space(void **state)
+static void what_of_the_file_is_in_the_way_is_told(void **state)
 {
 	char dir[] = "/tmp/test_mirror.XXXXXX", path[60];
-	sqlite3 *file;
+	sqlite3 *file, *other;
 	struct err err;
 
 	(void)state;
@@ -60,6 +60,12 @@ static void temporary_files_may_be_what_lacks_space(void **state)
 	assert_int_equal(sql_run(file, "CREATE TEMP TABLE kept AS SELECT zeroblob(100000)", &err), -ENOSPC);
 	assert_non_null(strstr(err.text, path));
 	assert_non_null(strstr(err.text, "SQLITE_TMPDIR"));
+	/* Somebody has it for himself. */
+	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sql_run(file, "SELECT * FROM t", &err), -EBUSY);
+	assert_non_null(strstr(err.text, "locked: another program has it for itself"));
+	sqlite3_close(other);
 	sqlite3_close(file);
 	unlink(path);
 	rmdir(dir);
@@ -68,7 +74,7 @@ static void temporary_files_may_be_what_lacks_space(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_added_takes_memory),
-	                                   cmocka_unit_test(temporary_files_may_be_what_lacks_space)};
+	                                   cmocka_unit_test(what_of_the_file_is_in_the_way_is_told)};
 
 	if (sqlite3_open(":memory:", &sqlite) != SQLITE_OK)
 		return EXIT_FAILURE;
