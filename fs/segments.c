@@ -440,7 +440,8 @@ static int unlink_segment(struct segments *segments, struct segment *segment, bo
 	return fsync(segments->dirfd) < 0 ? err_errno(err, "syncing segments") : 0;
 }
 
-/* Takes those off the list's front that were unlinked and that nobody needs or may need. Under `files`. */
+/* Takes those off the list's front that were unlinked and that nobody needs or may need. One that grew until now, the writer is
+ * about to seal. Under `files`. */
 static void drop_gone(struct segments *segments, size_t needed, uint64_t max_bytes)
 {
 	size_t drop = 0;
@@ -449,6 +450,8 @@ static void drop_gone(struct segments *segments, size_t needed, uint64_t max_byt
 	uint64_t end = get(segments, segments->oldest)->base;
 	for (; segments->list[drop]->gone && segments->list[drop]->holds == 0; drop++) {
 		struct segment *segment = segments->list[drop];
+		if (segment->growing)
+			break;
 		if (segment->number >= needed && end - segment->base <= max_bytes &&
 		    segments->oldest - segment->number <= SEGMENTS_OPEN)
 			break;

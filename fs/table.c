@@ -130,10 +130,11 @@ int table_start(struct table *table, size_t segment, uint64_t *off, struct err *
 
 int table_len(struct table *table, uint64_t *len, uint64_t *last_epoch, struct err *err)
 {
-	size_t newest = segments_range(table->set->segments).newest;
 	uint64_t bytes = 0;
 
 	pthread_mutex_lock(&table->set->lock);
+	/* Not before: who waited for the lock might ask for one that was given up meanwhile. */
+	size_t newest = segments_range(table->set->segments).newest;
 	int r = extend(table, newest, err);
 	if (r == 0) {
 		*len = table->before[newest - table->from];

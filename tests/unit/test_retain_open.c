@@ -75,6 +75,26 @@ static void what_is_read_on_is_bounded(void **state)
 	file_close(file);
 }
 
+/* The writer has begun the next one, which retention sees before this one is sealed. */
+static void what_grew_until_now_is_sealed_before_it_goes(void **state)
+{
+	struct segments *segments = store_segments(f.store);
+
+	(void)state;
+	fixture_put(&f, day(1), "zzz", "fox61");
+	struct segment *before = segments_last(segments);
+	size_t number = before->number;
+	struct index *index = index_new();
+	works(segments_add_growing(segments, (struct position){day(2), 0}, dup(before->fd), index, &f.err), f.err);
+	segments_give_up(segments, number + 1);
+	works(segments_sweep(segments, number + 1, 0, &f.err), f.err);
+	assert_int_equal(segments_range(segments).readable, number);
+	segments_seal(segments, before);
+	works(segments_sweep(segments, number + 1, 0, &f.err), f.err);
+	assert_int_equal(segments_range(segments).readable, number + 1);
+	assert_int_equal(files(".idx"), 0);
+}
+
 static void a_table_at_its_end_keeps_nothing(void **state)
 {
 	struct node node = {.kind = NODE_TABLE, .table = "old"};
@@ -365,9 +385,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	    TEST(an_open_file_goes_on_where_it_is),       TEST(what_is_read_on_is_bounded),
-	    TEST(a_table_at_its_end_keeps_nothing),       TEST(a_day_that_is_open_ends_where_it_ended),
-	    TEST(of_many_segments_some_hundred_are_open), TEST(followers_miss_nothing_while_segments_go),
+	    TEST(an_open_file_goes_on_where_it_is),
+	    TEST(what_is_read_on_is_bounded),
+	    TEST(what_grew_until_now_is_sealed_before_it_goes),
+	    TEST(a_table_at_its_end_keeps_nothing),
+	    TEST(a_day_that_is_open_ends_where_it_ended),
+	    TEST(of_many_segments_some_hundred_are_open),
+	    TEST(followers_miss_nothing_while_segments_go),
 	};
 	return cmocka_run_group_tests_name("retain_open", tests, NULL, NULL);
 }
