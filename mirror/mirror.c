@@ -372,6 +372,17 @@ static int no_way_on(const struct mirror *mirror, int code, struct err *err)
 	return err_set(err, code, "%.700s; --resync brings %.250s anew", reason.text, mirror->database.path);
 }
 
+/* An error of the line: those before it in its batch are not lost with it. */
+static bool is_of_a_line(int code)
+{
+	static const int codes[] = {-ENOENT, -EEXIST, -ENOTSUP, -EFBIG, -EINVAL, -ESTALE};
+	size_t i = 0;
+
+	while (i < sizeof codes / sizeof *codes && codes[i] != code)
+		i++;
+	return i < sizeof codes / sizeof *codes;
+}
+
 /* After an error of step: 0 where it is to be tried again. */
 static int recover(struct mirror *mirror, int code, bool from_apply, struct err *err)
 {
@@ -381,7 +392,7 @@ static int recover(struct mirror *mirror, int code, bool from_apply, struct err 
 		return wait_for_mount(mirror, err);
 	if (code == -ENOSPC)
 		return wait_for_space(mirror, err);
-	if (code == -EBADMSG || (from_apply && (code == -ENOENT || code == -EEXIST)))
+	if (code == -EBADMSG || (from_apply && is_of_a_line(code)))
 		return try_again(mirror, code, from_apply, err);
 	if (code == -ESTALE && !from_apply && !mirror->quiet)
 		return no_way_on(mirror, code, err);

@@ -97,6 +97,7 @@ int sql_error(sqlite3 *sqlite, const char *doing, struct err *err)
 		return err_set(err, -EBUSY, "%s: %s: another program has it for itself, and fuser(1) tells which",
 		               doing, sqlite3_errmsg(sqlite));
 	case SQLITE_CONSTRAINT: return err_set(err, -EEXIST, "%s: %s", doing, sqlite3_errmsg(sqlite));
+	case SQLITE_TOOBIG: return err_set(err, -EFBIG, "%s: %s", doing, sqlite3_errmsg(sqlite));
 	/* What we made has all that our statements name. */
 	case SQLITE_ERROR: return err_set(err, -ENOTSUP, "%s: %s", doing, sqlite3_errmsg(sqlite));
 	default: return err_set(err, -EIO, "%s: %s", doing, sqlite3_errmsg(sqlite));

@@ -12,7 +12,7 @@
 
 /* Writes SQLite's own words to `err`: "<doing>: <words>", or, where it is about the file, what is wrong with that one.
  * -EEXIST where a row does not pass a constraint or trigger; -ENOTSUP where a table is not as it was made, or what people
- * added lacks something; -EIO, -EBUSY, -ENOSPC, -ENOMEM. */
+ * added lacks something; -EFBIG, -EIO, -EBUSY, -ENOSPC, -ENOMEM. */
 int sql_error(sqlite3 *sqlite, const char *doing, struct err *err);
 
 /* The same of a file's error that is not the connection's last one; `system` is its errno, or 0. */

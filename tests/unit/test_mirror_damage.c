@@ -246,6 +246,37 @@ static void a_stream_that_ends_in_a_line_for_a_while_is_waited_for(void **state)
 	mount_remove(&m);
 }
 
+/* Follows from the first commit on, over two good ones. */
+static void ends_before(struct mount *m, int code)
+{
+	show(m, m->stream.len);
+	assert_int_equal(run(m), code);
+	assert_string_equal(asked(m, "SELECT group_concat(id), (SELECT epoch FROM _daystream) FROM t"),
+	                    "2,3|1507507202");
+	mount_remove(m);
+}
+
+static void where_it_cannot_go_on_it_stands_directly_before(void **state)
+{
+	struct mount m;
+
+	(void)state;
+	mount_make(&m);
+	show(&m, m.second);
+	assert_int_equal(run(&m), 0);
+	/* Of somebody's, who did not think of all texts. */
+	asked(&m, "CREATE INDEX i ON t (json_extract(v, '$')) WHERE v = 'four'");
+	stream_line(&m.stream, CHANGE("703", "insert\tid\t4\tv\tfour"));
+	stream_commit(&m.stream);
+	ends_before(&m, -ENOTSUP);
+	mount_make(&m);
+	show(&m, m.second);
+	assert_int_equal(run(&m), 0);
+	stream_origin(&m.stream, 2);
+	stream_commit(&m.stream);
+	ends_before(&m, -ESTALE);
+}
+
 static void bytes_that_are_not_utf8_are_kept(void **state)
 {
 	struct mount m;
@@ -280,6 +311,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(of_a_damaged_transaction_no_line_stays_and_all_before_it_does),
 	    cmocka_unit_test(a_stream_that_ends_in_a_line_for_a_while_is_waited_for),
+	    cmocka_unit_test(where_it_cannot_go_on_it_stands_directly_before),
 	    cmocka_unit_test(bytes_that_are_not_utf8_are_kept),
 	    cmocka_unit_test(a_file_that_cannot_be_read_is_named),
 	};
