@@ -22,14 +22,6 @@ static void say(addition_warn *warn, const char *fmt, ...)
 
 /* ---- columns ------------------------------------------------------------ */
 
-static bool has_name(const struct schema *schema, const char *name)
-{
-	for (unsigned i = 0; i < schema->column_count; i++)
-		if (sqlite3_stricmp(schema->columns[i].name, name) == 0)
-			return true;
-	return false;
-}
-
 /* The columns of a table with `name`, `type`, `dflt_value`, `hidden` and `notnull`, without our own. */
 static int read_columns(sqlite3 *sqlite, const char *table, sqlite3_stmt **stmt, struct err *err)
 {
@@ -52,7 +44,7 @@ int addition_make_room(sqlite3 *sqlite, const struct schema *old, const struct s
 	if (!sql || sqlite3_get_table(sqlite, sql, &cells, &count, NULL, NULL) != SQLITE_OK)
 		rc = sql_error(sqlite, "cannot read a table's columns", err);
 	for (int i = 1; rc == 0 && i <= count; i++) {
-		if (has_name(old, cells[i]) || !has_name(new, cells[i]))
+		if (schema_has_name(old, cells[i]) || !schema_has_name(new, cells[i]))
 			continue;
 		rc = sql_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"%w#own\"", new->name, cells[i],
 		              cells[i]);
@@ -70,7 +62,7 @@ int addition_make_room(sqlite3 *sqlite, const struct schema *old, const struct s
 /* Of a column of the table that new->name has now: whether a definition speaks of it. */
 static bool is_defined(const struct schema *old, const struct schema *new, const char *name)
 {
-	if (has_name(new, name))
+	if (schema_has_name(new, name))
 		return true;
 	for (unsigned i = 0; i < old->column_count; i++)
 		if (sqlite3_stricmp(old->columns[i].name, name) == 0 &&

@@ -66,14 +66,6 @@ void alter_adopt(struct schema *old, const struct schema *new)
 	}
 }
 
-static bool has_name(const struct schema *schema, const char *name)
-{
-	for (unsigned i = 0; i < schema->column_count; i++)
-		if (sqlite3_stricmp(schema->columns[i].name, name) == 0)
-			return true;
-	return false;
-}
-
 /* No column of the server has that name: it is longer than a name can be there. */
 #define ASIDE "_daystream has this column out of the way while others get their names#%u"
 
@@ -86,7 +78,7 @@ static int rename_columns(sqlite3 *sqlite, const struct schema *old, const struc
 
 	for (unsigned i = 0; rc == 0 && i < old->column_count; i++) {
 		const struct schema_column *from = &old->columns[i], *to = schema_find_number(new, from->number);
-		if (to ? strcmp(from->name, to->name) == 0 : !has_name(new, from->name))
+		if (to ? strcmp(from->name, to->name) == 0 : !schema_has_name(new, from->name))
 			continue;
 		if (step == 0)
 			rc = sql_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"" ASIDE "\"",

@@ -15,10 +15,7 @@ static const char *kept_name(char *name, const struct schema *schema)
 
 static bool is_ours(const struct schema *schema, const char *name)
 {
-	for (unsigned i = 0; i < schema->column_count; i++)
-		if (sqlite3_stricmp(schema->columns[i].name, name) == 0)
-			return true;
-	return sqlite3_strnicmp(name, "_daystream", 10) == 0;
+	return schema_has_name(schema, name) || sqlite3_strnicmp(name, "_daystream", 10) == 0;
 }
 
 typedef void add_column(sqlite3_str *sql, const char *name, bool has_default, int nth);

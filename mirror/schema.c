@@ -7,11 +7,9 @@
 
 #include "sql.h"
 
-static bool columns_clash(const struct schema *schema, unsigned count, const char *name)
+bool schema_has_name(const struct schema *schema, const char *name)
 {
-	if (sqlite3_stricmp(name, "_rowid_") == 0)
-		return true;
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < schema->column_count; i++)
 		if (sqlite3_stricmp(name, schema->columns[i].name) == 0)
 			return true;
 	return false;
@@ -35,7 +33,7 @@ static bool fill_column(struct schema *schema, unsigned i)
 	size_t len = strlen(from->name);
 
 	column->name = strdup(from->name);
-	while (column->name && columns_clash(schema, i, column->name))
+	while (column->name && (sqlite3_stricmp(column->name, "_rowid_") == 0 || schema_has_name(schema, column->name)))
 		column->name = append_number(column->name, from->number);
 	column->wire = malloc(2 * len + 1);
 	if (!column->name || !column->wire)

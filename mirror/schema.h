@@ -92,6 +92,9 @@ static inline bool schema_is_named(const struct schema_column *column, struct sp
 int schema_parse(struct schema *schema, const struct line_head *head, enum numeric numeric, struct err *err);
 void schema_fini(struct schema *schema);
 
+/* Whether a column is called so in SQLite. */
+bool schema_has_name(const struct schema *schema, const char *name);
+
 /* The column of that number; NULL where there is none. */
 const struct schema_column *schema_find_number(const struct schema *schema, unsigned number);
 
