@@ -34,6 +34,33 @@ static int read_columns(sqlite3 *sqlite, const char *table, sqlite3_stmt **stmt,
 	return 0;
 }
 
+/* "<name>#own", which is nobody's yet: an older column of a person may be called so. NULL: out of memory. */
+static char *own_name(char *const *names, int count, const struct schema *new, const char *name)
+{
+	char *own = sqlite3_mprintf("%s#own", name);
+
+	for (int i = 1; own && i <= count; i++)
+		if (sqlite3_stricmp(names[i], own) == 0 || schema_has_name(new, own)) {
+			own = sqlite3_mprintf("%z#own", own);
+			i = 0;
+		}
+	return own;
+}
+
+static int make_room(sqlite3 *sqlite, const char *table, const char *name, const char *own, addition_warn *warn,
+                     struct err *err)
+{
+	int rc = own ? sql_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"%w\"", table, name, own)
+	             : err_set(err, -ENOMEM, "out of memory for a column's name");
+
+	if (rc == 0)
+		say(warn,
+		    "table \"%s\" has a column \"%s\" in PostgreSQL now; the one that was added here is called "
+		    "\"%s\" from now on",
+		    table, name, own);
+	return rc;
+}
+
 int addition_make_room(sqlite3 *sqlite, const struct schema *old, const struct schema *new, addition_warn *warn,
                        struct err *err)
 {
@@ -46,13 +73,9 @@ int addition_make_room(sqlite3 *sqlite, const struct schema *old, const struct s
 	for (int i = 1; rc == 0 && i <= count; i++) {
 		if (schema_has_name(old, cells[i]) || !schema_has_name(new, cells[i]))
 			continue;
-		rc = sql_runf(sqlite, err, "ALTER TABLE \"%w\" RENAME COLUMN \"%w\" TO \"%w#own\"", new->name, cells[i],
-		              cells[i]);
-		if (rc == 0)
-			say(warn,
-			    "table \"%s\" has a column \"%s\" in PostgreSQL now; the one that was added here is called "
-			    "\"%s#own\" from now on",
-			    new->name, cells[i], cells[i]);
+		char *own = own_name(cells, count, new, cells[i]);
+		rc = make_room(sqlite, new->name, cells[i], own, warn, err);
+		sqlite3_free(own);
 	}
 	sqlite3_free_table(cells);
 	sqlite3_free(sql);

@@ -275,6 +275,14 @@ static void a_persons_column_makes_room_for_the_servers(void **state)
 	commit(w);
 	assert_string_equal(ask(w, "SELECT id, note, \"Note#own\" FROM t"), "1|theirs|mine\n2|theirs|mine\n3|z|mine");
 	warns("\"Note#own\" from now on");
+	/* And again. */
+	define(w, T, 1, "id", ID "\t" A "\t" B);
+	commit(w);
+	run(w, "ALTER TABLE t ADD COLUMN note DEFAULT 'again'");
+	define(w, T, 1, "id", ID "\t" A "\t" B "\tnote\tnumber\\t5\\ttype\\ttext");
+	commit(w);
+	assert_string_equal(ask(w, "SELECT note, \"Note#own\", \"note#own#own\" FROM t WHERE id = 1"),
+	                    "NULL|mine|again");
 }
 
 static void a_persons_columns_stay_as_they_were_made_where_the_table_is_made_anew(void **state)
