@@ -1,6 +1,8 @@
 #include "pg.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,30 +138,15 @@ static bool splits_password(const char *conninfo, const PQconninfoOption *parsed
 	return false;
 }
 
-static PGconn *start(const char *conninfo, bool replication, struct err *err)
-{
-	char *reason = NULL;
-	PQconninfoOption *parsed = PQconninfoParse(conninfo, &reason);
+/* What looks the server's name up: so long as the network is silent, libpq does that deaf to signals. */
+struct start {
+	char *conninfo, *options;
+	bool replication;
+	int fd; /* takes the PGconn */
+};
 
-	if (!parsed) {
-		char text[512];
-		one_line(reason ? reason : "out of memory", text, sizeof text);
-		PQfreemem(reason);
-		/* libpq may quote the string, and with it a password. */
-		bool secret = may_hold_password(conninfo);
-		err_set(err, -EINVAL, "the connection string does not follow libpq's syntax%s%s", secret ? "" : ": ",
-		        secret ? "" : text);
-		return NULL;
-	}
-	if (splits_password(conninfo, parsed)) {
-		PQconninfoFree(parsed);
-		err_set(err, -EINVAL,
-		        "the connection string is no URI postgresql://user:password@host/dbname; in a "
-		        "password, write @ as %%40 and / as %%2F");
-		return NULL;
-	}
-	char *options = join_options(parsed);
-	PQconninfoFree(parsed);
+static PGconn *start(const struct start *start)
+{
 	/* What stands before dbname, the user's own conninfo overrides. A peer that is
 	 * gone without a word is noticed within a minute, since we send at least every
 	 * ten seconds. */
@@ -170,14 +157,105 @@ static PGconn *start(const char *conninfo, bool replication, struct err *err)
 	                       "dbname",
 	                       "client_encoding",
 	                       "options",
-	                       replication ? "replication" : NULL,
+	                       start->replication ? "replication" : NULL,
 	                       NULL};
-	const char *values[] = {"10", "daystream", "30", "60000", conninfo, "UTF8", options, "database", NULL};
-	PGconn *conn = options ? PQconnectStartParams(names, values, 1) : NULL;
-	free(options);
-	if (!conn)
-		err_set(err, -ENOMEM, "out of memory");
-	return conn;
+	const char *values[] = {"10",   "daystream",    "30",       "60000", start->conninfo,
+	                        "UTF8", start->options, "database", NULL};
+
+	return PQconnectStartParams(names, values, 1);
+}
+
+static void free_start(struct start *start)
+{
+	free(start->conninfo);
+	free(start->options);
+	free(start);
+}
+
+static void *start_aside(void *arg)
+{
+	struct start *given = arg;
+	PGconn *conn = start(given);
+
+	/* Nobody waits for it any more: SIGPIPE is blocked here. */
+	if (write(given->fd, &conn, sizeof conn) != (ssize_t)sizeof conn)
+		PQfinish(conn);
+	close(given->fd);
+	free_start(given);
+	return NULL;
+}
+
+/* False where none could be made. It takes `given` over. */
+static bool make_thread(struct start *given)
+{
+	sigset_t all, before;
+	pthread_t thread;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	bool made = pthread_create(&thread, NULL, start_aside, given) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (made)
+		pthread_detach(thread);
+	return made;
+}
+
+/* By a thread, which is left to itself where `wakefd` is readable before it has done: -EINTR. Takes `given` over. */
+static int run_start(PGconn **conn, struct start *given, int wakefd)
+{
+	int fds[2] = {-1, -1}, r;
+
+	if (wakefd >= 0 && pipe2(fds, O_CLOEXEC) == 0) {
+		given->fd = fds[1];
+		if (make_thread(given)) {
+			while ((r = pg_wait(fds[0], false, wakefd, -1)) == 0)
+				;
+			if (r == 1 && read(fds[0], conn, sizeof *conn) != (ssize_t)sizeof *conn)
+				*conn = NULL;
+			close(fds[0]);
+			return r < 0 ? r : 0;
+		}
+		close(fds[0]);
+		close(fds[1]);
+	}
+	*conn = start(given);
+	free_start(given);
+	return 0;
+}
+
+static int begin(PGconn **out, const char *conninfo, bool replication, int wakefd, struct err *err)
+{
+	char *reason = NULL;
+	PQconninfoOption *parsed = PQconninfoParse(conninfo, &reason);
+
+	if (!parsed) {
+		char text[512];
+		one_line(reason ? reason : "out of memory", text, sizeof text);
+		PQfreemem(reason);
+		/* libpq may quote the string, and with it a password. */
+		bool secret = may_hold_password(conninfo);
+		return err_set(err, -EINVAL, "the connection string does not follow libpq's syntax%s%s",
+		               secret ? "" : ": ", secret ? "" : text);
+	}
+	if (splits_password(conninfo, parsed)) {
+		PQconninfoFree(parsed);
+		return err_set(err, -EINVAL,
+		               "the connection string is no URI postgresql://user:password@host/dbname; in a "
+		               "password, write @ as %%40 and / as %%2F");
+	}
+	struct start *given = malloc(sizeof *given);
+	if (given)
+		*given = (struct start){strdup(conninfo), join_options(parsed), replication, -1};
+	PQconninfoFree(parsed);
+	if (!given || !given->conninfo || !given->options) {
+		if (given)
+			free_start(given);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	int r = run_start(out, given, wakefd);
+	if (r == -EINTR)
+		return err_set(err, r, "stopped while connecting");
+	return r < 0 || !*out ? err_set(err, -ENOMEM, "out of memory") : 0;
 }
 
 /* Why the connection failed: -EAGAIN where that may pass. Of what the server says only the code counts,
@@ -201,13 +279,13 @@ static int refused(const PGconn *conn, struct err *err)
 
 int pg_connect(PGconn **out, const char *conninfo, bool replication, int wakefd, struct err *err)
 {
-	PGconn *conn = start(conninfo, replication, err);
 	PostgresPollingStatusType state = PGRES_POLLING_WRITING;
-	int r = 0;
+	PGconn *conn = NULL;
+	int r = begin(&conn, conninfo, replication, wakefd, err);
 
 	*out = NULL;
-	if (!conn)
-		return -EINVAL;
+	if (r < 0)
+		return r;
 	/* libpq's own limit only holds for its blocking connect. */
 	const char *limit = NULL;
 	PQconninfoOption *info = PQconninfo(conn);

@@ -1,5 +1,6 @@
 /*
- * pg.h - libpq with ends: every wait has a time limit and answers a wake-up.
+ * pg.h - libpq with ends: every wait has a time limit and answers a wake-up. (But where a connection string names several
+ * hosts: of the later ones libpq looks the name up deaf to it.)
  */
 #ifndef COMMON_PG_H
 #define COMMON_PG_H

@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "await.h"
 #include "pg.h"
 
 static const char own_user[] = "daystream";
@@ -142,23 +142,26 @@ static _Noreturn void ask(const struct privileges *privileges, const char *conni
 	_exit(write(fd, &answer, sizeof answer) == (ssize_t)sizeof answer ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-/* False where no answer came in time. */
+/* False where no answer came in time, or a signal did that is blocked, which is left to who looks for it. */
 static bool get_answer(const struct privileges *privileges, const char *conninfo, struct answer *answer)
 {
-	struct pollfd fd = {.events = POLLIN};
+	sigset_t blocked;
 	int fds[2];
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return false;
+	sigprocmask(SIG_BLOCK, NULL, &blocked);
+	int wakefd = signalfd(-1, &blocked, SFD_CLOEXEC);
 	fflush(NULL); /* else what is buffered might be written twice */
 	pid_t pid = fork();
 	if (pid == 0)
 		ask(privileges, conninfo, fds[1]);
 	close(fds[1]);
-	fd.fd = fds[0];
-	bool good =
-	    pid > 0 && await(&fd, 1, ANSWER_MS) > 0 && read(fds[0], answer, sizeof *answer) == (ssize_t)sizeof *answer;
+	bool good = pid > 0 && pg_wait(fds[0], false, wakefd, ANSWER_MS) > 0 &&
+	            read(fds[0], answer, sizeof *answer) == (ssize_t)sizeof *answer;
 	close(fds[0]);
+	if (wakefd >= 0)
+		close(wakefd);
 	if (pid > 0) {
 		kill(pid, SIGKILL);
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
