@@ -15,7 +15,7 @@
 #include "await.h"
 #include "clock.h"
 
-enum { CANCEL_MS = 5000 };
+enum { CANCEL_MS = 1500 };
 
 /* So that a change reads the same whatever a role or database is set to; the
  * plugin pins those that shape values itself. */

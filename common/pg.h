@@ -27,7 +27,7 @@ int pg_connect(PGconn **conn, const char *conninfo, bool replication, int wakefd
  * -EAGAIN where the connection is gone or it takes longer than `timeout_ms` (0: no limit); -EINTR where `wakefd` is readable. */
 int pg_exec(PGconn *conn, const char *sql, int wakefd, int timeout_ms, PGresult **res, char *sqlstate, struct err *err);
 
-/* Asks the server to break off what it does for `conn`, which says so where a statement's result is read. Takes five seconds
+/* Asks the server to break off what it does for `conn`, which says so where a statement's result is read. Takes two seconds
  * at most, by a child (where none can be made, as long as libpq does). False: it could not be asked. */
 bool pg_cancel(PGconn *conn);
 

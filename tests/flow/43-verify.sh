@@ -63,6 +63,15 @@ locked=$!
 wait_for 30 "[[ \$(sql 'SELECT count(*) FROM pg_locks WHERE NOT granted') == 1 ]]" "the lock to be waited for"
 end_process "$locked"
 check "who is ended waits for no lock at the server" wait_for 4 "[[ \$(sql 'SELECT count(*) FROM pg_locks WHERE NOT granted') == 0 ]]"
+deltamirror --verify "$conninfo" "$mirror" >"$work/locked.log" 2>&1 &
+locked=$!
+wait_for 30 "[[ \$(sql 'SELECT count(*) FROM pg_locks WHERE NOT granted') == 1 ]]" "the lock to be waited for"
+postmaster=$(server_pid)
+mapfile -t backends < <(pgrep -P "$postmaster")
+kill -STOP "$postmaster" "${backends[@]}"
+kill "$locked"
+check "nor for a server that does not answer" wait_for 3 "! alive $locked"
+kill -CONT "$postmaster" "${backends[@]}"
 sql "COMMIT PREPARED 'locks'"
 
 # ---- each kind of difference
