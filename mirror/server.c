@@ -38,9 +38,11 @@ int server_open(struct server *server, const char *conninfo, int wakefd, void (*
 
 	*server = (struct server){.wakefd = wakefd, .warn = warn};
 	int rc = pg_connect(&server->conn, conninfo, false, wakefd, err);
+	/* Rows that a policy hides are an error: what the mirror lacks could be among them. */
 	if (rc == 0)
 		rc = run(server,
-		         "SET synchronous_commit = local; SET lock_timeout = '60s'; SET quote_all_identifiers = off",
+		         "SET synchronous_commit = local; SET lock_timeout = '60s'; SET quote_all_identifiers = off; "
+		         "SET row_security = off",
 		         err);
 	/* It is idle while the mirror is waited for. Before PostgreSQL 14 there is no such limit. */
 	if (rc == 0 && PQserverVersion(server->conn) >= 140000)

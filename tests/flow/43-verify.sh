@@ -215,6 +215,16 @@ exits "lists of texts stand in the order of what they print" 0 deltamirror --tab
 caught_up "$mnt"
 is "so that both sides meet at first sight" "$(marks)" "$before"
 
+# ---- a role that does not see all rows
+
+sql "CREATE ROLE auditor LOGIN"
+sql "GRANT pg_read_all_data TO auditor"
+sql "ALTER TABLE lists ENABLE ROW LEVEL SECURITY"
+sql "CREATE POLICY half ON lists USING (a[1] <> '')"
+edit "DELETE FROM lists WHERE a LIKE '{\"\",%'"
+exits "rows that a policy hides are an error, never passed over" 1 deltamirror --tables=lists --verify "${conninfo/user=$PGUSER/user=auditor}" "$mirror"
+like "with the table and the reason" "$output" $'^lists\tFAILED\t.*row-level security'
+
 # ---- a server whose bytes stand in another order than UTF-8's
 
 daemon_stop
