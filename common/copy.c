@@ -327,6 +327,20 @@ static int count_blocks(struct copy_worker *worker, size_t i, uint64_t *blocks, 
 	return r;
 }
 
+/* Nothing locks a schema's name: it may have led to another table, or nowhere, which the server refuses. Of a former range,
+ * the next one has told. `r` is what came of reading. */
+static int check_read(struct copy *copy, const struct published_table *table, int r, bool last, struct err *err)
+{
+	struct err changed;
+
+	if (r == 0)
+		return last ? check_shape(copy, table, err) : 0;
+	if (r != -EPROTO || check_shape(copy, table, &changed) != -ESTALE)
+		return r;
+	*err = changed;
+	return -ESTALE;
+}
+
 /* The blocks from `from` on; *next is where the next range begins, 0 behind the last. */
 static int copy_range(struct copy_worker *worker, size_t i, uint64_t from, uint64_t *next, const struct sink *sink,
                       struct err *err)
@@ -352,8 +366,7 @@ static int copy_range(struct copy_worker *worker, size_t i, uint64_t from, uint6
 		return err_set(err, -ENOMEM, "out of memory");
 	r = read_rows(worker, i, sql, sink, err);
 	free(sql);
-	/* Nothing locks a schema's name: it may have led to another table. Of a former range, the next one has told. */
-	return r == 0 && !*next ? check_shape(worker->copy, table, err) : r;
+	return check_read(worker->copy, table, r, !*next, err);
 }
 
 /* Wide rows behind few blocks, or a slow sink, make the next range a smaller one. */
