@@ -9,7 +9,7 @@
 #ifndef FS_HANDLE_H
 #define FS_HANDLE_H
 
-#define FUSE_USE_VERSION 35
+#define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
 #include <pthread.h>
 

@@ -23,6 +23,8 @@
 enum {
 	PAUSE_MS = 20,            /* while lines stream, from one telling to the next */
 	STREAM_PER_MS = 32 << 10, /* bytes; more is a stream */
+	THREADS_IDLE = 4,
+	THREADS_MOST = 64, /* a slow disk may hold up some; libfuse's 10 are soon all of them */
 };
 
 struct mount {
@@ -304,10 +306,21 @@ static void *notify_thread(void *arg)
 	}
 }
 
+static int loop(struct fuse_session *session, struct err *err)
+{
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+
+	if (!config)
+		return err_set(err, -ENOMEM, "out of memory");
+	fuse_loop_cfg_set_idle_threads(config, THREADS_IDLE);
+	fuse_loop_cfg_set_max_threads(config, THREADS_MOST);
+	int r = fuse_session_loop_mt(session, config);
+	fuse_loop_cfg_destroy(config);
+	return r < 0 ? err_set(err, r, "serving the mount: %s", strerror(-r)) : 0;
+}
+
 int mount_serve(struct mount *mount, struct err *err)
 {
-	struct fuse_loop_config config = {.clone_fd = 0, .max_idle_threads = 4};
-
 	mount->server = pthread_self();
 	if ((errno = pthread_create(&mount->notifier, NULL, notify_thread, mount)) != 0)
 		return err_errno(err, "starting a thread");
@@ -320,10 +333,10 @@ int mount_serve(struct mount *mount, struct err *err)
 	}
 	/* Only this thread takes them: then libfuse's wait here is what they break off. */
 	pthread_sigmask(SIG_UNBLOCK, &mount->signals, NULL);
-	int r = fuse_session_loop_mt(mount->session, &config);
+	int r = loop(mount->session, err);
 	/* Who says it twice (timeout does, to the process and to its group) is not to break off the end. */
 	pthread_sigmask(SIG_BLOCK, &mount->signals, NULL);
-	return r < 0 ? err_set(err, r, "serving the mount: %s", strerror(-r)) : 0;
+	return r;
 }
 
 void mount_readers(struct mount *mount, size_t *files, size_t *followers)

@@ -1,5 +1,7 @@
-/* A real mount: what is given up, what numbers files have, and how many there may be. */
+/* A real mount: what is given up, what numbers files have, how many there may be, and how many may be slow. */
 #include <inttypes.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "crc32c.h"
@@ -8,6 +10,16 @@
 
 static struct fixture f;
 static struct mounted m;
+
+/* The disk stands still. */
+static atomic_bool still;
+
+ssize_t pread(int fd, void *buf, size_t len, off_t off)
+{
+	while (still)
+		usleep(1000);
+	return syscall(SYS_pread64, fd, buf, len, off);
+}
 
 /* ---- what is given up */
 
@@ -298,6 +310,58 @@ static void seconds_without_number_are_listed_in_bounded_memory(void **state)
 	assert_true(most < before + GROWTH_KB);
 }
 
+/* ---- who is slow */
+
+enum { SLOW = 32 };
+
+static void *read_live(void *arg)
+{
+	char buf[100];
+
+	must(read(*(int *)arg, buf, sizeof buf) > 0);
+	return NULL;
+}
+
+static void *look(void *looked)
+{
+	struct stat st;
+
+	must(stat(mounted_path(&m, "status"), &st) == 0);
+	atomic_store((atomic_bool *)looked, true);
+	return NULL;
+}
+
+static void who_waits_for_the_disk_keeps_nobody_else_waiting(void **state)
+{
+	pthread_t threads[SLOW], looking;
+	int files[SLOW];
+	atomic_bool looked = false;
+
+	(void)state;
+	fixture_start(&f, 1000);
+	fixture_put(&f, fixture_second + 1, "zzz", "fox61");
+	mounted_start(&m, &f, NULL);
+	for (int i = 0; i < SLOW; i++)
+		must((files[i] = open(mounted_path(&m, "live"), O_RDONLY)) >= 0);
+	still = true;
+	for (int i = 0; i < SLOW; i++)
+		must(pthread_create(&threads[i], NULL, read_live, &files[i]) == 0);
+	usleep(500000);
+	must(pthread_create(&looking, NULL, look, &looked) == 0);
+	for (uint64_t until = mounted_ms() + 5000; !looked && mounted_ms() < until;)
+		usleep(1000);
+	bool in_time = looked;
+	still = false;
+	pthread_join(looking, NULL);
+	for (int i = 0; i < SLOW; i++) {
+		pthread_join(threads[i], NULL);
+		close(files[i]);
+	}
+	mounted_stop(&m);
+	fixture_end(&f);
+	assert_true(in_time);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +369,7 @@ int main(void)
 	    cmocka_unit_test(numbers_and_modes_stay_over_a_restart),
 	    cmocka_unit_test(a_handle_leads_to_its_file_or_nowhere),
 	    cmocka_unit_test(seconds_without_number_are_listed_in_bounded_memory),
+	    cmocka_unit_test(who_waits_for_the_disk_keeps_nobody_else_waiting),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
