@@ -327,8 +327,8 @@ static int count_blocks(struct copy_worker *worker, size_t i, uint64_t *blocks, 
 	return r;
 }
 
-/* Nothing locks a schema's name: it may have led to another table, or nowhere, which the server refuses. Of a former range,
- * the next one has told. `r` is what came of reading. */
+/* Nothing locks a schema's name: it may have led to another table, or nowhere, which the server refuses. The last range
+ * tells it of those before. `r` is what came of reading. */
 static int check_read(struct copy *copy, const struct published_table *table, int r, bool last, struct err *err)
 {
 	struct err changed;

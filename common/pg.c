@@ -210,9 +210,14 @@ static int run_start(PGconn **conn, struct start *given, int wakefd)
 		if (make_thread(given)) {
 			while ((r = pg_wait(fds[0], false, wakefd, -1)) == 0)
 				;
-			if (r == 1 && read(fds[0], conn, sizeof *conn) != (ssize_t)sizeof *conn)
+			/* It may have done just now. */
+			struct pollfd done = {fds[0], POLLIN, 0};
+			*conn = NULL;
+			if (poll(&done, 1, 0) > 0 && read(fds[0], conn, sizeof *conn) != (ssize_t)sizeof *conn)
 				*conn = NULL;
 			close(fds[0]);
+			if (r < 0)
+				PQfinish(*conn);
 			return r < 0 ? r : 0;
 		}
 		close(fds[0]);

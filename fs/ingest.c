@@ -361,11 +361,11 @@ static int follow(struct ingest *in, bool *settled, struct err *err)
 		return -EINTR;
 	/* Of other tables than before, what came again would not be what is held. */
 	in->source->skips = in->intake.undefined || in->source->choice != durable_choice(in->durable);
-	in->intake.undefined = false;
 	int r = in->source->ops->start(in->source, &in->origin, resume, in->wakefd, err);
 
 	if (r < 0)
 		return r;
+	in->intake.undefined = false;
 	int64_t since = clock_ms();
 	intake_start(&in->intake, resume);
 	writer_timeline(in->writer, in->origin.timeline);

@@ -94,14 +94,25 @@ static bool is_defined(const struct schema *old, const struct schema *new, const
 	return false;
 }
 
+/* As SQLite's tokenizer has it: whatever is not ASCII, too. */
+static bool is_of_word(char letter)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_$0123456789";
+
+	return letter & 0x80 || (letter && strchr(letters, letter));
+}
+
 /* A word or a name is text there, and a column within parentheses; all else may be an expression. */
 static void append_default(sqlite3_str *sql, const char *fallback)
 {
-	static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
-	bool bare = fallback && (strchr("\"[`", *fallback) || !fallback[strspn(fallback, word)]);
+	const char *at = fallback;
 
-	if (fallback)
-		sqlite3_str_appendf(sql, bare ? " DEFAULT %s" : " DEFAULT (%s)", fallback);
+	if (!fallback)
+		return;
+	while (is_of_word(*at))
+		at++;
+	bool bare = strchr("\"[`", *fallback) || !*at;
+	sqlite3_str_appendf(sql, bare ? " DEFAULT %s" : " DEFAULT (%s)", fallback);
 }
 
 /* SQLite's own; another one is another program's, and its name here would be an error. */
@@ -154,6 +165,17 @@ int addition_copy_columns(sqlite3 *sqlite, const struct schema *old, const struc
 
 /* ---- triggers ----------------------------------------------------------- */
 
+/* What we lack, and another program has by which people write to the table. */
+static bool is_of_another_program(const char *why)
+{
+	static const char *const lacks[] = {"no such function", "no such collation sequence", "no such module"};
+
+	for (size_t i = 0; i < sizeof lacks / sizeof *lacks; i++)
+		if (strstr(why, lacks[i]))
+			return true;
+	return false;
+}
+
 /* 1: SQLite understands it, which is freed; 0: it does not, whatever there is of memory and disk. */
 static int compiles(sqlite3 *sqlite, char *sql, struct err *err)
 {
@@ -163,7 +185,7 @@ static int compiles(sqlite3 *sqlite, char *sql, struct err *err)
 	sqlite3_finalize(stmt);
 	sqlite3_free(sql);
 	if (rc == SQLITE_OK || rc == SQLITE_ERROR)
-		return rc == SQLITE_OK;
+		return rc == SQLITE_OK || is_of_another_program(sqlite3_errmsg(sqlite));
 	return rc == SQLITE_NOMEM ? err_set(err, -ENOMEM, "out of memory for a statement")
 	                          : sql_error(sqlite, "cannot look at a table's triggers", err);
 }
@@ -245,29 +267,23 @@ int additions_restore(struct additions *additions, sqlite3 *sqlite, const char *
 static int check_table(sqlite3 *sqlite, const char *table, addition_warn *warn, struct err *err)
 {
 	struct additions additions, triggers = {0};
-	int rc = triggers_work(sqlite, table, err);
+	int first = 1, rc = triggers_work(sqlite, table, err);
 
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	if ((rc = additions_read(&additions, sqlite, table, err)) == 0)
-		rc = sql_run(sqlite, "SAVEPOINT triggers", err);
-	for (int i = 1; rc == 0 && i <= additions.count; i++)
-		if (strcmp(additions.cells[i * CELLS + KIND], "trigger") == 0)
-			rc = sql_runf(sqlite, err, "DROP TRIGGER \"%w\"", additions.cells[i * CELLS + NAME]);
-	if (rc == 0 && (rc = triggers_work(sqlite, table, err)) == 1) {
-		/* Indexes stand before the triggers; they are there still. */
-		int first = 1;
-		while (first <= additions.count && strcmp(additions.cells[first * CELLS + KIND], "trigger") != 0)
-			first++;
+	rc = additions_read(&additions, sqlite, table, err);
+	/* Indexes stand before them, and stay. */
+	while (first <= additions.count && strcmp(additions.cells[first * CELLS + KIND], "trigger") != 0)
+		first++;
+	for (int i = first; rc == 0 && i <= additions.count; i++)
+		rc = sql_runf(sqlite, err, "DROP TRIGGER \"%w\"", additions.cells[i * CELLS + NAME]);
+	if (rc == 0) {
 		triggers.cells = additions.cells + (first - 1) * CELLS;
 		triggers.count = additions.count - (first - 1);
 		rc = additions_restore(&triggers, sqlite, table, warn, err);
-	} else if (rc == 0) {
-		/* They are not the reason: the table needs what only another program has. */
-		rc = sql_run(sqlite, "ROLLBACK TO triggers", err);
 	}
 	additions_fini(&additions);
-	return rc < 0 ? rc : sql_run(sqlite, "RELEASE triggers", err);
+	return rc;
 }
 
 int additions_check_triggers(sqlite3 *sqlite, addition_warn *warn, struct err *err)

@@ -52,7 +52,7 @@ static void add_selected(sqlite3_str *sql, const char *name, bool has_default, i
 /* A row that comes anew has the default by itself, which may be another value, NULL among them. */
 static void add_condition(sqlite3_str *sql, const char *name, bool has_default, int nth)
 {
-	sqlite3_str_appendf(sql, has_default ? "%strue" : "%s\"%w\" IS NOT NULL", nth ? " OR " : " WHERE ", name);
+	sqlite3_str_appendf(sql, has_default ? "%s1" : "%s\"%w\" IS NOT NULL", nth ? " OR " : " WHERE ", name);
 }
 
 static void add_set(sqlite3_str *sql, const char *name, bool has_default, int nth)

@@ -177,12 +177,11 @@ static struct tables_known *find_relid(struct registry *registry, const struct l
 }
 
 /* Not where that is known already. */
-static int mark_partial(struct registry *registry, struct relation *table, const char *reason, struct position position,
-                        struct err *err)
+static int mark(struct registry *registry, struct relation *table, const char *reason, struct position position,
+                struct err *err)
 {
 	int rc = relation_mark(table, position, err);
 
-	table->partial = true;
 	table->emptied = false; /* as in alter() */
 	char *text = rc == 1 ? sqlite3_mprintf("table \"%w\" %s, and --resync%s brings that from a newer snapshot",
 	                                       table->schema.name, reason, registry->alone ? "" : "=TABLE")
@@ -193,6 +192,51 @@ static int mark_partial(struct registry *registry, struct relation *table, const
 	return rc < 0 ? rc : 0;
 }
 
+static int mark_partial(struct registry *registry, struct relation *table, const char *reason, struct position position,
+                        struct err *err)
+{
+	table->partial = true;
+	return mark(registry, table, reason, position, err);
+}
+
+/* 1: there are some, or were before the table was made anew. */
+static int has_rows(struct registry *registry, const struct relation *table, struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\"", table->schema.name);
+	int rc = sql ? sqlite3_prepare_v2(registry->sqlite, sql, -1, &stmt, NULL) : SQLITE_NOMEM;
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	int code = rc == SQLITE_ROW    ? 1
+	           : rc == SQLITE_DONE ? table->emptied
+	                               : sql_error(registry->sqlite, "cannot look at a table", err);
+	sqlite3_finalize(stmt);
+	sqlite3_free(sql);
+	return code;
+}
+
+/* A column has another type, which prints otherwise, and no row was written. */
+static int mark_reprinted(struct registry *registry, struct relation *table, const struct line_head *head,
+                          struct err *err)
+{
+	struct span rest = head->pairs, name, column;
+	int rc = has_rows(registry, table, err);
+
+	if (rc <= 0)
+		return rc;
+	if (line_next(&rest, &name, &column) != 1)
+		return err_set(err, -EBADMSG, "a partial line does not say which column prints otherwise");
+	char *reason =
+	    sqlite3_mprintf("prints column \"%.*s\" otherwise now, and only the server knows how: its rows are "
+	                    "not all as in PostgreSQL any more",
+	                    (int)column.len, column.at);
+	rc = reason ? mark(registry, table, reason, head->position, err)
+	            : err_set(err, -ENOMEM, "out of memory for a warning");
+	sqlite3_free(reason);
+	return rc;
+}
+
 int registry_mark_partial(struct registry *registry, const struct line_head *head, struct err *err)
 {
 	struct relation *table;
@@ -200,12 +244,11 @@ int registry_mark_partial(struct registry *registry, const struct line_head *hea
 
 	if (rc < 0 || !table)
 		return rc;
+	if (head->pairs.len > 0)
+		return mark_reprinted(registry, table, head, err);
 	return mark_partial(registry, table,
-	                    head->pairs.len > 0
-	                        ? "has a column of another type that prints otherwise, though no row was written: what "
-	                          "it had before is here as it was"
-	                        : "was there, or was changed, under a name that the stream leaves out: what it had and "
-	                          "did then is missing here",
+	                    "was there, or was changed, under a name that the stream leaves out: what it had and did "
+	                    "then is missing here",
 	                    head->position, err);
 }
 

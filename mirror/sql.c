@@ -122,8 +122,8 @@ static int run_tolerant(sqlite3 *sqlite, const char *sql, struct err *err)
 {
 	int rc = sql_run(sqlite, sql, err);
 
-	/* Other errors are none of the file's definitions, and may have undone the transaction. */
-	if (rc != -ENOTSUP)
+	/* Other errors are right, or have undone the transaction. */
+	if (rc != -ENOTSUP || strncmp(sqlite3_errmsg(sqlite), "error in ", 9) != 0)
 		return rc;
 	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
 	rc = sql_run(sqlite, sql, err);

@@ -47,6 +47,7 @@ static void what_is_null_beside_a_default_stays_null(void **state)
 	built(m);
 	assert_string_equal(asked(m, "ALTER TABLE t ADD COLUMN seen DEFAULT 'no'"), "");
 	assert_string_equal(asked(m, "UPDATE t SET seen = NULL WHERE id = 2"), "");
+	assert_string_equal(asked(m, "ALTER TABLE t ADD COLUMN \"true\""), ""); /* which is SQL's own word elsewhere */
 	opened(m, &mirror);
 	if (resync_all(&mirror, &m->err) < 0)
 		fail_msg("%s", m->err.text);
