@@ -121,9 +121,10 @@ int sql_run(sqlite3 *sqlite, const char *sql, struct err *err)
 static int run_tolerant(sqlite3 *sqlite, const char *sql, struct err *err)
 {
 	int rc = sql_run(sqlite, sql, err);
+	const char *why = sqlite3_errmsg(sqlite);
 
 	/* Other errors are right, or have undone the transaction. */
-	if (rc != -ENOTSUP || strncmp(sqlite3_errmsg(sqlite), "error in ", 9) != 0)
+	if (rc != -ENOTSUP || (strncmp(why, "error in view ", 14) != 0 && strncmp(why, "error in trigger ", 17) != 0))
 		return rc;
 	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
 	rc = sql_run(sqlite, sql, err);

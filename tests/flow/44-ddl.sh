@@ -585,7 +585,7 @@ is "a type whose rows are written anew marks nothing" "$(inexact)" 0
 sql "ALTER TABLE moods ALTER n TYPE timestamptz"
 arrived
 is "one that prints otherwise, of which no row is written, does" "$(inexact)" 1
-like "which is said" "$(cat "$work/live.log")" 'table "moods" has a column of another type that prints otherwise'
+like "which is said" "$(cat "$work/live.log")" 'table "moods" prints column "n" otherwise now'
 
 touch "$work/over"
 while alive "$keeper"; do # whose loop sees that it is over, once it has none
