@@ -6,19 +6,27 @@
 #include "access/relscan.h"
 #include "access/skey.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_enum.h"
+#include "catalog/pg_language.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "executor/tuptable.h"
 #include "parser/parse_coerce.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
 
 #include "lookup.h"
 
@@ -238,9 +246,48 @@ static Oid output_of(Snapshot snapshot, Oid type)
 	return output;
 }
 
-Oid *lookup_outputs(Snapshot snapshot, Oid relid, int count)
+static uint64 hash_text(Datum value, uint64 seed)
 {
-	Oid *outputs = palloc0((count + 1) * sizeof(*outputs));
+	const text *plain = DatumGetTextPP(value);
+
+	return hash_bytes_extended((const unsigned char *)VARDATA_ANY(plain), (int)VARSIZE_ANY_EXHDR(plain), seed);
+}
+
+/* See struct type_output. */
+static uint64 code_of(HeapTuple tuple, TupleDesc desc)
+{
+	Form_pg_proc row = (Form_pg_proc)GETSTRUCT(tuple);
+	bool isnull, has_no_library;
+	Datum source = heap_getattr(tuple, Anum_pg_proc_prosrc, desc, &isnull);
+	Datum library = heap_getattr(tuple, Anum_pg_proc_probin, desc, &has_no_library);
+	Oid own = InvalidOid;
+
+	if (row->prolang == ClanguageId && !has_no_library)
+		return hash_text(source, hash_text(library, 0)) | UINT64CONST(1) << 63;
+	if (row->prolang == INTERNALlanguageId)
+		own = fmgr_internal_function(TextDatumGetCString(source));
+	return OidIsValid(own) ? own : row->oid;
+}
+
+struct type_output lookup_output(Snapshot snapshot, Oid function)
+{
+	struct type_output output = {function, function};
+
+	if (function < FirstNormalObjectId)
+		return output;
+	ScanKeyData key;
+	by_oid(&key, Anum_pg_proc_oid, function);
+	struct reading reading = start(ProcedureRelationId, ProcedureOidIndexId, snapshot, 1, &key);
+	HeapTuple tuple = systable_getnext(reading.scan);
+	if (HeapTupleIsValid(tuple))
+		output.code = code_of(tuple, RelationGetDescr(reading.catalog));
+	finish(&reading);
+	return output;
+}
+
+struct type_output *lookup_outputs(Snapshot snapshot, Oid relid, int count)
+{
+	struct type_output *outputs = palloc0((count + 1) * sizeof(*outputs));
 	Form_pg_attribute row;
 	ScanKeyData key;
 	by_oid(&key, Anum_pg_attribute_attrelid, relid);
@@ -248,7 +295,7 @@ Oid *lookup_outputs(Snapshot snapshot, Oid relid, int count)
 
 	while ((row = next_row(&reading)))
 		if (row->attnum > 0 && row->attnum <= count && !row->attisdropped)
-			outputs[row->attnum - 1] = output_of(snapshot, row->atttypid);
+			outputs[row->attnum - 1] = lookup_output(snapshot, output_of(snapshot, row->atttypid));
 	finish(&reading);
 	return outputs;
 }

@@ -36,8 +36,18 @@ bool lookup_was_unlogged(Oid relid, CommandId since);
  * since the transaction has written the table anew behind it: for each column of `rel`. NULL: there is none. */
 AttrMissing *lookup_missing(Relation rel);
 
-/* What the first `count` columns of a table print by (pg_type.typoutput); InvalidOid of one that is not there, or dropped. */
-Oid *lookup_outputs(Snapshot snapshot, Oid relid, int count);
+/* What a type prints by (pg_type.typoutput). Extensions have functions that run the same code as others do, PostgreSQL's own
+ * among them (citext, isn): `code` is alike for these. */
+struct type_output {
+	Oid function;
+	uint64 code; /* the OID of PostgreSQL's own function; above all OIDs, a hash of library and symbol; else the function */
+};
+
+/* Of a function that may be one of the snapshot's past: by now it can be gone with its type. */
+struct type_output lookup_output(Snapshot snapshot, Oid function);
+
+/* What the first `count` columns of a table print by; zero of one that is not there, or dropped. */
+struct type_output *lookup_outputs(Snapshot snapshot, Oid relid, int count);
 
 /* Appends all tables of a schema, whatever their kind. */
 List *lookup_tables_in(Snapshot snapshot, List *relids, Oid schema);

@@ -65,7 +65,7 @@ struct relation {
 
 	/* What the columns printed by in the definition that the transaction outputs_xid told last; see reprint.h. */
 	TransactionId outputs_xid;
-	Oid *outputs;
+	struct type_output *outputs;
 	int output_count;
 };
 

@@ -130,7 +130,35 @@ COMMIT;
 SELECT * FROM changes();
 DROP TABLE p, q;
 DROP DOMAIN stamp;
+-- nor where the older type goes with its functions, be it one from before or of this transaction
+CREATE CAST (shout AS text) WITHOUT FUNCTION AS ASSIGNMENT;
+CREATE EXTENSION isn;
+CREATE CAST (ean13 AS bigint) WITHOUT FUNCTION AS ASSIGNMENT;
+CREATE CAST (txid_snapshot AS pg_snapshot) WITHOUT FUNCTION AS ASSIGNMENT;
+CREATE TABLE p (a shout, b isbn13, c isbn13, d txid_snapshot);
+INSERT INTO p VALUES ('one', '978-0-393-04002-9', '978-0-393-04002-9', '1:2:');
+SELECT count(*) FROM lines();
+BEGIN;
+ALTER TABLE p ALTER a TYPE text;
 DROP TYPE shout CASCADE;
+COMMIT;
+BEGIN;
+CREATE EXTENSION citext;
+ALTER TABLE p ALTER a TYPE citext;
+INSERT INTO p VALUES ('Two');
+ALTER TABLE p ALTER a TYPE text;
+DROP EXTENSION citext;
+COMMIT;
+SELECT * FROM changes();
+-- functions that run the same code are alike, a library's others not
+ALTER TABLE p ALTER b TYPE ean13, ALTER c TYPE isbn, ALTER d TYPE pg_snapshot;
+BEGIN;
+ALTER TABLE p ALTER b TYPE bigint;
+DROP EXTENSION isn CASCADE;
+COMMIT;
+SELECT * FROM changes();
+DROP TABLE p;
+DROP CAST (txid_snapshot AS pg_snapshot);
 RESET client_min_messages;
 SELECT count(*) FROM lines();
 
