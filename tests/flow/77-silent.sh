@@ -16,12 +16,12 @@ mount --bind "$work/resolv.conf" /etc/resolv.conf
 echo 'hosts: dns' >"$work/nsswitch.conf"
 mount --bind "$work/nsswitch.conf" /etc/nsswitch.conf
 python3 -c '
-import socket, sys
+import signal, socket
 server, names = socket.socket(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 server.bind(("127.0.0.1", 5999))
 server.listen(1000)
 names.bind(("127.0.0.1", 53))
-sys.stdin.read()' < <(exec sleep 1000) &
+signal.pause()' &
 silent=$!
 
 stream_up
