@@ -41,7 +41,7 @@ struct server_table {
 
 /* Opens a REPEATABLE READ READ ONLY transaction in which the table of that OID is locked (ACCESS SHARE)
  * before the snapshot is taken. 1: `table` is filled; 0: there is no such table, and no transaction.
- * server_table_end is to be called in any case. A table that is locked is waited for, for a minute. */
+ * server_table_end is to be called in any case. A table that is locked is waited for, for about a minute. */
 int server_table_begin(struct server *server, uint32_t relid, struct server_table *table, struct err *err);
 void server_table_end(struct server *server, struct server_table *table);
 
